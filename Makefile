@@ -1,0 +1,39 @@
+# The short way to try, test and check; `make help` lists what there is.
+
+PORT = 5000
+ARGS =
+
+.PHONY: help demo serve test lint clean
+
+help:
+	@echo 'make demo    play Alipay+ against the example wallet, and check every answer (ARGS=--help)'
+	@echo 'make serve   keep the example wallet running (PORT=$(PORT))'
+	@echo 'make test    run the tests (ARGS="tests/example -k phone" goes to pytest)'
+	@echo 'make lint    check format, style, types and layers'
+	@echo 'make clean   remove .venv, caches and what builds leave behind; instance/ stays'
+
+demo:
+	@sh tools/venv.sh demo
+	@.venv/bin/python -m example_app.demo $(ARGS)
+
+serve:
+	@sh tools/venv.sh demo
+	@echo 'The wallet will answer at http://127.0.0.1:$(PORT), its phone at /phone. Stop it by Ctrl-C.'
+	@.venv/bin/python -m flask --app example_app run --port $(PORT) \
+	|| { echo 'If the port is taken, take another one: make serve PORT=5001'; exit 1; }
+
+test:
+	@sh tools/venv.sh test
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint:
+	@sh tools/venv.sh test
+	.venv/bin/python -m ruff format --check .
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
+	.venv/bin/lint-imports
+
+clean:
+	rm -rf .venv build dist htmlcov *.egg-info .coverage* .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

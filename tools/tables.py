@@ -1,0 +1,37 @@
+"""The parts of the README that are printed from the code are put in place by one command."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from flask_otp_mpp import AlipayPlus
+from flask_otp_mpp.web import reference
+
+ROOT = Path(__file__).parent.parent
+
+
+def parts() -> dict[str, str]:
+    """Return the generated parts by the name of their place."""
+    quickstart = (ROOT / "docs/examples/quickstart.py").read_text()
+    return {
+        "quickstart": f"```python\n{quickstart}```",
+        "settings": reference.markdown(reference.SETTING_HEAD, reference.setting_rows()),
+        "codes": reference.markdown(reference.CODE_HEAD, reference.code_rows(AlipayPlus)),
+    }
+
+
+def filled(text: str) -> str:
+    """Put each part between its two markers."""
+    for name, part in parts().items():
+        place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, found = place.subn(lambda m, part=part: f"{m[1]}{part}\n{m[2]}", text)
+        if found != 1:
+            sys.exit(f"README.md must have one place for {name!r}, found {found}")
+    return text
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(filled(readme.read_text()))
