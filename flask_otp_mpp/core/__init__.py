@@ -1,0 +1,1 @@
+"""The life of a one-time code, in the standard library alone: no Flask, no database, no wire."""

@@ -1,0 +1,91 @@
+"""A code is drawn without bias, and what is kept of it is useless without the pepper."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Sequence
+
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.policy import Resend
+
+MIN_PEPPER_BYTES = 32
+
+
+def mint_id() -> str:
+    """Make the id of a challenge: 44 hexadecimal digits, of which 128 bits are random.
+
+    It begins with the time in milliseconds, so that a database adds and purges rows in one place
+    of its index.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(16)}"
+
+
+class Codes:
+    """Draw codes and digest them with HMAC-SHA256 under a pepper kept outside the store.
+
+    :param peppers: secrets of at least 32 bytes. The first digests new codes, the others still
+        recognise older ones, so that a pepper can be changed while codes are out.
+    :param digits: length of a code.
+    :param resend: under :attr:`Resend.REUSE` a code is derived from its challenge's id and the
+        pepper (as RFC 4226 derives one from a counter), so that it can be sent again without ever
+        being stored; otherwise it is drawn by :mod:`secrets`.
+    """
+
+    def __init__(self, peppers: Sequence[bytes], digits: int, resend: Resend) -> None:
+        if not peppers or any(len(pepper) < MIN_PEPPER_BYTES for pepper in peppers):
+            raise ValueError(f"every pepper must have {MIN_PEPPER_BYTES} bytes or more")
+        self._peppers = tuple(peppers)
+        self._digits = digits
+        self._resend = resend
+        self._normal = re.compile(f"[0-9]{{{digits}}}")
+
+    def mint(self, challenge_id: str) -> str:
+        """Draw the code of a new challenge; leading zeros are kept."""
+        if self._resend is Resend.REUSE:
+            return self._derive(self._peppers[0], challenge_id)
+        return f"{secrets.randbelow(10**self._digits):0{self._digits}d}"
+
+    def recover(self, challenge: Challenge) -> str:
+        """Derive the code of an open challenge once more, whichever pepper it was made under.
+
+        :raises LookupError: if the pepper has been retired, or the code was not derived.
+        """
+        for pepper in self._peppers:
+            code = self._derive(pepper, challenge.id)
+            if hmac.compare_digest(
+                _digest(pepper, challenge.id, challenge.caller, code), challenge.digest
+            ):
+                return code
+        raise LookupError("the open challenge was not made under a pepper that is still listed")
+
+    def digest(self, challenge_id: str, caller: str, code: str) -> bytes:
+        """Digest a new code, bound to its challenge and to the caller it is made for."""
+        return _digest(self._peppers[0], challenge_id, caller, code)
+
+    def candidates(self, challenge_id: str, caller: str, code: str) -> tuple[bytes, ...]:
+        """Return what a presented code may have been stored as, one digest a pepper.
+
+        There is one normal form: exactly as many ASCII digits as a code has. Anything else (a
+        space, a line feed, digits of another script) has no digest and so matches nothing.
+        """
+        if self._normal.fullmatch(code) is None:
+            return ()
+        return tuple(_digest(pepper, challenge_id, caller, code) for pepper in self._peppers)
+
+    def _derive(self, pepper: bytes, challenge_id: str) -> str:
+        # 256 bits are reduced to at most 34: the bias of the remainder is below 2**-220.
+        number = int.from_bytes(_mac(pepper, "code", challenge_id))
+        return f"{number % 10**self._digits:0{self._digits}d}"
+
+
+def _digest(pepper: bytes, challenge_id: str, caller: str, code: str) -> bytes:
+    return _mac(pepper, "digest", challenge_id, caller, code)
+
+
+def _mac(pepper: bytes, *parts: str) -> bytes:
+    """Authenticate the parts, each with its length before it so that none can lend to the next."""
+    encoded = [part.encode() for part in parts]
+    return hmac.digest(pepper, b"".join(len(part).to_bytes(4) + part for part in encoded), "sha256")

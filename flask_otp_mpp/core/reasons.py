@@ -1,0 +1,78 @@
+"""Every refusal in the house is one of these reasons, said in no protocol's words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final, NoReturn
+
+
+class Reason(Enum):
+    """Say why a request is refused; the value is the condition, as the documentation prints it.
+
+    Each protocol maps every reason to one code of its own table.
+    """
+
+    PATH_UNKNOWN = "the path lies under the prefix and names no API"
+    METHOD_UNSUPPORTED = "the HTTP method is not POST"
+    MEDIA_TYPE_UNSUPPORTED = "the body is not JSON by its media type"
+    BODY_TOO_LARGE = "the body is longer than the limit"
+    FIELD_INVALID = "the body is not one JSON object, or a field breaks its rule"
+    CLIENT_UNKNOWN = "the client is missing or unknown, or addresses another wallet"
+    KEY_UNKNOWN = "no key is registered for that client and key version"
+    SIGNATURE_INVALID = "a key exists; the signature is missing, malformed or does not match"
+    REQUEST_STALE = "the request time is unreadable or outside the freshness window"
+    ACCESS_DENIED = "the caller may not use this API, or the host refused the request"
+    TRAFFIC_EXCEEDED = "a rate limit of the interface is reached"
+    TOKEN_INVALID = "the access token is unknown, malformed, revoked or lacks the scope"
+    TOKEN_EXPIRED = "the access token has expired"
+    USER_MISSING = "the token's user no longer exists"
+    USER_ABNORMAL = "the user is frozen, closed or otherwise barred"
+    CHANNEL_UNAVAILABLE = "the wallet has no sender for the channel, or this user no address"
+    SEND_LIMITED = "the user's cool-down or send limit is reached, or the user is locked"
+    DELIVERY_REFUSED = "the delivery provider refused the message for good"
+    PROCESS_FAILED = "the host reports a business failure that no retry will mend"
+    CODE_UNMATCHED = "the code is wrong and counted; tries may remain"
+    TRIES_SPENT = "the tries of this challenge are used up; the right code fails too"
+    USER_LOCKED = "the user failed too often over all challenges and is locked for a while"
+    CHALLENGE_UNKNOWN = "no such challenge, or it belongs to another user or caller"
+    CHALLENGE_EXPIRED = "the challenge has outlived its life"
+    CHALLENGE_USED = "the challenge was already answered with the right code"
+    CHALLENGE_CLOSED = "the challenge was superseded by a newer one, or never delivered"
+    REQUEST_PENDING = "the same request is still being worked on, or broke off half-way"
+    UNFORESEEN = "anything unforeseen: a store is down, a provider timed out, a hook raised"
+
+
+MAX_DETAIL: Final = 200
+
+
+class Refused(Exception):
+    """Carry one reason from wherever it is found to the one place that answers it.
+
+    :param reason: why.
+    :param detail: what to tell the caller beside the code's own message: a field and a rule, never
+        a value that was sent. At most 200 characters reach the wire.
+    :param until: when the refusal ends, if that is known (aware UTC).
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", until: datetime | None = None) -> None:
+        super().__init__(reason, detail, until)
+        self.reason = reason
+        self.detail = detail
+        self.until = until
+
+    def explain(self) -> str:
+        """Join the detail and the end of the refusal into one sentence for the caller."""
+        detail = self.detail[:MAX_DETAIL]
+        if self.until is None:
+            return detail
+        end = f"Not before {self.until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}."
+        return f"{detail} {end}".lstrip()
+
+
+def refuse(reason: Reason, detail: str = "", until: datetime | None = None) -> NoReturn:
+    """Refuse the request that is being served; hooks of the host may call this too.
+
+    :raises Refused: always.
+    """
+    raise Refused(reason, detail, until)

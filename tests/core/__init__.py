@@ -1,0 +1,1 @@
+"""What the core promises, with no wire and no database."""

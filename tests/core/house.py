@@ -1,0 +1,105 @@
+"""A house with its store, its hooks and its clock, so that a test says only what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, ParamSpec
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.codes import Codes
+from flask_otp_mpp.core.message import Composer
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.service import Done, OtpService, Sender, SendOtp, VerifyOtp
+from flask_otp_mpp.stores.memory import MemoryStore
+from flask_otp_mpp.testing import FrozenClock, Inbox
+
+PEPPER = b"a pepper that only tests may use"
+KEEP = timedelta(minutes=10)
+_numbers = count()
+P = ParamSpec("P")
+
+
+def fresh_request() -> RequestKey:
+    return RequestKey(f"request-{next(_numbers)}", KEEP)
+
+
+@dataclass
+class House:
+    """Send and verify for the users ``alice`` and ``bob``, whose tokens are their names.
+
+    :param senders: one inbox for each channel unless given.
+    :param locks: what was told of locks that began.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    clock: FrozenClock = field(default_factory=FrozenClock)
+    store: Store | None = None
+    senders: Mapping[Channel, Sender] | None = None
+    load_user: Callable[[str], Any] = {"alice": "alice", "bob": "bob"}.get
+    identify: Callable[[Any], str] = str
+    peppers: tuple[bytes, ...] = (PEPPER,)
+    on_lock: Callable[[str, datetime], None] | None = None
+    inbox: Inbox = field(default_factory=Inbox)
+    locks: list[tuple[str, datetime]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.kept: Store = self.store or MemoryStore(self.clock)
+        self.service = OtpService(
+            store=self.kept,
+            policy=self.policy,
+            codes=Codes(self.peppers, self.policy.digits, self.policy.resend),
+            composer=Composer("Wallet"),
+            load_user=self.load_user,
+            identify=self.identify,
+            senders=dict.fromkeys(Channel, self.inbox) if self.senders is None else self.senders,
+            on_lock=self.on_lock or (lambda subject, until: self.locks.append((subject, until))),
+            clock=self.clock,
+        )
+
+    def send(
+        self,
+        token: str = "alice",
+        *,
+        caller: str = "caller",
+        channel: Channel = Channel.MOBILE,
+        request: RequestKey | None = None,
+    ) -> Done:
+        return self.service.send(SendOtp(caller, token, channel, request or fresh_request()))
+
+    def verify(
+        self,
+        challenge_id: str,
+        code: str,
+        token: str = "alice",
+        *,
+        caller: str = "caller",
+        request: RequestKey | None = None,
+    ) -> Done:
+        command = VerifyOtp(caller, token, challenge_id, code, request or fresh_request())
+        return self.service.verify(command)
+
+    def wrong(self) -> str:
+        """Return a code in normal form that is not the newest one."""
+        return f"{(int(self.inbox.code) + 1) % 10**self.policy.digits:0{self.policy.digits}d}"
+
+
+def refusal(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Refused:
+    with pytest.raises(Refused) as caught:
+        act(*args, **kwargs)
+    return caught.value
+
+
+def reason(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Reason | None:
+    """Do something; return why it was refused, None if it was not."""
+    try:
+        act(*args, **kwargs)
+    except Refused as refused:
+        return refused.reason
+    return None

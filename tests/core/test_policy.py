@@ -1,0 +1,141 @@
+"""No app starts with a policy that breaks a bound, and all broken bounds are told at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_otp_mpp.core.policy import DAY, Policy, Resend, SendLimit, UnsafePolicy
+
+SECOND = timedelta(seconds=1)
+
+
+def faults(**values: Any) -> list[str]:
+    try:
+        Policy(**values)
+    except UnsafePolicy as unsafe:
+        return [name for name, _ in unsafe.faults]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("field", "allowed", "refused"),
+    [
+        ("digits", [6, 10], [5, 0, -1, 11]),
+        ("life", [30 * SECOND, 600 * SECOND], [29 * SECOND, 601 * SECOND, -SECOND]),
+        ("tries", [1, 5], [0, 6, -1]),
+        ("cool_down", [0 * SECOND, DAY / 3], [-SECOND, DAY / 3 + SECOND]),
+        ("failure_limit", [1, 100], [0, 101]),
+        ("first_lock", [60 * SECOND, DAY], [59 * SECOND, DAY + SECOND]),
+        ("longest_lock", [15 * 60 * SECOND, 30 * DAY], [30 * DAY + SECOND]),
+        ("forget_after", [DAY, 365 * DAY], [DAY - SECOND, 365 * DAY + SECOND]),
+        ("retention", [1200 * SECOND, 365 * DAY], [1199 * SECOND, 365 * DAY + SECOND]),
+    ],
+)
+def test_a_value_out_of_its_bounds_is_refused_by_name(
+    field: str, allowed: list[Any], refused: list[Any]
+) -> None:
+    """L2, L3, A3: a small code space, a long life, a large budget."""
+    assert [faults(**{field: value}) for value in allowed] == [[]] * len(allowed)
+    assert [faults(**{field: value}) for value in refused] == [[field]] * len(refused)
+
+
+@pytest.mark.parametrize(
+    ("limits", "refused"),
+    [
+        ([(3, DAY)], False),
+        ([(2, DAY)], True),
+        ([(1, DAY / 3)], False),
+        ([(1, DAY / 3 + SECOND)], True),
+        ([(21, 7 * DAY)], False),
+        ([(20, 7 * DAY)], True),
+        ([(1, SECOND)], False),
+        ([(0, SECOND)], True),
+        ([(-1, DAY)], True),
+        ([(10, 0 * SECOND)], True),
+        ([(10, -DAY)], True),
+        ([(10, DAY), (2, DAY)], True),
+        ([], True),
+    ],
+)
+def test_each_send_limit_allows_three_a_day(
+    limits: list[tuple[int, timedelta]], *, refused: bool
+) -> None:
+    """S2: Alipay+ wants at least three codes a token and day."""
+    found = faults(send_limits=tuple(SendLimit(*limit) for limit in limits))
+    assert found == (["send_limits"] if refused else [])
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """F2: whoever mends a policy mends it once."""
+    with pytest.raises(UnsafePolicy) as caught:
+        Policy(digits=4, life=DAY, tries=99, failure_limit=1000, send_limits=())
+    named = [name for name, _ in caught.value.faults]
+    assert named == ["digits", "life", "tries", "send_limits", "failure_limit"]
+    for name, rule in caught.value.faults:
+        assert f"{name}: {rule}" in str(caught.value)
+
+
+def test_a_lock_never_ends_later_than_the_longest_one() -> None:
+    assert faults(first_lock=2 * DAY, longest_lock=DAY) == ["first_lock"]
+    assert faults(first_lock=DAY, longest_lock=DAY) == []
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    """L3: 300 s is the life unless a deployment says otherwise."""
+    policy = Policy()
+    assert policy.life == timedelta(seconds=300)
+    assert (policy.digits, policy.tries, policy.resend) == (6, 5, Resend.ROTATE)
+    assert policy.cool_down == timedelta(seconds=60)
+
+
+def test_the_default_odds_are_fifty_guesses_a_day() -> None:
+    """Ten sends a day with five tries each are 50 guesses of a million: 0.005 %."""
+    policy = Policy()
+    assert policy.guesses_a_day() == 50
+    assert policy.guess_odds() == pytest.approx(0.00005)
+
+
+@pytest.mark.parametrize(
+    ("values", "channels", "guesses"),
+    [
+        ({"tries": 1}, 1, 10),
+        ({"send_limits": (SendLimit(3, DAY),)}, 1, 15),
+        ({"send_limits": (SendLimit(1, timedelta(minutes=1)),), "tries": 1}, 1, 70),
+        # Two channels bring 100, but locks of 15, 30, 60 … min after 10 failures end it at 70.
+        ({}, 2, 70),
+        ({"failure_limit": 3}, 1, 21),
+        ({"failure_limit": 100, "first_lock": DAY, "longest_lock": DAY}, 3, 100),
+        ({"failure_limit": 10, "first_lock": timedelta(hours=6)}, 2, 30),
+    ],
+)
+def test_the_odds_are_bounded_by_sends_and_by_failures(
+    values: dict[str, Any], channels: int, guesses: int
+) -> None:
+    policy = Policy(**values)
+    assert policy.guesses_a_day(channels) == guesses
+    assert policy.guess_odds(channels) == pytest.approx(guesses / 10**policy.digits)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 50), st.integers(1, 86400)).filter(
+            lambda limit: limit[0] * 86400 >= 3 * limit[1]
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(0, 28800),
+)
+def test_the_memory_of_sends_reaches_as_far_as_any_limit_looks(
+    limits: list[tuple[int, int]], cool_down: int
+) -> None:
+    policy = Policy(
+        cool_down=cool_down * SECOND,
+        send_limits=tuple(SendLimit(number, window * SECOND) for number, window in limits),
+    )
+    assert policy.send_memory == max(cool_down, *(window for _, window in limits)) * SECOND

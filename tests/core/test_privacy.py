@@ -1,0 +1,40 @@
+"""Nothing that holds a code, a token or a digest shows it when it is printed."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, RequestKey
+from flask_otp_mpp.core.message import Message
+from flask_otp_mpp.core.service import SendOtp, VerifyOtp
+from flask_otp_mpp.protocols.base import Inbound
+
+CODE, TOKEN, DIGEST = "canary-code", "canary-token", b"canary-digest"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REQUEST = RequestKey("request", timedelta(minutes=10))
+LIFE = timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SendOtp("caller", TOKEN, Channel.MOBILE, REQUEST),
+        VerifyOtp("caller", TOKEN, "id", CODE, REQUEST),
+        Draft("id", "user", "caller", Channel.MOBILE, DIGEST, REQUEST),
+        Claim("id", "user", "caller", (DIGEST, DIGEST), REQUEST),
+        Challenge("id", "user", "caller", Channel.MOBILE, DIGEST, NOW, NOW + LIFE, 5),
+        Message(CODE, f"{CODE} is your code", Channel.MOBILE, LIFE),
+        Inbound("POST", "/", "/", {"signature": TOKEN}, CODE.encode()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_holds_a_secret_does_not_print_it(value: Any) -> None:
+    """P1: reprs end in logs, tracebacks and error trackers."""
+    assert "canary" in str(dataclasses.astuple(value))
+    assert "canary" not in repr(value)
+    assert "canary" not in str(value)
+    assert "canary" not in f"{[value]}"

@@ -1,0 +1,59 @@
+"""A refusal says why in its own words, until when if that is known, and never too much."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from flask_otp_mpp.core.ports import utc_now
+from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+
+END = datetime(2026, 1, 1, 12, 30, 15, 999_999, tzinfo=UTC)
+
+
+def test_refuse_raises_what_it_was_given() -> None:
+    with pytest.raises(Refused) as caught:
+        refuse(Reason.USER_ABNORMAL, "frozen", END)
+    refused = caught.value
+    assert (refused.reason, refused.detail, refused.until) == (
+        Reason.USER_ABNORMAL,
+        "frozen",
+        END,
+    )
+
+
+@pytest.mark.parametrize(
+    ("refused", "explanation"),
+    [
+        (Refused(Reason.SEND_LIMITED), ""),
+        (Refused(Reason.SEND_LIMITED, "Wait."), "Wait."),
+        (Refused(Reason.SEND_LIMITED, until=END), "Not before 2026-01-01T12:30:15Z."),
+        (Refused(Reason.SEND_LIMITED, "Wait.", END), "Wait. Not before 2026-01-01T12:30:15Z."),
+    ],
+)
+def test_a_refusal_tells_its_end(refused: Refused, explanation: str) -> None:
+    """A5: the end of a lock is told to the caller."""
+    assert refused.explain() == explanation
+
+
+def test_an_end_is_told_in_utc() -> None:
+    local = END.astimezone(timezone(timedelta(hours=8)))
+    assert "T12:30:15Z" in Refused(Reason.USER_LOCKED, until=local).explain()
+
+
+def test_a_long_detail_of_a_host_leaves_room_for_the_end() -> None:
+    explanation = Refused(Reason.USER_LOCKED, "x" * 1000, END).explain()
+    assert explanation == "x" * 200 + " Not before 2026-01-01T12:30:15Z."
+
+
+def test_every_reason_states_a_condition_of_its_own() -> None:
+    """Two reasons with one value would be one reason with two names."""
+    assert len({reason.value for reason in Reason}) == len(Reason.__members__)
+
+
+def test_the_clock_of_the_house_is_aware_utc() -> None:
+    before = datetime.now(UTC)
+    now = utc_now()
+    assert now.tzinfo is UTC
+    assert before <= now <= datetime.now(UTC)
