@@ -1,0 +1,1 @@
+"""Who says something, and that nobody changed it: keys, signatures, signed access tokens."""

@@ -1,0 +1,1 @@
+"""What signatures, keys and tokens promise."""

@@ -1,0 +1,151 @@
+"""A key that is weak, of another kind or unreadable is refused, and shows itself in no message."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from flask_otp_mpp.signing.keys import (
+    KeyFault,
+    is_exposed,
+    load_private_key,
+    load_public_key,
+    one_line,
+    private_pem,
+)
+from tests.vectors import KEYS, private_key, public_key
+
+GARBAGE = [
+    "",
+    "no key",
+    "QUJDRA==",
+    "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----",
+    "-----BEGIN PUBLIC KEY-----\nQUJD\n-----END PUBLIC KEY-----",
+    "/nowhere/at/all.pem",
+    "ключ",
+    "A" * 300,  # longer than the name of a file can be
+    "A" * 2000,
+    "a\0b",
+]
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def spki(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def test_rsa_below_2048_bits_is_refused(weak_key: rsa.RSAPrivateKey) -> None:
+    """G12: and the message says how many bits were found."""
+    with pytest.raises(KeyFault, match="1024 bits; use 2048"):
+        load_private_key(pem(weak_key))
+    with pytest.raises(KeyFault, match="1024 bits; use 2048"):
+        load_public_key(spki(weak_key))
+
+
+def test_a_key_on_a_curve_is_refused(curve_key: ec.EllipticCurvePrivateKey) -> None:
+    """G12: RSA256 needs RSA."""
+    with pytest.raises(KeyFault, match="not an RSA key"):
+        load_private_key(pem(curve_key))
+    with pytest.raises(KeyFault, match="not an RSA key"):
+        load_public_key(spki(curve_key))
+
+
+def test_an_encrypted_private_key_is_refused(encrypted_pem: str, encrypted_line: str) -> None:
+    """G12: nobody is there at start-up to type its passphrase."""
+    for source in (encrypted_pem, encrypted_line):
+        with pytest.raises(KeyFault, match="unencrypted"):
+            load_private_key(source)
+
+
+@pytest.mark.parametrize("source", GARBAGE)
+def test_garbage_is_refused_and_not_repeated(source: str) -> None:
+    """G12: what was configured may be half a secret, so no message quotes it."""
+    for load in (load_private_key, load_public_key):
+        with pytest.raises(KeyFault) as caught:
+            load(source)
+        assert source == "" or source not in str(caught.value)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_private_key_is_no_public_key_and_a_public_key_no_private_one() -> None:
+    with pytest.raises(KeyFault, match="does not load as a public key"):
+        load_public_key(KEYS["mpp"]["private_pkcs8_pem"])
+    with pytest.raises(KeyFault, match="does not load as a private key"):
+        load_private_key(KEYS["mpp"]["public_spki_der_b64"])
+
+
+@pytest.mark.parametrize("form", ["public_spki_pem", "public_spki_der_b64"])
+def test_a_key_may_be_named_by_the_path_of_its_file(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"\n{KEYS['mpp'][form]}\n")
+    assert load_public_key(str(file)) == public_key("mpp")
+    assert load_public_key(f" {file}\n") == public_key("mpp")
+
+
+def test_a_private_key_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_text(KEYS["mpp"]["private_pkcs1_pem"])
+    assert load_private_key(str(file)).private_numbers() == private_key("mpp").private_numbers()
+
+
+def test_base64_may_be_wrapped(tmp_path: Path) -> None:
+    line = KEYS["mpp"]["public_spki_der_b64"]
+    wrapped = "\r\n".join(line[at : at + 64] for at in range(0, len(line), 64))
+    assert load_public_key(wrapped) == public_key("mpp")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key.der"
+    file.write_bytes(base64.b64decode(KEYS["mpp"]["public_spki_der_b64"]))
+    with pytest.raises(KeyFault, match="names a file that can't be read"):
+        load_public_key(str(file))
+
+
+def test_a_folder_is_no_key(tmp_path: Path) -> None:
+    with pytest.raises(KeyFault, match="neither a file that exists"):
+        load_public_key(str(tmp_path / "a b"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "exposed"), [(0o600, False), (0o640, False), (0o604, True), (0o644, True)]
+)
+def test_a_private_key_that_everybody_can_read_is_noticed(
+    tmp_path: Path, mode: int, *, exposed: bool
+) -> None:
+    """G12: only the file's own bits matter, not who runs the check."""
+    file = tmp_path / "key.pem"
+    file.write_text(KEYS["mpp"]["private_pkcs8_pem"])
+    file.chmod(mode)
+    assert is_exposed(str(file)) is exposed
+    assert is_exposed(f" {file}\n") is exposed
+
+
+@pytest.mark.parametrize("form", list(KEYS["mpp"]))
+def test_a_key_that_is_no_file_is_not_exposed(form: str) -> None:
+    assert not is_exposed(KEYS["mpp"][form])
+
+
+def test_a_public_key_is_written_as_the_one_line_that_is_uploaded() -> None:
+    assert one_line(public_key("mpp")) == KEYS["mpp"]["public_spki_der_b64"]
+
+
+def test_a_private_key_that_is_written_can_be_loaded_again() -> None:
+    text = private_pem(private_key("mpp")).decode()
+    assert text.startswith("-----BEGIN PRIVATE KEY-----\n")
+    assert load_private_key(text).private_numbers() == private_key("mpp").private_numbers()
