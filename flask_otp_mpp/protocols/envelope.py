@@ -1,0 +1,112 @@
+"""A caller is who its signature proves, and every answer is signed over the bytes that leave.
+
+The header envelope of Alipay+ and AMS: ``Client-Id``, ``Request-Time``, ``Signature`` in,
+``client-id``, ``response-time``, ``signature`` out (Alipay+ API overview, "Message structure").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from flask_otp_mpp.core.challenge import RequestKey
+from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.protocols.base import Admission, Inbound, Outbound
+from flask_otp_mpp.signing import rsa256
+from flask_otp_mpp.signing.keys import ClientKeys, Signer
+from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
+
+_CLIENT: Final = re.compile(r"[!-+\--~]{1,128}")  # visible ASCII but the comma of joined headers
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_MS: Final = re.compile(r"[0-9]{13}")
+_ISO: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})"
+)
+_JSON: Final = re.compile(r'application/json *(; *charset *= *"?utf-8"? *)?', re.IGNORECASE)
+
+
+class Envelope:
+    """Open what a caller has signed, seal what we answer.
+
+    :param freshness: how far a request's time may be from now, either way.
+    """
+
+    def __init__(
+        self, keys: ClientKeys, signer: Signer, freshness: timedelta, clock: Clock
+    ) -> None:
+        self._keys = keys
+        self._signer = signer
+        self._freshness = freshness
+        self._clock = clock
+
+    def open(self, inbound: Inbound) -> Admission:
+        """Check verb, media type, client, key, signature and freshness, in this order.
+
+        A byte-identical repeat has the same request key: it was signed with the same time.
+
+        :raises Refused: by the first check that fails.
+        """
+        headers = inbound.headers
+        if inbound.method != "POST":
+            refuse(Reason.METHOD_UNSUPPORTED)
+        media_type = headers.get("content-type", "")
+        if media_type and _JSON.fullmatch(media_type.strip()) is None:
+            refuse(Reason.MEDIA_TYPE_UNSUPPORTED)
+        client = headers.get("client-id", "")
+        if _CLIENT.fullmatch(client) is None:
+            refuse(Reason.CLIENT_UNKNOWN, "Client-Id: is required, once.")
+        try:
+            header = SignatureHeader.parse(headers.get("signature", ""))
+        except Malformed as fault:
+            self._keys.find(client, None)  # an unknown client is told that first
+            refuse(Reason.SIGNATURE_INVALID, f"Signature header: {fault}.")
+        key = self._keys.find(client, header.key_version)
+        time = headers.get("request-time", "")
+        signed = rsa256.canonical(inbound.method, inbound.uri, client, time, inbound.body)
+        if not rsa256.holds(key, header.signature, signed):
+            refuse(Reason.SIGNATURE_INVALID)
+        moment = parse_time(time)
+        if moment is None:
+            refuse(Reason.REQUEST_STALE, "Request-Time: must be ISO 8601 with offset, or ms.")
+        if abs(self._clock() - moment) > self._freshness:
+            limit = int(self._freshness.total_seconds())
+            refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
+        fingerprint = hashlib.sha256(signed).hexdigest()
+        return Admission(client, RequestKey(fingerprint, keep=2 * self._freshness))
+
+    def seal(self, inbound: Inbound, body: bytes) -> Outbound:
+        """Sign the body for the request that it answers.
+
+        Names are in lower case, for the Python SDK looks them up like that.
+        """
+        client = inbound.headers.get("client-id", "")
+        if _CLIENT.fullmatch(client) is None:
+            client = ""
+        time = self._clock().astimezone(UTC).isoformat(timespec="seconds")
+        data = rsa256.canonical(inbound.method, inbound.uri, client, time, body)
+        return Outbound(
+            (
+                ("content-type", "application/json; charset=UTF-8"),
+                ("content-length", str(len(body))),
+                ("client-id", client),
+                ("response-time", time),
+                ("signature", rsa256.signature_header(self._signer, data)),
+                ("cache-control", "no-store"),
+            ),
+            body,
+        )
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read ISO 8601 with an offset, or milliseconds since the epoch; None if it is neither."""
+    if _EPOCH_MS.fullmatch(text):
+        return _EPOCH + timedelta(milliseconds=int(text))
+    if _ISO.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    return None

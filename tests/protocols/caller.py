@@ -1,0 +1,88 @@
+"""Requests as Alipay+ signs them, built without its SDK, so that each part can be another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, ParamSpec
+
+import pytest
+
+from flask_otp_mpp.core.reasons import Refused
+from flask_otp_mpp.protocols.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.base import Inbound
+from flask_otp_mpp.protocols.envelope import Envelope
+from flask_otp_mpp.signing import rsa256
+from flask_otp_mpp.signing.keys import ClientKeys, LocalSigner
+from flask_otp_mpp.testing import FrozenClock
+from tests.vectors import private_key, public_key
+
+CLIENT: Final = "SANDBOX_5Y00000000000000"
+PREFIX: Final = "/aps/api/v1/users"
+FRESHNESS: Final = timedelta(minutes=5)
+CLOCK: Final = FrozenClock()
+NOW: Final = CLOCK.now.isoformat()
+COMMON: Final = {"acquirerId": "acquirer", "pspId": "psp", "accessToken": "token"}
+KEYS: Final = ClientKeys(
+    {CLIENT: {"1": public_key("alipayplus")}, "OTHER": {"1": public_key("unrelated")}}
+)
+P = ParamSpec("P")
+SIGNER: Final = LocalSigner("3", private_key("mpp"))
+
+
+def inbound(
+    payload: Any = COMMON,
+    *,
+    path: str = "/sendOTP",
+    method: str = "POST",
+    client: str = CLIENT,
+    time: str = NOW,
+    key: str = "alipayplus",
+    version: str = "1",
+    headers: Mapping[str, str | None] | None = None,
+) -> Inbound:
+    """Sign a request.
+
+    :param payload: bytes go as they are, anything else as JSON.
+    :param headers: what arrives instead of what was signed; None for nothing at all.
+    """
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    uri = PREFIX + path
+    data = rsa256.canonical(method, uri, client, time, body)
+    signature = rsa256.signature_header(LocalSigner(version, private_key(key)), data)
+    usual = {
+        "content-type": "application/json; charset=UTF-8",
+        "client-id": client,
+        "request-time": time,
+        "signature": signature,
+    }
+    changed = {**usual, **(headers or {})}
+    present = {name: value for name, value in changed.items() if value is not None}
+    return Inbound(method, uri, path, present, body, "192.0.2.1")
+
+
+def envelope() -> Envelope:
+    return Envelope(KEYS, SIGNER, FRESHNESS, CLOCK)
+
+
+def protocol(**changes: Any) -> AlipayPlus:
+    arguments: dict[str, Any] = {
+        "keys": KEYS,
+        "signer": SIGNER,
+        "psp_ids": frozenset({"psp"}),
+        "acquirers": None,
+        "freshness": FRESHNESS,
+        "clock": CLOCK,
+        "prefix": PREFIX,
+        "public_prefix": None,
+        "send_path": "/sendOTP",
+        "verify_path": "/verifyOTP",
+    }
+    return AlipayPlus(**{**arguments, **changes})
+
+
+def refusal(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Refused:
+    with pytest.raises(Refused) as caught:
+        act(*args, **kwargs)
+    return caught.value

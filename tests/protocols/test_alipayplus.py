@@ -1,0 +1,244 @@
+"""A proven body becomes a command for one wallet, or a refusal that names the field."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.config import ConfigurationError
+from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.service import SendOtp, VerifyOtp
+from flask_otp_mpp.protocols.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.base import Deployment, Operation
+from tests.protocols.caller import (
+    CLIENT,
+    CLOCK,
+    COMMON,
+    FRESHNESS,
+    PREFIX,
+    SIGNER,
+    inbound,
+    protocol,
+    refusal,
+)
+from tests.vectors import KEYS, vector
+
+ANSWER = {**COMMON, "verifyRequestId": "request", "otpCode": "660000"}
+
+
+def read_send(payload: Any = COMMON, wallet: AlipayPlus | None = None, **signed: str) -> SendOtp:
+    command = read(Operation.SEND, payload, wallet, **signed)
+    assert isinstance(command, SendOtp)
+    return command
+
+
+def read_verify(
+    payload: Any = ANSWER, wallet: AlipayPlus | None = None, **signed: str
+) -> VerifyOtp:
+    command = read(Operation.VERIFY, payload, wallet, **signed)
+    assert isinstance(command, VerifyOtp)
+    return command
+
+
+def read(
+    operation: Operation,
+    payload: Any,
+    wallet: AlipayPlus | None,
+    client: str = CLIENT,
+    key: str = "alipayplus",
+) -> SendOtp | VerifyOtp:
+    used = wallet or protocol()
+    request = inbound(payload, client=client, key=key)
+    return used.read(operation, request, used.admit(request))
+
+
+def test_a_body_is_read_into_what_the_house_understands() -> None:
+    send = read_send()
+    assert (send.token, send.channel) == ("token", Channel.MOBILE)
+    verify = read_verify()
+    assert (verify.token, verify.challenge_id, verify.code) == ("token", "request", "660000")
+    assert send.caller == verify.caller
+    assert send.request != verify.request
+
+
+def test_the_published_samples_are_read() -> None:
+    """The bodies of the two pages, as the vectors hold them."""
+    wallet = protocol(psp_ids=frozenset({"1022172000000000000"}))
+    sample = read_verify(vector("req_verifyOTP_doc_sample").body, wallet)
+    assert (sample.challenge_id, sample.code) == ("0b9fc14b15718153091352139110000", "660000")
+    for name in ("req_sendOTP_null_optional", "req_sendOTP_unicode_and_unknown_field"):
+        assert read_send(vector(name).body, wallet).channel is Channel.MOBILE
+
+
+@pytest.mark.parametrize(
+    ("value", "channel"),
+    [("MOBILE", Channel.MOBILE), ("EMAIL", Channel.EMAIL), (None, Channel.MOBILE)],
+)
+def test_the_channel_is_the_one_that_is_asked_for(value: str | None, channel: Channel) -> None:
+    """F6: null stands for a field that is left out."""
+    assert read_send({**COMMON, "verifyType": value}).channel is channel
+
+
+SEND_FIELDS = {"acquirerId": 64, "pspId": 64, "accessToken": 128}
+VERIFY_FIELDS = {**SEND_FIELDS, "verifyRequestId": 64, "otpCode": 32}
+
+
+@pytest.mark.parametrize(
+    ("operation", "field", "longest"),
+    [
+        *((Operation.SEND, *field) for field in SEND_FIELDS.items()),
+        *((Operation.VERIFY, *field) for field in VERIFY_FIELDS.items()),
+    ],
+)
+@pytest.mark.parametrize("value", [..., None, "", 7, True, ["x"], {"x": "y"}, "too long"])
+def test_a_required_field_is_refused_by_name(
+    operation: Operation, field: str, longest: int, value: Any
+) -> None:
+    """F6: missing, null, empty, no string or one character too long: PARAM_ILLEGAL, with name."""
+    payload = {**(COMMON if operation is Operation.SEND else ANSWER), field: value}
+    if value is ...:
+        del payload[field]
+    elif value == "too long":
+        payload[field] = "x" * (longest + 1)
+    refused = refusal(read, operation, payload, None)
+    assert refused.reason is Reason.FIELD_INVALID
+    assert refused.detail.startswith(f"{field}: ")
+    assert "xx" not in refused.detail
+
+
+def test_each_field_may_be_as_long_as_documented() -> None:
+    longest = {field: "x" * size for field, size in VERIFY_FIELDS.items()}
+    wallet = protocol(psp_ids=frozenset({longest["pspId"]}))
+    assert read_verify(longest, wallet).code == "x" * 32
+    assert read_send({**longest, "verifyType": "EMAIL"}, wallet).token == "x" * 128
+
+
+@pytest.mark.parametrize("value", ["", "SMS", "mobile", 1, ["MOBILE"]])
+def test_an_unknown_channel_is_an_illegal_parameter(value: Any) -> None:
+    """F6: and the message says which ones there are, if it was a text at all."""
+    refused = refusal(read_send, {**COMMON, "verifyType": value})
+    assert refused.reason is Reason.FIELD_INVALID
+    assert refused.detail.startswith("verifyType: must be ")
+
+
+def test_a_code_is_passed_on_with_all_that_was_typed() -> None:
+    """L11: whether it is one is decided where it is counted."""
+    assert read_verify({**ANSWER, "otpCode": " 12\n\0\ud800"}).code == " 12\n\0\ud800"
+
+
+def test_another_wallet_is_not_served() -> None:
+    """G4: pspId names this wallet, in sandbox or in production."""
+    refused = refusal(read_send, {**COMMON, "pspId": "somebody-else"})
+    assert refused.reason is Reason.CLIENT_UNKNOWN
+    assert "pspId" in refused.detail
+    assert "somebody" not in refused.detail
+    both = protocol(psp_ids=frozenset({"sandbox", "production"}))
+    for psp in ("sandbox", "production"):
+        assert read_send({**COMMON, "pspId": psp}, both).token == "token"
+
+
+def test_only_listed_acquirers_are_served_if_there_is_a_list() -> None:
+    """ACCESS_DENIED for the others; without a list everybody is served."""
+    listed = protocol(acquirers=frozenset({"acquirer"}))
+    assert read_send(wallet=listed).token == "token"
+    refused = refusal(read_send, {**COMMON, "acquirerId": "other"}, listed)
+    assert refused.reason is Reason.ACCESS_DENIED
+    assert refusal(read_send, wallet=protocol(acquirers=frozenset())).reason is (
+        Reason.ACCESS_DENIED
+    )
+    assert read_send({**COMMON, "acquirerId": "other"}).token == "token"
+
+
+def test_the_caller_is_client_acquirer_and_wallet_together() -> None:
+    """L8: change one of them and it is somebody else, also if they run together alike."""
+    wallet = protocol(psp_ids=frozenset({"psp", "psp2", "a", "ab"}))
+    callers = [
+        read_send(wallet=wallet).caller,
+        read_send({**COMMON, "acquirerId": "other"}, wallet).caller,
+        read_send({**COMMON, "pspId": "psp2"}, wallet).caller,
+        read_send(wallet=wallet, client="OTHER", key="unrelated").caller,
+        read_send({**COMMON, "acquirerId": "b", "pspId": "ab"}, wallet).caller,
+        read_send({**COMMON, "acquirerId": "ba", "pspId": "a"}, wallet).caller,
+    ]
+    assert len(set(callers)) == len(callers)
+    assert {len(caller) for caller in callers} == {64}
+    same = [read_send({**COMMON, "accessToken": "t", "verifyType": "EMAIL"}, wallet).caller]
+    assert same == callers[:1]
+
+
+def test_a_proxy_may_rewrite_the_path_that_is_signed() -> None:
+    """G11: where it lies in the app and how it is called from outside may differ."""
+    assert protocol().public_prefix == PREFIX
+    assert protocol(public_prefix="/otp").public_prefix == "/otp"
+    assert protocol(public_prefix="/otp").prefix == PREFIX
+
+
+def configure(**values: Any) -> AlipayPlus:
+    raw = {"ALIPAYPLUS_PSP_ID": "psp", **values}
+    settings = {
+        setting.name: setting.read(raw.get(setting.name, setting.default))
+        for setting in AlipayPlus.settings
+    }
+    return AlipayPlus.configure(settings, Deployment(SIGNER, FRESHNESS, CLOCK))
+
+
+def test_it_is_configured_by_settings_of_its_own() -> None:
+    clients = {CLIENT: {"1": KEYS["alipayplus"]["public_spki_der_b64"]}}
+    wallet = configure(
+        ALIPAYPLUS_CLIENTS=clients,
+        ALIPAYPLUS_ACQUIRERS=["acquirer"],
+        ALIPAYPLUS_PREFIX="/p",
+        ALIPAYPLUS_PUBLIC_PREFIX="/q",
+        ALIPAYPLUS_SEND_PATH="/s",
+        ALIPAYPLUS_VERIFY_PATH="/v",
+    )
+    assert (wallet.prefix, wallet.public_prefix) == ("/p", "/q")
+    assert wallet.paths == {"/s": Operation.SEND, "/v": Operation.VERIFY}
+    assert read_send(wallet=wallet).token == "token"
+    other = refusal(read_send, {**COMMON, "acquirerId": "other"}, wallet)
+    assert other.reason is Reason.ACCESS_DENIED
+
+
+def test_without_settings_it_lies_where_alipay_plus_documents_it() -> None:
+    wallet = configure()
+    assert (wallet.prefix, wallet.public_prefix) == (PREFIX, PREFIX)
+    assert wallet.paths == {"/sendOTP": Operation.SEND, "/verifyOTP": Operation.VERIFY}
+    assert refusal(wallet.admit, inbound()).reason is Reason.CLIENT_UNKNOWN
+
+
+def test_two_apis_can_not_lie_on_one_path() -> None:
+    """F2: the second of them would never be reached."""
+    with pytest.raises(ConfigurationError, match="'OTP_MPP_ALIPAYPLUS_VERIFY_PATH'"):
+        configure(ALIPAYPLUS_SEND_PATH="/otp", ALIPAYPLUS_VERIFY_PATH="/otp")
+
+
+@pytest.mark.parametrize(
+    ("clients", "finding"),
+    [
+        ({"C": {"1": "rubbish-key"}}, "key '1' of client 'C' is neither a file"),
+        ({"C": {"1": ""}}, "key '1' of client 'C' found nothing"),
+        ({"C": {}}, "found a value of type dict"),
+        ({}, "found a value of type dict"),
+        ("rubbish-key", "found a value of type str"),
+    ],
+)
+def test_a_key_that_can_not_be_used_is_named_and_not_shown(clients: Any, finding: str) -> None:
+    """F2: which client, which version, and what would do."""
+    with pytest.raises(ValueError, match=finding) as caught:
+        configure(ALIPAYPLUS_CLIENTS=clients)
+    assert "rubbish" not in str(caught.value)
+
+
+def test_wallet_and_acquirer_are_judged_after_all_fields() -> None:
+    """A caller that mends its fields one by one sees every fault of them first."""
+    wrong = {"acquirerId": "other", "pspId": "other", "accessToken": "t"}
+    wallet = protocol(acquirers=frozenset({"acquirer"}))
+    assert refusal(read_verify, wrong, wallet).detail.startswith("verifyRequestId: ")
+    assert refusal(read_send, wrong, wallet).detail.startswith("pspId: ")
+    for size in range(3):
+        for some in itertools.combinations(COMMON, size):
+            payload = {name: COMMON[name] for name in some}
+            assert isinstance(refusal(read_send, payload), Refused)
