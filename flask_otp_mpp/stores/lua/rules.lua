@@ -1,0 +1,88 @@
+-- The rules of core/challenge.py, core/budget.py and core/rules.py, said again under the same names.
+--
+-- Moments and lengths are microseconds: whole numbers below 2^53, which a Lua number holds exactly.
+-- A policy is the table of its fields; send_limits stays text, "count/window,count/window".
+
+local function death(challenge, now)
+  if challenge.used_at then return 'CHALLENGE_USED' end
+  if challenge.closed_at then return 'CHALLENGE_CLOSED' end
+  if now >= challenge.expires_at then return 'CHALLENGE_EXPIRED' end
+  if challenge.attempts >= challenge.tries then return 'TRIES_SPENT' end
+end
+
+-- Lua's == takes less time for strings of different lengths. It compares keyed digests, of which a
+-- caller can't choose the bytes, and takes no measurable time beside the network's.
+local function matches(challenge, digests)
+  local matched = false
+  for _, digest in ipairs(digests) do
+    matched = challenge.digest == digest or matched
+  end
+  return matched
+end
+
+local function lock_at(standing, now)
+  if standing.locked_until and now < standing.locked_until then return standing.locked_until end
+end
+
+local function blamed(standing, now)
+  local forgotten = standing.forget_at and now >= standing.forget_at
+  return not forgotten and (standing.failures > 0 or standing.locks > 0)
+end
+
+local function pardoned(standing)
+  return {failures = 0, locks = 0, sends = standing.sends}
+end
+
+local function failed(standing, policy, now)
+  local was = blamed(standing, now) and standing or pardoned(standing)
+  local failures, locks, locked_until = was.failures + 1, was.locks, was.locked_until
+  if failures >= policy.failure_limit then
+    failures, locks = 0, locks + 1
+    local length = math.min(policy.first_lock * 2 ^ math.min(locks - 1, 20), policy.longest_lock)
+    locked_until = now + length
+  end
+  return {
+    failures = failures,
+    locks = locks,
+    locked_until = locked_until,
+    forget_at = math.max(now, locked_until or now) + policy.forget_after,
+    sends = standing.sends,
+  }
+end
+
+local function sent(standing, channel, policy, now)
+  local recent = {}
+  for _, send in ipairs(standing.sends) do
+    if send.at > now - policy.send_memory then recent[#recent + 1] = send end
+  end
+  recent[#recent + 1] = {channel = channel, at = now}
+  return {
+    failures = standing.failures,
+    locks = standing.locks,
+    locked_until = standing.locked_until,
+    forget_at = standing.forget_at,
+    sends = recent,
+  }
+end
+
+local function send_not_before(standing, channel, policy, now)
+  local times, latest = {}, nil
+  for _, send in ipairs(standing.sends) do
+    if send.channel == channel then times[#times + 1] = send.at end
+  end
+  table.sort(times)
+  local function ends(at)
+    if at > now and (not latest or at > latest) then latest = at end
+  end
+  if #times > 0 then ends(times[#times] + policy.cool_down) end
+  for count, window in string.gmatch(policy.send_limits, '(%d+)/(%d+)') do
+    local oldest = times[#times - tonumber(count) + 1]
+    if oldest then ends(oldest + tonumber(window)) end
+  end
+  return latest
+end
+
+local function keep_until(standing, policy, now)
+  local known = now + policy.life + policy.retention
+  return math.max(now + policy.send_memory, known, standing.forget_at or now)
+end

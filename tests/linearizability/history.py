@@ -1,0 +1,142 @@
+"""What threads asked of a store is written down with what they were told, and when."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from math import inf
+from typing import Any, Final, Literal, TypeAlias
+
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import Store
+
+Verb: TypeAlias = Literal["reserve", "settle", "spend", "pardon", "purge", "forget", "tick"]
+Pause: TypeAlias = Callable[[], object]
+A_MOMENT: Final = 0.0005
+
+
+def rest() -> None:
+    """Let others in, and be woken up late."""
+    time.sleep(A_MOMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Record one call: it took effect somewhere between two moments of a common order.
+
+    :param result: what was returned; an exception is a result that no store may give.
+    :param returned: infinite for what may still happen, or never.
+    """
+
+    thread: int
+    verb: Verb
+    arguments: tuple[Any, ...]
+    result: Any
+    called: float
+    returned: float = inf
+
+    def __str__(self) -> str:
+        shown = ", ".join(map(str, self.arguments))
+        times = f"{self.called:>4} to {self.returned:<4}"
+        return f"{times} thread {self.thread}: {self.verb}({shown}) -> {self.result}"
+
+
+class _Lingering(tuple[bytes, ...]):
+    """Be digests that a store needs a moment to look at."""
+
+    pause: Pause
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.pause()
+        return super().__iter__()
+
+
+class _Unhurried(Policy):
+    """Be a policy that a store needs a moment to look at."""
+
+    # Kept beside the fields of the policy, which is frozen.
+    pause: Pause
+
+    @property
+    def send_memory(self) -> timedelta:
+        self.pause()
+        return super().send_memory
+
+
+class Recorder:
+    """Ask a store, and keep the history of it.
+
+    :param pause: called between a store's reading and its writing, where it judges an attempt or a
+        send; what can go wrong goes wrong there.
+    """
+
+    def __init__(self, store: Store, policy: Policy, pause: Pause = rest) -> None:
+        self.store = store
+        self.pause = pause
+        self.policy = _Unhurried(
+            **{item.name: getattr(policy, item.name) for item in fields(policy)}
+        )
+        object.__setattr__(self.policy, "pause", self._rest)
+        self.history: list[Operation] = []
+        self._moments = itertools.count()
+        self._lock = threading.Lock()
+
+    def reserve(self, thread: int, draft: Draft) -> Challenge | Outcome:
+        def call() -> Challenge | Outcome:
+            return self.store.reserve(draft, self.policy)
+
+        found: Challenge | Outcome = self._record(thread, "reserve", (draft,), call)
+        return found
+
+    def settle(self, thread: int, draft: Draft, outcome: Outcome) -> None:
+        self._record(thread, "settle", (draft, outcome), lambda: self.store.settle(draft, outcome))
+
+    def spend(self, thread: int, claim: Claim) -> None:
+        digests = _Lingering(claim.digests)
+        digests.pause = self.pause
+        asked = replace(claim, digests=digests)
+        self._record(thread, "spend", (claim,), lambda: self.store.spend(asked, self.policy))
+
+    def pardon(self, thread: int, subject: str) -> None:
+        self._record(thread, "pardon", (subject,), lambda: self.store.pardon(subject))
+
+    def purge(self, thread: int) -> None:
+        """Purge row by row; how many rows there were is nobody's answer, and not recorded."""
+
+        def call() -> None:
+            self.store.purge(self.policy, batch=1)
+
+        self._record(thread, "purge", (), call)
+
+    def tick(self, now: datetime, due: list[str]) -> None:
+        """Note that the clock was moved while nothing was asked.
+
+        :param due: challenges that a store may forget from now on, by itself or in a purge that is
+            under way: they are what may happen at any time, or never.
+        """
+        self._record(0, "tick", (now,), lambda: None)
+        for known in due:
+            self.history.append(Operation(0, "forget", (known,), None, self._moment()))
+
+    def _rest(self) -> None:
+        self.pause()
+
+    def _moment(self) -> int:
+        with self._lock:
+            return next(self._moments)
+
+    def _record(
+        self, thread: int, verb: Verb, arguments: tuple[Any, ...], call: Callable[[], Any]
+    ) -> Any:
+        called = self._moment()
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - shown by the checker, which never expects one
+            result = error
+        self.history.append(Operation(thread, verb, arguments, result, called, self._moment()))
+        return result

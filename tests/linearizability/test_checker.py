@@ -1,0 +1,192 @@
+"""The checker explains what can be explained, and nothing that can't."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
+from math import inf
+from random import Random
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Resend
+from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import RIGHT, START, WRONG, claim, draft
+from tests.linearizability.checker import State, explain
+from tests.linearizability.history import Operation, Recorder
+from tests.linearizability.workload import Send, Step, Try, policy, run
+from tests.stores.naive import NaiveStore
+
+POLICY = policy(Resend.ROTATE)
+ASKED = draft()
+SENT = Challenge(
+    ASKED.id,
+    ASKED.subject,
+    ASKED.caller,
+    ASKED.channel,
+    ASKED.digest,
+    START,
+    START + POLICY.life,
+    POLICY.tries,
+)
+RESERVED = Operation(1, "reserve", (ASKED,), SENT, 0, 1)
+
+
+def tried(digest: bytes, reason: Reason | None, called: float, returned: float = inf) -> Operation:
+    outcome = Outcome(ASKED.id, reason)
+    return Operation(1, "spend", (claim(ASKED.id, digest),), outcome, called, returned)
+
+
+def explained(*history: Operation) -> bool:
+    return explain(history, POLICY, START) is not None
+
+
+def test_what_happened_in_turn_is_explained_in_its_turn() -> None:
+    """T3: and in no other."""
+    wrong = tried(WRONG, Reason.CODE_UNMATCHED, 2, 3)
+    right = tried(RIGHT, None, 4, 5)
+    assert explain([right, wrong, RESERVED], POLICY, START) == [RESERVED, wrong, right]
+
+
+def test_two_successes_with_one_code_are_not_explained() -> None:
+    """T3, L6: whether they overlap or follow one another."""
+    assert explained(RESERVED, tried(RIGHT, None, 2, 4))
+    assert not explained(RESERVED, tried(RIGHT, None, 2, 4), tried(RIGHT, None, 3, 5))
+    assert not explained(RESERVED, tried(RIGHT, None, 2, 3), tried(RIGHT, None, 4, 5))
+
+
+def test_time_is_respected() -> None:
+    """T3: a try after a success finds the challenge used, but for one that overlaps it."""
+    success = tried(RIGHT, None, 2, 4)
+    assert explained(RESERVED, success, tried(WRONG, Reason.CODE_UNMATCHED, 3, 5))
+    assert explained(RESERVED, success, tried(WRONG, Reason.CHALLENGE_USED, 3, 5))
+    assert explained(RESERVED, success, tried(WRONG, Reason.CHALLENGE_USED, 5, 6))
+    assert not explained(RESERVED, success, tried(WRONG, Reason.CODE_UNMATCHED, 5, 6))
+
+
+def test_a_count_that_was_lost_is_not_explained() -> None:
+    """T3, A1: two tries are allowed, three were compared."""
+    wrong = [tried(WRONG, Reason.CODE_UNMATCHED, 2, 9) for _ in range(3)]
+    assert explained(RESERVED, *wrong[:2], tried(WRONG, Reason.TRIES_SPENT, 2, 9))
+    assert not explained(RESERVED, *wrong)
+
+
+def test_what_is_forgotten_stays_forgotten() -> None:
+    """T3, T5: a challenge that is over may go at any time, and does not come back."""
+    hour = START + timedelta(hours=1)
+    over = [
+        RESERVED,
+        Operation(0, "tick", (hour,), None, 2, 3),
+        Operation(0, "forget", (ASKED.id,), None, 4),
+    ]
+    expired, unknown = Reason.CHALLENGE_EXPIRED, Reason.CHALLENGE_UNKNOWN
+    assert explained(*over, tried(RIGHT, expired, 5, 6), tried(RIGHT, unknown, 7, 8))
+    assert explained(*over, tried(RIGHT, expired, 5, 6), tried(RIGHT, expired, 7, 8))
+    assert not explained(*over, tried(RIGHT, unknown, 5, 6), tried(RIGHT, expired, 7, 8))
+    purged = Operation(2, "purge", (), None, 5, 6)
+    assert explained(*over, purged, tried(RIGHT, expired, 5, 7))
+    assert not explained(*over, purged, tried(RIGHT, expired, 7, 8))
+
+
+def test_a_fault_is_not_explained() -> None:
+    """T3: no verb of the workload may raise."""
+    fault = Operation(1, "pardon", ("alice",), StoreError("the backend is busy"), 2, 3)
+    assert explained(RESERVED, replace(fault, result=False))
+    assert not explained(RESERVED, fault)
+
+
+def by_trying_all(history: Sequence[Operation]) -> bool:
+    """Decide the slow way, by every order that there is."""
+
+    def fits(order: Sequence[Operation]) -> bool:
+        state = State(START)
+        for number, operation in enumerate(order):
+            if any(later.returned < operation.called for later in order[number:]):
+                return False
+            state, result = state.after(operation, POLICY)
+            if result != operation.result:
+                return False
+        return True
+
+    return any(fits(order) for order in permutations(history))
+
+
+def test_the_search_decides_as_the_trial_of_all_orders_does() -> None:
+    """T3: on 300 histories of five operations, some of which are possible and some are not."""
+    decided = []
+    for number in range(300):
+        chance = Random(number)
+        questions: list[Draft | Claim] = [
+            ASKED,
+            *(claim(ASKED.id, chance.choice([RIGHT, WRONG, WRONG])) for _ in range(4)),
+        ]
+        chance.shuffle(questions)
+        state, history = State(START), []
+        for moment, question in enumerate(questions):
+            verb: Any = "reserve" if isinstance(question, Draft) else "spend"
+            asked = Operation(1, verb, (question,), None, 0)
+            state, result = state.after(asked, POLICY)
+            called = moment + chance.uniform(-2, 2)  # so that some seem to come in another order
+            returned = called + chance.uniform(0, 2)
+            history.append(replace(asked, result=result, called=called, returned=returned))
+        decided.append(explain(history, POLICY, START) is not None)
+        assert decided[-1] == by_trying_all(history), history
+    assert 30 < sum(decided) < 270
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder(NaiveStore(FrozenClock(START)), POLICY, pause=lambda: None)
+
+
+def at_once(recorder: Recorder, *steps: Step) -> None:
+    """Let nobody write before everybody has read."""
+    wait: Callable[[], object] = threading.Barrier(len(steps), timeout=30).wait
+    recorder.pause = wait
+    run(recorder, [[step] for step in steps])
+    recorder.pause = lambda: None
+
+
+def right() -> Try:
+    return Try(claim(ASKED.id, RIGHT))
+
+
+def wrong() -> Try:
+    return Try(claim(ASKED.id, WRONG))
+
+
+def test_the_naive_store_is_caught_at_two_successes(recorder: Recorder) -> None:
+    """T2, T3, L6: two threads that have both read before either writes."""
+    run(recorder, [[Send(ASKED)]])
+    at_once(recorder, right(), right())
+    assert [one.result for one in recorder.history[-2:]] == [Outcome(ASKED.id)] * 2
+    assert not explained(*recorder.history)
+
+
+def test_the_naive_store_is_caught_at_a_lost_count(recorder: Recorder) -> None:
+    """T2, T3, A1: two tries at once are counted as one, which shows only at the next."""
+    run(recorder, [[Send(ASKED)]])
+    at_once(recorder, wrong(), wrong())
+    assert explained(*recorder.history)
+    run(recorder, [[wrong()]])
+    assert not explained(*recorder.history)
+
+
+def test_the_naive_store_is_caught_at_a_send_too_many(recorder: Recorder) -> None:
+    """T2, T3, S1: two of three sends are counted, and two more go out."""
+    run(recorder, [[Send(draft()), Send(draft())]])
+    at_once(recorder, Send(draft()), Send(draft()))
+    assert not explained(*recorder.history)
+
+
+def test_one_at_a_time_the_naive_store_is_explained(recorder: Recorder) -> None:
+    """T2: so it is the race that was caught, and not the store."""
+    run(recorder, [[Send(ASKED), wrong(), right(), right(), Send(draft()), Send(draft())]])
+    assert explained(*recorder.history)

@@ -1,0 +1,77 @@
+"""What a store tells threads that ask at once, it could have told them one after another."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores import MemoryStore
+from flask_otp_mpp.testing import FrozenClock
+from tests.linearizability.checker import explain, told
+from tests.linearizability.stores import STORES
+from tests.linearizability.workload import record
+from tests.stores.naive import NaiveStore
+
+
+@pytest.mark.parametrize("name", list(STORES))
+def test_recorded_histories_are_linearizable(tmp_path: Path, name: str) -> None:
+    """T3: some order that respects time explains every answer by the rules."""
+    opening, histories = STORES[name]
+    clock = FrozenClock()
+    with opening(tmp_path, clock) as store:
+        for number in range(histories):
+            start = clock.now
+            recorder = record(store, clock, number)
+            explained = explain(recorder.history, recorder.policy, start)
+            assert explained is not None, told(recorder.history)
+
+
+def test_the_histories_are_small_and_come_upon_every_decision() -> None:
+    """T3: at most 20 operations, of which many overlap; every reason is among their results."""
+    clock = FrozenClock()
+    store = MemoryStore(clock)
+    reasons: set[Reason | str | None] = set()
+    overlaps = 0
+    for number in range(100):
+        history = sorted(record(store, clock, number).history, key=lambda one: one.called)
+        assert len(history) <= 20
+        overlaps += any(
+            earlier.returned > later.called and later.thread != earlier.thread
+            for earlier, later in pairwise(history)
+            if "forget" not in (earlier.verb, later.verb)
+        )
+        for operation in history:
+            if operation.verb in ("reserve", "spend"):
+                found = operation.result
+                reasons.add("sent" if isinstance(found, Challenge) else found.reason)
+    assert overlaps > 50
+    assert reasons == {
+        "sent",
+        None,
+        Reason.SEND_LIMITED,
+        Reason.REQUEST_PENDING,
+        Reason.DELIVERY_REFUSED,
+        Reason.CHALLENGE_UNKNOWN,
+        Reason.CHALLENGE_USED,
+        Reason.CHALLENGE_CLOSED,
+        Reason.CHALLENGE_EXPIRED,
+        Reason.CODE_UNMATCHED,
+        Reason.TRIES_SPENT,
+        Reason.USER_LOCKED,
+    }
+
+
+def test_the_histories_of_a_naive_store_give_it_away() -> None:
+    """T2, T3: the same work, on a store without a lock, is not explained for long."""
+    clock = FrozenClock()
+    store = NaiveStore(clock)
+    for number in range(200):
+        start = clock.now
+        recorder = record(store, clock, number)
+        if explain(recorder.history, recorder.policy, start) is None:
+            return
+    pytest.fail("200 histories of the naive store were explained")

@@ -1,0 +1,142 @@
+"""A few users are asked about by a few threads at once, in another way for each number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Final, TypeAlias
+
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import RIGHT, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.race import together
+from tests.linearizability.history import Recorder
+
+THREADS: Final = 4
+STEPS: Final = 2  # each of one or two operations, so that a history stays small
+AN_HOUR: Final = timedelta(hours=1)
+
+
+def policy(resend: Resend) -> Policy:
+    """Be narrow, so that a few operations come upon every limit."""
+    return Policy(
+        tries=2,
+        resend=resend,
+        life=timedelta(seconds=60),
+        cool_down=timedelta(),
+        send_limits=(SendLimit(3, timedelta(minutes=10)),),
+        failure_limit=3,
+        retention=timedelta(minutes=20),
+    )
+
+
+@dataclass(frozen=True)
+class Send:
+    """Reserve a challenge and, if that was granted, end its delivery."""
+
+    draft: Draft
+    refusal: Reason | None = None
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        found = recorder.reserve(thread, self.draft)
+        if isinstance(found, Challenge):
+            recorder.settle(thread, self.draft, Outcome(found.id, self.refusal))
+
+
+@dataclass(frozen=True)
+class Try:
+    claim: Claim
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.spend(thread, self.claim)
+
+
+@dataclass(frozen=True)
+class Pardon:
+    subject: str
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.pardon(thread, self.subject)
+
+
+@dataclass(frozen=True)
+class Purge:
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.purge(thread)
+
+
+Step: TypeAlias = Send | Try | Pardon | Purge
+
+
+def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
+    """Let each thread do its steps; all begin at the same moment."""
+
+    def follow(thread: int, steps: Sequence[Step]) -> None:
+        for step in steps:
+            step.do(recorder, thread)
+
+    work: list[Callable[[], None]] = [
+        partial(follow, thread, steps) for thread, steps in enumerate(programs, start=1)
+    ]
+    together(work)
+
+
+def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
+    """Make one history: something that came before, and then all threads at once."""
+    chance = Random(number)
+    recorder = Recorder(store, policy(chance.choice(list(Resend))))
+    store.purge(recorder.policy)
+    users = [f"{name} {number}" for name in ("alice", "alice", "alice", "bob")]
+    drafts = [draft(user) for user in users]
+    wrong = Try(claim(drafts[0].id, WRONG, subject=drafts[0].subject))
+    match chance.choice(("nothing", "a send", "an old failure", "two failures", "two sends")):
+        case "a send":
+            run(recorder, [[Send(drafts[0])]])
+        case "an old failure":
+            run(recorder, [[Send(drafts[0]), wrong]])
+            clock.now += AN_HOUR
+            recorder.tick(clock.now, [drafts[0].id])
+            drafts.append(drafts[0])
+            drafts[0] = draft(users[0])  # requests are repeated only while they are fresh
+        case "two failures":
+            again = Try(claim(drafts[0].id, WRONG, subject=drafts[0].subject))
+            run(recorder, [[Send(drafts[0]), wrong, again, Send(drafts[1])]])
+        case "two sends":
+            run(recorder, [[Send(drafts[0]), Send(drafts[1])]])
+    claims = [_claim(chance, drafts) for _ in range(5)]
+    run(
+        recorder,
+        [[_step(chance, drafts[:4], claims) for _ in range(STEPS)] for _ in range(THREADS)],
+    )
+    return recorder
+
+
+def _claim(chance: Random, drafts: Sequence[Draft]) -> Claim:
+    known = chance.choice((*drafts[:2], *drafts))
+    return claim(known.id, chance.choice((RIGHT, WRONG, WRONG)), subject=known.subject)
+
+
+def _step(chance: Random, drafts: Sequence[Draft], claims: Sequence[Claim]) -> Step:
+    kind = chance.choices(("send", "repeat", "try", "pardon", "purge"), (3, 1, 6, 1, 1))[0]
+    asked = chance.choice(drafts)
+    match kind:
+        case "send":
+            refusal = chance.choice((None, None, Reason.DELIVERY_REFUSED))
+            return Send(asked, refusal)
+        case "repeat":
+            return Send(draft(asked.subject, key=asked.request))
+        case "try":
+            # The same claim again is the same request; a copy of it is another one.
+            known = chance.choice(claims)
+            return Try(
+                chance.choice((known, claim(known.id, *known.digests, subject=known.subject)))
+            )
+        case "pardon":
+            return Pardon(asked.subject)
+    return Purge()

@@ -1,0 +1,58 @@
+"""A day in which secrets pass through every verb of a store; a test then looks for them in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.message import Message
+from flask_otp_mpp.core.policy import Policy, Resend
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.testing import FrozenClock
+from tests.core.house import KEEP, PEPPER, House, reason
+
+TOKEN: Final = "canary-token-281010033AB2F588"
+PHONE: Final = "+49 170 1234567"
+EMAIL: Final = "canary@example.com"
+KNOWN: Final = (TOKEN, PHONE, EMAIL, PEPPER.decode())
+DETAIL: Final = "the provider said no"
+
+
+class User:
+    id = "u-4711"
+    phone = PHONE
+    email = EMAIL
+
+
+def spend_a_day(store: Store, clock: FrozenClock, resend: Resend) -> list[str]:
+    """Send five codes that are mistyped and then typed, and one that the provider refuses.
+
+    :returns: every code that was sent or typed; six challenges were made.
+    """
+    house = House(
+        Policy(digits=10, resend=resend),
+        clock,
+        store,
+        load_user=lambda token: User() if token == TOKEN else None,
+        identify=lambda user: str(user.id),
+    )
+    typed = []
+    for number in range(5):
+        sent = house.send(TOKEN, request=RequestKey(f"send-{number}", KEEP))
+        typed.append(house.wrong())
+        assert reason(house.verify, sent.challenge_id, typed[-1], TOKEN) is Reason.CODE_UNMATCHED
+        house.verify(sent.challenge_id, house.inbox.code, TOKEN)
+        clock.forward(minutes=5)
+
+    def refusing(user: User, message: Message) -> None:
+        house.inbox(user, message)
+        raise Refused(Reason.DELIVERY_REFUSED, DETAIL)
+
+    last = House(
+        Policy(digits=10), clock, store, {Channel.EMAIL: refusing}, house.load_user, house.identify
+    )
+    assert reason(last.send, TOKEN, channel=Channel.EMAIL) is Reason.DELIVERY_REFUSED
+    codes = [message.code for _, message in house.inbox.received] + typed
+    assert len(set(codes)) >= 8
+    return codes

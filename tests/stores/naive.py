@@ -1,0 +1,150 @@
+"""Stores as one writes them at first: they read, check, compare, and only then write.
+
+One request at a time they keep every promise. They are here to show that the races of the suite
+find what such tests can't.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from flask_otp_mpp.core import rules
+from flask_otp_mpp.core.budget import Standing
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.reasons import Reason
+
+
+class NaiveStore:
+    """Keep everything in dictionaries, without a lock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._challenges: dict[str, Challenge] = {}
+        self._standings: dict[str, tuple[Standing, datetime]] = {}
+        self._requests: dict[str, tuple[Outcome, datetime]] = {}
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        now = self._clock()
+        if known := self._requests.get(draft.request.value):
+            return replace(known[0], repeated=True)
+        place = (draft.subject, draft.caller, draft.channel)
+        decided = rules.reserve(
+            draft,
+            policy,
+            now,
+            standing=self._standing(draft.subject),
+            open_challenges=[
+                found
+                for found in self._challenges.values()
+                if (found.subject, found.caller, found.channel) == place
+            ],
+        )
+        if isinstance(decided, Outcome):
+            self._requests[draft.request.value] = decided, now + draft.request.keep
+            return decided
+        for challenge in (*decided.closed, decided.challenge):
+            self._challenges[challenge.id] = challenge
+        self._keep(draft.subject, decided.standing, policy, now)
+        pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
+        self._requests[draft.request.value] = pending, now + draft.request.keep
+        return decided.challenge
+
+    def settle(self, draft: Draft, outcome: Outcome) -> None:
+        now = self._clock()
+        self._requests[draft.request.value] = outcome, now + draft.request.keep
+        if outcome.reason is not None and draft.id in self._challenges:
+            self._challenges[draft.id] = self._challenges[draft.id].closed(now)
+
+    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+        now = self._clock()
+        if known := self._requests.get(claim.request.value):
+            return replace(known[0], repeated=True)
+        challenge = self._challenges.get(claim.id)
+        standing = self._standing(claim.subject)
+        decided = rules.spend(claim, policy, now, standing=standing, challenge=challenge)
+        if isinstance(decided, Outcome):
+            return decided
+        self._challenges[claim.id] = decided.challenge
+        self._keep(claim.subject, decided.standing, policy, now)
+        self._requests[claim.request.value] = decided.outcome, now + claim.request.keep
+        return decided.outcome
+
+    def pardon(self, subject: str) -> bool:
+        standing, until = self._standings.get(subject, (Standing(), self._clock()))
+        self._standings[subject] = standing.pardoned(), until
+        return standing.blamed(self._clock())
+
+    def purge(self, policy: Policy, *, batch: int = 1000) -> int:
+        now = self._clock()
+        before = len(self._challenges) + len(self._standings) + len(self._requests)
+        self._challenges = {
+            key: found
+            for key, found in self._challenges.items()
+            if found.expires_at + policy.retention > now
+        }
+        self._standings = {key: kept for key, kept in self._standings.items() if kept[1] > now}
+        self._requests = {key: kept for key, kept in self._requests.items() if kept[1] > now}
+        return before - len(self._challenges) - len(self._standings) - len(self._requests)
+
+    def _standing(self, subject: str) -> Standing:
+        return self._standings[subject][0] if subject in self._standings else Standing()
+
+    def _keep(self, subject: str, standing: Standing, policy: Policy, now: datetime) -> None:
+        self._standings[subject] = standing, rules.keep_until(standing, policy, now)
+
+
+class OneProcessStore:
+    """Keep everything in a file, behind a lock; another process has another lock.
+
+    :param pause: seconds by which the first verb is slow to write what it has decided.
+    """
+
+    def __init__(self, file: Path, clock: Clock, pause: float = 0) -> None:
+        self.file = file
+        self.clock = clock
+        self._pause = pause
+        self._lock = threading.Lock()
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        with self._loaded() as store:
+            return store.reserve(draft, policy)
+
+    def settle(self, draft: Draft, outcome: Outcome) -> None:
+        with self._loaded() as store:
+            store.settle(draft, outcome)
+
+    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+        with self._loaded() as store:
+            return store.spend(claim, policy)
+
+    def pardon(self, subject: str) -> bool:
+        with self._loaded() as store:
+            return store.pardon(subject)
+
+    def purge(self, policy: Policy, *, batch: int = 1000) -> int:
+        with self._loaded() as store:
+            return store.purge(policy, batch=batch)
+
+    @contextmanager
+    def _loaded(self) -> Iterator[NaiveStore]:
+        with self._lock:
+            store = NaiveStore(self.clock)
+            if self.file.exists():
+                store.__dict__.update(pickle.loads(self.file.read_bytes()))
+            yield store
+            time.sleep(self._pause)
+            self._pause = 0
+            kept = {name: value for name, value in vars(store).items() if name != "_clock"}
+            written = self.file.with_suffix(f".{os.getpid()}")
+            written.write_bytes(pickle.dumps(kept))
+            written.replace(self.file)

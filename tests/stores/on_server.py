@@ -1,0 +1,72 @@
+"""The whole suite on a SQL server: a test class names the server, the rest is said here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings
+
+from flask_otp_mpp.core.ports import Clock, Store
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.tables import metadata
+from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
+
+
+@contextmanager
+def tables_at(place: AbstractContextManager[str]) -> Iterator[str]:
+    """Make the tables in an empty place; give its URL."""
+    with place as url:
+        store = SQLAlchemyStore(url)
+        store.create_tables()
+        store.engine.dispose()
+        yield url
+
+
+class OnServer(SharedStoreContract, BackendFaults):
+    """Run the contract in one place on a server, emptied before each claim."""
+
+    url: str
+    closed: ClassVar[str]
+    """A URL of the same kind, of a port where nobody listens."""
+    agreement = settings(SharedStoreContract.agreement, max_examples=30)
+
+    @pytest.fixture(autouse=True)
+    def opened_stores(self, url: str) -> Iterator[None]:
+        self.url = url
+        self.stores: list[SQLAlchemyStore] = []
+        yield
+        self.close()
+
+    def open(self, url: str, clock: Clock | None) -> SQLAlchemyStore:
+        self.stores.append(SQLAlchemyStore(url, clock))
+        return self.stores[-1]
+
+    def close(self) -> None:
+        while self.stores:
+            self.stores.pop().engine.dispose()
+
+    def make(self, folder: Path, clock: FrozenClock) -> SQLAlchemyStore:
+        self.time = clock
+        store = self.open(self.url, clock)
+        with store.engine.begin() as db:
+            for table in metadata.sorted_tables:
+                db.execute(sa.delete(table))
+        return store
+
+    def opener(self, store: Store) -> Callable[[], SQLAlchemyStore]:
+        return partial(SQLAlchemyStore, self.url, self.time)
+
+    def restart(self, store: Store) -> Store:
+        return self.open(self.url, self.time)
+
+    def broken(self, folder: Path, clock: FrozenClock) -> Store:
+        return self.open(self.closed, clock)
+
+    def end(self, store: Store) -> None:
+        self.close()

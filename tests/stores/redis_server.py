@@ -1,0 +1,116 @@
+"""The Redis that the tests use: the one of the environment, or a private one to be mistreated."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.stores.redis import RedisStore
+from tests.servers import free_port
+
+URL: Final = os.environ.get("OTP_MPP_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+
+
+def missing(why: str) -> NoReturn:
+    """Skip a test for want of a server; fail it where servers are required."""
+    if os.environ.get("OTP_MPP_TEST_REQUIRE_SERVICES") == "1":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@contextmanager
+def client(url: str = URL, protocol: int | None = None) -> Iterator[redis.Redis]:
+    """Give a client that looks at a server from aside."""
+    made = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), protocol=protocol)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def prefixed(url: str = URL) -> Iterator[str]:
+    """Give a prefix of keys that nobody else uses; in the end its keys are deleted."""
+    with client(url) as aside:
+        try:
+            aside.ping()
+        except redis.RedisError as error:
+            missing(f"no Redis answers at OTP_MPP_TEST_REDIS_URL: {type(error).__name__}")
+        prefix = f"otp_mpp_test:{uuid.uuid4().hex}:"
+        try:
+            yield prefix
+        finally:
+            for key in aside.scan_iter(f"{prefix}*", count=1000):
+                aside.delete(key)
+
+
+@contextmanager
+def opened_store(clock: Clock | None = None, url: str = URL) -> Iterator[RedisStore]:
+    """Give an empty store on the server of the environment."""
+    with prefixed(url) as prefix:
+        store = RedisStore(url, clock, prefix)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+class PrivateRedis:
+    """Be a server of its own on the loopback interface, which keeps nothing on disk by itself."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder, self.options, self.port = folder, options, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program is None:
+            missing("neither redis-server nor valkey-server is installed")
+        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        self.process = subprocess.Popen(
+            [program, *where, "--save", "", "--appendonly", "no", *self.options],
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 10
+        with client(self.url) as aside:
+            while not self._answers(aside):
+                ended = self.process.poll()
+                assert ended is None, f"{program} ended with {ended}"
+                assert time.monotonic() < deadline, f"{program} does not answer"
+                time.sleep(0.02)
+
+    def _answers(self, aside: redis.Redis) -> bool:
+        try:
+            return bool(aside.ping())
+        except (redis.ConnectionError, redis.BusyLoadingError):
+            return False
+
+    def stop(self) -> None:
+        """End it as a power cut does."""
+        if hasattr(self, "process"):
+            self.process.kill()
+            self.process.wait(10)
+
+
+@contextmanager
+def private_redis(folder: Path, *options: str) -> Iterator[PrivateRedis]:
+    """Run a private server for as long as a test needs it."""
+    server = PrivateRedis(folder, *options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

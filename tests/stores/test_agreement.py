@@ -1,0 +1,92 @@
+"""The comparison with the rules finds a store that departs from them, however little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy, Resend
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.stores import MemoryStore
+from flask_otp_mpp.testing import FrozenClock, StoreContract
+from flask_otp_mpp.testing.contract.agreement import Agreement
+from flask_otp_mpp.testing.contract.asking import WRONG
+
+
+class Forgetting(MemoryStore):
+    """Forget failures on every send."""
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        self.pardon(draft.subject)
+        return super().reserve(draft, policy)
+
+
+class Rounding(MemoryStore):
+    """Keep times to the second."""
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        found = super().reserve(draft, policy)
+        if isinstance(found, Challenge):
+            return replace(found, issued_at=found.issued_at.replace(microsecond=0))
+        return found
+
+
+class Doubting(MemoryStore):
+    """Compare a repeated request again."""
+
+    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+        self._records.pop(claim.request.value, None)
+        return super().spend(claim, policy)
+
+
+class Grudging(MemoryStore):
+    """Charge a user for the guesses of others."""
+
+    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+        for known in self._challenges.values():
+            if known.id == claim.id and known.subject != claim.subject:
+                claim = replace(claim, subject=known.subject)
+        return super().spend(claim, policy)
+
+
+def contract(make_store: Callable[[FrozenClock], Store]) -> StoreContract:
+    class Contract(StoreContract):
+        # The same examples in each run, and none made simpler: that it fails is enough.
+        agreement = settings(
+            StoreContract.agreement,
+            max_examples=1000,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+        )
+
+        def make(self, folder: Path, clock: FrozenClock) -> Store:
+            return make_store(clock)
+
+    return Contract()
+
+
+@pytest.mark.parametrize("faulty", [Forgetting, Rounding, Doubting, Grudging])
+def test_a_store_that_differs_does_not_pass(faulty: type[MemoryStore]) -> None:
+    """T2: a search like the shipped one comes upon it, if it has the time of many runs."""
+    with pytest.raises(AssertionError, match="the store and the rules disagree"):
+        contract(faulty).test_a_store_agrees_with_the_rules_whatever_is_asked()
+
+
+def test_failures_that_are_forgotten_on_a_send_are_found_in_five_steps() -> None:
+    """T2, A2: step by step, what the search has to come upon."""
+    machine = Agreement(contract(Forgetting))
+    machine.begin(Resend.ROTATE, 5)
+    machine.send("alice", "caller", Channel.MOBILE)
+    machine.verify_as_the_user((WRONG,), 3)
+    machine.wait(10)
+    machine.send("alice", "caller", Channel.MOBILE)
+    with pytest.raises(AssertionError, match="disagree"):
+        machine.verify_as_the_user((WRONG,), 3)
+    machine.teardown()

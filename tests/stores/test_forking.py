@@ -1,0 +1,34 @@
+"""A store that was used before its process forked works in parent and child alike."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import os, sys
+from flask_otp_mpp import SQLAlchemyStore
+
+store = SQLAlchemyStore(sys.argv[1])
+store.create_tables()
+before = store.engine.pool.checkedin()
+child = os.fork()
+inherited = store.engine.pool.checkedin()
+store.pardon("ada")
+if child == 0:
+    os._exit(inherited)
+_, status = os.waitpid(child, 0)
+print(before, inherited, os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_worker_inherits_no_connection(tmp_path: Path) -> None:
+    """F9: as with gunicorn's --preload; the parent keeps its own."""
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, f"sqlite:///{tmp_path / 'otp.db'}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == ["1", "1", "0"]

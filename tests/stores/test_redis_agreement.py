@@ -1,0 +1,246 @@
+"""Whatever is asked in whatever order, the scripts in Redis answer as the bare rules do."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores import redis as redis_store
+from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import KEEP, RIGHT, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.model import Model
+from tests.stores.redis_server import opened_store
+
+# One user, caller and channel is asked about most, so that much comes together on them.
+SUBJECTS: Final = st.sampled_from(["ada", "ada", "ada", "Ada"])
+CHANNELS: Final = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
+CALLERS: Final = st.sampled_from(["caller", "caller", "caller", "other"])
+DIGESTS: Final = st.sampled_from(
+    [(RIGHT,), (WRONG,), (WRONG,), (WRONG,), (WRONG, RIGHT), (RIGHT, WRONG), ()]
+)
+# Odd microseconds, so that a rounded digit anywhere moves a boundary.
+LENGTHS: Final = st.sampled_from(
+    [timedelta(microseconds=1), *(timedelta(seconds=n) for n in (9, 10, 60, 121, 300, 3600))]
+)
+POLICIES: Final = st.builds(
+    Policy,
+    tries=st.integers(1, 5),
+    life=st.sampled_from([timedelta(seconds=300), timedelta(seconds=45, microseconds=7)]),
+    resend=st.sampled_from(Resend),
+    cool_down=st.sampled_from([timedelta(), timedelta(seconds=10, microseconds=1)]),
+    send_limits=st.sampled_from(
+        [
+            (SendLimit(4, timedelta(minutes=10)),),
+            (SendLimit(2, timedelta(minutes=1)), SendLimit(3, timedelta(minutes=2))),
+        ]
+    ),
+    failure_limit=st.sampled_from([1, 2, 2, 3, 6]),
+    first_lock=st.just(timedelta(minutes=2, microseconds=3)),
+    longest_lock=st.sampled_from([timedelta(minutes=5), timedelta(days=1)]),
+    forget_after=st.just(timedelta(days=1)),
+    retention=st.sampled_from([timedelta(minutes=20), timedelta(days=1)]),
+)
+
+
+class Agreement(RuleBasedStateMachine):
+    """A2, A9, S10, T2: Redis and the model are asked the same, at the same moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = ExitStack()
+
+    @initialize(policy=POLICIES)
+    def begin(self, policy: Policy) -> None:
+        self.policy = policy
+        self.clock = FrozenClock()
+        self.start = self.clock.now
+        self.redis = self.opened.enter_context(opened_store(self.clock))
+        self.model = Model(self.clock)
+        self.ids: list[str] = ["never given", "latest:MOBILE"]
+        self.asked: list[tuple[Draft | Claim, timedelta]] = []
+        self.unsettled: list[tuple[Draft, str, timedelta]] = []
+
+    def teardown(self) -> None:
+        self.opened.close()
+
+    @property
+    def elapsed(self) -> timedelta:
+        return self.clock.now - self.start
+
+    def ask(self, question: Draft | Claim) -> Challenge | Outcome:
+        stores: tuple[RedisStore | Model, ...] = (self.redis, self.model)
+        if isinstance(question, Draft):
+            answers = [store.reserve(question, self.policy) for store in stores]
+        else:
+            answers = [store.spend(question, self.policy) for store in stores]
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS)
+    def send(self, subject: str, caller: str, channel: Channel) -> None:
+        question = draft(subject, caller=caller, channel=channel)
+        self.asked.append((question, self.elapsed))
+        answer = self.ask(question)
+        if isinstance(answer, Challenge):
+            self.ids.append(answer.id)
+            self.unsettled.append((question, answer.id, self.elapsed))
+
+    @precondition(lambda self: self.unsettled)
+    @rule(
+        data=st.data(),
+        reason=st.sampled_from([None, None, Reason.DELIVERY_REFUSED]),
+        detail=st.sampled_from(["", "no such number", "\u2014 \x00 {} \U0001f4de"]),
+        ends=st.booleans(),
+    )
+    def settle(self, data: st.DataObject, reason: Reason | None, detail: str, ends: bool) -> None:
+        chosen = data.draw(st.sampled_from(self.unsettled))
+        self.unsettled.remove(chosen)
+        question, challenge_id, at = chosen
+        if self.elapsed - at < KEEP:  # no delivery takes longer than its request is remembered
+            outcome = Outcome(challenge_id, reason, detail, self.clock.now if ends else None)
+            self.redis.settle(question, outcome)
+            self.model.settle(question, outcome)
+
+    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, digests=DIGESTS)
+    def verify(
+        self, data: st.DataObject, subject: str, caller: str, digests: tuple[bytes, ...]
+    ) -> None:
+        known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
+        question = claim(known, *digests, subject=subject, caller=caller)
+        self.asked.append((question, self.elapsed))
+        self.ask(question)
+
+    @precondition(lambda self: self.model.challenges)
+    @rule(data=st.data(), digests=DIGESTS, times=st.integers(1, 6))
+    def verify_as_the_user(
+        self, data: st.DataObject, digests: tuple[bytes, ...], times: int
+    ) -> None:
+        newest_last = list(self.model.challenges.values())
+        known = data.draw(st.sampled_from(newest_last[-2:]) | st.sampled_from(newest_last))
+        for _ in range(times):
+            question = claim(known.id, *digests, subject=known.subject, caller=known.caller)
+            self.asked.append((question, self.elapsed))
+            self.ask(question)
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """Only what is fresh: a caller's older request is refused before it comes to a store."""
+        fresh = [question for question, at in self.asked if self.elapsed - at < KEEP]
+        if fresh:
+            self.ask(data.draw(st.sampled_from(fresh)))
+
+    @rule(length=LENGTHS, times=st.integers(1, 3))
+    def wait(self, length: timedelta, times: int) -> None:
+        self.forward(length * times)
+
+    @precondition(lambda self: self.model.challenges or self.model.standings)
+    @rule(data=st.data(), micros=st.integers(-1, 1))
+    def wait_for_an_end(self, data: st.DataObject, micros: int) -> None:
+        """Go to a moment at which something ends, or to its neighbour."""
+        ends = {challenge.expires_at for challenge in self.model.challenges.values()}
+        ends |= {end + self.policy.retention for end in ends}
+        for standing in self.model.standings.values():
+            ends |= {end for end in (standing.locked_until, standing.forget_at) if end}
+            windows = [limit.window for limit in self.policy.send_limits]
+            for _, moment in standing.sends:
+                ends |= {moment + length for length in (self.policy.cool_down, *windows)}
+        later = sorted(end for end in ends if end > self.clock.now)
+        if later:
+            end = data.draw(st.sampled_from(later)) + timedelta(microseconds=micros)
+            self.forward(end - self.clock.now)
+
+    @precondition(
+        lambda self: any(s.lock_at(self.clock.now) for s in self.model.standings.values())
+    )
+    @rule(micros=st.sampled_from([-1, 0, 0]))
+    def wait_for_the_lock(self, micros: int) -> None:
+        """Go to the end of a lock, at which its user may go on, and try to."""
+        locks = {user: s.lock_at(self.clock.now) for user, s in self.model.standings.items()}
+        user, end = next((user, end) for user, end in locks.items() if end is not None)
+        self.forward(end + timedelta(microseconds=micros) - self.clock.now)
+        self.send(user, "caller", Channel.MOBILE)
+        own = [known for known in self.model.challenges.values() if known.subject == user]
+        for known in own[-1:]:
+            self.ask(claim(known.id, WRONG, subject=user, caller=known.caller))
+
+    @precondition(lambda self: self.unsettled)
+    @rule()
+    def answer_before_the_delivery_fails(self) -> None:
+        """L5: what was used stays used."""
+        question, challenge_id, at = self.unsettled.pop()
+        self.ask(claim(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
+        if self.elapsed - at < KEEP:
+            refusal = Outcome(challenge_id, Reason.DELIVERY_REFUSED)
+            self.redis.settle(question, refusal)
+            self.model.settle(question, refusal)
+        self.ask(claim(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
+
+    def forward(self, length: timedelta) -> None:
+        """Let the model forget what is over at once, as Redis says by itself that it has."""
+        self.clock.now += length
+        self.model.purge(self.policy)
+
+    @rule(subject=SUBJECTS)
+    def pardon(self, subject: str) -> None:
+        assert self.redis.pardon(subject) == self.model.pardon(subject)
+
+    @rule(
+        resend=st.none() | st.sampled_from(Resend),
+        failure_limit=st.sampled_from([1, 2, 2, 3, 6]),
+        tries=st.integers(1, 5),
+    )
+    def reconfigure(self, resend: Resend | None, failure_limit: int, tries: int) -> None:
+        """Go on under another policy, as after a new deployment."""
+        self.policy = replace(
+            self.policy,
+            resend=resend or self.policy.resend,
+            failure_limit=failure_limit,
+            tries=tries,
+        )
+
+
+TestAgreement = Agreement.TestCase
+TestAgreement.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def replaced(script: str, was: str, becomes: str) -> redis_store._Script:
+    changed = redis_store._Script(script)
+    assert was in changed.source
+    changed.source = changed.source.replace(was, becomes)
+    changed.sha = "0" * 40  # unknown, so that the source is sent
+    return changed
+
+
+def test_a_difference_to_the_rules_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T2: a script that forgets the failures of before does not pass."""
+    forgetting = replaced(
+        "spend",
+        "local failures, locks, locked_until = was.failures + 1",
+        "local failures, locks, locked_until = 1",
+    )
+    monkeypatch.setattr(redis_store, "_SPEND", forgetting)
+    machine = Agreement()
+    machine.begin(Policy(failure_limit=2))
+    machine.send("ada", "caller", Channel.MOBILE)
+    wrong = [claim(machine.ids[-1], WRONG, subject="ada") for _ in range(2)]
+    machine.ask(wrong[0])
+    with pytest.raises(AssertionError):
+        machine.ask(wrong[1])
+    machine.teardown()

@@ -1,0 +1,289 @@
+"""Redis may restart, forget, hang, be full, too old or a cluster: the store keeps its promises."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from flask_otp_mpp.core.challenge import Challenge, Outcome
+from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import (
+    POLICY,
+    QUICK,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    opened,
+)
+from tests.servers import free_port
+from tests.stores.redis_server import PrivateRedis, client, private_redis
+
+# What a user of the store must be allowed to do: docs/stores/redis.md says the same.
+ALLOWED = (
+    "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"
+    " +hlen +hkeys +pttl +pexpire"
+)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[PrivateRedis]:
+    with private_redis(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def aside(server: PrivateRedis) -> Iterator[redis.Redis]:
+    with client(server.url) as aside:
+        yield aside
+
+
+@pytest.fixture
+def store(server: PrivateRedis) -> Iterator[RedisStore]:
+    store = RedisStore(server.url, FrozenClock())
+    yield store
+    store.close()
+
+
+def test_scripts_that_are_gone_are_sent_again(store: RedisStore, aside: redis.Redis) -> None:
+    """T2: after SCRIPT FLUSH, as after a failover, every verb works, and works once."""
+    challenge = opened(store)
+    verbs: list[Callable[[], Any]] = [
+        lambda: answer(store, challenge, WRONG),
+        lambda: store.reserve(draft("bob"), POLICY),
+        lambda: store.settle(draft("eve"), Outcome("lost")),
+        lambda: store.pardon("alice"),
+    ]
+    for verb in verbs:
+        aside.script_flush()
+        verb()
+    aside.script_flush()
+    for _ in range(4):
+        assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
+    assert answer(store, challenge, RIGHT) is Reason.TRIES_SPENT
+
+
+def command(aside: redis.Redis, *words: str | int) -> Any:
+    return aside.execute_command(*words)  # type: ignore[no-untyped-call]
+
+
+def calls(aside: redis.Redis) -> dict[str, int]:
+    """Count the commands that came from outside or from a script."""
+    stats: dict[str, dict[str, int]] = aside.info("commandstats")
+    return {name.removeprefix("cmdstat_"): found["calls"] for name, found in stats.items()}
+
+
+def test_a_verb_is_one_round_trip(store: RedisStore, aside: redis.Redis) -> None:
+    opened(store, "warm")
+    answer(store, opened(store, "warm too"), WRONG)
+    store.pardon("warm too")
+    aside.config_resetstat()
+    challenge = opened(store)  # reserved and settled
+    answer(store, challenge, WRONG)
+    store.pardon("alice")
+    found = calls(aside)
+    assert found["evalsha"] == 4
+    assert found.keys().isdisjoint({"eval", "script|load", "ping", "multi", "watch"})
+
+
+def test_a_restart_without_a_file_forgets_and_goes_on(
+    store: RedisStore, server: PrivateRedis
+) -> None:
+    """T4: every code that was out is dead; the pooled connection is noticed to be closed."""
+    challenge = opened(store)
+    server.stop()
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"^the OTP store in Redis failed: ConnectionError$"):
+            answer(store, challenge, RIGHT)
+    server.start()
+    assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_UNKNOWN
+    assert answer(store, opened(store), RIGHT) is None
+
+
+def test_a_restart_with_a_file_that_is_always_synced_forgets_nothing(tmp_path: Path) -> None:
+    """T4: kill -9 gives no try back, and a used code is used."""
+    file = ("--appendonly", "yes", "--appendfsync", "always")
+    with private_redis(tmp_path, *file) as server:
+        store = RedisStore(server.url, FrozenClock())
+        used, tried = opened(store), opened(store, "bob")
+        assert answer(store, used, RIGHT) is None
+        for _ in range(5):
+            assert answer(store, tried, WRONG) is Reason.CODE_UNMATCHED
+        server.stop()
+        server.start()
+        assert answer(store, used, RIGHT) is Reason.CHALLENGE_USED
+        assert answer(store, tried, RIGHT) is Reason.TRIES_SPENT
+        assert isinstance(store.reserve(draft(), POLICY), Outcome)  # the cool-down
+        store.close()
+
+
+def test_a_lost_standing_grants_no_guess(store: RedisStore, aside: redis.Redis) -> None:
+    """A2: if the count of failures was evicted, the challenges beside it are dead too."""
+    challenge = opened(store)
+    answer(store, challenge, WRONG)
+    (standing,) = aside.keys("*:standing")
+    aside.delete(standing)
+    for digest in (RIGHT, WRONG):
+        assert answer(store, challenge, digest) is Reason.CHALLENGE_UNKNOWN
+
+
+def test_a_full_server_does_nothing_by_halves(store: RedisStore, aside: redis.Redis) -> None:
+    """S1: a refused write is a StoreError, and nothing was counted."""
+    challenge = opened(store, policy=QUICK)
+    before = {key: aside.hgetall(key) for key in aside.scan_iter()}
+    aside.config_set("maxmemory", "1")
+    asked = claim(challenge.id, WRONG)
+    with pytest.raises(StoreError, match="OutOfMemoryError"):
+        store.reserve(draft(), QUICK)
+    with pytest.raises(StoreError, match="OutOfMemoryError"):
+        store.spend(asked, QUICK)
+    aside.config_set("maxmemory", "0")
+    assert {key: aside.hgetall(key) for key in aside.scan_iter()} == before
+    assert not store.spend(asked, QUICK).repeated
+
+
+def test_a_server_that_hangs_is_given_up_in_time(store: RedisStore, server: PrivateRedis) -> None:
+    """S4: on an open connection as on a new one; a caller waits no longer than five seconds."""
+    challenge = opened(store)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(2):
+            begun = time.monotonic()
+            with pytest.raises(StoreError, match="TimeoutError"):
+                answer(store, challenge, WRONG)
+            assert time.monotonic() - begun < 3.5
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    assert answer(store, challenge, RIGHT) is None
+
+
+def test_a_command_whose_answer_was_lost_is_not_sent_again(
+    store: RedisStore, server: PrivateRedis, aside: redis.Redis
+) -> None:
+    """S10: it may have been done; the caller's repeat then finds what was done."""
+    asked = draft()
+    opened(store, "bob")  # connects
+    aside.config_resetstat()
+    server.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(StoreError, match="TimeoutError"):
+        store.reserve(asked, POLICY)
+    server.process.send_signal(signal.SIGCONT)
+    deadline = time.monotonic() + 5
+    while calls(aside).get("evalsha") != 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert calls(aside)["evalsha"] == 1
+    pending = Outcome(asked.id, Reason.REQUEST_PENDING, repeated=True)
+    assert store.reserve(asked, POLICY) == pending
+
+
+def test_an_eviction_policy_is_refused_if_memory_is_bounded(
+    store: RedisStore, aside: redis.Redis
+) -> None:
+    """O3: an evicted count is a guess granted; without a bound nothing is ever evicted."""
+    store.check()
+    aside.config_set("maxmemory-policy", "allkeys-lru")
+    store.check()
+    aside.config_set("maxmemory", "1gb")
+    for policy in ("allkeys-lru", "volatile-ttl"):  # all our keys have an end
+        aside.config_set("maxmemory-policy", policy)
+        with pytest.raises(ValueError, match=f"maxmemory-policy {policy}.*to noeviction"):
+            store.check()
+    aside.config_set("maxmemory-policy", "noeviction")
+    store.check()
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("5.0.14", True), ("6.0.20", True), ("6.2.0", False), ("7.2.4", False), ("", False)],
+)
+def test_an_old_server_is_refused(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch, version: str, refused: bool
+) -> None:
+    """O3: before 6.2 the scripts were never tried."""
+    monkeypatch.setattr(store.client, "info", lambda _: {"redis_version": version})
+    if refused:
+        with pytest.raises(ValueError, match=f"version {version}; the store needs 6.2"):
+            store.check()
+    else:
+        store.check()
+
+
+def test_a_server_that_is_away_can_not_be_checked() -> None:
+    store = RedisStore(f"redis://u:hunter2@127.0.0.1:{free_port()}/0")
+    with pytest.raises(StoreError, match="ConnectionError") as caught:
+        store.check()
+    assert "hunter2" not in f"{caught.value} {caught.value.__cause__!r}"
+    store.close()
+
+
+def test_a_user_needs_few_commands(
+    server: PrivateRedis, aside: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O3: those that the documentation names; without INFO there is a warning, and no failure."""
+    command(aside, "ACL", "SETUSER", "otp", *ALLOWED.split())
+    store = RedisStore(server.url.replace("//", "//otp:secret@"), FrozenClock())
+    real = RedisStore(server.url.replace("//", "//otp:secret@"))
+    for used in (store, real):
+        challenge = opened(used, "ada" if used is store else "bob")
+        assert answer(used, challenge, WRONG) is Reason.CODE_UNMATCHED
+        assert used.pardon(challenge.subject)
+        assert answer(used, challenge, RIGHT) is None
+        assert used.purge(POLICY) == 0
+        used.check()
+    for number in range(40):  # until the dead are swept
+        assert isinstance(store.reserve(draft(f"ada {number % 2}"), QUICK), Challenge | Outcome)
+    assert caplog.records == []
+    command(aside, "ACL", "SETUSER", "otp", "-info")
+    with caplog.at_level(logging.WARNING):
+        store.check()
+    assert "6.2 or newer and evicts nothing" in caplog.text
+    command(aside, "ACL", "SETUSER", "otp", "-hset")
+    with pytest.raises(StoreError):
+        opened(store, "eve")
+    store.close()
+    real.close()
+
+
+def test_a_cluster_keeps_all_promises(tmp_path: Path) -> None:
+    """A script whose keys lie in two slots would be refused by it."""
+    cluster_mode = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with private_redis(tmp_path, *cluster_mode) as server:
+        with client(server.url) as aside:
+            command(aside, "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            while b"cluster_state:ok" not in command(aside, "CLUSTER", "INFO"):
+                time.sleep(0.02)
+        never = Retry(NoBackoff(), 0)
+        cluster = redis.RedisCluster(host="127.0.0.1", port=server.port, retry=never)
+        store = RedisStore(cluster, FrozenClock())
+        store.check()
+        for name in ("ada", "bob", "{}"):
+            challenge = opened(store, name)
+            assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
+            assert store.pardon(name)
+            cluster.script_flush()
+            asked = claim(challenge.id, RIGHT, subject=name)
+            right = store.spend(asked, POLICY)
+            assert right == Outcome(challenge.id)
+            assert store.spend(asked, POLICY) == replace(right, repeated=True)
+        assert store.purge(POLICY) == 0
+        server.stop()
+        with pytest.raises(StoreError):
+            opened(store, "eve")
+        cluster.set_retry(Retry(NoBackoff(), 3))
+        with pytest.raises(ValueError, match="use retry="):
+            RedisStore(cluster)
+        cluster.close()

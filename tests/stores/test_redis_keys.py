@@ -1,0 +1,192 @@
+"""All keys of a user say little, share one slot of a cluster, and go when they are over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis.crc import key_slot
+
+from flask_otp_mpp.core.challenge import Challenge, Outcome
+from flask_otp_mpp.core.policy import DAY, Policy, Resend, SendLimit
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import (
+    KEEP,
+    POLICY,
+    QUICK,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    opened,
+    refused,
+)
+from tests.stores.canaries import DETAIL, KNOWN, User, spend_a_day
+from tests.stores.redis_server import client, opened_store
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def store(clock: FrozenClock) -> Iterator[RedisStore]:
+    with opened_store(clock) as store:
+        yield store
+
+
+def keys(store: RedisStore) -> list[bytes]:
+    with client() as aside:
+        return list(aside.scan_iter(f"{store._prefix}*", count=1000))
+
+
+STRANGE = [
+    "ada",
+    "Ada",
+    "ada ",
+    "",
+    "{}",
+    "a}b{c",
+    "\x00",
+    "äda",
+    "a\u0308da",
+    "\ud800",
+    "*",
+    "x" * 128,
+]
+
+
+def test_a_subject_is_exactly_itself(store: RedisStore) -> None:
+    """L8: no two names of users share a count or a challenge, whatever they are made of."""
+    challenges = {name: opened(store, name) for name in STRANGE}
+    assert len({key for key in keys(store) if key.endswith(b":standing")}) == len(STRANGE)
+    for name, challenge in challenges.items():
+        assert challenge.subject == name
+        other = claim(challenge.id, RIGHT, subject=f"{name}.")
+        assert store.spend(other, POLICY).reason is Reason.CHALLENGE_UNKNOWN
+        assert answer(store, challenge, RIGHT) is None
+
+
+@pytest.mark.parametrize("challenge_id", ["latest:MOBILE", "id:", "\ud800", "a b", "\x00" * 64])
+def test_a_strange_id_is_unknown_and_nothing_else(store: RedisStore, challenge_id: str) -> None:
+    opened(store)
+    asked = claim(challenge_id, RIGHT)
+    assert store.spend(asked, POLICY) == Outcome(challenge_id, Reason.CHALLENGE_UNKNOWN)
+    own = draft("bob", challenge_id=challenge_id)
+    reserved = store.reserve(own, POLICY)
+    assert isinstance(reserved, Challenge)
+    assert reserved.id == challenge_id
+    assert answer(store, reserved, RIGHT) is None
+
+
+def test_all_keys_of_a_verb_share_a_slot(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster answers a script only then; the users are spread over its slots."""
+    calls: list[list[bytes]] = []
+    evalsha = store.client.evalsha
+
+    def noting(sha: str, count: int, *sent: bytes) -> Any:
+        calls.append(list(sent[:count]))
+        return evalsha(sha, count, *sent)
+
+    monkeypatch.setattr(store.client, "evalsha", noting)
+    for name in STRANGE:
+        challenge = opened(store, name)
+        answer(store, challenge, WRONG)
+        store.pardon(name)
+    assert len(calls) == 4 * len(STRANGE)
+    slots = [{key_slot(key) for key in sent} for sent in calls]
+    assert {len(shared) for shared in slots} == {1}
+    assert len(set().union(*slots)) > 1
+    assert set(keys(store)) <= {key for sent in calls for key in sent}
+
+
+def lifetimes(store: RedisStore) -> dict[str, float]:
+    with client() as aside:
+        return {
+            key.decode().split("}:")[1].split(":")[0]: int(aside.pttl(key)) / 1000
+            for key in keys(store)
+        }
+
+
+def test_every_key_lives_as_long_as_it_matters_and_not_much_longer(
+    store: RedisStore, clock: FrozenClock
+) -> None:
+    """T5: Redis deletes by itself what can no longer change any answer."""
+    policy = Policy(
+        life=timedelta(seconds=200),
+        retention=timedelta(minutes=30),
+        cool_down=timedelta(),
+        send_limits=(SendLimit(5, timedelta(hours=1)),),
+        failure_limit=2,
+        forget_after=DAY,
+    )
+
+    def live(**seconds: float) -> None:
+        found = lifetimes(store)
+        assert found.keys() == seconds.keys()
+        for name, wanted in seconds.items():
+            assert wanted <= found[name] <= wanted + 60, name
+
+    challenge = opened(store, policy=policy)
+    live(standing=3600, challenges=2000, request=KEEP.total_seconds())
+    answer(store, challenge, WRONG, policy=policy)
+    live(standing=86400, challenges=2000, request=KEEP.total_seconds())
+    answer(store, challenge, WRONG, policy=policy)
+    live(standing=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    store.pardon("alice")
+    answer(store, challenge, RIGHT, policy=policy)
+    live(standing=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+
+
+def test_no_key_is_ever_without_an_end(store: RedisStore, clock: FrozenClock) -> None:
+    """T5: whichever verb wrote it, and whatever came before."""
+    asked = draft("bob")
+    store.settle(asked, Outcome(asked.id))  # its reservation was lost
+    store.spend(claim("nothing", RIGHT), POLICY)
+    store.pardon("nobody")
+    assert len(keys(store)) == 1
+    for challenge in (opened(store), opened(store, "eve")):
+        refused(store)
+        answer(store, challenge, WRONG)
+        store.pardon(challenge.subject)
+    with client() as aside:
+        assert all(aside.pttl(key) > 0 for key in keys(store))
+
+
+def test_challenges_that_are_over_leave_their_hash(store: RedisStore, clock: FrozenClock) -> None:
+    """T5: a user who never pauses does not gather challenges without end."""
+    for _ in range(200):
+        opened(store, policy=QUICK)
+        clock.forward(hours=1)
+    (held,) = (key for key in keys(store) if b":challenges:" in key)
+    with client() as aside:
+        assert 25 <= aside.hlen(held) <= 64
+    assert answer(store, opened(store), RIGHT) is None
+
+
+@pytest.mark.parametrize("resend", list(Resend))
+def test_no_secret_of_a_day_is_in_any_key_or_value(
+    store: RedisStore, clock: FrozenClock, resend: Resend
+) -> None:
+    """P1, P2, P4: canaries go through every verb, and all that Redis holds is searched for them."""
+    codes = spend_a_day(store, clock, resend)
+    with client() as aside:
+        held = b"\n".join(
+            part
+            for key in keys(store)
+            for part in (key, aside.dump(key) or b"", *sum(aside.hgetall(key).items(), ()))
+        )
+    assert DETAIL.encode() in held  # so the search would find what is there
+    for secret in (*KNOWN, User.id, *codes):
+        assert secret.encode() not in held
+    for code in codes:
+        assert int(code).to_bytes(8) not in held
+        assert int(code).to_bytes(8, "little") not in held

@@ -1,0 +1,258 @@
+"""A server that goes away, waits, or has another clock than we costs little and grants nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
+
+import pytest
+import sqlalchemy as sa
+
+from flask_otp_mpp.core import ports
+from flask_otp_mpp.core.ports import StoreError, utc_now
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores import SQLAlchemyStore, connections, from_url
+from flask_otp_mpp.stores.statements import TAKE
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, claim, draft, opened
+from tests.stores.on_server import tables_at
+from tests.stores.servers import MYSQL, POSTGRESQL, mysql_url, postgresql_url, run
+
+KINDS: Final = {"postgresql": postgresql_url, "mysql": mysql_url}
+OWN_ID: Final = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def place(request: pytest.FixtureRequest) -> Iterator[str]:
+    with tables_at(KINDS[request.param]("faults")) as url:
+        yield url
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[SQLAlchemyStore]:
+    store = SQLAlchemyStore(place)
+    with store.engine.begin() as db:
+        for table in ("challenges", "standings", "requests"):
+            db.execute(sa.text(f"DELETE FROM otp_mpp_{table}"))
+    yield store
+    store.engine.dispose()
+
+
+def kill(store: SQLAlchemyStore, session: int) -> None:
+    """End a connection from the server's side, as its restart would."""
+    if store.engine.dialect.name == "postgresql":
+        run(POSTGRESQL, f"SELECT pg_terminate_backend({session})")
+    else:
+        run(MYSQL, f"KILL {session}")
+    time.sleep(0.1)
+
+
+def session_of(db: sa.Connection) -> int:
+    return int(db.exec_driver_sql(OWN_ID[db.dialect.name]).scalar_one())
+
+
+@contextmanager
+def held(store: SQLAlchemyStore, subject: str = "alice") -> Iterator[sa.Connection]:
+    """Be another host that has a user's row."""
+    other = sa.create_engine(store.engine.url)
+    with other.begin() as db:
+        assert db.execute(TAKE, {"at_subject": subject}).first() is not None
+        yield db
+    other.dispose()
+
+
+def test_connections_that_a_restart_has_ended_cost_no_answer(store: SQLAlchemyStore) -> None:
+    """O1: the first verb finds out before anything is done, and is run on a new connection."""
+    challenge = opened(store)
+    with store.engine.connect() as one, store.engine.connect() as two:
+        sessions = [session_of(db) for db in (one, two)]
+    for session in sessions:
+        kill(store, session)
+    assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
+    assert answer(store, challenge, RIGHT) is None
+
+
+def test_a_connection_lost_before_commit_is_run_again_and_counted_once(
+    store: SQLAlchemyStore,
+) -> None:
+    """A7: the server has rolled the first run back."""
+    challenge = opened(store)
+    runs: list[str] = []
+
+    def cut(db: sa.Connection, _cursor: Any, text: str, *_: Any) -> None:
+        if "otp_mpp_requests" in text and not runs:
+            runs.append("cut")
+            driver: Any = db.connection.dbapi_connection
+            postgresql = db.dialect.name == "postgresql"
+            kill(store, driver.info.backend_pid if postgresql else driver.thread_id())
+
+    sa.event.listen(store.engine, "before_cursor_execute", cut)
+    for _ in range(POLICY.tries):
+        assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
+    assert runs == ["cut"]
+    assert answer(store, challenge, RIGHT) is Reason.TRIES_SPENT
+
+
+def test_a_failure_at_commit_is_told_and_never_run_again(store: SQLAlchemyStore) -> None:
+    """A7: it may have been done; the caller's repeat gets the stored answer if it was."""
+    challenge = opened(store)
+    runs: list[int] = []
+
+    def work(db: sa.Connection) -> None:
+        runs.append(session_of(db))
+        sa.event.listen(store.engine, "commit", lambda _: kill(store, runs[-1]), once=True)
+
+    with pytest.raises(StoreError, match=r"^the OTP database failed at COMMIT: OperationalError$"):
+        store._transact(work)
+    assert len(runs) == 1
+    assert answer(store, challenge, RIGHT) is None
+
+
+def test_a_deadlock_is_run_again(store: SQLAlchemyStore) -> None:
+    """O1: the server has rolled one of two back, and the other goes on."""
+    opened(store, "ada")
+    opened(store, "bob")
+    meet = threading.Barrier(2)
+    runs: list[str] = []
+
+    def crossing(first: str, second: str) -> Callable[[sa.Connection], None]:
+        def work(db: sa.Connection) -> None:
+            db.execute(TAKE, {"at_subject": first})
+            if first not in runs:
+                runs.append(first)
+                meet.wait(5)
+            else:
+                runs.append("again")
+            db.execute(TAKE, {"at_subject": second})
+
+        return work
+
+    crossed = threading.Thread(target=store._transact, args=[crossing("ada", "bob")])
+    crossed.start()
+    store._transact(crossing("bob", "ada"))
+    crossed.join(5)
+    assert sorted(runs) == ["ada", "again", "bob"]
+
+
+def test_a_row_that_stays_taken_is_waited_for_once_and_not_long(store: SQLAlchemyStore) -> None:
+    """S1: whoever waited in vain is told so; nothing was counted."""
+    challenge = opened(store)
+    began = time.monotonic()
+    with held(store), pytest.raises(StoreError, match="OperationalError"):
+        answer(store, challenge, WRONG)
+    assert connections.LOCK_SECONDS - 0.5 < time.monotonic() - began < 3.5
+    assert not store.pardon("alice")
+
+
+def test_a_server_that_says_nothing_is_held_for_lost(place: str) -> None:
+    """S4: even where it does not end the statement itself; nothing hangs for ever."""
+    store = SQLAlchemyStore(with_options(place, "-c statement_timeout=0"))
+    sleep = "SELECT pg_sleep(9)" if "postgresql" in place else "SELECT SLEEP(9)"
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="OperationalError"):
+        store._transact(lambda db: db.exec_driver_sql(sleep))
+    assert time.monotonic() - began < connections.SILENCE_SECONDS + 1.5
+    store.engine.dispose()
+
+
+def with_options(url: str, options: str) -> str:
+    """Add to what a URL says to PostgreSQL; MySQL has nothing of the kind."""
+    parsed = sa.make_url(url)
+    if "options" in parsed.query:
+        parsed = parsed.update_query_dict({"options": f"{parsed.query['options']} {options}"})
+    return parsed.render_as_string(hide_password=False)
+
+
+def shown(url: str, *statements: str) -> list[str]:
+    store = SQLAlchemyStore(url)
+    with store.engine.connect() as db:
+        found = [str(db.exec_driver_sql(text).scalar_one()) for text in statements]
+    store.engine.dispose()
+    return found
+
+
+def test_waiting_is_bounded_unless_the_url_says_otherwise() -> None:
+    """F2: what the query of a URL says is what counts, for PostgreSQL and for MySQL."""
+    with postgresql_url("bounds") as url:
+        names = ("statement_timeout", "lock_timeout", "application_name", "transaction_isolation")
+        asked = [f"SHOW {name}" for name in names]
+        assert shown(url, *asked) == ["2s", "2s", "flask-otp-mpp", "read committed"]
+        mine = with_options(url, "-c lock_timeout=700ms") + "&application_name=mine"
+        assert shown(mine, *asked) == ["2s", "700ms", "mine", "read committed"]
+    with mysql_url("bounds") as url:
+        ask = "SELECT @@innodb_lock_wait_timeout"
+        assert shown(url, ask, "SELECT FIND_IN_SET('STRICT_ALL_TABLES', @@sql_mode) > 0") == [
+            "2",
+            "1",
+        ]
+        assert shown(f"{url}?init_command=SET SESSION innodb_lock_wait_timeout=7", ask) == ["7"]
+
+
+def test_a_replica_is_left_for_the_primary(store: SQLAlchemyStore) -> None:
+    """O1: after a failover the old connections lead to a server that may only be read."""
+    with store.engine.connect() as db:
+        db.exec_driver_sql(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+            if db.dialect.name == "postgresql"
+            else "SET SESSION TRANSACTION READ ONLY"
+        )
+        db.commit()
+    assert answer(store, opened(store), RIGHT) is None
+
+
+def test_the_server_decides_what_time_it_is(
+    store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L4: two hosts whose clocks are an hour apart agree on the end of a code and of a pause."""
+
+    def host(hours: int) -> SQLAlchemyStore:
+        class Shifted(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+                return datetime.now(tz) + timedelta(hours=hours)
+
+        monkeypatch.setattr(ports, "datetime", Shifted)
+        made = from_url(store.engine.url.render_as_string(hide_password=False), utc_now)
+        assert isinstance(made, SQLAlchemyStore)
+        return made
+
+    late = host(-1)
+    challenge = opened(late)
+    monkeypatch.undo()
+    assert abs(challenge.issued_at - utc_now()) < timedelta(minutes=1)  # the server is this machine
+    early = host(+1)
+    assert utc_now() - challenge.issued_at > timedelta(minutes=59)
+    found = early.reserve(draft(), POLICY)
+    assert found.reason is Reason.SEND_LIMITED  # type: ignore[union-attr]
+    assert answer(early, challenge, RIGHT) is None
+    late.engine.dispose()
+    early.engine.dispose()
+
+
+def test_a_clock_that_was_passed_decides(store: SQLAlchemyStore) -> None:
+    """L4: one clock a store."""
+    clock = FrozenClock()
+    other = SQLAlchemyStore(store.engine.url.render_as_string(hide_password=False), clock)
+    assert opened(other).issued_at == clock.now
+    other.engine.dispose()
+
+
+def test_the_time_is_read_after_the_row_is_taken(store: SQLAlchemyStore) -> None:
+    """L4: who waits must not judge by the time at which the waiting began."""
+    challenge = opened(store)
+    times: list[datetime] = []
+    with held(store) as db:
+        waiting = threading.Thread(target=store.spend, args=[claim(challenge.id, RIGHT), POLICY])
+        waiting.start()
+        time.sleep(0.5)
+        times.append(db.execute(store._say.now).scalar_one())
+    waiting.join(5)
+    with store.engine.begin() as db:
+        used = db.scalar(sa.text("SELECT used_at FROM otp_mpp_challenges"))
+    assert used >= (times[0] - datetime(1970, 1, 1, tzinfo=times[0].tzinfo)) // timedelta(
+        microseconds=1
+    )
