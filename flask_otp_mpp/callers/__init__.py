@@ -1,0 +1,1 @@
+"""The other side of each protocol, for trials and tests: it signs requests and checks answers."""

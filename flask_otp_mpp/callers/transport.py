@@ -1,0 +1,85 @@
+"""A caller reaches a wallet over HTTP or inside the process, by one small interface."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+from werkzeug.test import Client
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Hold one HTTP request, ready to leave.
+
+    :param uri: path and query string.
+    """
+
+    method: str
+    uri: str
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Hold what came back, header names as the server spelt them."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+Transport: TypeAlias = Callable[[Call], Response]
+
+
+def over_http(base_url: str, timeout: float = 10.0) -> Transport:
+    """Call a server.
+
+    :param base_url: scheme, host and port.
+    :param timeout: seconds to wait for the connection and for each read.
+    :raises ValueError: if the URL is not http or https, or has a path: what is called is signed,
+        so a path belongs into the caller's prefix.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.path.strip("/"):
+        raise ValueError(f"{base_url!r} is no http or https URL without a path")
+    secure = parts.scheme == "https"
+    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    host, port = parts.hostname, parts.port
+
+    def send(call: Call) -> Response:
+        connection = connect(host, port, timeout=timeout)
+        try:
+            connection.request(call.method, call.uri, call.body, dict(call.headers))
+            answer = connection.getresponse()
+            return Response(answer.status, tuple(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    return send
+
+
+def over_wsgi(app: WSGIApplication) -> Transport:
+    """Call an app inside this process."""
+    client = Client(app, use_cookies=False)
+
+    def send(call: Call) -> Response:
+        path, _, query = call.uri.partition("?")
+        answer = client.open(
+            path,
+            method=call.method,
+            query_string=query,
+            headers=dict(call.headers),
+            data=call.body,
+            buffered=True,  # so that the response is closed, as a server would
+        )
+        return Response(answer.status_code, tuple(answer.headers.items()), answer.data)
+
+    return send

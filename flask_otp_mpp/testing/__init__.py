@@ -1,0 +1,28 @@
+"""What tests need: a clock that stands still, an inbox that catches messages, suites for stores.
+
+The suites need pytest and hypothesis, and are imported when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask_otp_mpp.testing.doubles import FrozenClock, Inbox
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.testing.contract import BackendFaults, SharedStoreContract, StoreContract
+
+__all__ = ["BackendFaults", "FrozenClock", "Inbox", "SharedStoreContract", "StoreContract"]
+
+_SUITES = ("BackendFaults", "SharedStoreContract", "StoreContract")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SUITES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from flask_otp_mpp.testing import contract  # noqa: PLC0415 - a host has no pytest
+    except ModuleNotFoundError as error:
+        missing = f"{name} needs {error.name}: install flask-otp-mpp[testing]"
+        raise ImportError(missing, name=error.name) from error
+    return getattr(contract, name)

@@ -1,0 +1,174 @@
+"""Whatever is asked in whatever order, a store gives the answers of the bare rules."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import KEEP, RIGHT, START, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.model import Model
+from flask_otp_mpp.testing.contract.suite import Making
+
+TWO_DAYS = 2 * 24 * 60 * 60
+# One user, caller and channel is asked about most, so that much comes together on them.
+SUBJECTS = st.sampled_from(["alice", "alice", "alice", "bob"])
+CHANNELS = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
+CALLERS = st.sampled_from(["caller", "caller", "caller", "other"])
+DIGESTS = st.sampled_from([(RIGHT,), (WRONG,), (WRONG,), (WRONG, RIGHT), ()])
+
+
+def policy(resend: Resend, failure_limit: int) -> Policy:
+    return Policy(
+        tries=3,
+        resend=resend,
+        cool_down=timedelta(seconds=10),
+        send_limits=(SendLimit(4, timedelta(minutes=10)),),
+        failure_limit=failure_limit,
+        first_lock=timedelta(minutes=2),
+    )
+
+
+class Agreement(RuleBasedStateMachine):
+    """Ask a store and the model the same; restart the store at any time."""
+
+    def __init__(self, contract: Making) -> None:
+        super().__init__()
+        self.contract = contract
+
+    @initialize(resend=st.sampled_from(Resend), failure_limit=st.sampled_from([2, 5]))
+    def begin(self, resend: Resend, failure_limit: int) -> None:
+        self.policy = policy(resend, failure_limit)
+        self.clock = FrozenClock(START)
+        self.folder = tempfile.TemporaryDirectory()
+        self.made = self.store = self.contract.make(Path(self.folder.name), self.clock)
+        self.model = Model(self.clock)
+        self.ids: list[str] = ["never given"]
+        self.asked: list[tuple[Draft | Claim, timedelta]] = []
+        self.unsettled: list[tuple[Draft, str, timedelta]] = []
+        self.elapsed = timedelta()
+
+    def teardown(self) -> None:
+        if hasattr(self, "made"):
+            self.contract.end(self.made)
+            self.folder.cleanup()
+
+    def ask(self, question: Draft | Claim) -> Challenge | Outcome:
+        found: Challenge | Outcome
+        expected: Challenge | Outcome
+        if isinstance(question, Draft):
+            found = self.store.reserve(question, self.policy)
+            expected = self.model.reserve(question, self.policy)
+        else:
+            found = self.store.spend(question, self.policy)
+            expected = self.model.spend(question, self.policy)
+        assert found == expected, "the store and the rules disagree"
+        return expected
+
+    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS)
+    def send(self, subject: str, caller: str, channel: Channel) -> None:
+        question = draft(subject, caller=caller, channel=channel)
+        self.asked.append((question, self.elapsed))
+        answer = self.ask(question)
+        if isinstance(answer, Challenge):
+            self.ids.append(answer.id)
+            self.unsettled.append((question, answer.id, self.elapsed))
+
+    @precondition(lambda self: self.unsettled)
+    @rule(
+        data=st.data(),
+        reason=st.sampled_from([None, None, Reason.DELIVERY_REFUSED]),
+        detail=st.sampled_from(["", "no such number"]),
+    )
+    def settle(self, data: st.DataObject, reason: Reason | None, detail: str) -> None:
+        chosen = data.draw(st.sampled_from(self.unsettled))
+        self.unsettled.remove(chosen)
+        question, challenge_id, at = chosen
+        if self.elapsed - at < KEEP:  # no delivery takes longer than its request is remembered
+            for store in (self.store, self.model):
+                store.settle(question, Outcome(challenge_id, reason, detail))
+
+    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, digests=DIGESTS)
+    def verify(
+        self, data: st.DataObject, subject: str, caller: str, digests: tuple[bytes, ...]
+    ) -> None:
+        known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
+        question = claim(known, *digests, subject=subject, caller=caller)
+        self.asked.append((question, self.elapsed))
+        self.ask(question)
+
+    @precondition(lambda self: self.ids[1:])
+    @rule(digests=DIGESTS, times=st.integers(1, 4))
+    def verify_as_the_user(self, digests: tuple[bytes, ...], times: int) -> None:
+        newest = self.model.challenges.get(self.ids[-1])
+        for _ in range(times if newest is not None else 0):
+            assert newest is not None
+            question = claim(newest.id, *digests, subject=newest.subject, caller=newest.caller)
+            self.asked.append((question, self.elapsed))
+            self.ask(question)
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data())
+    def repeat(self, data: st.DataObject) -> None:
+        """Only what is fresh: a caller's older request is refused before it comes to a store."""
+        fresh = [question for question, at in self.asked if self.elapsed - at < KEEP]
+        if fresh:
+            self.ask(data.draw(st.sampled_from(fresh[-3:]) | st.sampled_from(fresh)))
+
+    @rule()
+    def restart(self) -> None:
+        self.store = self.contract.restart(self.store)
+
+    @rule(seconds=st.sampled_from([1, 9, 10, 10, 10, 60, 60, 120, 240, 299, 300, 600, TWO_DAYS]))
+    def wait(self, seconds: int) -> None:
+        """Purge when everything is over: a store may do so by itself."""
+        self.clock.forward(seconds=seconds)
+        self.elapsed += timedelta(seconds=seconds)
+        if seconds == TWO_DAYS:
+            self.purge()
+
+    @rule()
+    def purge(self) -> None:
+        self.store.purge(self.policy)
+        self.model.purge(self.policy)
+
+    @rule(subject=SUBJECTS)
+    def pardon(self, subject: str) -> None:
+        found, expected = self.store.pardon(subject), self.model.pardon(subject)
+        assert found is expected, "the store and the rules disagree"
+
+
+class Agrees(Making):
+    """The claim that there is no difference between a store and the rules."""
+
+    agreement: ClassVar[settings] = settings(
+        max_examples=50,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],  # a database may be, a rule is not
+    )
+
+    def test_a_store_agrees_with_the_rules_whatever_is_asked(self) -> None:
+        """A2, A9, S10, T2: answer by answer, restarted at any time."""
+        contract = self
+
+        class AgreementWithThis(Agreement):
+            def __init__(self) -> None:
+                super().__init__(contract)
+
+        run_state_machine_as_test(AgreementWithThis, settings=self.agreement)

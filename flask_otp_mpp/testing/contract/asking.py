@@ -1,0 +1,80 @@
+"""Drafts and claims as the service makes them, each under a request key of its own."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.policy import Policy, SendLimit
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason
+
+# Uneven, so that a store that rounds is found.
+START: Final = datetime(2026, 1, 1, 12, 30, 45, 123_457, UTC)
+KEEP: Final = timedelta(minutes=10)
+RIGHT: Final = b"\x00right\xff".ljust(32, b"\x80")
+WRONG: Final = b"wrong".ljust(32, b"\x80")
+POLICY: Final = Policy()
+# Without a pause between sends, so that five fit into one moment.
+QUICK: Final = Policy(cool_down=timedelta(), send_limits=(SendLimit(5, timedelta(minutes=10)),))
+
+
+def request() -> RequestKey:
+    return RequestKey(uuid.uuid4().hex, KEEP)
+
+
+def draft(
+    subject: str = "alice",
+    *,
+    challenge_id: str | None = None,
+    caller: str = "caller",
+    channel: Channel = Channel.MOBILE,
+    key: RequestKey | None = None,
+) -> Draft:
+    known = challenge_id or uuid.uuid4().hex
+    return Draft(known, subject, caller, channel, RIGHT, key or request())
+
+
+def claim(
+    challenge_id: str,
+    *digests: bytes,
+    subject: str = "alice",
+    caller: str = "caller",
+    key: RequestKey | None = None,
+) -> Claim:
+    return Claim(challenge_id, subject, caller, digests, key or request())
+
+
+def opened(
+    store: Store,
+    subject: str = "alice",
+    *,
+    caller: str = "caller",
+    channel: Channel = Channel.MOBILE,
+    policy: Policy = POLICY,
+) -> Challenge:
+    """Reserve a challenge and let its message be delivered."""
+    asked = draft(subject, caller=caller, channel=channel)
+    reserved = store.reserve(asked, policy)
+    assert isinstance(reserved, Challenge), reserved
+    store.settle(asked, Outcome(reserved.id))
+    return reserved
+
+
+def answer(
+    store: Store, challenge: Challenge, *digests: bytes, policy: Policy = POLICY
+) -> Reason | None:
+    """Spend an attempt as whom the challenge was made for."""
+    asked = claim(challenge.id, *digests, subject=challenge.subject, caller=challenge.caller)
+    return store.spend(asked, policy).reason
+
+
+def refused(
+    store: Store, subject: str = "alice", *, caller: str = "caller", policy: Policy = POLICY
+) -> Outcome:
+    """Ask for a code that must not be sent."""
+    found = store.reserve(draft(subject, caller=caller), policy)
+    assert isinstance(found, Outcome), found
+    return found

@@ -1,0 +1,60 @@
+"""A store whose backend is away says so by the one name that the house knows: StoreError."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Outcome
+from flask_otp_mpp.core.ports import Store, StoreError
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, claim, draft
+from flask_otp_mpp.testing.contract.suite import Making
+
+VERBS: Final[dict[str, Callable[[Store], Any]]] = {
+    "reserve": lambda store: store.reserve(draft("canary"), POLICY),
+    "settle": lambda store: store.settle(draft("canary"), Outcome("canary")),
+    "spend": lambda store: store.spend(claim("canary", RIGHT, subject="canary"), POLICY),
+    "pardon": lambda store: store.pardon("canary"),
+    "purge": lambda store: store.purge(POLICY),
+}
+
+
+class BackendFaults(Making):
+    """Test a store that has a backend: say in ``broken`` how one looks whose backend is away.
+
+    Inherit it beside a contract. ``broken(folder, clock)`` returns a store that can be made and
+    can't work: of a port where nobody listens, or of a file that is no database. It may take a few
+    seconds to give up, no longer: a caller waits for it.
+    """
+
+    @abstractmethod
+    def broken(self, folder: Path, clock: FrozenClock) -> Store:
+        """Return a store whose backend is away."""
+
+    @pytest.fixture
+    def broken_store(self, tmp_path: Path, clock: FrozenClock) -> Iterator[Store]:
+        store = self.broken(tmp_path, clock)
+        yield store
+        self.end(store)
+
+    @pytest.mark.parametrize("verb", list(VERBS))
+    def test_a_backend_that_is_away_is_a_store_error(self, broken_store: Store, verb: str) -> None:
+        """A9: whatever the backend calls it; twice, for nothing may be left half open."""
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                VERBS[verb](broken_store)
+
+    @pytest.mark.parametrize("verb", list(VERBS))
+    def test_a_store_error_names_nobody(self, broken_store: Store, verb: str) -> None:
+        """P1: neither the error nor what caused it shows what was to be stored."""
+        with pytest.raises(StoreError) as caught:
+            VERBS[verb](broken_store)
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert "canary" not in f"{error} {error!r}"
+            error = error.__cause__ or error.__context__

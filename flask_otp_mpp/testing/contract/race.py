@@ -1,0 +1,122 @@
+"""The races that a store must win, as counts of what really happened; a test says how many."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Claim
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.testing.contract.asking import (
+    POLICY,
+    QUICK,
+    RIGHT,
+    WRONG,
+    draft,
+    opened,
+    request,
+)
+
+T = TypeVar("T")
+THREADS: Final = 32
+PAUSE: Final = 0.005
+
+
+class Watched(tuple[bytes, ...]):
+    """Be the digests of a claim; note each time that somebody compares them, and let others in.
+
+    They are looked at between a store's reading and its writing. A thread that rests there lets
+    every race be lost that can be lost.
+    """
+
+    seen: list[None]
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.seen.append(None)
+        time.sleep(PAUSE)
+        return super().__iter__()
+
+
+class Unhurried(Policy):
+    """Be a policy that is looked at between a store's reading and its writing of a send."""
+
+    @property
+    def send_memory(self) -> timedelta:
+        time.sleep(PAUSE)
+        return super().send_memory
+
+
+def unhurried(policy: Policy) -> Policy:
+    return Unhurried(**{field.name: getattr(policy, field.name) for field in fields(policy)})
+
+
+def together(work: Sequence[Callable[[], T]]) -> list[T]:
+    """Begin everything at the same moment, each in a thread of its own."""
+    barrier = threading.Barrier(len(work))
+
+    def run(one: Callable[[], T]) -> T:
+        barrier.wait(30)
+        return one()
+
+    with ThreadPoolExecutor(len(work)) as pool:
+        return list(pool.map(run, work))
+
+
+def right_answers(store: Store, challenge: Challenge, times: int = THREADS) -> Counter[Any]:
+    """Answer with the right code, all at once; count the reasons, None for a success."""
+    return _answers(store, [challenge], RIGHT, times)[1]
+
+
+def wrong_answers(
+    store: Store, challenges: Sequence[Challenge], times: int = THREADS
+) -> tuple[int, Counter[Any]]:
+    """Answer with wrong codes, all at once; count the comparisons and the reasons."""
+    return _answers(store, challenges, WRONG, times)
+
+
+def _answers(
+    store: Store, challenges: Sequence[Challenge], digest: bytes, times: int
+) -> tuple[int, Counter[Any]]:
+    seen: list[None] = []
+
+    def spend(challenge: Challenge) -> Reason | None:
+        digests = Watched((digest,))
+        digests.seen = seen
+        asked = Claim(challenge.id, challenge.subject, challenge.caller, digests, request())
+        return store.spend(asked, POLICY).reason
+
+    turns = itertools.islice(itertools.cycle(challenges), times)
+    reasons = together([partial(spend, challenge) for challenge in turns])
+    return len(seen), Counter(reasons)
+
+
+def sends(store: Store, policy: Policy, times: int = THREADS) -> int:
+    """Ask for codes, all at once; count the messages that would go out."""
+    reserved = together([lambda: store.reserve(draft(), unhurried(policy))] * times)
+    return sum(isinstance(found, Challenge) for found in reserved)
+
+
+def repeats(store: Store, policy: Policy, times: int = THREADS) -> int:
+    """Repeat one request, all at once; count the messages that would go out."""
+    key = request()
+    reserved = together([lambda: store.reserve(draft(key=key), unhurried(policy))] * times)
+    return sum(isinstance(found, Challenge) for found in reserved)
+
+
+def many_open(store: Store) -> list[Challenge]:
+    """Open four challenges of one user, by two channels and two callers."""
+    return [
+        opened(store, caller=caller, channel=channel, policy=QUICK)
+        for caller in ("caller", "other")
+        for channel in Channel
+    ]

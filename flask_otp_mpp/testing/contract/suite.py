@@ -1,0 +1,89 @@
+"""What every store promises, as one suite: a store is tested by naming how it is made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract import race
+from flask_otp_mpp.testing.contract.asking import POLICY, QUICK, RIGHT, START, answer, opened
+
+
+class Making(ABC):
+    """Say how a store is made; a suite is a class that inherits this and some claims."""
+
+    # A code is compared where this process can't see it; comparisons are counted by answers only.
+    compares_in_backend: ClassVar[bool] = False
+    # What is over is gone by itself, and a purge finds nothing.
+    expires_in_backend: ClassVar[bool] = False
+
+    @abstractmethod
+    def make(self, folder: Path, clock: FrozenClock) -> Store:
+        """Return a store that is empty and judges by the clock."""
+
+    def restart(self, store: Store) -> Store:
+        """Return what a restarted process would work with; the same store if it has no restart."""
+        return store
+
+    def end(self, store: Store) -> None:  # noqa: B027 - a store may have nothing to close
+        """Close what the store has opened, and what has become of it by restarts."""
+
+    @pytest.fixture
+    def clock(self) -> FrozenClock:
+        return FrozenClock(START)
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, clock: FrozenClock) -> Iterator[Store]:
+        store = self.make(tmp_path, clock)
+        yield store
+        self.end(store)
+
+
+class Races(Making):
+    """Claims about what happens when everything happens at once."""
+
+    def test_of_many_right_answers_one_succeeds(self, store: Store) -> None:
+        """L6: 32 threads, one success, the others find the challenge used."""
+        reasons = race.right_answers(store, opened(store))
+        assert reasons == {None: 1, Reason.CHALLENGE_USED: race.THREADS - 1}
+
+    def test_of_many_wrong_answers_five_are_compared(self, store: Store) -> None:
+        """A1, A8: 32 threads, five comparisons, counted where the digests are looked at."""
+        compared, reasons = race.wrong_answers(store, [opened(store)])
+        assert compared == 5 or self.compares_in_backend
+        assert reasons == {Reason.CODE_UNMATCHED: 5, Reason.TRIES_SPENT: race.THREADS - 5}
+
+    def test_of_many_wrong_answers_to_many_challenges_a_budget_is_compared(
+        self, store: Store
+    ) -> None:
+        """A2: four challenges of one user share ten failures, whoever is faster."""
+        compared, reasons = race.wrong_answers(store, race.many_open(store))
+        assert compared == 10 or self.compares_in_backend
+        assert reasons[Reason.CODE_UNMATCHED] == POLICY.failure_limit == 10
+        assert reasons[None] == 0
+
+    def test_of_many_sends_none_exceeds_the_cap(self, store: Store) -> None:
+        """S1: the slot is taken before anything is sent, so five of 32 go out."""
+        assert race.sends(store, QUICK) == 5
+
+    def test_of_many_sends_the_cool_down_lets_one_through(self, store: Store) -> None:
+        """S1: under the default policy the second send of a moment is too early."""
+        assert race.sends(store, POLICY) == 1
+
+    def test_of_many_repeats_of_one_request_one_is_sent(self, store: Store) -> None:
+        """S10: a request that arrives 32 times at once reserves one message."""
+        assert race.repeats(store, QUICK) == 1
+        assert race.sends(store, QUICK) == 4  # so one slot was taken, and not 32
+
+    def test_a_challenge_that_was_raced_for_is_dead(self, store: Store) -> None:
+        """L5: afterwards nobody wins it any more, nor after a restart."""
+        challenge = opened(store)
+        race.right_answers(store, challenge)
+        assert answer(self.restart(store), challenge, RIGHT) is Reason.CHALLENGE_USED

@@ -1,0 +1,234 @@
+"""Everything under a protocol's prefix is answered by us and signed; nothing outside is touched.
+
+Three doors do it. The first keeps the bytes before any hook of the host can read them away. The
+error handlers turn HTTP errors and crashes into answers. The last runs after every hook of the
+host and replaces what they have made of the answer: once sealed, it stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import traceback
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from flask import Blueprint, Flask, Response, current_app, request
+from flask.signals import got_request_exception
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
+from werkzeug.routing import PathConverter
+
+from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.service import OtpService
+from flask_otp_mpp.protocols.base import (
+    Event,
+    Gate,
+    Inbound,
+    Outbound,
+    WireProtocol,
+    exchange,
+    turn_away,
+)
+from flask_otp_mpp.web.reply import SealedResponse
+from flask_otp_mpp.web.signals import announce
+
+logger = logging.getLogger("flask_otp_mpp")
+
+_METHODS: Final = (
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+)  # fmt: skip
+_BODY: Final = "flask_otp_mpp.body"
+_SEALED: Final = "flask_otp_mpp.sealed"
+_REST: Final = "otp_mpp_rest"
+_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
+_LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_OUTAGE: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
+_REASONS: Final = {
+    404: Reason.PATH_UNKNOWN,
+    405: Reason.METHOD_UNSUPPORTED,
+    413: Reason.BODY_TOO_LARGE,
+    415: Reason.MEDIA_TYPE_UNSUPPORTED,
+    429: Reason.TRAFFIC_EXCEEDED,
+}
+
+
+class _Rest(PathConverter):
+    """Match whatever is left of a path: a doubled slash would lead into a catch-all of the host."""
+
+    regex = "(?s:.*)"
+    part_isolating = False
+
+
+class ProtocolDoors:
+    """Stand between one app and one protocol."""
+
+    def __init__(
+        self, protocol: WireProtocol, service: OtpService, gate: Gate, body_limit: int
+    ) -> None:
+        self._protocol = protocol
+        self._service = service
+        self._gate = gate
+        self._body_limit = body_limit
+        self._name = f"otp_mpp_{protocol.name}"
+        self._exempted = False
+
+    def open(self, app: Flask) -> None:
+        """Register routes, handlers and doors with an app."""
+        blueprint = Blueprint(self._name, __name__)
+        self._blueprint = blueprint
+        for code in default_exceptions:
+            # By code: a handler that the host registered for a code precedes one for a class.
+            blueprint.register_error_handler(code, self._on_http_error)
+        blueprint.register_error_handler(HTTPException, self._on_http_error)
+        blueprint.register_error_handler(Refused, self._answer)
+        blueprint.register_error_handler(Exception, self._on_crash)
+        rules = {path: operation.value for path, operation in self._protocol.paths.items()}
+        app.url_map.converters[_REST] = _Rest
+        for path, endpoint in {**rules, "/": "prefix", f"/<{_REST}:rest>": "unknown"}.items():
+            blueprint.add_url_rule(
+                path, endpoint, self._view, methods=_METHODS, provide_automatic_options=False
+            )
+        app.register_blueprint(blueprint, url_prefix=self._protocol.prefix)
+        app.url_value_preprocessors.setdefault(None, []).insert(0, self._first_door)
+        # After-request functions run in reverse: the first one has the last word.
+        app.after_request_funcs.setdefault(None, []).insert(0, self._last_door)
+
+    def _view(self, **_: str) -> Response:
+        outbound, event = exchange(self._protocol, self._inbound(), self._service, self._gate)
+        return _seal(outbound, event)
+
+    def _first_door(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
+        if request.blueprint != self._name:
+            return
+        if not self._exempted:
+            self._exempt_from_csrf()
+        request.environ.pop(_SEALED, None)
+        request.max_content_length = self._body_limit + 1  # a chunked body is cut there, silently
+        request.environ[_BODY] = body = request.get_data(cache=True)
+        if len(body) > self._body_limit:
+            raise RequestEntityTooLarge
+
+    def _on_http_error(self, error: HTTPException) -> Response:
+        given = None if error.response is None else error.response.status_code  # abort(response)
+        return self._answer(Refused(_reason(error.code or given or 500)))
+
+    def _on_crash(self, error: Exception) -> Response:
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
+        reference = _log_crash(error)
+        return self._answer(Refused(Reason.UNFORESEEN, f"Reference {reference}."))
+
+    def _last_door(self, response: Response) -> Response:
+        if not self._is_ours():
+            return response
+        answer = self._answer(Refused(_meaning(response)))
+        answer.call_on_close(response.close)
+        return answer
+
+    def _is_ours(self) -> bool:
+        if request.url_rule is not None:
+            return request.blueprint == self._name
+        # Routing itself has failed: only the path can tell.
+        return f"{request.path}/".startswith(f"{self._protocol.prefix}/")
+
+    def _answer(self, refusal: Refused) -> Response:
+        """Refuse, unless an answer was sealed already: nothing that comes later takes it back."""
+        if (sealed := request.environ.get(_SEALED)) is not None:
+            return SealedResponse(sealed)
+        try:
+            outbound, event = turn_away(self._protocol, self._inbound(), refusal)
+        except Exception as error:  # noqa: BLE001 - the signer is down: nothing true can be said
+            _log_crash(error)
+            request.environ[_SEALED] = _OUTAGE
+            return SealedResponse(_OUTAGE)
+        return _seal(outbound, event)
+
+    def _inbound(self) -> Inbound:
+        environ = request.environ
+        below = request.path.removeprefix(self._protocol.prefix)
+        headers = {
+            name[5:].replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        }
+        headers["content-type"] = environ.get("CONTENT_TYPE", "")
+        return Inbound(
+            method=request.method,
+            uri=self._protocol.public_prefix + _as_called(environ, self._protocol.prefix, below),
+            path=below,
+            headers=headers,
+            body=environ.get(_BODY, b""),
+            address=request.remote_addr or "",
+        )
+
+    def _exempt_from_csrf(self) -> None:
+        """Take our routes from Flask-WTF's check, whichever of the two was initialised first."""
+        csrf = current_app.extensions.get("csrf")
+        if callable(exempt := getattr(csrf, "exempt", None)):
+            exempt(self._blueprint)
+        self._exempted = True
+
+
+def _as_called(environ: Mapping[str, Any], prefix: str, below: str) -> str:
+    """Return path and query below the prefix as the caller spelt them: that is what was signed.
+
+    Most servers tell. For those that don't the path is encoded anew, in the usual spelling.
+    """
+    query = environ.get("QUERY_STRING", "")
+    raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+    spelt = raw.partition(prefix)[2]
+    path, _, asked = spelt.partition("?")
+    if spelt.isascii() and unquote(path) == below and asked == query:
+        return spelt
+    path = quote(below, _PATH_SAFE)
+    return f"{path}?{query}" if query else path
+
+
+def _meaning(response: Response) -> Reason:
+    """Say what a response means that is none of ours: what routing found, before what it shows."""
+    if request.routing_exception is None:
+        return _reason(response.status_code)
+    status = request.routing_exception.code or 500
+    return _reason(404 if 300 <= status < 400 else status)  # a redirect to other slashes
+
+
+def _reason(status: int) -> Reason:
+    """Say for an HTTP status that Flask or a hook of the host has decided on what it means here."""
+    if status in _REASONS:
+        return _REASONS[status]
+    return Reason.ACCESS_DENIED if 300 <= status < 500 else Reason.UNFORESEEN
+
+
+def _seal(outbound: Outbound, event: Event) -> Response:
+    request.environ[_SEALED] = outbound
+    logger.info(
+        "%s %s: %s client=%s tracer=%s",
+        event.protocol,
+        event.operation or "-",
+        "granted" if event.reason is None else event.reason.name,
+        event.client or "-",
+        _loggable(request.headers.get("tracerid", "-")),
+    )
+    announce(current_app._get_current_object(), event)  # type: ignore[attr-defined]  # noqa: SLF001
+    return SealedResponse(outbound)
+
+
+def _loggable(text: str) -> str:
+    """Let nothing into the log that could pass for another line or another field."""
+    return text if _LOGGABLE.fullmatch(text) else "?"
+
+
+def _log_crash(error: BaseException) -> str:
+    """Log what was raised and where, under a reference; not its message: it may hold anything."""
+    reference = secrets.token_hex(4)
+    lines = []
+    seen: BaseException | None = error
+    while seen is not None:
+        frames = traceback.extract_tb(seen.__traceback__)
+        where = "".join(f"\n    {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+        lines.append(f"  {type(seen).__module__}.{type(seen).__qualname__} at{where}")
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    logger.error("unforeseen, reference %s\n%s", reference, "\n  from\n".join(lines))
+    return reference

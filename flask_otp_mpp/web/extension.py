@@ -1,0 +1,127 @@
+"""A host makes one ``OtpMpp``, registers its hooks on it, and gives it each of its apps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
+
+from flask import Flask, current_app
+from flask_limiter import Limiter
+
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.ports import Clock, Store, utc_now
+from flask_otp_mpp.core.service import Sender, UserLoader
+from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.signing.keys import Signer
+from flask_otp_mpp.web.assembly import Hooks, Parts, State, assemble
+from flask_otp_mpp.web.blueprint import ProtocolDoors
+
+EXTENSION: Final = "otp_mpp"
+H = TypeVar("H")
+L = TypeVar("L", bound=UserLoader)
+I = TypeVar("I", bound=Callable[[Any], str | Awaitable[str]])  # noqa: E741
+S = TypeVar("S", bound=Sender)
+K = TypeVar("K", bound=Callable[[str, str | None], Any])
+
+
+class OtpMpp:
+    """Serve OTP protocols from a Flask app.
+
+    One instance may serve several apps; each gets a state of its own. Hooks may be ``async``.
+
+    :param protocols: the protocols to serve, such as :class:`~flask_otp_mpp.AlipayPlus`.
+    :param signer: signs the answers in place of a key from ``OTP_MPP_PRIVATE_KEYS``: an HSM or KMS.
+    :param store: keeps the challenges in place of the one that ``OTP_MPP_STORE`` names.
+    :param limiter: the host's own Limiter, whose storage and strategy then count our traffic.
+    :param clock: the time, as aware UTC; for tests.
+    """
+
+    def __init__(
+        self,
+        *protocols: type[WireProtocol],
+        signer: Signer | None = None,
+        store: Store | None = None,
+        limiter: Limiter | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        if not protocols:
+            raise TypeError("OtpMpp needs a protocol to serve, such as OtpMpp(AlipayPlus)")
+        self._parts = Parts(protocols, signer, store, limiter, clock)
+        self._hooks = Hooks()
+        self._in_use = False
+
+    def init_app(self, app: Flask) -> None:
+        """Read settings, keys and hooks, and register routes with the app.
+
+        :raises ConfigurationError: with every fault of the configuration, if there is any.
+        :raises RuntimeError: if the app has an OtpMpp already.
+        """
+        if EXTENSION in app.extensions:
+            raise RuntimeError("this app has an OtpMpp already; pass it all protocols at once")
+        state = assemble(app, self._parts, self._hooks)
+        self._in_use = True
+        for protocol in state.protocols:
+            ProtocolDoors(protocol, state.service, state.gate, state.body_limit).open(app)
+        app.extensions[EXTENSION] = state
+
+    def user_loader(self, hook: L) -> L:
+        """Register the hook that finds a user by access token.
+
+        It returns any object; or None, which is answered as an invalid token; or it refuses, for
+        example by ``refuse(Reason.TOKEN_EXPIRED)`` or ``refuse(Reason.USER_ABNORMAL)``. Check the
+        token, its scope, its expiry and its user in this order (Alipay+ acceptance).
+        """
+        self._hooks.user_loader = self._open_hook(hook)
+        return hook
+
+    def user_identity(self, hook: I) -> I:
+        """Register the hook that names a user: a stable text of at most 128 characters.
+
+        It goes into the store and into signals, so return a primary key, no phone number. Without
+        the hook ``get_id()``, ``id``, or the user itself if it is a text are taken.
+        """
+        self._hooks.user_identity = self._open_hook(hook)
+        return hook
+
+    def sender(self, channel: Channel) -> Callable[[S], S]:
+        """Register the hook that delivers a message on a channel, called with user and message.
+
+        To return is to say that the provider has accepted the message. ``refuse(...)`` says that
+        it never will, for example with Reason.CHANNEL_UNAVAILABLE if the user has no address.
+        Any other exception says that nobody knows. The message is never sent again by us. The
+        caller waits about five seconds, so give the provider a shorter time-out.
+        """
+
+        def register(hook: S) -> S:
+            self._hooks.senders[channel] = self._open_hook(hook)
+            return hook
+
+        return register
+
+    def client_key(self, hook: K) -> K:
+        """Register the hook that finds public keys which the settings do not list.
+
+        It is called with the client id and the key version (None stands for the newest) before
+        anything is proven, and returns a key as text or object, or None if it knows none.
+        """
+        self._hooks.client_key = self._open_hook(hook)
+        return hook
+
+    def _open_hook(self, hook: H) -> H:
+        if self._in_use:
+            raise RuntimeError(
+                f"hook {getattr(hook, '__name__', hook)!r} is registered after init_app, "
+                "which has read the hooks already; register it before"
+            )
+        return hook
+
+
+def state_of(app: Flask | None = None) -> State:
+    """Return what an app serves with, the current app if none is given.
+
+    :raises RuntimeError: if the app has no OtpMpp.
+    """
+    extensions = (app or current_app).extensions
+    if EXTENSION not in extensions:
+        raise RuntimeError("this app has no OtpMpp; call otp.init_app(app) in its factory")
+    return cast(State, extensions[EXTENSION])

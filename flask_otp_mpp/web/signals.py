@@ -1,0 +1,47 @@
+"""The host hears of everything that happened, and can't change it by hearing badly."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from blinker import NamedSignal, Namespace
+from flask import Flask
+
+from flask_otp_mpp.protocols.base import Event, Operation
+
+logger = logging.getLogger("flask_otp_mpp")
+_signals = Namespace()
+
+otp_sent = _signals.signal("otp-sent")
+"""A code was accepted for delivery: ``event`` is an :class:`~flask_otp_mpp.Event`."""
+otp_verified = _signals.signal("otp-verified")
+"""The right code was presented."""
+otp_refused = _signals.signal("otp-refused")
+"""A request was refused, for ``event.reason``."""
+user_locked = _signals.signal("user-locked")
+"""A user failed too often and is locked: ``subject`` and ``until``."""
+
+
+def announce(app: Flask, event: Event) -> None:
+    """Send the signal that an event stands for."""
+    if event.reason is not None:
+        _send(otp_refused, app, event=event)
+    elif event.operation is Operation.SEND:
+        _send(otp_sent, app, event=event)
+    else:
+        _send(otp_verified, app, event=event)
+
+
+def announce_lock(app: Flask, subject: str, until: datetime) -> None:
+    """Tell that a lock has begun."""
+    _send(user_locked, app, subject=subject, until=until)
+
+
+def _send(signal: NamedSignal, app: Flask, **values: Any) -> None:
+    for receiver in signal.receivers_for(app):
+        try:
+            app.ensure_sync(receiver)(app, **values)
+        except Exception as error:  # noqa: BLE001 - a receiver must not change what was decided
+            logger.error("a receiver of %s raised %s", signal.name, type(error).__name__)

@@ -1,0 +1,190 @@
+"""Two apps in one process share nothing, and an extension that is used wrongly says so at once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, current_app
+
+from flask_otp_mpp import (
+    AlipayPlus,
+    Channel,
+    Message,
+    OtpMpp,
+    SQLAlchemyStore,
+    otp_sent,
+    state_of,
+)
+from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
+from flask_otp_mpp.callers.transport import over_wsgi
+from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.signing.keys import one_line, private_pem
+from tests.hosts.zoo import open_host, sealed, wrong
+from tests.wallet import User, load_user, settings
+from tests.wallet import key as key_named
+
+USERS = 12
+THREADS = 6
+
+
+class House:
+    """One of two apps, each with its own everything."""
+
+    def __init__(self, name: str, store: str, prefix: str) -> None:
+        self.name, self.prefix, self.psp = name, prefix, f"psp-of-{name}"
+        self.app = Flask(f"tests.{name}")
+        self.app.config.update(
+            settings(
+                store,
+                OTP_MPP_PRIVATE_KEYS={"1": private_pem(key_named(f"wallet-{name}")).decode()},
+                OTP_MPP_PEPPER=f"the pepper of {name}, which is longer than it must be",
+                OTP_MPP_WALLET_NAME=f"House {name}",
+                OTP_MPP_ALIPAYPLUS_CLIENTS={
+                    "CLIENT": {"1": one_line(key_named(f"alipay-{name}").public_key())}
+                },
+                OTP_MPP_ALIPAYPLUS_PSP_ID=self.psp,
+                OTP_MPP_ALIPAYPLUS_PREFIX=prefix,
+            )
+        )
+
+    def caller(self, *, believing: str | None = None, **changed: Any) -> AlipayPlusCaller:
+        """Call this house; believe its key or another's."""
+        known = key_named(f"wallet-{believing or self.name}").public_key()
+        who: dict[str, Any] = {
+            "client_id": "CLIENT",
+            "key": key_named(f"alipay-{self.name}"),
+            "server_keys": {"1": known},
+            "psp_id": self.psp,
+            "prefix": self.prefix,
+            **changed,
+        }
+        return AlipayPlusCaller(over_wsgi(self.app), **who)
+
+
+class Post:
+    """Deliver into the box of the app that is serving, and remember who got what there."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[str, dict[str, str]] = {}
+        self.delivered = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, user: User, message: Message) -> None:
+        with self._lock:
+            self.delivered += 1
+            house = current_app.name.removeprefix("tests.")
+            assert f"House {house}" in message.body
+            self.boxes.setdefault(house, {})[user.id] = message.code
+
+
+def extension(post: Post) -> OtpMpp:
+    otp = OtpMpp(AlipayPlus)
+    otp.user_loader(load_user)
+    otp.sender(Channel.MOBILE)(post)
+    return otp
+
+
+def houses(tmp_path: Path) -> tuple[House, House]:
+    return (
+        House("red", "memory://", "/aps/api/v1/users"),
+        House("blue", f"sqlite:///{tmp_path / 'blue.db'}", "/otp"),
+    )
+
+
+def visit(house: House, other: House, post: Post, user: str) -> list[str]:
+    """Send and verify at one house, and try what was got there at the other one."""
+    caller, stranger = house.caller(), house.caller(believing=other.name)
+    sent = caller.send(f"tok-{user}")
+    code = post.boxes[house.name][user]
+    unmatched = caller.verify(f"tok-{user}", sent.verify_request_id, wrong(code))
+    granted = caller.verify(f"tok-{user}", sent.verify_request_id, code)
+    elsewhere = other.caller().verify(f"tok-{user}", sent.verify_request_id, code)
+    assert not stranger.call("/nothing", {}).verified
+    return [sealed(answer) for answer in (sent, unmatched, granted, elsewhere)]
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one-otpmpp", "two-otpmpps"])
+def test_two_apps_hammered_at_once_share_nothing(tmp_path: Path, *, shared: bool) -> None:
+    """F1: keys, ids, peppers, stores, prefixes, inboxes and signals are each app's own."""
+    post, (red, blue) = Post(), houses(tmp_path)
+    first = extension(post)
+    for house, otp in ((red, first), (blue, first if shared else extension(post))):
+        otp.init_app(house.app)
+    store = state_of(blue.app).store
+    assert isinstance(store, SQLAlchemyStore)
+    store.create_tables()
+    heard: list[tuple[str, str]] = []
+
+    def hear(app: Flask, event: Event) -> None:
+        heard.append((app.name, event.subject))
+
+    turns = [(red, blue, f"u{n}") for n in range(USERS)] + [
+        (blue, red, f"u{n}") for n in range(USERS)
+    ]
+    with otp_sent.connected_to(hear), ThreadPoolExecutor(THREADS) as pool:
+        answers = list(pool.map(lambda turn: visit(turn[0], turn[1], post, turn[2]), turns))
+    assert answers == [
+        ["SUCCESS", "OTP_VERIFY_UNMATCHED", "SUCCESS", "VERIFY_REQUEST_ID_INVALID"]
+    ] * len(turns)
+    assert post.delivered == len(turns)
+    assert sorted(heard) == sorted((house.app.name, user) for house, _, user in turns)
+    assert {house: sorted(box) for house, box in post.boxes.items()} == {
+        name: sorted(f"u{n}" for n in range(USERS)) for name in ("red", "blue")
+    }
+    store.engine.dispose()
+
+
+def test_what_one_app_knows_the_other_does_not(tmp_path: Path) -> None:
+    """F1: clients' keys, the wallet's id and the place of the routes."""
+    post, (red, blue) = Post(), houses(tmp_path)
+    otp = extension(post)
+    otp.init_app(red.app)
+    otp.init_app(blue.app)
+    foreign_key = red.caller(key=key_named("alipay-blue"))
+    assert sealed(foreign_key.send("tok-ada")) == "INVALID_SIGNATURE"
+    assert sealed(red.caller(psp_id=blue.psp).send("tok-ada")) == "INVALID_CLIENT"
+    assert red.app.test_client().post("/otp/sendOTP").status_code == 404
+    assert state_of(red.app) is not state_of(blue.app)
+    assert post.delivered == 0
+    store = state_of(blue.app).store
+    assert isinstance(store, SQLAlchemyStore)
+    store.engine.dispose()
+
+
+def test_an_app_is_initialised_once() -> None:
+    """F1: a second OtpMpp on one app would answer for the first one."""
+    wallet = open_host()
+    rules = len(list(wallet.app.url_map.iter_rules()))
+    with pytest.raises(RuntimeError, match="has an OtpMpp already"):
+        wallet.otp.init_app(wallet.app)
+    with pytest.raises(RuntimeError, match="has an OtpMpp already"):
+        extension(Post()).init_app(wallet.app)
+    assert len(list(wallet.app.url_map.iter_rules())) == rules
+    assert sealed(wallet.send()) == "SUCCESS"
+
+
+def test_a_hook_that_comes_too_late_is_refused_by_name() -> None:
+    """F2: it would never be called, so the host is told at once."""
+    wallet = open_host()
+
+    def late(*_: object) -> Any:
+        return None
+
+    for register in (
+        wallet.otp.user_loader,
+        wallet.otp.user_identity,
+        wallet.otp.sender(Channel.EMAIL),
+        wallet.otp.client_key,
+    ):
+        with pytest.raises(RuntimeError, match="'late' is registered after init_app"):
+            register(late)
+
+
+def test_an_app_without_us_is_told_how_to_get_us() -> None:
+    """F2: asking for the state of an app that has none names the remedy."""
+    with pytest.raises(RuntimeError, match=r"call otp\.init_app"):
+        state_of(Flask("tests.bare"))

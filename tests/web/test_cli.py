@@ -1,0 +1,210 @@
+"""The command line makes keys before an app can start, keeps house, and plays the caller."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from flask_otp_mpp import Reason, SQLAlchemyStore
+from flask_otp_mpp.protocols.alipayplus import CODES
+from flask_otp_mpp.signing.keys import load_private_key, load_public_key, one_line, private_pem
+from tests.commands import run
+from tests.servers import serving
+from tests.wallet import CLIENT, PSP, Wallet, key
+
+MakeWallet = Callable[..., Wallet]
+
+
+@pytest.fixture
+def broken_app() -> Flask:
+    """Stand for an app that can't start yet."""
+
+    class Broken(Flask):
+        def app_context(self) -> Iterator[None]:  # type: ignore[override]
+            raise RuntimeError("not configured yet")
+
+    return Broken(__name__)
+
+
+def call_options(tmp_path: Path) -> list[str]:
+    path = tmp_path / "alipay.pem"
+    path.write_bytes(private_pem(key("alipay+")))
+    return ["--client-id", CLIENT, "--key", str(path), "--psp-id", PSP, "--token", "tok-ada"]
+
+
+@contextmanager
+def standing_in(path: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+def test_keygen_makes_a_key_for_its_owner_only(
+    bits: int, tmp_path: Path, broken_app: Flask
+) -> None:
+    """G12: 0600 from the first moment, and the line to upload is its public half."""
+    path = tmp_path / "own.pem"
+    result = run(broken_app, "keygen", "--bits", str(bits), "--out", str(path))
+    assert result.exit_code == 0, result.output
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    private = load_private_key(str(path))
+    assert private.key_size == bits
+    assert load_public_key(result.stdout.strip()) == private.public_key()
+    assert "PRIVATE" not in result.output
+
+
+def test_keygen_overwrites_nothing(tmp_path: Path, broken_app: Flask) -> None:
+    """G12: a key that is lost is worse than a command that is refused."""
+    path = tmp_path / "own.pem"
+    path.write_text("precious")
+    result = run(broken_app, "keygen", "--out", str(path))
+    assert result.exit_code == 1
+    assert "keys are kept" in result.output
+    assert path.read_text() == "precious"
+    nowhere = run(broken_app, "keygen", "--out", str(tmp_path / "no" / "dir.pem"))
+    assert nowhere.exit_code == 1
+    assert "can't be written: No such file or directory" in nowhere.output
+
+
+def test_keygen_speaks_json(tmp_path: Path, broken_app: Flask) -> None:
+    with standing_in(tmp_path):
+        result = run(broken_app, "keygen", "--json")
+    made = json.loads(result.stdout)
+    assert (made["private_key"], made["bits"]) == ("otp-mpp-private.pem", 2048)
+    assert load_public_key(made["public_key"]).key_size == 2048
+
+
+def test_init_db_makes_the_tables(make_wallet: MakeWallet) -> None:
+    wallet = make_wallet(store="sqlite")
+    store = wallet.state.store
+    assert isinstance(store, SQLAlchemyStore)
+    with store.engine.begin() as db:
+        for table in ("challenges", "requests", "standings"):
+            db.exec_driver_sql(f"DROP TABLE otp_mpp_{table}")
+    assert wallet.send().code == "UNKNOWN_EXCEPTION"
+    failed = run(wallet.app, "purge")
+    assert failed.exit_code == 1
+    assert "flask otp-mpp init-db" in failed.output
+    assert run(wallet.app, "init-db").output == "The tables are there.\n"
+    assert run(wallet.app, "init-db").exit_code == 0
+    assert wallet.send("tok-bob").code == "SUCCESS"
+
+
+def test_memory_needs_no_tables(wallet: Wallet) -> None:
+    assert run(wallet.app, "init-db").output == "MemoryStore needs no tables.\n"
+
+
+def test_purge_deletes_what_is_over_and_says_how_much(make_wallet: MakeWallet) -> None:
+    """T5: nothing that can still answer."""
+    wallet = make_wallet(store="sqlite")
+    wallet.sent()
+    assert json.loads(run(wallet.app, "purge", "--json").stdout) == {"deleted": 0}
+    wallet.clock.forward(days=2)
+    request_id, code = wallet.sent("tok-bob")
+    result = run(wallet.app, "purge", "--batch", "1")
+    assert result.output == "3 rows deleted.\n"
+    assert wallet.caller.verify("tok-bob", request_id, code).code == "SUCCESS"
+
+
+def test_codes_lists_every_reason(broken_app: Flask) -> None:
+    """O5: for people in columns, for machines as JSON."""
+    listed = json.loads(run(broken_app, "codes", "--json").stdout)
+    assert {row["reason"]: row["code"] for row in listed} == {
+        reason.name: CODES[reason].code for reason in Reason
+    }
+    lines = run(broken_app, "codes").output.splitlines()
+    assert len(lines) == len(Reason) + 1
+    assert lines[0].split() == ["protocol", "reason", "code", "status", "message"]
+
+
+def test_settings_lists_every_key(broken_app: Flask) -> None:
+    """O4: so that nobody has to look for the page."""
+    listed = json.loads(run(broken_app, "settings", "--json").stdout)
+    assert {"OTP_MPP_PEPPER", "OTP_MPP_ALIPAYPLUS_PSP_ID"} <= {row["key"] for row in listed}
+    assert "OTP_MPP_STORE" in run(broken_app, "settings").output
+
+
+def test_simulate_plays_a_round_inside_the_app(make_wallet: MakeWallet, tmp_path: Path) -> None:
+    """G9: string to sign, request, answer, and whether its signature holds."""
+    wallet = make_wallet(store="sqlite")
+    wallet.clock.now = datetime.now(UTC)
+    options = call_options(tmp_path)
+    sent = run(wallet.app, "simulate", "send", *options)
+    assert sent.exit_code == 0, sent.output
+    for part in (
+        "POST /aps/api/v1/users/sendOTP",
+        "String to sign",
+        '"resultCode":"SUCCESS"',
+        "The answer's signature holds.",
+    ):
+        assert part in sent.output
+    request_id = sent.output.rpartition('"verifyRequestId":"')[2].split('"')[0]
+    verified = run(
+        wallet.app,
+        *("simulate", "verify", *options, "--id", request_id, "--code", wallet.inbox.code),
+        "--json",
+    )
+    shown = json.loads(verified.stdout)
+    assert shown["signature_holds"] is True
+    assert json.loads(shown["answer"]["body"])["result"]["resultCode"] == "SUCCESS"
+    assert shown["string_to_sign"].endswith(shown["request"]["body"])
+
+
+def test_simulate_calls_a_running_wallet(make_wallet: MakeWallet, tmp_path: Path) -> None:
+    """G9: without the app: only its public key is needed to believe its answer."""
+    wallet = make_wallet(store="sqlite")
+    wallet.clock.now = datetime.now(UTC)
+    own = one_line(key("wallet").public_key())
+    stranger = one_line(key("wallet 2").public_key())
+    options = call_options(tmp_path)
+    with serving(wallet.app) as url:
+        there = ["simulate", "send", *options, "--url", url]
+        good = run(Flask("elsewhere"), *there, "--server-key", f"1={own}")
+        forged = run(
+            Flask("elsewhere"), *there, "--server-key", f"1={own}", "--tamper", "signature"
+        )
+        doubted = run(Flask("elsewhere"), *there, "--server-key", f"1={stranger}")
+        unknown = run(Flask("elsewhere"), *there)
+    assert good.exit_code == 0
+    assert '"resultCode":"SUCCESS"' in good.output
+    assert forged.exit_code == 0
+    assert '"resultCode":"INVALID_SIGNATURE"' in forged.output
+    assert doubted.exit_code == 1
+    assert "DOES NOT HOLD" in doubted.output
+    assert unknown.exit_code == 2
+    assert "--server-key" in unknown.output
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:5000", "http://127.0.0.1/prefix"])
+def test_simulate_says_what_is_wrong_with_its_options(url: str, tmp_path: Path) -> None:
+    options = [*call_options(tmp_path), "--server-key", f"1={one_line(key('wallet').public_key())}"]
+    result = run(Flask("elsewhere"), "simulate", "send", *options, "--url", url)
+    assert result.exit_code == 1
+    assert "no http or https URL without a path" in result.output
+
+
+def test_the_group_is_a_plugin_of_the_flask_command() -> None:
+    """F2: found by an installed `flask`, with no app at all."""
+    result = subprocess.run(
+        [sys.executable, "-m", "flask", "otp-mpp", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(sys.executable).parent,
+    )
+    assert result.returncode == 0, result.stderr
+    assert {"keygen", "init-db", "purge", "codes", "simulate"} <= set(result.stdout.split())

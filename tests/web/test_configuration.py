@@ -1,0 +1,203 @@
+"""An app with a fault in its configuration does not start, and says everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from flask import Flask
+
+from flask_otp_mpp import AlipayPlus, Channel, ConfigurationError, OtpMpp, state_of
+from flask_otp_mpp.signing.keys import private_pem
+from flask_otp_mpp.testing import Inbox
+from tests.wallet import CLIENT, Wallet, key, load_user, open_wallet, settings
+
+WEAK = private_pem(rsa.generate_private_key(65537, 1024)).decode()
+SPKI_OF_EC = ec.generate_private_key(ec.SECP256R1()).public_key()
+
+
+def faults_of(**changed: Any) -> dict[str, str]:
+    """Try to start; return the finding for each key at fault."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_wallet(**changed)
+    return dict(caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("key_name", "value", "finding"),
+    [
+        ("OTP_MPP_PEPPER", None, "is missing"),
+        ("OTP_MPP_PEPPER", "short", "32 bytes or more"),
+        ("OTP_MPP_PEPPER", ["x" * 40, "short"], "32 bytes or more"),
+        ("OTP_MPP_PEPPER", {}, "a text or a list"),
+        ("OTP_MPP_PRIVATE_KEYS", None, "flask otp-mpp keygen"),
+        ("OTP_MPP_PRIVATE_KEYS", "key.pem", "set it to a mapping"),
+        ("OTP_MPP_PRIVATE_KEYS", {"1": "/no/such/key.pem"}, "neither a file that exists"),
+        ("OTP_MPP_PRIVATE_KEYS", {"1": "-----BEGIN nonsense"}, "does not load"),
+        ("OTP_MPP_PRIVATE_KEYS", {"1": WEAK}, "1024 bits; use 2048"),
+        ("OTP_MPP_KEY_VERSION", "9", "name the key that signs: '1'"),
+        ("OTP_MPP_STORE", None, "sqlite:////path/otp.db"),
+        ("OTP_MPP_STORE", "no url", "is not a store URL"),
+        ("OTP_MPP_STORE", "sqlite://", "use a file"),
+        ("OTP_MPP_STORE", "nosuch://host/db", "is not a store URL"),
+        ("OTP_MPP_STORE", "mssql+pyodbc://host/db", "is not a store URL"),
+        ("OTP_MPP_WALLET_NAME", None, "is missing"),
+        ("OTP_MPP_WALLET_NAME", " ", "not empty"),
+        ("OTP_MPP_WALLET_NAME", "x" * 41, "at most 40"),
+        ("OTP_MPP_WALLET_NAME", "two\nlines", "printable"),
+        ("OTP_MPP_DOMAIN", "https://wallet.example/", "bare host name"),
+        ("OTP_MPP_MESSAGE", "Your code.", "no {code}"),
+        ("OTP_MPP_MESSAGE", "{code} {phone}", "'phone'"),
+        ("OTP_MPP_MESSAGE", "{code} {", "{"),
+        ("OTP_MPP_CODE_DIGITS", 5, "6 to 10"),
+        ("OTP_MPP_CODE_DIGITS", "six", "whole number"),
+        ("OTP_MPP_CODE_LIFE", 601, "30 to 600"),
+        ("OTP_MPP_CODE_LIFE", -1, "whole number"),
+        ("OTP_MPP_CODE_TRIES", 6, "1 to 5"),
+        ("OTP_MPP_RESEND", "again", "'rotate' or 'reuse'"),
+        ("OTP_MPP_COOL_DOWN", 28801, "28800"),
+        ("OTP_MPP_SEND_LIMITS", "2 per day", "3 sends a day"),
+        ("OTP_MPP_SEND_LIMITS", "", "at least one limit"),
+        ("OTP_MPP_SEND_LIMITS", "often", "is no limit string"),
+        ("OTP_MPP_FAILURE_LIMIT", 101, "1 to 100"),
+        ("OTP_MPP_FIRST_LOCK", 59, "60 s"),
+        ("OTP_MPP_LONGEST_LOCK", 31 * 86400, "30 days"),
+        ("OTP_MPP_FORGET_AFTER", 3600, "1 to 365 days"),
+        ("OTP_MPP_RETENTION", 60, "1200 s"),
+        ("OTP_MPP_FRESHNESS", 3600, "30 to 900"),
+        ("OTP_MPP_BODY_LIMIT", 10, "1024"),
+        ("OTP_MPP_ADDRESS_LIMIT", "many per moment", "is no limit string"),
+        ("OTP_MPP_CLIENT_LIMIT", 5, "is no limit string"),
+        ("OTP_MPP_LIMITER_STORAGE", "nosuch://", "can't be used by Flask-Limiter"),
+        ("OTP_MPP_LIMITER_STRATEGY", "guess", "fixed-window"),
+        ("OTP_MPP_LIMITER_FAILURE", "ajar", "'closed' or 'open'"),
+        ("OTP_MPP_ALIPAYPLUS_CLIENTS", None, "register @otp.client_key"),
+        ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: {"1": "?"}}, f"of client '{CLIENT}'"),
+        ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: "key"}, "a mapping"),
+        ("OTP_MPP_ALIPAYPLUS_PSP_ID", None, "pspId"),
+        ("OTP_MPP_ALIPAYPLUS_ACQUIRERS", [], "a list"),
+        ("OTP_MPP_ALIPAYPLUS_PREFIX", "aps/", "slash"),
+        ("OTP_MPP_ALIPAYPLUS_PUBLIC_PREFIX", "/aps?", "slash"),
+        ("OTP_MPP_ALIPAYPLUS_VERIFY_PATH", "/sendOTP", "each API needs one of its own"),
+        ("OTP_MPP_CODE_LIVE", 300, "did you mean 'OTP_MPP_CODE_LIFE'?"),
+        ("OTP_MPP_XYZ", 1, "remove it"),
+    ],
+)
+def test_a_fault_is_named_with_its_key_and_remedy(key_name: str, value: Any, finding: str) -> None:
+    """F2, L2, L3, A3, G12, R2: and nothing else is blamed."""
+    faults = faults_of(**{key_name: value})
+    assert list(faults) == [key_name]
+    assert finding in faults[key_name]
+
+
+def test_all_faults_are_told_together() -> None:
+    """F2: one start shows them all, those of hooks among them."""
+    app = Flask(__name__)
+    app.config.update(
+        settings(
+            OTP_MPP_PEPPER=None,
+            OTP_MPP_CODE_LIFE=601,
+            OTP_MPP_CODE_DIGITS=4,
+            OTP_MPP_STORE="sqlite://",
+            OTP_MPP_ADDRESS_LIMIT="?",
+            OTP_MPP_TYPO=1,
+        )
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        OtpMpp(AlipayPlus).init_app(app)
+    assert {name for name, _ in caught.value.faults} == {
+        "OTP_MPP_PEPPER",
+        "OTP_MPP_CODE_LIFE",
+        "OTP_MPP_CODE_DIGITS",
+        "OTP_MPP_STORE",
+        "OTP_MPP_ADDRESS_LIMIT",
+        "OTP_MPP_TYPO",
+        "@otp.user_loader",
+        "@otp.sender",
+    }
+    assert str(caught.value).count("\n") == 8
+    assert not app.blueprints
+
+
+def test_no_secret_is_in_the_message() -> None:
+    """P1: a secret in the wrong place or of the wrong kind is not repeated."""
+    secret = "s3cr3t"
+    faults = faults_of(
+        OTP_MPP_PEPPER=secret,
+        OTP_MPP_PRIVATE_KEYS={"1": secret},
+        OTP_MPP_CODE_LIFE=secret,
+        OTP_MPP_STORE=f"nosuch://user:{secret}@host/db",
+    )
+    assert len(faults) == 4
+    assert secret not in str(faults)
+
+
+def test_several_keys_need_a_current_version() -> None:
+    """K2: which one signs is never guessed."""
+    keys = {"1": private_pem(key("wallet")).decode(), "2": private_pem(key("wallet 2")).decode()}
+    faults = faults_of(OTP_MPP_PRIVATE_KEYS=keys)
+    assert faults == {"OTP_MPP_KEY_VERSION": "is missing; name the key that signs: '1', '2'"}
+
+
+def test_settings_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F2: numbers and mappings as JSON, as Flask's from_prefixed_env reads them."""
+    for name, value in settings().items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        monkeypatch.setenv(f"FLASK_{name}", text)
+    monkeypatch.setenv("FLASK_OTP_MPP_CODE_LIFE", "120")
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+    otp = OtpMpp(AlipayPlus)
+    otp.user_loader(load_user)
+    otp.sender(Channel.MOBILE)(Inbox())
+    otp.init_app(app)
+    assert state_of(app).policy.life.total_seconds() == 120
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_a_key_that_everybody_can_read_is_warned_of(
+    mode: int, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G12: by its version, with what to do."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(private_pem(key("wallet")))
+    path.chmod(mode)
+    open_wallet(OTP_MPP_PRIVATE_KEYS={"7": str(path)})
+    assert ("key '7'; chmod 600 it" in caplog.text) is warned
+
+
+@pytest.mark.parametrize(("debug", "warned"), [(False, True), (True, False)])
+def test_memory_is_warned_of_outside_of_trials(
+    debug: bool, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """L5: what a restart forgets must not be forgotten by whoever deploys."""
+    open_wallet(config={"DEBUG": debug})
+    assert ("forgets counted tries" in caplog.text) is warned
+
+
+def test_without_a_protocol_there_is_nothing_to_serve() -> None:
+    """F2: said where the object is made."""
+    with pytest.raises(TypeError, match=r"OtpMpp\(AlipayPlus\)"):
+        OtpMpp()
+
+
+def test_an_app_without_the_extension_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """F2: instead of a KeyError."""
+    with pytest.raises(RuntimeError, match="init_app"):
+        state_of(Flask(__name__))
+    assert caplog.get_records("call") == []
+    assert logging.getLogger("flask_otp_mpp").handlers == []
+
+
+def test_the_policy_is_what_was_configured(wallet: Wallet) -> None:
+    """F2: the defaults are those of the documentation."""
+    policy = wallet.state.policy
+    assert (policy.digits, policy.tries, policy.failure_limit) == (6, 5, 10)
+    assert [(limit.count, limit.window.total_seconds()) for limit in policy.send_limits] == [
+        (5, 600),
+        (10, 86400),
+    ]

@@ -1,0 +1,153 @@
+"""Traffic limits come out as REQUEST_TRAFFIC_EXCEED_LIMIT, signed, and fail closed."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from limits.storage import MemoryStorage
+
+from flask_otp_mpp import OtpMpp
+from tests.wallet import CLIENT, Wallet, key
+
+LIMITED = "REQUEST_TRAFFIC_EXCEED_LIMIT"
+MakeWallet = Callable[..., Wallet]
+
+
+def broken(*_: Any, **__: Any) -> None:
+    """Stand for a storage that does not answer."""
+    raise ConnectionError("the storage is away")
+
+
+def test_an_address_above_its_limit_is_refused_before_its_signature_is_checked(
+    make_wallet: MakeWallet,
+) -> None:
+    """R4: forged and good requests count alike."""
+    wallet = make_wallet(OTP_MPP_ADDRESS_LIMIT="3 per hour")
+    codes = [wallet.caller.send("tok-ada", tamper="signature").code for _ in range(3)]
+    answer = wallet.caller.send("tok-ada", tamper="signature")
+    assert codes == ["INVALID_SIGNATURE"] * 3
+    assert (answer.code, answer.status, answer.verified) == (LIMITED, "U", True)
+    assert len(wallet.inbox) == 0
+
+
+def test_forged_traffic_spends_nothing_of_the_clients_limit(make_wallet: MakeWallet) -> None:
+    """R4: a flood in a client's name leaves the client its own."""
+    wallet = make_wallet(OTP_MPP_CLIENT_LIMIT="2 per hour")
+    for tamper in ("signature", "body", "key", "no-signature", "stale") * 4:
+        assert wallet.caller.send("tok-ada", tamper=tamper).code != LIMITED
+    assert wallet.send().code == "SUCCESS"
+    assert wallet.send("tok-bob").code == "SUCCESS"
+    assert wallet.send("tok-cat").code == LIMITED
+
+
+def test_clients_have_limits_of_their_own(make_wallet: MakeWallet) -> None:
+    """R4: one busy client does not shut out another."""
+    wallet = make_wallet(
+        OTP_MPP_CLIENT_LIMIT="1 per hour",
+        OTP_MPP_ALIPAYPLUS_CLIENTS=None,
+        prepare=lambda _, otp: (
+            otp.client_key(
+                lambda client, _version: (
+                    key("alipay+").public_key() if client.startswith("C") else None
+                )
+            )
+            and None
+        ),
+    )
+    first, second = wallet.calling(client_id="C1"), wallet.calling(client_id="C2")
+    assert [first.send("tok-ada").code, first.send("tok-ada").code] == ["SUCCESS", LIMITED]
+    assert second.send("tok-bob").code == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "messages"), [("closed", "UNKNOWN_EXCEPTION", 0), ("open", "SUCCESS", 1)]
+)
+def test_a_limiter_that_is_down_is_what_the_setting_says(
+    setting: str,
+    code: str,
+    messages: int,
+    make_wallet: MakeWallet,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """R1: closed unless it is said otherwise; never a raw 500."""
+    how = {} if setting == "closed" else {"OTP_MPP_LIMITER_FAILURE": setting}
+    wallet = make_wallet(**how)
+    monkeypatch.setattr(MemoryStorage, "incr", broken)
+    answer = wallet.send()
+    assert (answer.code, answer.verified, len(wallet.inbox)) == (code, True, messages)
+    assert ("traffic is not limited" in caplog.text) is (setting == "open")
+
+
+def test_the_hosts_own_limiter_can_count_for_us(make_wallet: MakeWallet) -> None:
+    """R3: its storage and strategy; nothing else of it is used."""
+    limiter = Limiter(get_remote_address, storage_uri="memory://", strategy="moving-window")
+
+    def prepare(app: Flask, _otp: OtpMpp) -> None:
+        limiter.init_app(app)
+
+    wallet = make_wallet(
+        options={"limiter": limiter}, prepare=prepare, OTP_MPP_CLIENT_LIMIT="1 per hour"
+    )
+    assert [wallet.send().code, wallet.send("tok-bob").code] == ["SUCCESS", LIMITED]
+    assert isinstance(limiter.storage, MemoryStorage)
+    assert any("MovingWindow" in name and CLIENT in name for name in limiter.storage.events)
+
+
+def test_limits_can_be_switched_off(make_wallet: MakeWallet) -> None:
+    """A8: by our settings, or by the host's switch for Flask-Limiter."""
+    for how in (
+        {"OTP_MPP_CLIENT_LIMIT": "", "OTP_MPP_ADDRESS_LIMIT": ""},
+        {"OTP_MPP_CLIENT_LIMIT": "1 per hour", "config": {"RATELIMIT_ENABLED": False}},
+        {
+            "OTP_MPP_CLIENT_LIMIT": "1 per hour",
+            "OTP_MPP_LIMITER_STORAGE": "memory://",
+            "config": {"RATELIMIT_ENABLED": False},
+        },
+    ):
+        wallet = make_wallet(**how)
+        assert {wallet.send(f"tok-{i}").code for i in range(3)} == {"SUCCESS"}
+
+
+def test_without_a_traffic_limit_the_tries_still_hold(make_wallet: MakeWallet) -> None:
+    """A8: five comparisons, whether or not anyone limits traffic."""
+    wallet = make_wallet(OTP_MPP_CLIENT_LIMIT="", OTP_MPP_ADDRESS_LIMIT="")
+    request_id, code = wallet.sent()
+    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    codes = Counter(wallet.caller.verify("tok-ada", request_id, wrong).code for _ in range(9))
+    assert codes == {"OTP_VERIFY_UNMATCHED": 5, "OTP_VERIFY_TIMES_EXCEED_LIMIT": 4}
+    assert wallet.caller.verify("tok-ada", request_id, code).code != "SUCCESS"
+
+
+def test_our_limiter_takes_nothing_of_the_hosts_for_itself(make_wallet: MakeWallet) -> None:
+    """R3: the host's default limits, which it meant for itself, are not applied twice."""
+    wallet = make_wallet(config={"RATELIMIT_DEFAULT": "1 per hour"})
+    wallet.app.add_url_rule("/own", "own", lambda: "own")
+    assert [wallet.app.test_client().get("/own").status_code for _ in range(3)] == [200] * 3
+    assert wallet.app.before_request_funcs.get(None) is None
+
+
+def test_threads_that_count_in_memory_do_not_trip_over_each_other(wallet: Wallet) -> None:
+    """R1: the storage's timer is restarted by one thread at a time."""
+    failures: list[BaseException] = []
+
+    def count() -> None:
+        try:
+            for _ in range(300):
+                wallet.state.gate.by_address("10.0.0.1")
+        except BaseException as error:  # noqa: BLE001 - any would be the fault
+            failures.append(error)
+
+    threads = [threading.Thread(target=count) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
