@@ -1,0 +1,1 @@
+"""The wallet behind the servers and the proxy that it is deployed with, as real processes."""

@@ -1,0 +1,42 @@
+"""The wallet that the servers under test load: one SQLite file, one outbox file, no other secret.
+
+What it is configured by stands in a JSON file that ``OTP_MPP_TEST_APP`` names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from flask import Flask
+
+from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp
+from tests.wallet import User, load_user
+
+
+def create_app(config: Path) -> Flask:
+    """Open the wallet; each message that it sends is one line of JSON in the outbox."""
+    values = json.loads(config.read_text())
+    outbox = Path(values.pop("OUTBOX"))
+    app = Flask(__name__)
+    app.config.update(values)
+    otp = OtpMpp(AlipayPlus)
+    otp.user_loader(load_user)
+
+    @otp.sender(Channel.MOBILE)
+    def text(user: User, message: Message) -> None:
+        line = json.dumps({"user": user.id, "code": message.code, "pid": os.getpid()})
+        descriptor = os.open(outbox, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(descriptor, f"{line}\n".encode())
+        finally:
+            os.close(descriptor)
+
+    otp.init_app(app)
+    app.add_url_rule("/pid", "pid", lambda: str(os.getpid()))
+    return app
+
+
+if "OTP_MPP_TEST_APP" in os.environ:
+    app = create_app(Path(os.environ["OTP_MPP_TEST_APP"]))

@@ -1,0 +1,1 @@
+"""The example wallet, its demo and the tools that a trial begins with."""

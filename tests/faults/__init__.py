@@ -1,0 +1,1 @@
+"""Faults are made on purpose, between real processes and real servers; none grants anything."""

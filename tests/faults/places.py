@@ -1,0 +1,115 @@
+"""Each store under test gets a place of its own on a real server, and leaves nothing behind.
+
+A store is switched on by a row: its place, and the word by which its commits are known on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import redis
+import sqlalchemy as sa
+
+from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp.stores import from_url
+from tests.stores.redis_server import URL as REDIS_URL
+from tests.stores.redis_server import client, missing
+from tests.stores.servers import mysql_url, postgresql_url
+
+
+@dataclass(frozen=True)
+class Server:
+    """Name a server.
+
+    :param commit: what a client sends when all is to be done, at once.
+    """
+
+    name: str
+    commit: bytes
+
+
+POSTGRESQL: Final = Server("postgresql", b"COMMIT\0")  # with its end: BEGIN says READ COMMITTED
+MARIADB: Final = Server("mariadb", b"\3COMMIT")
+REDIS: Final = Server("redis", b"EVALSHA")
+SERVERS: Final = {server.name: server for server in (POSTGRESQL, MARIADB, REDIS)}
+STORES: Final = ("sqlite", *SERVERS)
+# Otherwise nobody could read along.
+_PLAIN: Final = "sslmode=disable&gssencmode=disable"
+
+
+@contextmanager
+def place(name: str, folder: Path) -> Iterator[str]:
+    """Make a place for one store, with its tables; give its URL."""
+    with _PLACES[name](folder) as url:
+        make_tables(url)
+        yield url
+
+
+@contextmanager
+def _on_postgresql(_: Path) -> Iterator[str]:
+    with postgresql_url("faults") as url:
+        plain = sa.make_url(url).update_query_string(_PLAIN)
+        yield plain.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _on_redis(_: Path) -> Iterator[str]:
+    """Claim a database that is empty, and empty it in the end."""
+    need_redis()
+    for number in range(15, 0, -1):
+        url = urlsplit(REDIS_URL)._replace(path=f"/{number}").geturl()
+        with client(url) as aside:
+            if aside.dbsize() == 0 and aside.setnx("otp-faults", 1) and aside.dbsize() == 1:
+                try:
+                    yield url
+                finally:
+                    aside.flushdb()
+                return
+    raise RuntimeError("no database of this Redis is empty")
+
+
+_PLACES: Final[dict[str, Callable[[Path], AbstractContextManager[str]]]] = {
+    "sqlite": lambda folder: nullcontext(f"sqlite:///{folder / 'otp.db'}"),
+    "postgresql": _on_postgresql,
+    "mariadb": lambda _: mysql_url("faults"),
+    "redis": _on_redis,
+}
+
+
+def need_redis() -> None:
+    """Skip the test if Redis does not answer; fail it if it has to."""
+    try:
+        with client(REDIS_URL) as aside:
+            aside.ping()
+    except redis.RedisError as error:
+        missing(f"no Redis answers at OTP_MPP_TEST_REDIS_URL: {type(error).__name__}")
+
+
+def make_tables(url: str) -> None:
+    """Make the tables of a store that has any."""
+    store = from_url(url)
+    if isinstance(store, SQLAlchemyStore):
+        store.create_tables()
+        store.engine.dispose()
+
+
+def by_way_of(url: str, port: int) -> str:
+    """Return the URL of the same place behind a proxy."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    return url.replace(f"@{parts.hostname}:{parts.port}", f"@127.0.0.1:{port}").replace(
+        f"//{parts.hostname}:{parts.port}", f"//127.0.0.1:{port}"
+    )
+
+
+def address(url: str) -> tuple[str, int]:
+    """Return host and port of a server."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port

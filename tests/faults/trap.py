@@ -1,0 +1,121 @@
+"""A process kills itself at a chosen point of a request, as a power cut would: nothing is tidied.
+
+The points lie around the package, which knows nothing of them: in the store that it is given, in
+the hook that delivers, in the signer. A file arms one of them; the process that comes by removes
+it first, so that its successor lives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+import sqlalchemy as sa
+
+from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.signing.keys import Signer
+from flask_otp_mpp.stores.redis import RedisStore
+
+SEND_POINTS: Final = (
+    "before-reserve",
+    "in-reserve",
+    "after-reserve",
+    "before-outbox",
+    "after-outbox",
+    "before-settle",
+    "in-settle",
+    "after-settle",
+    "before-signing",
+)
+VERIFY_POINTS: Final = ("before-spend", "in-spend", "after-spend", "before-signing")
+
+
+class Trap:
+    """Kill this process if the file names the point that it has come to."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def arm(self, point: str) -> None:
+        self._file.write_text(point)
+
+    @property
+    def armed(self) -> bool:
+        return self._file.exists()
+
+    def at(self, point: str) -> None:
+        if self._file.exists() and self._file.read_text() == point:
+            self._file.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @contextmanager
+    def around(self, verb: str) -> Iterator[None]:
+        self.at(f"before-{verb}")
+        yield
+        self.at(f"after-{verb}")
+
+
+class TrappedStore:
+    """Be another store, with points before, in and after what a request does to it."""
+
+    def __init__(self, store: Store, trap: Trap) -> None:
+        self._store = store
+        self._trap = trap
+        self._verb = ""
+        if isinstance(store, SQLAlchemyStore):  # everything is written, and not yet committed
+            sa.event.listen(store.engine, "commit", lambda _: trap.at(f"in-{self._verb}"))
+        if isinstance(store, RedisStore) and isinstance(store.client, redis.Redis):
+            store.client.connection_pool.connection_class = self._mortal(trap)
+
+    def _mortal(self, trap: Trap) -> type[redis.Connection]:
+        owner = self
+
+        class MortalConnection(redis.Connection):
+            """Come to a point when a script is sent, and nothing is heard of it yet."""
+
+            def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+                super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+                if b"EVALSHA" in b"".join(command):
+                    trap.at(f"in-{owner._verb}")
+
+        return MortalConnection
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        with self._trap.around(self._enter("reserve")):
+            return self._store.reserve(draft, policy)
+
+    def settle(self, draft: Draft, outcome: Outcome) -> None:
+        with self._trap.around(self._enter("settle")):
+            self._store.settle(draft, outcome)
+
+    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+        with self._trap.around(self._enter("spend")):
+            return self._store.spend(claim, policy)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)  # what no request does: pardon, purge
+
+    def _enter(self, verb: str) -> str:
+        self._verb = verb
+        return verb
+
+
+class TrappedSigner:
+    """Be another signer, with a point before it signs."""
+
+    def __init__(self, signer: Signer, trap: Trap) -> None:
+        self._signer = signer
+        self._trap = trap
+        self.version = signer.version
+
+    def sign(self, data: bytes) -> bytes:
+        self._trap.at("before-signing")
+        return self._signer.sign(data)

@@ -1,0 +1,54 @@
+"""The wallet that the servers under test load, with points at which it can be killed.
+
+What it is configured by stands in a JSON file that ``OTP_MPP_TEST_FAULTS`` names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+
+from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp
+from flask_otp_mpp.signing.keys import LocalSigner, load_private_key
+from flask_otp_mpp.stores import from_url
+from tests.faults.trap import Trap, TrappedSigner, TrappedStore
+from tests.wallet import User, load_user
+
+VARIABLE: Final = "OTP_MPP_TEST_FAULTS"
+COOL_DOWN: Final = 0.03  # a setting of whole seconds would make the tests wait
+
+
+def create_app(config: Path) -> Flask:
+    """Open the wallet; each message that it sends is one line of JSON in the outbox."""
+    values = json.loads(config.read_text())
+    outbox, trap = Path(values.pop("OUTBOX")), Trap(Path(values.pop("TRAP")))
+    app = Flask(__name__)
+    app.config.update({"OTP_MPP_COOL_DOWN": timedelta(seconds=COOL_DOWN), **values})
+    ((version, key),) = values["OTP_MPP_PRIVATE_KEYS"].items()
+    otp = OtpMpp(
+        AlipayPlus,
+        store=TrappedStore(from_url(values["OTP_MPP_STORE"]), trap),
+        signer=TrappedSigner(LocalSigner(version, load_private_key(key)), trap),
+    )
+    otp.user_loader(load_user)
+
+    @otp.sender(Channel.MOBILE)
+    def text(user: User, message: Message) -> None:
+        line = json.dumps({"user": user.id, "code": message.code, "pid": os.getpid()})
+        trap.at("before-outbox")
+        with outbox.open("a") as file:
+            file.write(f"{line}\n")
+        trap.at("after-outbox")
+
+    otp.init_app(app)
+    app.add_url_rule("/pid", "pid", lambda: str(os.getpid()))
+    return app
+
+
+if VARIABLE in os.environ:
+    app = create_app(Path(os.environ[VARIABLE]))

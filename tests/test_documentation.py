@@ -1,0 +1,92 @@
+"""The documentation is true: its tables are current, its snippets run, its links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from flask_otp_mpp import AlipayPlus, state_of
+from flask_otp_mpp.web.reference import setting_rows
+from flask_otp_mpp.web.settings import SETTINGS
+from tests.wallet import settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
+SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
+KEY = re.compile(r"\bOTP_MPP_[A-Z_]+[A-Z]\b")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_parts_of_the_readme_are_current() -> None:
+    """O4: if this fails, run `python tools/tables.py`."""
+    readme = (ROOT / "README.md").read_text()
+    assert load(ROOT / "tools/tables.py").filled(readme) == readme
+
+
+def test_the_quickstart_starts_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """O4: with the keys that the README sets."""
+    readme = (ROOT / "README.md").read_text()
+    shown = set(re.findall(r"export (FLASK_OTP_MPP_\w+)", readme))
+    given = settings(store="memory://")
+    assert shown == {f"FLASK_{key}" for key in given}
+    for key, value in given.items():
+        monkeypatch.setenv(f"FLASK_{key}", value if isinstance(value, str) else json.dumps(value))
+    app = load(ROOT / "docs/examples/quickstart.py").create_app()
+    assert [protocol.name for protocol in state_of(app).protocols] == [AlipayPlus.name]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_snippets_of_a_page_run(page: Path) -> None:
+    """O4: in order, in one namespace a page."""
+    namespace: dict[str, object] = {"__name__": page.stem}
+    snippets = SNIPPET.findall(page.read_text())
+    for snippet in snippets:
+        exec(compile(snippet, name_of(page), "exec", dont_inherit=True), namespace)
+    assert all(snippet.strip() for snippet in snippets)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """O4: to a file, and to a heading in it."""
+    for target, anchor in LINK.findall(page.read_text()):
+        if "://" in target:
+            continue
+        path = (page.parent / target).resolve()
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in headings}
+            assert anchor[1:] in slugs, f"{target}{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_names_no_setting_that_does_not_exist(page: Path) -> None:
+    """O4: but for the one that shows what a misspelling is told; OTP_MPP_TEST_* are the suite's."""
+    known = {key for key, *_ in setting_rows()}
+    named = {key for key in KEY.findall(page.read_text()) if not key.startswith("OTP_MPP_TEST_")}
+    assert named - {"OTP_MPP_CODE_LIVE"} <= known
+
+
+def test_every_setting_has_a_meaning() -> None:
+    """O4: one sentence, of our own style."""
+    for item in (*SETTINGS, *AlipayPlus.settings):
+        assert item.meaning.endswith("."), item.key
+        assert len(item.kind) > 3, item.key
