@@ -1,0 +1,116 @@
+"""``python -m example_app.demo`` ends with status 0 only if every answer was right and signed."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from example_app import create_app, instance
+from example_app.demo.server import ROOT, NotServing, serving
+from example_app.demo.story import BrokenOff, Step, tell
+from example_app.demo.transcript import as_data, as_text
+from example_app.otp import access_tokens
+from example_app.records import Grant, User, records
+from flask_otp_mpp import ConfigurationError
+from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
+from flask_otp_mpp.callers.transport import over_http
+from flask_otp_mpp.signing.keys import load_private_key, load_public_key
+
+
+@click.command()
+@click.option("--url", help="Play against a wallet that runs already (make serve), at this URL.")
+@click.option(
+    "--instance",
+    "home",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    default=ROOT / "instance",
+    help="The folder of the wallet's keys and databases, if it is not the usual instance/.",
+)
+@click.option("--json", "for_programs", is_flag=True, help="Print the transcript as JSON.")
+def demo(*, url: str | None, home: Path, for_programs: bool) -> None:
+    """Play Alipay+ against the example wallet, and check every answer and its signature.
+
+    Without options it makes the keys and databases that are missing under instance/, serves the
+    wallet on a free port of this machine, and stops it in the end. Alipay+ asks for a code for a
+    new user, presents a wrong one, the right one, the right one again, forges a signature, and
+    calls what there is not.
+
+    The exit status is 0 if each answer was the expected one and was signed by the wallet, and 1 if
+    not, or if the wallet did not come up.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a killed demo cleans up
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know the ticks
+    steps: list[Step] = []
+    try:
+        with _wallet(url, home) as address:
+            if not for_programs:
+                click.echo(f"The wallet answers at {address}\n")
+            for step in _play(address, home):
+                steps.append(step)
+                if not for_programs:
+                    click.echo(as_text(len(steps), step) + "\n")
+    except (BrokenOff, ConfigurationError, NotServing) as fault:
+        raise click.ClickException(str(fault)) from None
+    right = sum(step.holds for step in steps)
+    if for_programs:
+        click.echo(json.dumps([as_data(step) for step in steps], indent=2))
+    else:
+        click.echo(f"{right} of {len(steps)} answers were as expected and signed by the wallet.")
+    sys.exit(0 if right == len(steps) else 1)
+
+
+@contextmanager
+def _wallet(url: str | None, home: Path) -> Iterator[str]:
+    """Give the URL of the wallet that lives in a folder: of one that runs, or of one of our own."""
+    if url is None:
+        instance.fill(home)
+        with serving(home) as address:
+            yield address
+    elif (home / "config.py").is_file():
+        yield url
+    else:
+        raise click.UsageError(f"{home} is not the folder of a wallet; name it by --instance")
+
+
+def _play(address: str, home: Path) -> Iterator[Step]:
+    try:
+        wallet = over_http(address)
+    except ValueError as fault:
+        raise click.BadParameter(str(fault), param_hint="--url") from None
+    alipayplus = AlipayPlusCaller(
+        wallet,
+        client_id=instance.CLIENT_ID,
+        key=load_private_key(str(home / "alipayplus.pem")),
+        server_keys={"1": load_public_key(str(home / "wallet.pub"))},
+        psp_id=instance.PSP_ID,
+    )
+    try:
+        yield from tell(alipayplus, wallet, *_new_user(home))
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenOff(f"the wallet at {address} can't be reached: {error}") from None
+
+
+def _new_user(home: Path) -> tuple[str, str]:
+    """Make a user of this run's own, whom no cool-down of an earlier run can hold up."""
+    number = secrets.randbelow(10**7)
+    phone = f"+63 918 {number // 10_000:03d} {number % 10_000:04d}"
+    user = User(id=f"guest-{secrets.token_hex(4)}", name="A guest of the demo", phone=phone)
+    grant = Grant(user_id=user.id)
+    with create_app(str(home)).app_context():
+        with records() as session, session.begin():
+            session.add_all([user, grant])
+        return access_tokens().mint(grant.id), phone
+
+
+if __name__ == "__main__":
+    demo(prog_name="python -m example_app.demo")

@@ -1,0 +1,59 @@
+"""What happened is written down so that a person, or a program, can judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from example_app.demo.story import Step
+
+SIGNED_HEADERS = ("client-id", "response-time", "signature")
+
+
+def as_text(number: int, step: Step) -> str:
+    """Write a step for people."""
+    return "\n".join([f"{number}. Alipay+ {step.deed}.", *(f"   {line}" for line in _lines(step))])
+
+
+def as_data(step: Step) -> dict[str, Any]:
+    """Write a step for programs; nothing is shortened."""
+    call, response = step.answer.call, step.answer.response
+    return {
+        "deed": step.deed,
+        "request": {"line": f"{call.method} {call.uri}", "body": call.body.decode()},
+        "answer": {
+            "httpStatus": response.status,
+            "headers": dict(response.headers),
+            "body": response.body.decode(errors="replace"),
+        },
+        "expected": dict(zip(("resultCode", "resultStatus"), step.expected, strict=True)),
+        "signatureHolds": step.answer.verified,
+        "asExpected": step.holds,
+    }
+
+
+def _lines(step: Step) -> Iterator[str]:
+    answer = step.answer
+    headers = {name.lower(): value for name, value in answer.response.headers}
+    yield f"> {answer.call.method} {answer.call.uri}"
+    yield f"< HTTP {answer.response.status}"
+    for name in SIGNED_HEADERS:
+        yield f"< {name}: {_shortened(headers.get(name, 'is missing'))}"
+    yield f"< {answer.response.body.decode(errors='replace')}"
+    signature = "holds" if answer.verified else "does not hold"
+    yield f"{_tick(good=answer.verified)} the signature {signature} under the wallet's public key"
+    expected, got = _written(step.expected), _written(step.got)
+    yield f"{_tick(good=step.expected == step.got)} expected {expected}, got {got}"
+
+
+def _tick(*, good: bool) -> str:
+    return "✓" if good else "✗"
+
+
+def _written(result: tuple[str, str]) -> str:
+    code, status = result
+    return f"{code or 'no code'} ({status or 'no status'})"
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= 80 else f"{value[:56]}...{value[-12:]}"

@@ -1,0 +1,103 @@
+"""An instance folder holds what makes a wallet its own: keys, secrets and databases.
+
+An empty one is filled with all of it, readable by its owner only. The configuration is written
+last: where it stands, nothing is missing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from string import Template
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy.orm import Session
+
+from example_app.records import Record, User, engine, people
+from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp.signing.keys import one_line, private_pem
+
+CLIENT_ID = "SANDBOX_5YC47N2ZQHJ004124"
+PSP_ID = "1022172000000000000"
+
+CONFIG = Template('''\
+"""How this wallet is set up; made by `flask --app example_app wallet setup`, yours to change.
+
+It holds secrets: keep it out of version control. FLASK_* variables of the environment win over it.
+"""
+
+from pathlib import Path
+
+here = Path(__file__).parent
+
+WALLET_DATABASE = f"sqlite:///{here / 'wallet.db'}"
+ACCESS_TOKEN_SECRET = "$token_secret"
+
+OTP_MPP_WALLET_NAME = "Example Wallet"
+OTP_MPP_STORE = f"sqlite:///{here / 'otp.db'}"
+OTP_MPP_PEPPER = "$pepper"
+OTP_MPP_PRIVATE_KEYS = {"1": str(here / "wallet.pem")}
+OTP_MPP_ALIPAYPLUS_PSP_ID = "$psp_id"
+OTP_MPP_ALIPAYPLUS_CLIENTS = {"$client_id": {"1": str(here / "alipayplus.pub")}}
+''')
+
+FILES = (
+    "wallet.pem",  # the wallet's private key, by which it signs its answers
+    "wallet.pub",  # its public key, as uploaded to Alipay+
+    "alipayplus.pem",  # the private key of an Alipay+ to play with; a real one keeps it to itself
+    "alipayplus.pub",  # its public key, as downloaded from Alipay+
+    "wallet.db",
+    "otp.db",
+    "config.py",
+)
+
+
+def fill(folder: Path) -> list[str]:
+    """Make what an instance needs and has not, and return the names of the files made."""
+    if (folder / "config.py").exists():
+        return []
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = [name for name in FILES if not (folder / name).exists()]
+    for owner in ("wallet", "alipayplus"):
+        if f"{owner}.pem" in missing:
+            key = rsa.generate_private_key(65537, 2048)
+            _write(folder / f"{owner}.pem", private_pem(key))
+            _write(folder / f"{owner}.pub", one_line(key.public_key()).encode())
+    _fill_wallet_database(folder / "wallet.db")
+    _fill_otp_database(folder / "otp.db")
+    config = CONFIG.substitute(
+        token_secret=secrets.token_urlsafe(48),
+        pepper=secrets.token_urlsafe(48),
+        client_id=CLIENT_ID,
+        psp_id=PSP_ID,
+    )
+    _write(folder / "config.py", config.encode())
+    return missing
+
+
+def clear(folder: Path) -> None:
+    """Delete what :func:`fill` makes, and nothing else that is in the folder."""
+    for name in FILES:
+        for file in (name, f"{name}-wal", f"{name}-shm"):
+            (folder / file).unlink(missing_ok=True)
+
+
+def _fill_wallet_database(path: Path) -> None:
+    path.touch(mode=0o600)
+    database = engine(f"sqlite:///{path}")
+    Record.metadata.create_all(database)
+    with Session(database) as session, session.begin():
+        if session.get(User, "ada") is None:
+            session.add_all(people())
+
+
+def _fill_otp_database(path: Path) -> None:
+    path.touch(mode=0o600)
+    store = SQLAlchemyStore(f"sqlite:///{path}")
+    store.create_tables()
+    store.engine.dispose()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)  # before anything is in it that others should not read
+    path.write_bytes(content)

@@ -1,0 +1,90 @@
+"""The wallet's own database: its users, what they have granted, and what reached their phones.
+
+The package keeps its challenges elsewhere, and never sees these tables.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+from flask import Flask, current_app
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, mapped_column
+
+
+class Record(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """Be a row of one of the wallet's tables."""
+
+
+class User(Record):
+    """A user of the wallet; when an account is closed, its row is deleted."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    phone: Mapped[str | None] = mapped_column(default=None)
+    email: Mapped[str | None] = mapped_column(default=None)
+    frozen: Mapped[bool] = mapped_column(default=False)
+
+
+class Grant(Record):
+    """A user's consent that a merchant may act for them; their access tokens name it."""
+
+    __tablename__ = "grants"
+
+    id: Mapped[str] = mapped_column(
+        primary_key=True, init=False, default_factory=lambda: secrets.token_hex(8)
+    )
+    user_id: Mapped[str]  # no foreign key: a grant may outlive its user's account
+    revoked: Mapped[bool] = mapped_column(default=False)
+
+
+class PhoneMessage(Record):
+    """A message that a user received, on whichever channel."""
+
+    __tablename__ = "phone_messages"
+
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    channel: Mapped[str]
+    address: Mapped[str]
+    at: Mapped[str]
+    text: Mapped[str]
+
+
+def connect(app: Flask) -> None:
+    """Let an app keep its records in the database that its configuration names."""
+    app.extensions["records"] = engine(app.config["WALLET_DATABASE"])
+
+
+def engine(url: str) -> sa.Engine:
+    """Reach a database; each session has a connection of its own and closes it at its end."""
+    return sa.create_engine(url, poolclass=sa.NullPool)
+
+
+def records() -> Session:
+    """Begin a session with the records of the current app; what it has read outlives it."""
+    return Session(cast(sa.Engine, current_app.extensions["records"]), expire_on_commit=False)
+
+
+def newest_messages(count: int = 50) -> Sequence[PhoneMessage]:
+    """Return what the users received last, newest first."""
+    with records() as session:
+        newest = sa.select(PhoneMessage).order_by(PhoneMessage.id.desc()).limit(count)
+        return session.scalars(newest).all()
+
+
+def people() -> list[Any]:
+    """Return the wallet's first users, one of each kind, and what each has granted."""
+    return [
+        User(id="ada", name="Ada Lovelace", phone="+63 917 555 0101", email="ada@mail.example"),
+        User(
+            id="fred", name="Fred Frost", phone="+63 917 555 0102", email="fred@mail.example",
+            frozen=True,
+        ),
+        User(id="nora", name="Nora Nomail", phone="+63 917 555 0103"),
+        *(Grant(user_id=user) for user in ("ada", "fred", "nora")),
+        Grant(user_id="gwen"),  # who has closed her account
+    ]  # fmt: skip
