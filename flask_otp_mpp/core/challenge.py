@@ -6,6 +6,7 @@ import hmac
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from flask_otp_mpp.core.reasons import Reason
 
@@ -17,16 +18,44 @@ class Channel(StrEnum):
     EMAIL = "EMAIL"
 
 
+UNCOMPARED: Final = frozenset(
+    {
+        Reason.TRIES_SPENT,
+        Reason.USER_LOCKED,
+        Reason.CHALLENGE_UNKNOWN,
+        Reason.CHALLENGE_EXPIRED,
+        Reason.CHALLENGE_USED,
+        Reason.CHALLENGE_CLOSED,
+    }
+)
+"""An attempt that is refused for one of these was not counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestKey:
     """Identify one request of a caller, so that its repeat is answered and not done again.
 
-    :param value: the same for a repeat and for nothing else, at most 64 characters.
+    :param value: the same for a repeat and for no other request, at most 64 characters.
     :param keep: how long the answer is remembered.
+    :param digest: if the caller chose the request's name, a digest of everything else that it
+        asked, at most 64 characters; the same name with another digest is a conflict. Empty if
+        ``value`` stands for the whole request.
+    :param redo: refusals that are not remembered; a repeat is judged anew.
     """
 
     value: str
     keep: timedelta
+    digest: str = ""
+    redo: frozenset[Reason] = UNCOMPARED
+
+    @property
+    def named(self) -> bool:
+        """Whether the caller chose the request's name; it may then be asked for by it."""
+        return self.digest != ""
+
+    def keeps(self, reason: Reason | None) -> bool:
+        """Tell whether a repeat gets this answer again; while a send is at work it always does."""
+        return reason is Reason.REQUEST_PENDING or reason not in self.redo
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +150,22 @@ class Outcome:
     detail: str = ""
     until: datetime | None = None
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Hold what is remembered of a request.
+
+    :param digest: the digest of its parameters, as in :class:`RequestKey`.
+    :param subject: the user it was about; empty if it was refused before that was known.
+    """
+
+    outcome: Outcome
+    digest: str = ""
+    subject: str = ""
+
+    def answer(self, request: RequestKey) -> Outcome:
+        """Return what a later request of the same name is answered."""
+        if request.digest != self.digest:
+            return Outcome("", Reason.REQUEST_CONFLICT)
+        return replace(self.outcome, repeated=True)

@@ -75,6 +75,14 @@ class Codes:
             return ()
         return tuple(_digest(pepper, challenge_id, caller, code) for pepper in self._peppers)
 
+    def seals(self, digest: str) -> tuple[str, ...]:
+        """Return what the digest of a request's parameters is stored as, one text a pepper.
+
+        Among the parameters are tokens, phone numbers and codes, some of them easily guessed: a
+        bare digest would tell whoever reads the database which ones they were.
+        """
+        return tuple(_mac(pepper, "request", digest).hex() for pepper in self._peppers)
+
     def _derive(self, pepper: bytes, challenge_id: str) -> str:
         # 256 bits are reduced to at most 34: the bias of the remainder is below 2**-220.
         number = int.from_bytes(_mac(pepper, "code", challenge_id))

@@ -43,10 +43,15 @@ class Composer:
     domain: str | None = None
     text: str = DEFAULT_TEXT
 
-    def compose(self, code: str, channel: Channel, life: timedelta) -> Message:
-        """Write the message for one code."""
+    def compose(self, code: str, channel: Channel, life: timedelta, line: str = "") -> Message:
+        """Write the message for one code.
+
+        :param line: what must stand on a line of its own, for a program on the phone to find.
+        """
         minutes = max(1, int(life.total_seconds() // 60))
         body = self.text.format(code=code, wallet=self.wallet, minutes=minutes)
+        if line:
+            body = f"{body}\n\n{line}"
         if self.domain is not None:
             body = f"{body}\n\n@{self.domain} #{code}"
         return Message(code, body, channel, life)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
 from flask_otp_mpp.core.policy import Policy
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -21,12 +21,34 @@ class StoreError(Exception):
     """Report that a store could not do its work; the request is answered as unforeseen."""
 
 
+class UnfitStore(StoreError):
+    """Report that a store answers, but could not keep its promises as it is, and what mends it."""
+
+
 class Store(Protocol):
     """Keep challenges and standings so that each verb happens at once or not at all.
 
     A store decides by :mod:`flask_otp_mpp.core.rules` and by one clock of its own. A request key
-    that it has seen is answered from memory: nothing is counted, compared or sent twice.
+    that it has seen is answered from memory: nothing is counted, compared or sent twice. One that
+    it has seen with another digest is refused as a conflict, whichever user it is about.
+
+    What a request's key ``keeps`` is remembered in the step that decides it; what it does not keep
+    leaves no trace of the request.
     """
+
+    def recall(self, request: str) -> Record | None:
+        """Return what is remembered of a named request; None if it is new.
+
+        :param request: the value of its key.
+        """
+        ...
+
+    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+        """Remember how a named request was refused before a user was known.
+
+        :returns: the answer that counts: this one, unless the request has got another before.
+        """
+        ...
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         """Count a send and open its challenge, in one step.
@@ -57,7 +79,9 @@ class Store(Protocol):
         ...
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
-        """Delete what can no longer change any answer.
+        """Delete what can no longer change any answer, in batches.
+
+        A store may by itself forget what is over; this then has nothing to delete.
 
         :param batch: rows a transaction, so that no lock is held for long.
         :returns: how many rows were deleted.

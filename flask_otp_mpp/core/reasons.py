@@ -21,12 +21,13 @@ class Reason(Enum):
     CLIENT_UNKNOWN = "the client is missing or unknown, or addresses another wallet"
     KEY_UNKNOWN = "no key is registered for that client and key version"
     SIGNATURE_INVALID = "a key exists; the signature is missing, malformed or does not match"
+    ENCRYPTION_INVALID = "the body is not encrypted to a key of this wallet, or is broken"
     REQUEST_STALE = "the request time is unreadable or outside the freshness window"
     ACCESS_DENIED = "the caller may not use this API, or the host refused the request"
     TRAFFIC_EXCEEDED = "a rate limit of the interface is reached"
     TOKEN_INVALID = "the access token is unknown, malformed, revoked or lacks the scope"
     TOKEN_EXPIRED = "the access token has expired"
-    USER_MISSING = "the token's user no longer exists"
+    USER_MISSING = "there is no such user, or no longer"
     USER_ABNORMAL = "the user is frozen, closed or otherwise barred"
     CHANNEL_UNAVAILABLE = "the wallet has no sender for the channel, or this user no address"
     SEND_LIMITED = "the user's cool-down or send limit is reached, or the user is locked"
@@ -40,6 +41,7 @@ class Reason(Enum):
     CHALLENGE_USED = "the challenge was already answered with the right code"
     CHALLENGE_CLOSED = "the challenge was superseded by a newer one, or never delivered"
     REQUEST_PENDING = "the same request is still being worked on, or broke off half-way"
+    REQUEST_CONFLICT = "the caller's id of the request came before with other parameters"
     UNFORESEEN = "anything unforeseen: a store is down, a provider timed out, a hook raised"
 
 

@@ -7,28 +7,30 @@ from typing import Final
 from flask_otp_mpp.core.ports import Clock, Store, utc_now
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.sqlalchemy import SQLAlchemyStore
+from flask_otp_mpp.stores.terms import DEFAULT, Terms
 
-__all__ = ["MemoryStore", "SQLAlchemyStore", "from_url"]
+__all__ = ["MemoryStore", "SQLAlchemyStore", "Terms", "from_url"]
 
 _REDIS: Final = ("redis://", "rediss://", "valkey://", "valkeys://")
 
 
-def from_url(url: str, clock: Clock = utc_now) -> Store:
+def from_url(url: str, clock: Clock = utc_now, terms: Terms = DEFAULT) -> Store:
     """Make the store that a URL names.
 
     :param url: ``memory://``; ``redis://``, ``rediss://`` or ``valkey://``; or a SQLAlchemy URL of
         SQLite, PostgreSQL (psycopg), MySQL or MariaDB (PyMySQL).
+    :param terms: bounds for its connections; what the URL's query says takes precedence.
     :raises ValueError: if the URL names no store, or one that could not keep its promises; the
         message holds no password.
     """
     if url == "memory://":
         return MemoryStore(clock)
     if url.startswith(_REDIS):
-        return _redis_store(url, clock)
-    return SQLAlchemyStore(url, clock)
+        return _redis_store(url, clock, terms)
+    return SQLAlchemyStore(url, clock, terms)
 
 
-def _redis_store(url: str, clock: Clock) -> Store:
+def _redis_store(url: str, clock: Clock, terms: Terms) -> Store:
     try:
         import redis  # noqa: F401, PLC0415 - only those who use it need to have it
     except ModuleNotFoundError:
@@ -37,4 +39,4 @@ def _redis_store(url: str, clock: Clock) -> Store:
         ) from None
     from flask_otp_mpp.stores.redis import RedisStore  # noqa: PLC0415
 
-    return RedisStore(url, clock)
+    return RedisStore(url, clock, terms=terms)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.stores import schema
 from flask_otp_mpp.stores.tables import MYSQL, Exact, metadata
 
 # The oldest that the suite could be expected to pass on: all are past or near the end of support.
@@ -18,30 +20,52 @@ OLDEST: Final = {
     "MariaDB": (10, 6),
     "MySQL": (8, 0),
 }
-_INIT: Final = "run `flask otp-mpp init-db`"
+_INIT: Final = "run `flask otp-mpp init-db`, or your own migrations"
+_UPGRADE: Final = "run `flask otp-mpp upgrade-db`, or your own migrations"
+_BUSY: Final = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED: another process works on the file
 
 
 def check(engine: sa.Engine) -> str:
-    """Look whether a store can work on a database.
+    """Look whether a store can work on a database, and leave no connection open.
 
     :returns: what was found, in one line without a password.
-    :raises StoreError: naming what was found instead, and what mends it.
+    :raises UnfitStore: naming what was found instead, and what mends it.
+    :raises StoreError: if the database does not answer, and may do so later.
     """
+    if engine.dialect.name == "sqlite":
+        _refuse_missing_file(engine.url)
     failure: SQLAlchemyError
     try:
         with engine.connect() as db:
+            db.detach()  # it is closed, and not kept for a forked worker to share
             return _found(db)
     except SQLAlchemyError as error:
         failure = error
-    raise StoreError(
-        f"{place(engine.url)} does not answer: {_said(failure, engine.url)}; "
-        "check that it runs, and OTP_MPP_STORE"
-    ) from failure
+    said = f"{place(engine.url)} does not answer: {_said(failure, engine.url)}"
+    if engine.dialect.name == "sqlite" and not _is_busy(failure):
+        raise UnfitStore(f"{said}; check the file and its permissions") from failure
+    raise StoreError(f"{said}; check that it runs, and OTP_MPP_STORE") from failure
 
 
 def place(url: sa.URL) -> str:
     """Name a database as it may be shown: without password, and without the query's secrets."""
     return url.set(query={}).render_as_string(hide_password=True)
+
+
+def _refuse_missing_file(url: sa.URL) -> None:
+    """Refuse a file that is not there before SQLite makes an empty one of its name."""
+    name = url.database or ""
+    if name.startswith("file:") or Path(name).exists():
+        return
+    if not Path(name).parent.is_dir():
+        raise UnfitStore(
+            f"{place(url)} lies in a folder that does not exist; make it, then {_INIT}"
+        )
+    raise UnfitStore(f"{place(url)} does not exist; {_INIT}")
+
+
+def _is_busy(error: SQLAlchemyError) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def _found(db: sa.Connection) -> str:
@@ -51,9 +75,9 @@ def _found(db: sa.Connection) -> str:
     shown = f"{kind} {number} at {place(db.engine.url)}"
     if version < OLDEST[kind]:
         wanted = ".".join(str(part) for part in OLDEST[kind])
-        raise StoreError(f"{shown} is too old; use {kind} {wanted} or newer")
+        raise UnfitStore(f"{shown} is too old; use {kind} {wanted} or newer")
     if faults := _faults(db):
-        raise StoreError(f"{shown} {'; '.join(faults)}")
+        raise UnfitStore(f"{shown} {'; '.join(faults)}")
     return f"{shown}, tables present"
 
 
@@ -67,6 +91,8 @@ def _faults(db: sa.Connection) -> list[str]:
     inspector = sa.inspect(db)
     there = set(inspector.get_table_names())
     tables = metadata.sorted_tables
+    if (noted := _revision(db, there)) is not None and noted < schema.REVISION:
+        return [f"has tables of revision {noted}, older than {schema.REVISION}; {_UPGRADE}"]
     if missing := [table.name for table in tables if table.name not in there]:
         return [f"lacks {_listed(missing)}; {_INIT}"]
     faults = []
@@ -74,7 +100,7 @@ def _faults(db: sa.Connection) -> list[str]:
         found = {column["name"]: column["type"] for column in inspector.get_columns(table.name)}
         if lacking := [name for name in table.columns.keys() if name not in found]:  # noqa: SIM118
             faults.append(
-                f"has {table.name} of another version, without {_listed(lacking)}; upgrade it"
+                f"has {table.name} of another version, without {_listed(lacking)}; {_UPGRADE}"
             )
         if db.dialect.name not in MYSQL:
             continue
@@ -96,6 +122,15 @@ def _faults(db: sa.Connection) -> list[str]:
                 f"`ALTER TABLE {table.name} ENGINE=InnoDB`"
             )
     return faults
+
+
+def _revision(db: sa.Connection, there: set[str]) -> str | None:
+    """Return the revision that is noted; none is by a host that migrates the tables itself."""
+    if schema.VERSION_TABLE not in there:
+        return None
+    return db.scalar(
+        sa.select(sa.column("version_num")).select_from(sa.table(schema.VERSION_TABLE))
+    )
 
 
 def _listed(names: list[str]) -> str:

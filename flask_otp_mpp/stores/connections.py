@@ -1,7 +1,8 @@
 """The store's connections are its own: few, short of patience, and never shared over a fork.
 
-Nothing is waited for longer than three seconds, and a verb for which one thing after another goes
-wrong gives up after about five, as its caller does: a worker that waits serves nobody else.
+Nothing is waited for longer than three seconds, unless other terms were made, and a verb for which
+one thing after another goes wrong gives up after about five, as its caller does: a worker that
+waits serves nobody else.
 """
 
 from __future__ import annotations
@@ -13,116 +14,61 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from flask_otp_mpp.stores.lines import BEGIN
 from flask_otp_mpp.stores.tables import MYSQL
+from flask_otp_mpp.stores.terms import DEFAULT, POOL_SECONDS, Terms
+from flask_otp_mpp.stores.urls import NO_URL, read_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ExceptionContext
 
-BUSY_SECONDS: Final = 3
-"""SQLite: how long another writer, or a free connection, is waited for."""
-POOL_SECONDS: Final = 1
-"""Servers: how long a free connection is waited for."""
-CONNECT_SECONDS: Final = 2
-"""Servers: how long a new connection may take; libpq takes no less for a limit."""
-LOCK_SECONDS: Final = 2
-"""Servers: how long one statement waits for another transaction's row, or works at all."""
-SILENCE_SECONDS: Final = 3
-"""Servers: after which a server that says nothing is held for lost; longer than for locks."""
 IDLE_SECONDS: Final = 5
 """PostgreSQL, MariaDB: after which they end the transaction of a process that has vanished."""
 RECYCLE_SECONDS: Final = 200
 """Servers: age at which a connection is replaced; balancers forget idle ones after 4 minutes."""
-POOL_SIZE: Final = 5
-"""Servers: connections that a process keeps; the newest is used first, so that others may rest."""
-OVERFLOW: Final = 10
-"""Servers: further connections while many requests come at once."""
 
-_DRIVERS: Final = {
-    "sqlite": "pysqlite",
-    "postgresql": "psycopg",
-    "mysql": "pymysql",
-    "mariadb": "pymysql",
-}
-_SQLITE: Final[dict[str, Any]] = {
-    "connect_args": {"timeout": BUSY_SECONDS},
-    "pool_timeout": BUSY_SECONDS,
-}
-_SERVER: Final[dict[str, Any]] = {
-    "isolation_level": "READ COMMITTED",
-    "pool_timeout": POOL_SECONDS,
-    "pool_recycle": RECYCLE_SECONDS,
-    "pool_size": POOL_SIZE,
-    "max_overflow": OVERFLOW,
-    "pool_use_lifo": True,
-    # A verb ends its transaction before it returns the connection: no need for another ROLLBACK.
-    "pool_reset_on_return": None,
-}
-_POSTGRESQL: Final[dict[str, Any]] = {
-    "connect_timeout": CONNECT_SECONDS,
-    "tcp_user_timeout": SILENCE_SECONDS * 1000,
-    "application_name": "flask-otp-mpp",
-}
-_POSTGRESQL_OPTIONS: Final = (
-    f"-c statement_timeout={LOCK_SECONDS}s -c lock_timeout={LOCK_SECONDS}s "
-    f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
-)
-_MYSQL: Final[dict[str, Any]] = {
-    "connect_timeout": CONNECT_SECONDS,
-    "read_timeout": SILENCE_SECONDS,
-    "write_timeout": SILENCE_SECONDS,
-    "charset": "utf8mb4",
-    "init_command": (
-        f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}, "
-        "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') "
-        # MariaDB reads on here; MySQL knows no such limit, and holds it for a comment.
-        f"/*M! , idle_transaction_timeout = {IDLE_SECONDS} */"
-    ),
-}
+# MULTI_STATEMENTS, as what a verb says at once is one text; FOUND_ROWS, which SQLAlchemy expects.
+_CLIENT_FLAGS: Final = 1 << 16 | 1 << 1
 # The server may only be read: it is a replica by now, and a new connection may find the primary.
-_READ_ONLY: Final = {"25006", 1290, 1792}
-_USE: Final = (
-    "use sqlite:////path/otp.db, postgresql+psycopg://user@host/database, "
-    "mysql+pymysql://user@host/database, or memory://"
-)
-_NO_URL: Final = f"is not a store URL; {_USE}"
+READ_ONLY: Final = {"25006", 1290, 1792}
 
 
-def connect(url: str) -> sa.Engine:
+def connect(url: str, terms: Terms = DEFAULT) -> sa.Engine:
     """Make the engine for a store's URL; nothing is opened before the first transaction.
 
     :raises ValueError: if the URL can't be used; the message holds no password.
     """
-    parsed = _parse(url)
-    if not _is_ours(parsed):
-        raise ValueError(_NO_URL)
+    parsed = read_url(url)
     backend = parsed.get_backend_name()
-    if backend == "sqlite" and _in_memory(parsed):
-        raise ValueError(
-            "names a SQLite database in memory, which is another one for each connection; "
-            "use a file (sqlite:////path/otp.db), or memory:// for trials"
-        )
     # Our joins begin from a single row, which SQLAlchemy takes for a mistake on MySQL.
     common = {"hide_parameters": True, "enable_from_linting": False}
-    options = _SQLITE if backend == "sqlite" else {**_SERVER, "connect_args": _arguments(parsed)}
     try:
+        options = _sqlite(terms) if backend == "sqlite" else _server(parsed, terms)
         engine = sa.create_engine(parsed, **common, **options)
     except ModuleNotFoundError as error:
         extra = "mysql" if backend in MYSQL else backend
         raise ValueError(
             f"needs a database driver that is not installed: {error}; "
-            f"install flask-otp-mpp[{extra}]"
+            f"pip install 'flask-otp-mpp[{extra}]'"
+        ) from None
+    except ImportError as error:  # psycopg is there, and libpq is not
+        raise ValueError(
+            f"needs a database driver that does not load: {str(error).partition(chr(10))[0]}; "
+            "install libpq, or pip install 'psycopg[binary]'"
         ) from None
     except (ArgumentError, ValueError):
-        raise ValueError(_NO_URL) from None
+        raise ValueError(NO_URL) from None
     if backend == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_immediate)
     else:
         sa.event.listen(engine, "handle_error", _leave_replica)
     if backend == "postgresql":
-        from flask_otp_mpp.stores.patience import open_patiently  # noqa: PLC0415 - needs psycopg
+        from flask_otp_mpp.stores.patience import patiently  # noqa: PLC0415 - needs psycopg
 
-        sa.event.listen(engine, "do_connect", open_patiently)
+        sa.event.listen(engine, "do_connect", patiently(terms.silence_timeout))
+    if backend in MYSQL:
+        sa.event.listen(engine, "connect", _prepare_mysql)
+    sa.event.listen(engine, "begin", _begin)
     _leave_behind_on_fork(engine)
     return engine
 
@@ -136,31 +82,67 @@ def error_code(error: DBAPIError) -> str | int | None:
     return first if isinstance(first, int) else None
 
 
-def _parse(url: str) -> sa.URL:
-    """Read a URL; one that names no driver means the one that our extras install."""
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):  # a message of theirs may quote a part of the password
-        raise ValueError(_NO_URL) from None
-    ours = _DRIVERS.get(parsed.drivername)
-    return parsed if ours is None else parsed.set(drivername=f"{parsed.drivername}+{ours}")
+def _sqlite(terms: Terms) -> dict[str, Any]:
+    # Another writer is waited for, and while it works connections are scarce.
+    return {
+        "connect_args": {"timeout": terms.silence_timeout},
+        "pool_timeout": terms.silence_timeout,
+        "pool_size": terms.pool_size,
+        "max_overflow": terms.pool_overflow,
+    }
 
 
-def _is_ours(url: sa.URL) -> bool:
-    """Tell whether the suite runs on this kind of database, by this driver."""
-    backend, _, driver = url.drivername.partition("+")
-    return _DRIVERS.get(backend) == driver
+def _server(url: sa.URL, terms: Terms) -> dict[str, Any]:
+    arguments = _mysql(url, terms) if url.get_backend_name() in MYSQL else _postgresql(url, terms)
+    return {
+        "connect_args": arguments,
+        "paramstyle": "format",  # by position, as on SQLite
+        "pool_timeout": POOL_SECONDS,
+        "pool_recycle": RECYCLE_SECONDS,
+        "pool_size": terms.pool_size,
+        "max_overflow": terms.pool_overflow,
+        "pool_pre_ping": terms.pre_ping,
+        "pool_use_lifo": True,  # so that others may rest
+        # A verb ends its transaction before it returns the connection: no need for a ROLLBACK.
+        "pool_reset_on_return": None,
+    }
 
 
-def _arguments(url: sa.URL) -> dict[str, Any]:
+def _postgresql(url: sa.URL, terms: Terms) -> dict[str, Any]:
     """Return what the driver is told beside the URL; what the URL's query says is left to it."""
-    if url.get_backend_name() in MYSQL:
-        return {name: value for name, value in _MYSQL.items() if name not in url.query}
-    arguments = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
+    arguments = {
+        "connect_timeout": terms.connect_timeout,  # libpq takes less than 2 for 2
+        "tcp_user_timeout": terms.silence_timeout * 1000,
+        "application_name": "flask-otp-mpp",
+    }
+    bounds = (
+        f"-c statement_timeout={terms.statement_timeout}s "
+        f"-c lock_timeout={terms.statement_timeout}s "
+        f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+    )
     asked = url.query.get("options", ())
     given = (asked,) if isinstance(asked, str) else asked
+    own = {name: value for name, value in arguments.items() if name not in url.query}
     # The last of several settings counts.
-    return {**arguments, "options": " ".join((_POSTGRESQL_OPTIONS, *given))}
+    return {**own, "autocommit": True, "options": " ".join((bounds, *given))}
+
+
+def _mysql(url: sa.URL, terms: Terms) -> dict[str, Any]:
+    """Return what the driver is told beside the URL; what the URL's query says is left to it."""
+    arguments = {
+        "connect_timeout": terms.connect_timeout,
+        "read_timeout": terms.silence_timeout,
+        "write_timeout": terms.silence_timeout,
+        "init_command": (
+            f"SET SESSION innodb_lock_wait_timeout = {terms.statement_timeout}, "
+            "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') "
+            # MariaDB reads on here; MySQL knows no such limit, and holds it for a comment.
+            f"/*M! , idle_transaction_timeout = {IDLE_SECONDS} */"
+        ),
+    }
+    own = {name: value for name, value in arguments.items() if name not in url.query}
+    # By another charset texts would be lost.
+    return {**own, "autocommit": True, "charset": "utf8mb4", "client_flag": _CLIENT_FLAGS}
 
 
 def _leave_behind_on_fork(engine: sa.Engine) -> None:
@@ -176,14 +158,8 @@ def _leave_behind_on_fork(engine: sa.Engine) -> None:
 
 def _leave_replica(context: ExceptionContext) -> None:
     error = context.sqlalchemy_exception
-    if isinstance(error, DBAPIError) and error_code(error) in _READ_ONLY:
+    if isinstance(error, DBAPIError) and error_code(error) in READ_ONLY:
         context.is_disconnect = True
-
-
-def _in_memory(url: sa.URL) -> bool:
-    """Tell whether a SQLite URL names no file, in any of the spellings that SQLite knows."""
-    name = (url.database or "").removeprefix("file:")
-    return name in ("", ":memory:") or not url.query.keys().isdisjoint({"mode", "vfs"})
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -192,6 +168,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    # A deferred transaction that reads first fails when it then has to write beside another one.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _prepare_mysql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin what SQLAlchemy takes for begun: no driver begins transactions of its own."""
+    connection.exec_driver_sql(BEGIN[connection.dialect.name])

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.budget import Standing
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import (
+    Challenge,
+    Channel,
+    Claim,
+    Draft,
+    Outcome,
+    Record,
+    RequestKey,
+)
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason
 
 _SWEEP = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    outcome: Outcome
-    keep_until: datetime
 
 
 class MemoryStore:
@@ -34,16 +35,27 @@ class MemoryStore:
         self._challenges: dict[str, Challenge] = {}
         self._latest: dict[tuple[str, str, Channel], str] = {}
         self._standings: dict[str, tuple[Standing, datetime]] = {}
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, tuple[Record, datetime]] = {}
         self._swept_at = clock()
+
+    def recall(self, request: str) -> Record | None:
+        with self._lock:
+            return self._records.get(request, (None, None))[0]
+
+    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+        with self._lock:
+            if (known := self._known(request)) is not None:
+                return known
+            self._keep_answer(request, outcome, "", self._clock())
+            return outcome
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         with self._lock:
             now = self._clock()
             if now - self._swept_at >= _SWEEP:
                 self._sweep(policy, now)
-            if (known := self._records.get(draft.request.value)) is not None:
-                return replace(known.outcome, repeated=True)
+            if (known := self._known(draft.request)) is not None:
+                return known
             place = (draft.subject, draft.caller, draft.channel)
             latest = self._challenges.get(self._latest.get(place, ""))
             decided = rules.reserve(
@@ -54,20 +66,20 @@ class MemoryStore:
                 open_challenges=() if latest is None else (latest,),
             )
             if isinstance(decided, Outcome):
-                self._remember(draft.request, decided, now)
+                self._keep_answer(draft.request, decided, draft.subject, now)
                 return decided
             for challenge in (*decided.closed, decided.challenge):
                 self._challenges[challenge.id] = challenge
             self._latest[place] = decided.challenge.id
-            self._keep(draft.subject, decided.standing, policy, now)
+            self._keep_standing(draft.subject, decided.standing, policy, now)
             pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
-            self._remember(draft.request, pending, now)
+            self._keep_answer(draft.request, pending, draft.subject, now)
             return decided.challenge
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         with self._lock:
             now = self._clock()
-            self._remember(draft.request, outcome, now)
+            self._keep_answer(draft.request, outcome, draft.subject, now)
             stored = self._challenges.get(draft.id)
             if outcome.reason is not None and stored is not None:
                 self._challenges[draft.id] = stored.closed(now)
@@ -75,8 +87,8 @@ class MemoryStore:
     def spend(self, claim: Claim, policy: Policy) -> Outcome:
         with self._lock:
             now = self._clock()
-            if (known := self._records.get(claim.request.value)) is not None:
-                return replace(known.outcome, repeated=True)
+            if (known := self._known(claim.request)) is not None:
+                return known
             decided = rules.spend(
                 claim,
                 policy,
@@ -85,10 +97,11 @@ class MemoryStore:
                 challenge=self._challenges.get(claim.id),
             )
             if isinstance(decided, Outcome):
+                self._keep_answer(claim.request, decided, claim.subject, now)
                 return decided
             self._challenges[claim.id] = decided.challenge
-            self._keep(claim.subject, decided.standing, policy, now)
-            self._remember(claim.request, decided.outcome, now)
+            self._keep_standing(claim.subject, decided.standing, policy, now)
+            self._keep_answer(claim.request, decided.outcome, claim.subject, now)
             return decided.outcome
 
     def pardon(self, subject: str) -> bool:
@@ -107,11 +120,23 @@ class MemoryStore:
     def _standing(self, subject: str) -> Standing:
         return self._standings.get(subject, (Standing(), None))[0]
 
-    def _keep(self, subject: str, standing: Standing, policy: Policy, now: datetime) -> None:
+    def _keep_standing(
+        self, subject: str, standing: Standing, policy: Policy, now: datetime
+    ) -> None:
         self._standings[subject] = (standing, rules.keep_until(standing, policy, now))
 
-    def _remember(self, request: RequestKey, outcome: Outcome, now: datetime) -> None:
-        self._records[request.value] = _Record(outcome, now + request.keep)
+    def _known(self, request: RequestKey) -> Outcome | None:
+        record, _ = self._records.get(request.value, (None, None))
+        return None if record is None else record.answer(request)
+
+    def _keep_answer(
+        self, request: RequestKey, outcome: Outcome, subject: str, now: datetime
+    ) -> None:
+        if request.keeps(outcome.reason):
+            record = Record(outcome, request.digest, subject)
+            self._records[request.value] = (record, now + request.keep)
+        else:
+            self._records.pop(request.value, None)
 
     def _sweep(self, policy: Policy, now: datetime) -> int:
         self._swept_at = now
@@ -124,7 +149,7 @@ class MemoryStore:
         idle = [subject for subject, (_, until) in self._standings.items() if until <= now]
         for subject in idle:
             del self._standings[subject]
-        old = [key for key, record in self._records.items() if record.keep_until <= now]
+        old = [key for key, (_, until) in self._records.items() if until <= now]
         for key in old:
             del self._records[key]
         return len(dead) + len(idle) + len(old)

@@ -7,13 +7,11 @@ answer for ever.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
-
-from flask_otp_mpp.stores import connections
 
 T = TypeVar("T")
 
@@ -21,12 +19,14 @@ T = TypeVar("T")
 class Patient(psycopg.Connection[Any]):
     """Be a connection that closes itself when the server has been silent for too long."""
 
+    silence: float = 3
+
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         return super().wait(self._bounded(gen), *args, **kwargs)
 
     def _bounded(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
         """Hand everything on; psycopg asks again, with nothing, about ten times a second."""
-        end = time.monotonic() + connections.SILENCE_SECONDS
+        end = time.monotonic() + self.silence
         try:
             wanted = next(gen)
             while True:
@@ -40,8 +40,23 @@ class Patient(psycopg.Connection[Any]):
             return done.value  # type: ignore[no-any-return]
 
 
-def open_patiently(
-    _dialect: sa.Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
-) -> Patient:
-    """Connect as SQLAlchemy would, with a connection that loses patience."""
-    return Patient.connect(*arguments, **options)
+def patiently(silence: float) -> Callable[..., Patient]:
+    """Let an engine connect as it would, to connections that lose patience.
+
+    :param silence: seconds for which the server may say nothing.
+    :raises ValueError: if the library below the driver is too old to send several things at once.
+    """
+    if not psycopg.Pipeline.is_supported():
+        raise ValueError(
+            f"needs libpq 14 or newer, found {psycopg.pq.version() // 10000}; "
+            "pip install 'psycopg[binary]' brings one"
+        )
+
+    def connect(
+        _dialect: sa.Dialect, _record: object, arguments: list[Any], options: dict[str, Any]
+    ) -> Patient:
+        connection = Patient.connect(*arguments, **options)
+        connection.silence = silence
+        return connection
+
+    return connect

@@ -8,8 +8,11 @@ from typing import Any, Final, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
+
+from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.stores.terms import DEFAULT, POOL_SECONDS, Terms
 
 Client: TypeAlias = redis.Redis | redis.RedisCluster
 
@@ -18,7 +21,7 @@ _NO_URL: Final = "is not a Redis URL; use redis://user:password@host:6379/0, or 
 _logger = logging.getLogger("flask_otp_mpp.stores")
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, terms: Terms = DEFAULT) -> redis.Redis:
     """Make a client that gives up before a caller does, and never repeats a command.
 
     A command whose answer was lost may have been done. Its repeat would find its request's key and
@@ -33,17 +36,19 @@ def connect(url: str) -> redis.Redis:
     if scheme not in ("redis", "rediss"):
         raise ValueError(_NO_URL)
     try:
-        client = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             f"{scheme}://{rest}",
-            socket_connect_timeout=1,
-            socket_timeout=2,
+            max_connections=terms.connections,
+            timeout=POOL_SECONDS,
+            socket_connect_timeout=terms.connect_timeout,
+            socket_timeout=terms.statement_timeout,
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
         )
-        client.connection_pool.make_connection()  # opens nothing, but looks at every option
+        pool.connection_class(**pool.connection_kwargs)  # opens nothing, but looks at every option
     except (ValueError, TypeError, RedisError):  # a message of theirs may quote the password
         raise ValueError(_NO_URL) from None
-    return client
+    return redis.Redis.from_pool(pool)
 
 
 def refuse_unfit(client: Client) -> None:
@@ -61,25 +66,47 @@ def refuse_unfit(client: Client) -> None:
         )
 
 
-def refuse_unsafe(client: Client) -> None:
-    """Refuse a server that is too old, or that may evict a count while it matters.
+def check(client: Client, *, evicting: bool = False) -> str:
+    """Look whether a server is new enough, and evicts no count while it matters.
 
     A server that keeps its figures to itself, as some managed ones do, is only warned about.
 
-    :raises ValueError: with what was found and what would do.
-    :raises redis.exceptions.RedisError: if the server does not answer.
+    :param evicting: whether a server that may evict is only warned about, too.
+    :returns: what was found, in one line.
+    :raises UnfitStore: with what was found instead and what would do.
+    :raises StoreError: if the server does not answer.
     """
+    place = _place(client)
     try:
         nodes = _figures(client)
     except ResponseError as error:
+        shown = f"{place} does not tell its version and its eviction policy"
         _logger.warning(
-            "Redis does not tell its version and its eviction policy (%s); "
-            "see to it that it is 6.2 or newer and evicts nothing",
+            "%s (%s); see to it that it is 6.2 or newer and evicts nothing",
+            shown,
             type(error).__name__,
         )
-        return
+        return shown
+    except (RedisError, RedisClusterException) as error:
+        raise StoreError(
+            f"{place} does not answer: {type(error).__name__}; "
+            "check that it runs, and OTP_MPP_STORE"
+        ) from error
     for figures in nodes:
-        _judge(figures)
+        _refuse_old(place, figures)
+        if (fault := _eviction(place, figures)) is not None:
+            if not evicting:
+                raise UnfitStore(f"{fault}, or accept it by OTP_MPP_STORE_EVICTION='warn'")
+            _logger.warning("%s", fault)
+    return f"{place}, version {nodes[0].get('redis_version', 'unknown')}"
+
+
+def _place(client: Client) -> str:
+    if isinstance(client, redis.RedisCluster):
+        return "the Redis cluster"
+    options = client.get_connection_kwargs()
+    where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    return f"Redis at {where}/{options.get('db') or 0}"
 
 
 def _figures(client: Client) -> list[dict[str, Any]]:
@@ -88,17 +115,25 @@ def _figures(client: Client) -> list[dict[str, Any]]:
             {**client.info("server", target_nodes=node), **client.info("memory", target_nodes=node)}
             for node in client.get_primaries()  # type: ignore[no-untyped-call]
         ]
-    return [{**client.info("server"), **client.info("memory")}]
+    with redis.Redis(connection_pool=client.connection_pool, single_connection_client=True) as one:
+        figures = {**one.info("server"), **one.info("memory")}
+        if one.connection is not None:  # nothing stays open that a forked worker would share
+            one.connection.disconnect()
+        return [figures]
 
 
-def _judge(figures: dict[str, Any]) -> None:
+def _refuse_old(place: str, figures: dict[str, Any]) -> None:
     version = str(figures.get("redis_version", ""))
     number = re.match(r"(\d+)\.(\d+)", version)
     if number is not None and (int(number[1]), int(number[2])) < _OLDEST:
-        raise ValueError(f"Redis is version {version}; the store needs 6.2 or newer")
+        raise UnfitStore(f"{place} is version {version}; the store needs 6.2 or newer")
+
+
+def _eviction(place: str, figures: dict[str, Any]) -> str | None:
     policy = str(figures.get("maxmemory_policy", "noeviction"))
-    if figures.get("maxmemory") and policy != "noeviction":
-        raise ValueError(
-            f"Redis may evict keys (maxmemory-policy {policy}), and with them counted failures; "
-            "set maxmemory-policy to noeviction, or use a server of its own"
-        )
+    if not figures.get("maxmemory") or policy == "noeviction":
+        return None
+    return (
+        f"{place} may evict keys (maxmemory-policy {policy}), and with them counted failures; "
+        "set maxmemory-policy to noeviction, or use a server of its own"
+    )

@@ -1,61 +1,82 @@
-"""What the SQL store reads and writes is carried over between rows and the values of the core."""
+"""What the SQL store reads and writes is carried over between rows and the values of the core.
+
+A row that was read holds the time, what is remembered of the request, and the challenge.
+"""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Any, Final
 
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.budget import Standing
-from flask_otp_mpp.core.challenge import Challenge, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import Challenge, Outcome, Record, RequestKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
-from flask_otp_mpp.stores.statements import TAKE
-from flask_otp_mpp.stores.tables import challenges
+from flask_otp_mpp.stores.sentences import Row
+from flask_otp_mpp.stores.tables import requests
+
+_REQUEST: Final = slice(1, 1 + len(requests.columns))
+_CHALLENGE: Final = slice(_REQUEST.stop, None)
+_FIELDS: Final = tuple(field.name for field in fields(Challenge))
 
 
-def take(db: sa.Connection, subject: str) -> Standing | None:
-    """Take the user's row for the rest of the transaction; None if there is none yet.
-
-    SQLite has no rows to take: there BEGIN IMMEDIATE has taken all of them.
-    """
-    row = db.execute(TAKE, {"at_subject": subject}).first()
-    if row is None:
+def standing_of(rows: list[Row]) -> Standing | None:
+    """Return the user's standing; None if there is none yet."""
+    if not rows:
         return None
-    return Standing(row.failures, row.locks, row.locked_until, row.forget_at, row.sends)
+    _, failures, locks, locked_until, forget_at, sends, _ = rows[0]
+    return Standing(failures, locks, locked_until, forget_at, sends)
 
 
-def recalled(row: sa.Row[Any]) -> Outcome | None:
-    """Return the answer that a request got when it first came; None if it is new."""
-    if row.request_key is None:
+def record_of(row: Row) -> Record | None:
+    """Return what is remembered of a request; None if it is new."""
+    key, challenge_id, name, detail, until, _, digest, subject = row[_REQUEST]
+    if key is None:
         return None
-    reason = None if row.request_reason is None else Reason[row.request_reason]
-    return Outcome(
-        row.request_challenge_id, reason, row.request_detail, row.request_until, repeated=True
-    )
+    reason = None if name is None else Reason[name]
+    return Record(Outcome(challenge_id, reason, detail, until), digest, subject)
 
 
-def challenge_of(row: sa.Row[Any]) -> Challenge | None:
+def known(row: Row, request: RequestKey) -> Outcome | None:
+    """Return what a request is answered that came before, or one of its name; None if it is new."""
+    record = record_of(row)
+    return None if record is None else record.answer(request)
+
+
+def challenge_of(row: Row) -> Challenge | None:
     """Return the challenge in a row of a join; None if nothing was joined."""
-    if row.challenge_id is None:
-        return None
-    return Challenge(*(getattr(row, f"challenge_{column.name}") for column in challenges.columns))
+    values = row[_CHALLENGE]
+    return None if values[0] is None else Challenge(*values)
 
 
-def answer_values(
-    request: RequestKey, outcome: Outcome, now: datetime | None = None
-) -> dict[str, Any]:
-    """Return what is remembered of a request; without a time, all but its end."""
-    answer = {
-        "answer_key": request.value,
+def challenge_values(challenge: Challenge) -> dict[str, Any]:
+    """Return a new challenge."""
+    return {f"new_{name}": getattr(challenge, name) for name in _FIELDS}
+
+
+def outcome_values(outcome: Outcome) -> dict[str, Any]:
+    """Return how a request ended."""
+    return {
         "answer_challenge_id": outcome.challenge_id,
         "answer_reason": None if outcome.reason is None else outcome.reason.name,
         "answer_detail": outcome.detail[:MAX_DETAIL],
         "answer_until": outcome.until,
     }
-    return answer if now is None else {**answer, "answer_keep_until": now + request.keep}
+
+
+def answer_values(
+    request: RequestKey, outcome: Outcome, subject: str, now: datetime
+) -> dict[str, Any]:
+    """Return what is remembered of a request, and until when."""
+    return {
+        "answer_key": request.value,
+        "answer_digest": request.digest,
+        "answer_subject": subject,
+        "answer_keep_until": now + request.keep,
+        **outcome_values(outcome),
+    }
 
 
 def count_values(subject: str, standing: Standing, policy: Policy, now: datetime) -> dict[str, Any]:
@@ -69,16 +90,3 @@ def count_values(subject: str, standing: Standing, policy: Policy, now: datetime
         "count_sends": standing.sends,
         "count_keep_until": rules.keep_until(standing, policy, now),
     }
-
-
-def delete(
-    table: sa.Table,
-    key: sa.Column[str],
-    horizon: sa.ColumnElement[bool],
-    batch: int,
-    db: sa.Connection,
-) -> int:
-    """Delete at most a batch of what is over; return how many rows that was."""
-    # The horizon is asked again on deleting: a row may have been renewed since it was found.
-    keys = db.scalars(sa.select(key).where(horizon).limit(batch)).all()
-    return db.execute(sa.delete(table).where(key.in_(keys), horizon)).rowcount

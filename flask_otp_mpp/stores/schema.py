@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from flask_otp_mpp.stores.tables import metadata
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 VERSION_TABLE: Final = "otp_mpp_revision"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 

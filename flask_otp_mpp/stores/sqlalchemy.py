@@ -2,60 +2,59 @@
 
 A transaction first takes the user's row, which makes the verbs of one user follow one another on
 every database; what it then reads can't change under it, and the pure functions of
-:mod:`flask_otp_mpp.core.rules` decide. Statements of a verb, BEGIN and COMMIT not counted:
+:mod:`flask_otp_mpp.core.rules` decide. Statements of a verb, BEGIN and COMMIT not counted, and how
+often a server is waited for, with them:
 
-=========================== ============ =============== ========
-verb                        PostgreSQL   MySQL, MariaDB  SQLite
-=========================== ============ =============== ========
-reserve, granted            3            5               5
-reserve, superseding one    3            6               6
-reserve, refused            3            3               3
-spend, compared             3            5               5
-spend, not compared         2            2               2
-settle, delivered           1            1               1
-settle, refused             1            2               2
-pardon                      3            3               2
-=========================== ============ =============== ========
+=========================== =========== ===========
+verb                        statements  round trips
+=========================== =========== ===========
+reserve, granted            5           2
+reserve, superseding one    6           2
+reserve, refused            3           2
+spend, compared             5           2
+spend, not compared         2           2
+spend, that remembered      3           2
+settle, delivered           1           1
+settle, refused             2           1
+settle, not remembered      2           1
+recall                      1           1
+remember                    2           2
+pardon                      3           2
+=========================== =========== ===========
 
-A request that is repeated needs 2 everywhere. PyMySQL needs no BEGIN.
+A request that is repeated needs 2 and 2. With a clock of its own a store asks twice before it
+decides, one round trip more: the time is read when the row is taken.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
-
-import sqlalchemy as sa
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from typing import Final
 
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.budget import Standing
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, StoreError, utc_now
+from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores import checks, schema
-from flask_otp_mpp.stores.connections import connect, error_code
+from flask_otp_mpp.stores import checks, purging, schema
+from flask_otp_mpp.stores.connections import connect
 from flask_otp_mpp.stores.rows import (
     answer_values,
     challenge_of,
+    challenge_values,
     count_values,
-    delete,
-    recalled,
-    take,
+    known,
+    outcome_values,
+    record_of,
+    standing_of,
 )
-from flask_otp_mpp.stores.statements import PARDON, Statements, Write
-from flask_otp_mpp.stores.tables import challenges, requests, standings
+from flask_otp_mpp.stores.sentences import Row, Sentence, Values
+from flask_otp_mpp.stores.statements import Statements, Write
+from flask_otp_mpp.stores.terms import DEFAULT, Terms
+from flask_otp_mpp.stores.transactions import Step, Transactions, or_store_error
 
-T = TypeVar("T")
-AGAIN_SECONDS: Final = 2
-"""A verb that took longer before it was rolled back is not run again: somebody waits for it."""
-# A deadlock or a serialization failure, of which the server has rolled back all.
-_ROLLED_BACK: Final = {"40001", "40P01", 1213}
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -71,22 +70,24 @@ class SQLAlchemyStore:
     :param clock: the one clock by which this store judges. Without one, or with the system's
         ``utc_now``, it is the database server's, the same for all hosts; SQLite has no server,
         there it is the machine's.
+    :param terms: bounds for its connections; what the URL's query says takes precedence.
     :raises ValueError: if the URL can't be used; the message holds no password.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
-        self.engine = connect(url)
+    def __init__(self, url: str, clock: Clock | None = None, terms: Terms = DEFAULT) -> None:
+        self.engine = connect(url, terms)
         self._clock: Clock | None = utc_now if clock is None else clock
         if self._clock is utc_now and self.engine.dialect.name != "sqlite":
             self._clock = None
-        self._say = Statements(self.engine.dialect.name, own_time=self._clock is None)
+        self._say = Statements(self.engine.dialect, own_time=self._clock is None)
+        self._transactions = Transactions(self.engine)
 
     def create_tables(self) -> None:
         """Create the tables that are missing, and note their revision.
 
         :raises StoreError: if the database refuses.
         """
-        _or_store_error(partial(schema.create, self.engine))
+        or_store_error(partial(schema.create, self.engine))
 
     def upgrade_tables(self) -> None:
         """Bring the tables to the newest revision.
@@ -94,24 +95,42 @@ class SQLAlchemyStore:
         :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
         :raises StoreError: if the database refuses.
         """
-        _or_store_error(partial(schema.upgrade, self.engine))
+        or_store_error(partial(schema.upgrade, self.engine))
 
     def check(self) -> str:
         """Look whether this store can work: is the database there, new enough, and prepared.
 
         :returns: what was found, in one line.
-        :raises StoreError: naming what was found instead, and what mends it.
+        :raises UnfitStore: naming what was found instead, and what mends it.
+        :raises StoreError: if the database does not answer.
         """
         return checks.check(self.engine)
 
+    def recall(self, request: str) -> Record | None:
+        def work(step: Step) -> Record | None:
+            [row] = step.glance(self._say.known, {"at_key": request, **self._now()})
+            return record_of(row)
+
+        return self._transactions.run(work)
+
+    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+        def work(step: Step) -> Outcome:
+            [[row]] = step.ask((self._say.known, {"at_key": request.value, **self._now()}))
+            if (first := known(row, request)) is not None:
+                return first
+            # Another may do so at once: one fails, and is run again.
+            step.write(self._say.write("remember"), answer_values(request, outcome, "", row[0]))
+            return outcome
+
+        return self._transactions.run(work)
+
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        def work(db: sa.Connection) -> Challenge | Outcome:
-            taken = take(db, draft.subject)
+        def work(step: Step) -> Challenge | Outcome:
             place = {"caller": draft.caller, "channel": draft.channel}
-            found = self._read(db, self._say.asked, draft, place)
-            if (known := recalled(found[0])) is not None:
-                return known
-            now: datetime = found[0].now
+            taken, found = self._take(step, self._say.asked, draft, place)
+            if (first := known(found[0], draft.request)) is not None:
+                return first
+            now: datetime = found[0][0]
             decided = rules.reserve(
                 draft,
                 policy,
@@ -120,153 +139,121 @@ class SQLAlchemyStore:
                 open_challenges=[row for row in map(challenge_of, found) if row is not None],
             )
             if isinstance(decided, Outcome):
-                self._write(db, ("remember",), answer_values(draft.request, decided, now))
-                return decided
+                return self._refuse(step, draft, decided, now)
+            for old in decided.closed:
+                closing = {"closed_id": old.id, "closed_at_moment": now}
+                step.write(self._say.write("close"), closing)
             # Two nodes may insert the same user at once: one fails, and is run again.
             names: list[Write] = ["begin" if taken is None else "count"]
-            values: dict[str, Any] = {}
-            if decided.closed:
-                names.append("close")
-                values["closed_ids"] = [old.id for old in decided.closed]
-                values["closed_at_moment"] = now
+            pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
+            values = count_values(draft.subject, decided.standing, policy, now)
+            values |= answer_values(draft.request, pending, draft.subject, now)
             if decided.challenge.id == draft.id:
                 names.append("open")
-                fields = asdict(decided.challenge)
-                values |= {f"new_{name}": value for name, value in fields.items()}
-            pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
-            values |= count_values(draft.subject, decided.standing, policy, now)
-            values |= answer_values(draft.request, pending, now)
-            self._write(db, (*names, "remember"), values)
+                values |= challenge_values(decided.challenge)
+            step.write(self._say.write(*names, "remember"), values)
             return decided.challenge
 
-        return self._transact(work)
+        return self._transactions.run(work)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         """Write how a delivery ended; nothing is decided, so the user's row is not taken."""
+        kept = draft.request.keeps(outcome.reason)
+        values = {
+            "at_key": draft.request.value,
+            "at_challenge": draft.id,
+            "keep": draft.request.keep // _MICROSECOND,
+            **outcome_values(outcome),
+        }
+
         # A reused challenge has another id than the draft and stays open.
-        say = self._say.delivered if outcome.reason is None else self._say.undelivered
-        answer = answer_values(draft.request, outcome)
-        ids = {"at_key": answer.pop("answer_key"), "at_challenge": draft.id}
-        keep = {"keep": draft.request.keep // _MICROSECOND}
-
-        def work(db: sa.Connection) -> None:
-            values = {**ids, **keep, **answer, **self._now()}
-            for statement in say:
-                db.execute(statement, values)
-
-        self._transact(work)
+        names: list[Write] = [] if outcome.reason is None else ["fail"]
+        say = self._say.write(*names, "answer" if kept else "forget")
+        self._transactions.run(lambda step: step.write(say, {**values, **self._now()}))
 
     def spend(self, claim: Claim, policy: Policy) -> Outcome:
-        def work(db: sa.Connection) -> Outcome:
-            taken = take(db, claim.subject)
-            found = self._read(db, self._say.claimed, claim, {"at_challenge": claim.id})[0]
-            if (known := recalled(found)) is not None:
-                return known
+        def work(step: Step) -> Outcome:
+            taken, [row] = self._take(step, self._say.claimed, claim, {"at_challenge": claim.id})
+            if (first := known(row, claim.request)) is not None:
+                return first
+            now: datetime = row[0]
             if taken is None:  # nothing was sent to this user for long
-                return Outcome(claim.id, Reason.CHALLENGE_UNKNOWN)
-            now: datetime = found.now
-            decided = rules.spend(claim, policy, now, standing=taken, challenge=challenge_of(found))
+                unknown = Outcome(claim.id, Reason.CHALLENGE_UNKNOWN)
+                return self._refuse(step, claim, unknown, now)
+            decided = rules.spend(claim, policy, now, standing=taken, challenge=challenge_of(row))
             if isinstance(decided, Outcome):
-                return decided
+                return self._refuse(step, claim, decided, now)
             tried = decided.challenge
             values = {
                 "at_challenge": tried.id,
                 "tried_attempts": tried.attempts,
                 "tried_used_at": tried.used_at,
                 **count_values(claim.subject, decided.standing, policy, now),
-                **answer_values(claim.request, decided.outcome, now),
+                **answer_values(claim.request, decided.outcome, claim.subject, now),
             }
-            self._write(db, ("count", "try", "remember"), values)
+            step.write(self._say.write("count", "try", "remember"), values)
             return decided.outcome
 
-        return self._transact(work)
+        return self._transactions.run(work)
 
     def pardon(self, subject: str) -> bool:
-        def work(db: sa.Connection) -> bool:
-            standing = take(db, subject)
-            if standing is None or not standing.blamed(self._time(db)):
+        def work(step: Step) -> bool:
+            values = {"at_subject": subject}
+            rows, [[now]] = self._ask(step, self._say.take, self._say.now, values)
+            standing = standing_of(rows)
+            if standing is None or not standing.blamed(now):
                 return False
-            db.execute(PARDON, {"at_subject": subject})
+            step.write(self._say.write("pardon"), values)
             return True
 
-        return self._transact(work)
+        return self._transactions.run(work)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
-        now = self._transact(self._time)
+        def time(step: Step) -> datetime:
+            [[now]] = step.glance(self._say.now, self._now())
+            found: datetime = now
+            return found
+
+        now = self._transactions.run(time)
+        most, steps = purging.steps(self.engine.dialect.name, policy, now, batch)
         total = 0
-        for table, key, horizon in (
-            (challenges, challenges.c.id, challenges.c.expires_at <= now - policy.retention),
-            (requests, requests.c.key, requests.c.keep_until <= now),
-            (standings, standings.c.subject, standings.c.keep_until <= now),
-        ):
-            deleted = batch
-            while deleted == batch:
-                deleted = self._transact(partial(delete, table, key, horizon, batch))
+        for step in steps:
+            deleted = most
+            while deleted == most:
+                deleted = self._transactions.again(partial(self._delete, step))
                 total += deleted
         return total
+
+    def _delete(self, step: purging.Step) -> int:
+        with self.engine.begin() as db:
+            return step(db)
 
     def _now(self) -> dict[str, datetime]:
         return {} if self._clock is None else {"now": self._clock()}
 
-    def _time(self, db: sa.Connection) -> datetime:
-        if self._clock is not None:
-            return self._clock()
-        now: datetime = db.execute(self._say.now).scalar_one()
-        return now
+    def _take(
+        self, step: Step, statement: Sentence, asked: Draft | Claim, more: Values
+    ) -> tuple[Standing | None, list[Row]]:
+        """Take the user's row for the rest of the transaction, then read.
 
-    def _read(
-        self,
-        db: sa.Connection,
-        statement: sa.Select[Any],
-        asked: Draft | Claim,
-        more: Mapping[str, Any],
-    ) -> list[sa.Row[Any]]:
-        values = {"at_subject": asked.subject, "at_key": asked.request.value}
-        return list(db.execute(statement, {**values, **more, **self._now()}))
+        SQLite has no rows to take: there BEGIN IMMEDIATE has taken all of them.
+        """
+        values = {"at_subject": asked.subject, "at_key": asked.request.value, **more}
+        taken, found = self._ask(step, self._say.take, statement, values)
+        return standing_of(taken), found
 
-    def _write(
-        self, db: sa.Connection, names: tuple[Write, ...], values: Mapping[str, Any]
-    ) -> None:
-        for statement in self._say.write(*names):
-            db.execute(statement, values)
+    def _ask(
+        self, step: Step, first: Sentence, second: Sentence, values: Values
+    ) -> list[list[Row]]:
+        """Ask twice at once; one after the other if the time is ours, which is read in between."""
+        if self._clock is None:
+            return step.ask((first, values), (second, values))
+        return step.ask((first, values)) + step.ask((second, {**values, "now": self._clock()}))
 
-    def _transact(self, work: Callable[[sa.Connection], T]) -> T:
-        began = time.monotonic()
-
-        def run() -> T:
-            try:
-                return self._once(work)
-            except DBAPIError as error:
-                if not _did_nothing(error) or time.monotonic() - began > AGAIN_SECONDS:
-                    raise
-            return self._once(work)
-
-        return _or_store_error(run)
-
-    def _once(self, work: Callable[[sa.Connection], T]) -> T:
-        with self.engine.connect() as db, db.begin() as transaction:
-            result = work(db)
-            try:
-                transaction.commit()
-            except SQLAlchemyError as error:
-                message = f"the OTP database failed at COMMIT: {type(error).__name__}"
-                raise StoreError(message) from error
-            return result
-
-
-def _did_nothing(error: DBAPIError) -> bool:
-    """Tell whether a transaction that failed before COMMIT may succeed if it is run again."""
-    if isinstance(error, IntegrityError):  # another node inserted the same row: it is there by now
-        return True
-    return error.connection_invalidated or error_code(error) in _ROLLED_BACK
-
-
-def _or_store_error(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except SQLAlchemyError as error:
-        failure = error
-    # Outside of the handler, so that nothing is chained but what is meant to be: a driver's message
-    # about a value repeats the value.
-    cause = None if isinstance(failure, DataError | IntegrityError) else failure
-    raise StoreError(f"the OTP database failed: {type(failure).__name__}") from cause
+    def _refuse(self, step: Step, asked: Draft | Claim, refusal: Outcome, now: datetime) -> Outcome:
+        """Change nothing; remember it if a repeat is to get it again."""
+        request = asked.request
+        if request.keeps(refusal.reason):
+            values = answer_values(request, refusal, asked.subject, now)
+            step.write(self._say.write("remember"), values)
+        return refusal

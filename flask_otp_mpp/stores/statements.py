@@ -2,22 +2,24 @@
 
 The user's row is taken first, by a statement of its own: only a later one sees what the transaction
 that was waited for has written. A second one reads everything else, and the time, which is thereby
-read after the row was taken. What was decided is written by one statement on PostgreSQL, and by one
-for each table elsewhere.
+read after the row was taken. What was decided is written by one statement on PostgreSQL, where that
+saves a tenth of the time, and by one for each table elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
+from flask_otp_mpp.stores.sentences import Sentence, Statement
 from flask_otp_mpp.stores.tables import MYSQL, Moment, challenges, requests, standings
 
-Parameters: TypeAlias = Mapping[str, Any]
-Write: TypeAlias = Literal["close", "open", "try", "begin", "count", "remember"]
+Written: TypeAlias = sa.Insert | sa.Update | sa.Delete
+Write: TypeAlias = Literal[
+    "pardon", "close", "open", "try", "begin", "count", "remember", "forget", "answer", "fail"
+]
 
 # Microseconds since the epoch. On PostgreSQL now() would be the beginning of the transaction; on
 # MySQL a local time would have an hour twice a year that it can't tell from the next.
@@ -42,16 +44,13 @@ _COUNTS: Final = {
     name: value for name, value in _values(standings, "count").items() if name != "subject"
 }
 
-TAKE: Final = sa.select(standings).where(standings.c.subject == _SUBJECT).with_for_update()
-PARDON: Final = (
-    sa.update(standings)
+_WRITES: Final[dict[Write, Written]] = {
+    "pardon": sa.update(standings)
     .where(standings.c.subject == _SUBJECT)
-    .values(failures=0, locks=0, locked_until=None, forget_at=None)
-)
-WRITES: Final[dict[Write, sa.Insert | sa.Update]] = {
+    .values(failures=0, locks=0, locked_until=None, forget_at=None),
     "close": sa.update(challenges)
     .where(
-        challenges.c.id.in_(sa.bindparam("closed_ids", expanding=True)),
+        challenges.c.id == sa.bindparam("closed_id"),
         challenges.c.used_at.is_(None),
     )
     .values(closed_at=sa.bindparam("closed_at_moment")),
@@ -62,6 +61,7 @@ WRITES: Final[dict[Write, sa.Insert | sa.Update]] = {
     "begin": sa.insert(standings).values(subject=_SUBJECT, **_COUNTS),
     "count": sa.update(standings).where(standings.c.subject == _SUBJECT).values(_COUNTS),
     "remember": sa.insert(requests).values(_values(requests, "answer")),
+    "forget": sa.delete(requests).where(requests.c.key == _KEY),
 }
 _ONE_ROW: Final = sa.select(sa.literal_column("1").label("one")).subquery("single")
 
@@ -69,24 +69,19 @@ _ONE_ROW: Final = sa.select(sa.literal_column("1").label("one")).subquery("singl
 class Statements:
     """Say things in the words of one kind of database.
 
-    :param backend: the kind, by SQLAlchemy's name of its dialect.
     :param own_time: whether the time is the database's; else each statement that needs it takes it
         as the parameter ``now``.
     """
 
-    def __init__(self, backend: str, *, own_time: bool) -> None:
+    def __init__(self, dialect: sa.Dialect, *, own_time: bool) -> None:
         now: sa.ColumnElement[datetime] = (
-            sa.literal_column(_TIMES[backend], Moment())
+            sa.literal_column(_TIMES[dialect.name], Moment())
             if own_time
             else sa.bindparam("now", type_=Moment())
         )
-        self.now = sa.select(now.label("now"))
         known = _ONE_ROW.outerjoin(requests, requests.c.key == _KEY)
-        found = [*self.now.selected_columns, *_labels(requests, "request")]
-        found += _labels(challenges, "challenge")
-        self.claimed = sa.select(*found).select_from(
-            known.outerjoin(challenges, challenges.c.id == _ID)
-        )
+        found = [now.label("now"), *_labels(requests, "request")]
+        both = [*found, *_labels(challenges, "challenge")]
         still_open = sa.and_(
             challenges.c.subject == _SUBJECT,
             challenges.c.caller == sa.bindparam("caller"),
@@ -95,36 +90,51 @@ class Statements:
             challenges.c.closed_at.is_(None),
             challenges.c.expires_at > now,
         )
-        self.asked = (
-            sa.select(*found)
+        answer = _values(requests, "answer")
+        kept = now.op("+", return_type=Moment())(sa.bindparam("keep", type_=sa.BigInteger))
+
+        self._dialect = dialect
+        self._one_for_all = dialect.name == "postgresql"
+        self._written: dict[tuple[Write, ...], list[Sentence]] = {}
+        self.take = self._said(
+            sa.select(standings).where(standings.c.subject == _SUBJECT).with_for_update()
+        )
+        self.now = self._said(sa.select(now.label("now")))
+        self.known = self._said(sa.select(*found).select_from(known))
+        self.claimed = self._said(
+            sa.select(*both).select_from(known.outerjoin(challenges, challenges.c.id == _ID))
+        )
+        self.asked = self._said(
+            sa.select(*both)
             .select_from(known.outerjoin(challenges, still_open))
             .order_by(challenges.c.issued_at)
         )
-        answer = _values(requests, "answer")
-        del answer["key"]
-        microseconds = sa.bindparam("keep", type_=sa.BigInteger)
-        kept = now.op("+", return_type=Moment())(microseconds)
-        answered = (
-            sa.update(requests).where(requests.c.key == _KEY).values({**answer, "keep_until": kept})
-        )
-        failed = (
-            sa.update(challenges)
+        self._writes: dict[Write, Written] = {
+            **_WRITES,
+            "answer": sa.update(requests)
+            .where(requests.c.key == _KEY)
+            .values(
+                challenge_id=answer["challenge_id"],
+                reason=answer["reason"],
+                detail=answer["detail"],
+                until=answer["until"],
+                keep_until=kept,
+            ),
+            "fail": sa.update(challenges)
             .where(challenges.c.id == _ID, challenges.c.used_at.is_(None))
-            .values(closed_at=now)
-        )
-        self._one_for_all = backend == "postgresql"
-        self._cache: dict[tuple[Write, ...], list[sa.Insert | sa.Update]] = {}
-        self.delivered: list[sa.Insert | sa.Update] = [answered]
-        self.undelivered = self._together([failed, answered])
+            .values(closed_at=now),
+        }
 
-    def write(self, *names: Write) -> list[sa.Insert | sa.Update]:
-        """Return the statements that write what is named, in that order."""
-        if names not in self._cache:
-            self._cache[names] = self._together([WRITES[name] for name in names])
-        return self._cache[names]
+    def write(self, *names: Write) -> list[Sentence]:
+        """Return what writes all that is named: one statement on PostgreSQL, which has that."""
+        if names not in self._written:
+            parts = [self._writes[name] for name in names]
+            if self._one_for_all:
+                *others, last = parts
+                ctes = [part.cte(f"part_{number}") for number, part in enumerate(others)]
+                parts = [last.add_cte(*ctes)]
+            self._written[names] = [self._said(part) for part in parts]
+        return self._written[names]
 
-    def _together(self, parts: list[sa.Insert | sa.Update]) -> list[sa.Insert | sa.Update]:
-        if not self._one_for_all:
-            return parts
-        *first, last = parts
-        return [last.add_cte(*(part.cte(f"part_{n}") for n, part in enumerate(first)))]
+    def _said(self, statement: Statement) -> Sentence:
+        return Sentence(statement, self._dialect)

@@ -150,5 +150,8 @@ requests = sa.Table(
     sa.Column("detail", sa.String(MAX_DETAIL), nullable=False),
     sa.Column("until", Moment),
     sa.Column("keep_until", Moment, nullable=False, index=True),
+    # The defaults are for rows, and for writers, of before there were these columns.
+    sa.Column("digest", Exact(64), nullable=False, server_default=""),
+    sa.Column("subject", Exact(128), nullable=False, server_default=""),
     **_INNODB,
 )

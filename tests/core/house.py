@@ -16,7 +16,8 @@ from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import Done, OtpService, Sender, SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import ById, Done, OtpService, Sender, SendOtp, VerifyOtp
+from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader, Users
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.testing import FrozenClock, Inbox
 
@@ -43,6 +44,7 @@ class House:
     store: Store | None = None
     senders: Mapping[Channel, Sender] | None = None
     load_user: Callable[[str], Any] = {"alice": "alice", "bob": "bob"}.get
+    loaders: Mapping[type[Credential], UserLoader] = field(default_factory=dict)
     identify: Callable[[Any], str] = str
     peppers: tuple[bytes, ...] = (PEPPER,)
     on_lock: Callable[[str, datetime], None] | None = None
@@ -51,13 +53,13 @@ class House:
 
     def __post_init__(self) -> None:
         self.kept: Store = self.store or MemoryStore(self.clock)
+        self.codes = Codes(self.peppers, self.policy.digits, self.policy.resend)
         self.service = OtpService(
             store=self.kept,
             policy=self.policy,
-            codes=Codes(self.peppers, self.policy.digits, self.policy.resend),
+            codes=self.codes,
             composer=Composer("Wallet"),
-            load_user=self.load_user,
-            identify=self.identify,
+            users=Users({AccessToken: self.load_user, **self.loaders}, self.identify),
             senders=dict.fromkeys(Channel, self.inbox) if self.senders is None else self.senders,
             on_lock=self.on_lock or (lambda subject, until: self.locks.append((subject, until))),
             clock=self.clock,
@@ -71,7 +73,9 @@ class House:
         channel: Channel = Channel.MOBILE,
         request: RequestKey | None = None,
     ) -> Done:
-        return self.service.send(SendOtp(caller, token, channel, request or fresh_request()))
+        return self.service.send(
+            SendOtp(caller, AccessToken(token), channel, request or fresh_request())
+        )
 
     def verify(
         self,
@@ -82,8 +86,8 @@ class House:
         caller: str = "caller",
         request: RequestKey | None = None,
     ) -> Done:
-        command = VerifyOtp(caller, token, challenge_id, code, request or fresh_request())
-        return self.service.verify(command)
+        target = ById(challenge_id, AccessToken(token))
+        return self.service.verify(VerifyOtp(caller, target, code, request or fresh_request()))
 
     def wrong(self) -> str:
         """Return a code in normal form that is not the newest one."""

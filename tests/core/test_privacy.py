@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, RequestKey
 from flask_otp_mpp.core.message import Message
-from flask_otp_mpp.core.service import SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
+from flask_otp_mpp.core.users import AccessToken, PhoneNumber
 from flask_otp_mpp.protocols.base import Inbound
 
 CODE, TOKEN, DIGEST = "canary-code", "canary-token", b"canary-digest"
@@ -22,8 +24,8 @@ LIFE = timedelta(minutes=5)
 @pytest.mark.parametrize(
     "value",
     [
-        SendOtp("caller", TOKEN, Channel.MOBILE, REQUEST),
-        VerifyOtp("caller", TOKEN, "id", CODE, REQUEST),
+        SendOtp("caller", AccessToken(TOKEN), Channel.MOBILE, REQUEST),
+        VerifyOtp("caller", ById("id", AccessToken(TOKEN)), CODE, REQUEST),
         Draft("id", "user", "caller", Channel.MOBILE, DIGEST, REQUEST),
         Claim("id", "user", "caller", (DIGEST, DIGEST), REQUEST),
         Challenge("id", "user", "caller", Channel.MOBILE, DIGEST, NOW, NOW + LIFE, 5),
@@ -34,7 +36,13 @@ LIFE = timedelta(minutes=5)
 )
 def test_what_holds_a_secret_does_not_print_it(value: Any) -> None:
     """P1: reprs end in logs, tracebacks and error trackers."""
-    assert "canary" in str(dataclasses.astuple(value))
+    assert "canary" in json.dumps(dataclasses.astuple(value), default=str)
     assert "canary" not in repr(value)
     assert "canary" not in str(value)
     assert "canary" not in f"{[value]}"
+
+
+def test_a_credential_does_not_print_itself() -> None:
+    """P1: a token in a traceback's locals is a token in a log."""
+    assert "canary" not in repr([AccessToken(TOKEN), PhoneNumber(TOKEN)])
+    assert repr(AccessToken(TOKEN)) == "<AccessToken>"

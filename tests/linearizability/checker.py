@@ -4,6 +4,10 @@ The search is Wing and Gong's, with Lowe's memory of what was tried: it takes an
 began before the first of those that are left had ended, does it to the rules of the core, and goes
 on if they give the recorded result. A set of operations and the state that they lead to are tried
 once, in whatever order they came.
+
+One thing is not asked of a store. Who is told that a name stands for another request has changed
+nothing; that other one need not have taken effect by then, nor be remembered in the end: it is
+enough that it was asked.
 """
 
 from __future__ import annotations
@@ -15,8 +19,9 @@ from math import inf
 from typing import Any
 
 from flask_otp_mpp.core.budget import Standing
-from flask_otp_mpp.core.challenge import Challenge, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
 from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing.contract.model import Model
 from tests.linearizability.history import Operation
 
@@ -28,7 +33,7 @@ class State:
     now: datetime
     challenges: frozenset[tuple[str, Challenge]] = frozenset()
     standings: frozenset[tuple[str, Standing]] = frozenset()
-    answers: frozenset[tuple[str, Outcome]] = frozenset()
+    records: frozenset[tuple[str, Record]] = frozenset()
 
     def after(self, operation: Operation, policy: Policy) -> tuple[State, Any]:
         """Do one operation alone; return what it leads to and what it must be told."""
@@ -37,7 +42,7 @@ class State:
         model = Model(lambda: self.now)
         model.challenges.update(self.challenges)
         model.standings.update(self.standings)
-        model.answers.update(self.answers)
+        model.records.update(self.records)
         result = _ask(model, operation, policy)
         return (
             State(
@@ -45,7 +50,7 @@ class State:
                 frozenset(model.challenges.items()),
                 # Nobody can tell an empty standing from none.
                 frozenset(item for item in model.standings.items() if item[1] != Standing()),
-                frozenset(model.answers.items()),
+                frozenset(model.records.items()),
             ),
             result,
         )
@@ -54,6 +59,10 @@ class State:
 def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
     arguments: Any = operation.arguments
     match operation.verb:
+        case "recall":
+            return model.recall(*arguments)
+        case "remember":
+            return model.remember(*arguments)
         case "reserve":
             return model.reserve(arguments[0], policy)
         case "spend":
@@ -79,7 +88,12 @@ def explain(
     :param start: the time before the first tick.
     :returns: the order; None if there is none.
     """
-    operations = sorted(history, key=lambda one: one.called)
+    conflicts = [one for one in history if _is_conflict(one)]
+    operations = sorted(
+        (one for one in history if one not in conflicts), key=lambda one: one.called
+    )
+    if not all(any(_contradicts(two, one) for two in operations) for one in conflicts):
+        return None
     seen: set[tuple[frozenset[int], State]] = set()
     path: list[Operation] = []
 
@@ -103,6 +117,26 @@ def explain(
         return False
 
     return path if search(frozenset(range(len(operations))), State(start)) else None
+
+
+def _is_conflict(operation: Operation) -> bool:
+    result = operation.result
+    return isinstance(result, Outcome) and result.reason is Reason.REQUEST_CONFLICT
+
+
+def _contradicts(other: Operation, conflict: Operation) -> bool:
+    """Tell whether another request of the same name was asked before the conflict was told."""
+    one, two = _key(conflict), _key(other)
+    if one is None or two is None or other.called > conflict.returned:
+        return False
+    return one.value == two.value and one.digest != two.digest
+
+
+def _key(operation: Operation) -> RequestKey | None:
+    asked = operation.arguments[0] if operation.arguments else None
+    if isinstance(asked, Draft | Claim):
+        return asked.request
+    return asked if isinstance(asked, RequestKey) else None
 
 
 def told(history: Sequence[Operation]) -> str:

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Final, Literal, TypeAlias
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, RequestKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 
-Verb: TypeAlias = Literal["reserve", "settle", "spend", "pardon", "purge", "forget", "tick"]
+Verb: TypeAlias = Literal[
+    "recall", "remember", "reserve", "settle", "spend", "pardon", "purge", "forget", "tick"
+]
 Pause: TypeAlias = Callable[[], object]
 A_MOMENT: Final = 0.0005
 
@@ -85,6 +87,15 @@ class Recorder:
         self.history: list[Operation] = []
         self._moments = itertools.count()
         self._lock = threading.Lock()
+
+    def recall(self, thread: int, request: str) -> None:
+        self._record(thread, "recall", (request,), lambda: self.store.recall(request))
+
+    def remember(self, thread: int, request: RequestKey, outcome: Outcome) -> None:
+        def call() -> Outcome:
+            return self.store.remember(request, outcome)
+
+        self._record(thread, "remember", (request, outcome), call)
 
     def reserve(self, thread: int, draft: Draft) -> Challenge | Outcome:
         def call() -> Challenge | Outcome:

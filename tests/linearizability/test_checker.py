@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record
 from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import RIGHT, START, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.asking import RIGHT, START, WRONG, claim, draft, named
 from tests.linearizability.checker import State, explain
 from tests.linearizability.history import Operation, Recorder
 from tests.linearizability.workload import Send, Step, Try, policy, run
@@ -93,6 +93,31 @@ def test_what_is_forgotten_stays_forgotten() -> None:
     purged = Operation(2, "purge", (), None, 5, 6)
     assert explained(*over, purged, tried(RIGHT, expired, 5, 7))
     assert not explained(*over, purged, tried(RIGHT, expired, 7, 8))
+
+
+def test_a_name_is_found_from_its_reservation_on() -> None:
+    """T3, S10: a look that overlaps may find it or not, a later one must."""
+    key = named()
+    asked = replace(ASKED, request=key)
+    found = Record(Outcome(asked.id, Reason.REQUEST_PENDING), key.digest, asked.subject)
+    reserved = replace(RESERVED, arguments=(asked,), returned=4)
+    look = Operation(2, "recall", (key.value,), found, 2, 3)
+    assert explained(reserved, look)
+    assert explained(reserved, replace(look, result=None))
+    assert not explained(reserved, replace(look, result=None, called=5, returned=6))
+
+
+def test_one_name_for_two_requests_is_not_explained() -> None:
+    """T3, S10: one of them must be told of the conflict, and nobody else."""
+    one, two = (replace(ASKED, request=named("a", digest)) for digest in ("this", "that"))
+    first = replace(RESERVED, arguments=(one,), returned=4)
+    second = Operation(2, "reserve", (two,), Outcome("", Reason.REQUEST_CONFLICT), 2, 3)
+    assert explained(first, second)
+    assert explained(first, replace(second, called=5, returned=6))
+    assert not explained(first, replace(second, result=SENT))
+    assert not explained(second)
+    assert not explained(replace(second, arguments=(one,)), first)
+    assert not explained(second, replace(first, called=5, returned=6))
 
 
 def test_a_fault_is_not_explained() -> None:

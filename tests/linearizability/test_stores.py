@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -15,6 +16,24 @@ from tests.linearizability.checker import explain, told
 from tests.linearizability.stores import STORES
 from tests.linearizability.workload import record
 from tests.stores.naive import NaiveStore
+
+MANY: Final = 3000
+DECISIONS: Final = {
+    "sent",
+    None,
+    Reason.SEND_LIMITED,
+    Reason.REQUEST_PENDING,
+    Reason.REQUEST_CONFLICT,
+    Reason.TOKEN_INVALID,
+    Reason.DELIVERY_REFUSED,
+    Reason.CHALLENGE_UNKNOWN,
+    Reason.CHALLENGE_USED,
+    Reason.CHALLENGE_CLOSED,
+    Reason.CHALLENGE_EXPIRED,
+    Reason.CODE_UNMATCHED,
+    Reason.TRIES_SPENT,
+    Reason.USER_LOCKED,
+}
 
 
 @pytest.mark.parametrize("name", list(STORES))
@@ -36,7 +55,7 @@ def test_the_histories_are_small_and_come_upon_every_decision() -> None:
     store = MemoryStore(clock)
     reasons: set[Reason | str | None] = set()
     overlaps = 0
-    for number in range(100):
+    for number in range(MANY):  # some decisions need luck with the threads
         history = sorted(record(store, clock, number).history, key=lambda one: one.called)
         assert len(history) <= 20
         overlaps += any(
@@ -45,24 +64,13 @@ def test_the_histories_are_small_and_come_upon_every_decision() -> None:
             if "forget" not in (earlier.verb, later.verb)
         )
         for operation in history:
-            if operation.verb in ("reserve", "spend"):
+            if operation.verb in ("reserve", "spend", "remember"):
                 found = operation.result
                 reasons.add("sent" if isinstance(found, Challenge) else found.reason)
-    assert overlaps > 50
-    assert reasons == {
-        "sent",
-        None,
-        Reason.SEND_LIMITED,
-        Reason.REQUEST_PENDING,
-        Reason.DELIVERY_REFUSED,
-        Reason.CHALLENGE_UNKNOWN,
-        Reason.CHALLENGE_USED,
-        Reason.CHALLENGE_CLOSED,
-        Reason.CHALLENGE_EXPIRED,
-        Reason.CODE_UNMATCHED,
-        Reason.TRIES_SPENT,
-        Reason.USER_LOCKED,
-    }
+        if number >= 100 and reasons >= DECISIONS:
+            break
+    assert overlaps > number / 2
+    assert reasons == DECISIONS
 
 
 def test_the_histories_of_a_naive_store_give_it_away() -> None:

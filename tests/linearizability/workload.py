@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Final, TypeAlias
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Claim, Draft, Outcome, RequestKey
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import RIGHT, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.asking import RIGHT, WRONG, claim, draft, named, request
 from flask_otp_mpp.testing.contract.race import together
 from tests.linearizability.history import Recorder
 
@@ -71,7 +71,27 @@ class Purge:
         recorder.purge(thread)
 
 
-Step: TypeAlias = Send | Try | Pardon | Purge
+@dataclass(frozen=True)
+class Recall:
+    """Ask for a request by its name."""
+
+    request: str
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.recall(thread, self.request)
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Refuse a named request before its user is known."""
+
+    request: RequestKey
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.remember(thread, self.request, Outcome("", Reason.TOKEN_INVALID))
+
+
+Step: TypeAlias = Send | Try | Pardon | Purge | Recall | Refuse
 
 
 def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
@@ -93,23 +113,25 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
     recorder = Recorder(store, policy(chance.choice(list(Resend))))
     store.purge(recorder.policy)
     users = [f"{name} {number}" for name in ("alice", "alice", "alice", "bob")]
-    drafts = [draft(user) for user in users]
+    drafts = [draft(user, key=_key(chance, number)) for user in users]
     wrong = Try(claim(drafts[0].id, WRONG, subject=drafts[0].subject))
     match chance.choice(("nothing", "a send", "an old failure", "two failures", "two sends")):
         case "a send":
             run(recorder, [[Send(drafts[0])]])
         case "an old failure":
-            run(recorder, [[Send(drafts[0]), wrong]])
+            # Requests are repeated, and names are used, only while they are fresh.
+            old = replace(drafts[0], request=request())
+            run(recorder, [[Send(old), wrong]])
             clock.now += AN_HOUR
-            recorder.tick(clock.now, [drafts[0].id])
-            drafts.append(drafts[0])
-            drafts[0] = draft(users[0])  # requests are repeated only while they are fresh
+            recorder.tick(clock.now, [old.id])
+            drafts.append(old)
+            drafts[0] = draft(users[0], key=_key(chance, number))
         case "two failures":
             again = Try(claim(drafts[0].id, WRONG, subject=drafts[0].subject))
             run(recorder, [[Send(drafts[0]), wrong, again, Send(drafts[1])]])
         case "two sends":
             run(recorder, [[Send(drafts[0]), Send(drafts[1])]])
-    claims = [_claim(chance, drafts) for _ in range(5)]
+    claims = [_claim(chance, drafts, _key(chance, number)) for _ in range(5)]
     run(
         recorder,
         [[_step(chance, drafts[:4], claims) for _ in range(STEPS)] for _ in range(THREADS)],
@@ -117,13 +139,22 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
     return recorder
 
 
-def _claim(chance: Random, drafts: Sequence[Draft]) -> Claim:
+def _key(chance: Random, number: int) -> RequestKey:
+    """Name every third request, by one of two names, so that different ones meet under it."""
+    if chance.randrange(3):
+        return request()
+    redo = chance.choice((frozenset[Reason](), UNCOMPARED, frozenset({Reason.DELIVERY_REFUSED})))
+    return named(f"{chance.choice('ab')} {number}", request().value, redo)
+
+
+def _claim(chance: Random, drafts: Sequence[Draft], key: RequestKey) -> Claim:
     known = chance.choice((*drafts[:2], *drafts))
-    return claim(known.id, chance.choice((RIGHT, WRONG, WRONG)), subject=known.subject)
+    return claim(known.id, chance.choice((RIGHT, WRONG, WRONG)), subject=known.subject, key=key)
 
 
 def _step(chance: Random, drafts: Sequence[Draft], claims: Sequence[Claim]) -> Step:
-    kind = chance.choices(("send", "repeat", "try", "pardon", "purge"), (3, 1, 6, 1, 1))[0]
+    kinds = ("send", "repeat", "try", "recall", "refuse", "pardon", "purge")
+    kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1))[0]
     asked = chance.choice(drafts)
     match kind:
         case "send":
@@ -137,6 +168,10 @@ def _step(chance: Random, drafts: Sequence[Draft], claims: Sequence[Claim]) -> S
             return Try(
                 chance.choice((known, claim(known.id, *known.digests, subject=known.subject)))
             )
+        case "recall" if asked.request.named:
+            return Recall(asked.request.value)
+        case "refuse" if asked.request.named:
+            return Refuse(replace(asked.request, digest="refused", redo=frozenset()))
         case "pardon":
             return Pardon(asked.subject)
     return Purge()

@@ -50,7 +50,12 @@ def spend_a_day(store: Store, clock: FrozenClock, resend: Resend) -> list[str]:
         raise Refused(Reason.DELIVERY_REFUSED, DETAIL)
 
     last = House(
-        Policy(digits=10), clock, store, {Channel.EMAIL: refusing}, house.load_user, house.identify
+        Policy(digits=10),
+        clock,
+        store,
+        {Channel.EMAIL: refusing},
+        house.load_user,
+        identify=house.identify,
     )
     assert reason(last.send, TOKEN, channel=Channel.EMAIL) is Reason.DELIVERY_REFUSED
     codes = [message.code for _, message in house.inbox.received] + typed

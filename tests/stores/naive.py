@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.budget import Standing
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason
@@ -31,12 +30,20 @@ class NaiveStore:
         self._clock = clock
         self._challenges: dict[str, Challenge] = {}
         self._standings: dict[str, tuple[Standing, datetime]] = {}
-        self._requests: dict[str, tuple[Outcome, datetime]] = {}
+        self._requests: dict[str, tuple[Record, datetime]] = {}
+
+    def recall(self, request: str) -> Record | None:
+        return self._requests[request][0] if request in self._requests else None
+
+    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+        if known := self._requests.get(request.value):
+            return known[0].answer(request)
+        return self._note(request, outcome, "", self._clock())
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         now = self._clock()
         if known := self._requests.get(draft.request.value):
-            return replace(known[0], repeated=True)
+            return known[0].answer(draft.request)
         place = (draft.subject, draft.caller, draft.channel)
         decided = rules.reserve(
             draft,
@@ -50,34 +57,32 @@ class NaiveStore:
             ],
         )
         if isinstance(decided, Outcome):
-            self._requests[draft.request.value] = decided, now + draft.request.keep
-            return decided
+            return self._note(draft.request, decided, draft.subject, now)
         for challenge in (*decided.closed, decided.challenge):
             self._challenges[challenge.id] = challenge
         self._keep(draft.subject, decided.standing, policy, now)
         pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
-        self._requests[draft.request.value] = pending, now + draft.request.keep
+        self._note(draft.request, pending, draft.subject, now)
         return decided.challenge
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         now = self._clock()
-        self._requests[draft.request.value] = outcome, now + draft.request.keep
+        self._note(draft.request, outcome, draft.subject, now)
         if outcome.reason is not None and draft.id in self._challenges:
             self._challenges[draft.id] = self._challenges[draft.id].closed(now)
 
     def spend(self, claim: Claim, policy: Policy) -> Outcome:
         now = self._clock()
         if known := self._requests.get(claim.request.value):
-            return replace(known[0], repeated=True)
+            return known[0].answer(claim.request)
         challenge = self._challenges.get(claim.id)
         standing = self._standing(claim.subject)
         decided = rules.spend(claim, policy, now, standing=standing, challenge=challenge)
         if isinstance(decided, Outcome):
-            return decided
+            return self._note(claim.request, decided, claim.subject, now)
         self._challenges[claim.id] = decided.challenge
         self._keep(claim.subject, decided.standing, policy, now)
-        self._requests[claim.request.value] = decided.outcome, now + claim.request.keep
-        return decided.outcome
+        return self._note(claim.request, decided.outcome, claim.subject, now)
 
     def pardon(self, subject: str) -> bool:
         standing, until = self._standings.get(subject, (Standing(), self._clock()))
@@ -95,6 +100,13 @@ class NaiveStore:
         self._standings = {key: kept for key, kept in self._standings.items() if kept[1] > now}
         self._requests = {key: kept for key, kept in self._requests.items() if kept[1] > now}
         return before - len(self._challenges) - len(self._standings) - len(self._requests)
+
+    def _note(self, request: RequestKey, outcome: Outcome, subject: str, now: datetime) -> Outcome:
+        self._requests.pop(request.value, None)
+        if request.keeps(outcome.reason):
+            record = Record(outcome, request.digest, subject)
+            self._requests[request.value] = record, now + request.keep
+        return outcome
 
     def _standing(self, subject: str) -> Standing:
         return self._standings[subject][0] if subject in self._standings else Standing()
@@ -114,6 +126,14 @@ class OneProcessStore:
         self.clock = clock
         self._pause = pause
         self._lock = threading.Lock()
+
+    def recall(self, request: str) -> Record | None:
+        with self._loaded() as store:
+            return store.recall(request)
+
+    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+        with self._loaded() as store:
+            return store.remember(request, outcome)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         with self._loaded() as store:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
+import sqlalchemy as sa
 
-from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore, from_url
+import flask_otp_mpp
+from flask_otp_mpp import RedisStore
+from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore, Terms, from_url
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.asking import opened
 
@@ -48,12 +56,33 @@ def test_a_store_keeps_the_time_of_the_system_unless_told_otherwise() -> None:
         "sqlite:///file:otp?mode=memory&cache=shared&uri=true",
         "sqlite:///file:otp?vfs=memdb&uri=true",
         "sqlite:///file:?uri=true",
+        *(
+            sa.URL.create("sqlite", database=name, query={"uri": "true"}).render_as_string()
+            for name in ("file:%3Amemory%3A", "file:otp?mode=memory", "file:otp?vfs=memdb")
+        ),
+        "sqlite:///file::memory:#otp?uri=true",
     ],
 )
 def test_sqlite_in_memory_is_refused_in_all_its_spellings(url: str) -> None:
     """L5: it would be another database for each connection, so a code could be used twice."""
     with pytest.raises(ValueError, match=r"SQLite database in memory.*use a file"):
         from_url(url)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///{folder}/otp.db"])
+def test_an_engine_on_the_hosts_one_connection_is_refused(tmp_path: Path, url: str) -> None:
+    """L5, T1: our BEGIN and COMMIT would be those of the host's work."""
+    engine = sa.create_engine(url.format(folder=tmp_path), poolclass=sa.StaticPool)
+    with pytest.raises(ValueError, match=r"SQLite database in memory.*the host's; use a file"):
+        SQLAlchemyStore(engine)  # type: ignore[arg-type]
+    engine.dispose()
+
+
+def test_an_engine_of_the_host_is_refused(tmp_path: Path) -> None:
+    """T1: what it does at BEGIN, and how long it waits, is the host's choice."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/host.db")
+    with pytest.raises(ValueError, match=r"is an engine.*; give the URL of its database"):
+        SQLAlchemyStore(engine)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +106,7 @@ def test_sqlite_in_memory_is_refused_in_all_its_spellings(url: str) -> None:
 )
 def test_what_names_no_store_is_refused_without_being_repeated(url: str) -> None:
     """F2, P1: the message says what would do, and holds no part of the password."""
-    with pytest.raises(ValueError, match="is not a store URL; use sqlite:") as caught:
+    with pytest.raises(ValueError, match=r"is not a store URL; use sqlite:.*, redis:") as caught:
         from_url(url)
     shown = f"{caught.value!r} {caught.value.__cause__!r}"
     assert "hunter2" not in shown
@@ -94,10 +123,132 @@ def test_a_driver_that_is_not_installed_is_named(
 ) -> None:
     """F2: what to install, and no password beside it."""
     monkeypatch.setitem(sys.modules, driver, None)
-    found = rf"driver that is not installed.*{driver}.*flask-otp-mpp\[{extra}\]"
+    found = rf"driver that is not installed.*{driver}.*pip install 'flask-otp-mpp\[{extra}\]'"
     with pytest.raises(ValueError, match=found) as caught:
         from_url(f"{url}u:hunter2@host/otp")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_scheme_that_names_no_store_of_ours_is_repeated() -> None:
+    """F2: what was found, but for who and where."""
+    with pytest.raises(ValueError, match=r"^found oracle://, which is not a store URL; use"):
+        from_url("oracle://u:hunter2@host/otp")
+
+
+def test_redis_without_its_driver_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F2: by the URL and by the class."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for module in ("redis", "redis_client"):
+        monkeypatch.delitem(sys.modules, f"flask_otp_mpp.stores.{module}", raising=False)
+    with pytest.raises(ValueError, match=r"pip install 'flask-otp-mpp\[redis\]'"):
+        from_url("redis://u:hunter2@host/0")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'flask-otp-mpp\[redis\]'"):
+        _ = flask_otp_mpp.RedisStore
+
+
+def test_the_package_brings_redis_only_to_who_asks_for_it() -> None:
+    """F2: neither the package nor another store needs redis-py."""
+    script = """
+import sys
+import flask_otp_mpp
+from flask_otp_mpp.stores import from_url
+from_url("memory://"), from_url("sqlite:///otp.db")
+assert "redis" not in sys.modules
+from flask_otp_mpp import RedisStore
+assert "redis" in sys.modules
+assert RedisStore.__module__ == "flask_otp_mpp.stores.redis"
+assert not hasattr(flask_otp_mpp, "NoStore")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+TERMS = Terms(pool_size=3, pool_overflow=4, connect_timeout=5, statement_timeout=6, pre_ping=True)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////tmp/otp.db", "postgresql://ada@host/otp", "mysql://ada@host/otp"]
+)
+def test_a_sql_store_keeps_to_the_terms_that_are_made(url: str) -> None:
+    """O1: pool, time-outs and pre-ping; and the query of the URL goes before them."""
+    store = from_url(url, terms=TERMS)
+    assert isinstance(store, SQLAlchemyStore)
+    pool = store.engine.pool
+    assert isinstance(pool, sa.QueuePool)
+    assert (pool.size(), pool._max_overflow) == (3, 4)
+    assert pool._pre_ping is not url.startswith("sqlite")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Return what a driver would be told when a connection is opened."""
+
+    def ask(url: str) -> dict[str, Any]:
+        heard: dict[str, Any] = {}
+
+        def hear(*_: object, **options: Any) -> None:
+            heard.update(options)
+            raise sa.exc.TimeoutError("heard enough")
+
+        store = SQLAlchemyStore(url, terms=TERMS)
+        if url.startswith("postgresql"):
+            monkeypatch.setattr("flask_otp_mpp.stores.patience.Patient.connect", hear)
+        else:
+            sa.event.listen(store.engine, "do_connect", lambda *given: hear(**given[-1]))
+        with pytest.raises(sa.exc.TimeoutError):
+            store.engine.connect()
+        return heard
+
+    return ask
+
+
+def test_a_driver_is_told_the_terms_and_the_query_goes_before_them(
+    told: Callable[[str], dict[str, Any]],
+) -> None:
+    """O1: whatever either of them bounds."""
+    postgresql = told("postgresql://ada@host/otp")
+    assert postgresql["connect_timeout"] == 5
+    assert postgresql["tcp_user_timeout"] == 7000
+    assert "-c statement_timeout=6s -c lock_timeout=6s" in postgresql["options"]
+    mysql = told("mysql://ada@host/otp")
+    assert (mysql["connect_timeout"], mysql["read_timeout"], mysql["write_timeout"]) == (5, 7, 7)
+    assert "innodb_lock_wait_timeout = 6," in mysql["init_command"]
+    assert told("sqlite:////tmp/otp.db")["timeout"] == 7
+    assert told("postgresql://ada@host/otp?connect_timeout=9")["connect_timeout"] == "9"
+    assert told("mysql://ada@host/otp?read_timeout=8")["read_timeout"] == 8
+
+
+def test_a_redis_store_keeps_to_the_terms_that_are_made() -> None:
+    """O3: and the query of its URL goes before them."""
+    made = from_url("redis://host/0", terms=TERMS)
+    asked = from_url("redis://host/0?max_connections=2&socket_timeout=1", terms=TERMS)
+    for store, connections, answer in ((made, 7, 6), (asked, 2, 1)):
+        assert isinstance(store, RedisStore)
+        assert isinstance(store.client, redis.Redis)
+        pool = store.client.connection_pool
+        assert isinstance(pool, redis.BlockingConnectionPool)
+        assert (pool.max_connections, pool.timeout) == (connections, 1)
+        assert pool.connection_kwargs["socket_connect_timeout"] == 5
+        assert pool.connection_kwargs["socket_timeout"] == answer
+
+
+def test_a_driver_that_lacks_its_library_is_told(tmp_path: Path) -> None:
+    """F2: psycopg without libpq is there, and can't be imported."""
+    (tmp_path / "psycopg.py").write_text("raise ImportError('no pq wrapper available.\\nsee ...')")
+    script = (
+        "from flask_otp_mpp.stores import from_url; from_url('postgresql://u:hunter2@host/otp')"
+    )
+    tried = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert tried.stderr.splitlines()[-1] == (
+        "ValueError: needs a database driver that does not load: no pq wrapper available.; "
+        "install libpq, or pip install 'psycopg[binary]'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+import sqlalchemy as sa
 
+from flask_otp_mpp.core.challenge import Outcome, RequestKey
+from flask_otp_mpp.core.ports import Store, StoreError
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.tables import metadata
+from flask_otp_mpp.testing.contract.asking import KEEP, POLICY, RIGHT, claim, draft, opened
 from tests.stores.on_server import OnServer, tables_at
 from tests.stores.servers import postgresql_url
 
@@ -20,3 +26,38 @@ class TestPostgreSQL(OnServer):
     """T2, A9: the suite, its races between processes, and a server that is away."""
 
     closed = "postgresql+psycopg://root:hunter2@127.0.0.1:1/test"
+
+
+NUL = "ada\0lovelace"
+KEY = RequestKey(NUL, KEEP)
+ASKED: list[Callable[[Store], object]] = [
+    lambda store: store.reserve(draft(NUL), POLICY),
+    lambda store: store.reserve(draft(challenge_id=NUL), POLICY),
+    lambda store: store.reserve(draft(caller=NUL), POLICY),
+    lambda store: store.reserve(draft(key=KEY), POLICY),
+    lambda store: store.settle(draft(challenge_id=NUL), Outcome(NUL)),
+    lambda store: store.settle(draft(key=KEY), Outcome("known")),
+    lambda store: store.spend(claim(NUL, RIGHT), POLICY),
+    lambda store: store.spend(claim("known", RIGHT, subject=NUL), POLICY),
+    lambda store: store.spend(claim("known", RIGHT, key=KEY), POLICY),
+    lambda store: store.pardon(NUL),
+]
+
+
+@pytest.mark.parametrize("ask", ASKED)
+def test_a_nul_in_a_name_is_a_store_error_and_no_crash(
+    url: str, ask: Callable[[Store], object]
+) -> None:
+    """T2: PostgreSQL keeps no such text; the driver's message, which repeats it, is not chained."""
+    store = SQLAlchemyStore(url)
+    opened(store)
+    try:
+        with pytest.raises(StoreError, match="DataError") as caught:
+            ask(store)
+        assert caught.value.__cause__ is None
+        assert not store.pardon("bob")  # the connection is none the worse
+    finally:
+        with store.engine.begin() as db:
+            for table in metadata.sorted_tables:
+                db.execute(sa.delete(table))
+        store.engine.dispose()

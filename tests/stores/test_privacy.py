@@ -24,7 +24,9 @@ COLUMNS = {
         "subject", "failures", "locks", "locked_until", "forget_at", "sends",
         "keep_until",
     },
-    "otp_mpp_requests": {"key", "challenge_id", "reason", "detail", "until", "keep_until"},
+    "otp_mpp_requests": {
+        "key", "challenge_id", "reason", "detail", "until", "keep_until", "digest", "subject",
+    },
 }  # fmt: skip
 
 

@@ -16,12 +16,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.challenge import Outcome
+from flask_otp_mpp.core.challenge import Outcome, Record
 from flask_otp_mpp.core.ports import Store, utc_now
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import from_url
 from flask_otp_mpp.stores import redis as redis_store
 from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.stores.redis_wire import Script
 from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
 from flask_otp_mpp.testing.contract.asking import (
     POLICY,
@@ -29,6 +30,8 @@ from flask_otp_mpp.testing.contract.asking import (
     WRONG,
     answer,
     claim,
+    draft,
+    named,
     opened,
     refused,
 )
@@ -94,6 +97,10 @@ def test_both_protocols_say_the_same(clock: FrozenClock, protocol: int) -> None:
         assert store.pardon("alice") is True
         assert store.pardon("alice") is False
         assert answer(store, challenge, RIGHT) is None
+        key = named()
+        assert store.recall(key.value) is None
+        store.settle(draft("bob", key=key), wrong)
+        assert store.recall(key.value) == Record(wrong, key.digest, "bob")
 
 
 @pytest.fixture
@@ -187,7 +194,7 @@ def test_the_time_is_the_servers_unless_a_clock_is_injected(clock: FrozenClock) 
 
 def test_every_reason_in_a_script_is_one_of_ours() -> None:
     """A9: a misspelling would be a crash, and on a branch that is seldom taken."""
-    scripts = (redis_store._RESERVE, redis_store._SETTLE, redis_store._SPEND, redis_store._PARDON)
+    scripts = [found for found in vars(redis_store).values() if isinstance(found, Script)]
     named = {name for script in scripts for name in re.findall(r"'([A-Z]+_[A-Z]+)'", script.source)}
     assert named <= set(Reason.__members__)
-    assert len(named) == 9
+    assert (len(scripts), len(named)) == (7, 10)

@@ -17,6 +17,7 @@ from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import redis as redis_store
 from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.stores.redis_wire import Script
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.asking import KEEP, RIGHT, WRONG, claim, draft
 from flask_otp_mpp.testing.contract.model import Model
@@ -220,8 +221,8 @@ TestAgreement.settings = settings(
 )
 
 
-def replaced(script: str, was: str, becomes: str) -> redis_store._Script:
-    changed = redis_store._Script(script)
+def replaced(script: str, was: str, becomes: str) -> Script:
+    changed = Script(script)
     assert was in changed.source
     changed.source = changed.source.replace(was, becomes)
     changed.sha = "0" * 40  # unknown, so that the source is sent

@@ -15,8 +15,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.challenge import Challenge, Outcome
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Channel, Outcome, Record
+from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores.redis import RedisStore
 from flask_otp_mpp.testing import FrozenClock
@@ -28,6 +28,7 @@ from flask_otp_mpp.testing.contract.asking import (
     answer,
     claim,
     draft,
+    named,
     opened,
 )
 from tests.servers import free_port
@@ -36,7 +37,7 @@ from tests.stores.redis_server import PrivateRedis, client, private_redis
 # What a user of the store must be allowed to do: docs/stores/redis.md says the same.
 ALLOWED = (
     "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"
-    " +hlen +hkeys +pttl +pexpire"
+    " +hlen +hkeys +hincrby +del +pttl +pexpire"
 )
 
 
@@ -67,6 +68,9 @@ def test_scripts_that_are_gone_are_sent_again(store: RedisStore, aside: redis.Re
         lambda: store.reserve(draft("bob"), POLICY),
         lambda: store.settle(draft("eve"), Outcome("lost")),
         lambda: store.pardon("alice"),
+        lambda: store.reserve(draft("ned", key=named()), POLICY),
+        lambda: store.recall("nothing"),
+        lambda: store.spend(claim("nothing", RIGHT, key=named(redo=UNCOMPARED)), POLICY),
     ]
     for verb in verbs:
         aside.script_flush()
@@ -200,7 +204,7 @@ def test_an_eviction_policy_is_refused_if_memory_is_bounded(
     aside.config_set("maxmemory", "1gb")
     for policy in ("allkeys-lru", "volatile-ttl"):  # all our keys have an end
         aside.config_set("maxmemory-policy", policy)
-        with pytest.raises(ValueError, match=f"maxmemory-policy {policy}.*to noeviction"):
+        with pytest.raises(UnfitStore, match=f"maxmemory-policy {policy}.*to noeviction"):
             store.check()
     aside.config_set("maxmemory-policy", "noeviction")
     store.check()
@@ -214,9 +218,9 @@ def test_an_old_server_is_refused(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch, version: str, refused: bool
 ) -> None:
     """O3: before 6.2 the scripts were never tried."""
-    monkeypatch.setattr(store.client, "info", lambda _: {"redis_version": version})
+    monkeypatch.setattr(redis.Redis, "info", lambda *_: {"redis_version": version})
     if refused:
-        with pytest.raises(ValueError, match=f"version {version}; the store needs 6.2"):
+        with pytest.raises(UnfitStore, match=f"version {version}; the store needs 6.2"):
             store.check()
     else:
         store.check()
@@ -241,6 +245,7 @@ def test_a_user_needs_few_commands(
         challenge = opened(used, "ada" if used is store else "bob")
         assert answer(used, challenge, WRONG) is Reason.CODE_UNMATCHED
         assert used.pardon(challenge.subject)
+        assert used.spend(claim("?", RIGHT, key=named(redo=UNCOMPARED)), POLICY).reason
         assert answer(used, challenge, RIGHT) is None
         assert used.purge(POLICY) == 0
         used.check()
@@ -279,6 +284,13 @@ def test_a_cluster_keeps_all_promises(tmp_path: Path) -> None:
             right = store.spend(asked, POLICY)
             assert right == Outcome(challenge.id)
             assert store.spend(asked, POLICY) == replace(right, repeated=True)
+            key = named()
+            sent = draft(name, channel=Channel.EMAIL, key=key)
+            assert isinstance(store.reserve(sent, POLICY), Challenge)
+            store.settle(sent, Outcome(sent.id))
+            assert store.recall(key.value) == Record(Outcome(sent.id), key.digest, name)
+            again = claim(sent.id, WRONG, subject=name, key=key)
+            assert store.spend(again, POLICY) == Outcome(sent.id, repeated=True)
         assert store.purge(POLICY) == 0
         server.stop()
         with pytest.raises(StoreError):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from flask_otp_mpp.core.challenge import Challenge, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Channel, Outcome
 from flask_otp_mpp.core.policy import DAY, Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores.redis import RedisStore
@@ -23,6 +23,7 @@ from flask_otp_mpp.testing.contract.asking import (
     answer,
     claim,
     draft,
+    named,
     opened,
     refused,
 )
@@ -101,7 +102,11 @@ def test_all_keys_of_a_verb_share_a_slot(
         challenge = opened(store, name)
         answer(store, challenge, WRONG)
         store.pardon(name)
-    assert len(calls) == 4 * len(STRANGE)
+        asked = draft(name, channel=Channel.EMAIL, key=named())
+        store.reserve(asked, POLICY)
+        store.reserve(asked, POLICY)  # takes its name and gives it back
+        store.recall(asked.request.value)
+    assert len(calls) == (4 + 2 + 3 + 2) * len(STRANGE)
     slots = [{key_slot(key) for key in sent} for sent in calls]
     assert {len(shared) for shared in slots} == {1}
     assert len(set().union(*slots)) > 1
@@ -153,6 +158,12 @@ def test_no_key_is_ever_without_an_end(store: RedisStore, clock: FrozenClock) ->
     store.spend(claim("nothing", RIGHT), POLICY)
     store.pardon("nobody")
     assert len(keys(store)) == 1
+    lost = draft("bob", key=named())
+    store.settle(lost, Outcome(lost.id))
+    store.remember(named(), Outcome("", Reason.TOKEN_EXPIRED))
+    store.reserve(draft("ned", key=named()), POLICY)
+    store.spend(claim("nothing", RIGHT, key=named()), POLICY)
+    assert len(keys(store)) == 1 + 2 + 1 + 4 + 2
     for challenge in (opened(store), opened(store, "eve")):
         refused(store)
         answer(store, challenge, WRONG)

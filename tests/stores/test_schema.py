@@ -9,19 +9,23 @@ from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp.core.challenge import Challenge, Outcome, Record
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import schema
 from flask_otp_mpp.stores.tables import metadata
-from flask_otp_mpp.testing.contract.asking import RIGHT, WRONG, answer, opened
+from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, claim, draft, opened
 from tests.commands import run
 from tests.stores.servers import mysql_url, postgresql_url
 from tests.wallet import Wallet
 
 Place = Callable[[Path], AbstractContextManager[str]]
+REQUESTS: Final = "otp_mpp_requests"
 PLACES: Final[dict[str, Place]] = {
     "sqlite": lambda folder: nullcontext(f"sqlite:///{folder}/otp.db"),
     "postgresql": lambda folder: postgresql_url("schema"),
@@ -72,6 +76,51 @@ def test_what_init_db_makes_can_be_upgraded(store: SQLAlchemyStore) -> None:
     for _ in range(4):
         assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
     assert answer(store, challenge, RIGHT) is Reason.TRIES_SPENT
+
+
+def to_revision(engine: sa.Engine, revision: str) -> None:
+    """Bring the tables to an older revision, as an operator could by Alembic's own command."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        command.downgrade(config, revision)
+
+
+def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore) -> None:
+    """T6, S10: tries and answers from before requests had names; nothing is sent or tried twice."""
+    store.create_tables()
+    sent = draft()
+    reserved = store.reserve(sent, POLICY)
+    assert isinstance(reserved, Challenge)
+    store.settle(sent, Outcome(sent.id))
+    wrong = claim(sent.id, WRONG)
+    store.spend(wrong, POLICY)
+    to_revision(store.engine, "0001")
+    columns = {column["name"] for column in sa.inspect(store.engine).get_columns(REQUESTS)}
+    assert {"digest", "subject"}.isdisjoint(columns)
+    assert schema.revision(store.engine) == "0001"
+    store.upgrade_tables()
+    assert schema.revision(store.engine) == schema.REVISION
+    assert differences(store.engine, metadata) == []
+    assert store.reserve(sent, POLICY) == Outcome(sent.id, repeated=True)
+    again = store.spend(wrong, POLICY)
+    assert (again.reason, again.repeated) == (Reason.CODE_UNMATCHED, True)
+    assert store.recall(sent.request.value) == Record(Outcome(sent.id))
+    for _ in range(4):
+        assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
+    assert store.spend(claim(sent.id, RIGHT), POLICY).reason is Reason.TRIES_SPENT
+
+
+def test_a_writer_of_the_first_release_goes_on_after_the_upgrade(store: SQLAlchemyStore) -> None:
+    """T6: hosts are replaced one after the other; what the older ones write is understood."""
+    store.upgrade_tables()
+    with store.engine.begin() as db:
+        older = sa.Table(REQUESTS, sa.MetaData(), autoload_with=db)
+        old = "old" if db.dialect.name != "mysql" else b"old"
+        row = {"key": old, "challenge_id": old, "detail": "", "keep_until": 2**50}
+        db.execute(sa.insert(older).values(**row))
+    assert store.recall("old") == Record(Outcome("old"))
 
 
 def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> None:

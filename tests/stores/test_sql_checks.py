@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.stores import SQLAlchemyStore, checks
+from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.stores import SQLAlchemyStore, checks, schema
 from tests.stores.servers import mysql_url, postgresql_url
 
 
@@ -33,15 +33,34 @@ def test_a_database_that_can_serve_is_named(store: SQLAlchemyStore) -> None:
     assert store.check().split()[0] in checks.OLDEST
 
 
+def test_looking_leaves_no_connection_open(store: SQLAlchemyStore) -> None:
+    """L5: a forked worker would share it with the next one."""
+    store.create_tables()
+    store.engine.dispose()
+    opened, closed = [], []
+    sa.event.listen(store.engine, "connect", lambda *_: opened.append(1))
+    for event in ("close", "close_detached"):
+        sa.event.listen(store.engine, event, lambda *_: closed.append(1))
+    store.check()
+    with store.engine.begin() as db:
+        db.execute(sa.text("DROP TABLE otp_mpp_requests"))
+    store.engine.dispose()
+    with pytest.raises(UnfitStore):
+        store.check()
+    assert len(opened) == len(closed) == 3
+
+
 def test_missing_tables_are_named_with_the_command_that_makes_them(
     store: SQLAlchemyStore,
 ) -> None:
-    with pytest.raises(StoreError, match=r"lacks 'otp_mpp_challenges', .*run `flask otp-mpp init-"):
+    if store.engine.dialect.name == "sqlite":
+        Path(store.engine.url.database or "").touch()
+    with pytest.raises(UnfitStore, match=r"lacks 'otp_mpp_challenges', .*run `flask otp-mpp init-"):
         store.check()
     store.create_tables()
     with store.engine.begin() as db:
         db.execute(sa.text("DROP TABLE otp_mpp_requests"))
-    with pytest.raises(StoreError, match=r"lacks 'otp_mpp_requests'; run"):
+    with pytest.raises(UnfitStore, match=r"lacks 'otp_mpp_requests'; run"):
         store.check()
 
 
@@ -49,16 +68,33 @@ def test_a_table_of_another_version_is_named(store: SQLAlchemyStore) -> None:
     store.create_tables()
     with store.engine.begin() as db:
         db.execute(sa.text("ALTER TABLE otp_mpp_standings DROP COLUMN forget_at"))
-    with pytest.raises(StoreError, match=r"otp_mpp_standings of another version.*'forget_at'"):
+    with pytest.raises(UnfitStore, match=r"of another version.*'forget_at'; run .* upgrade-db`"):
         store.check()
+
+
+def test_an_older_revision_is_named_with_the_command_that_upgrades_it(
+    store: SQLAlchemyStore,
+) -> None:
+    """O1: init-db would make what is new beside what is old; and a newer one serves as well."""
+    store.create_tables()
+    note = sa.text(f"UPDATE {schema.VERSION_TABLE} SET version_num = :noted")
+    for noted, fault in (("0000", True), ("9999", False)):
+        with store.engine.begin() as db:
+            db.execute(note, {"noted": noted})
+        if fault:
+            with pytest.raises(UnfitStore, match=r"revision 0000, older than .* upgrade-db`"):
+                store.check()
+        else:
+            store.check()
 
 
 def test_a_version_that_is_too_old_is_named(
     store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store.create_tables()
     for kind in checks.OLDEST:
         monkeypatch.setitem(checks.OLDEST, kind, (99, 1))
-    with pytest.raises(StoreError, match=r"is too old; use \w+ 99\.1 or newer"):
+    with pytest.raises(UnfitStore, match=r"is too old; use \w+ 99\.1 or newer"):
         store.check()
 
 
@@ -69,7 +105,7 @@ def test_a_table_that_would_mix_users_up_is_named(store: SQLAlchemyStore) -> Non
     with store.engine.begin() as db:
         db.execute(sa.text("ALTER TABLE otp_mpp_standings MODIFY subject VARCHAR(128)"))
         db.execute(sa.text("ALTER TABLE otp_mpp_requests ENGINE=MyISAM"))
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(UnfitStore) as caught:
         store.check()
     assert "would take 'Ada' for 'ada' in otp_mpp_standings, 'subject'" in str(caught.value)
     assert "keeps otp_mpp_requests in MyISAM, without transactions" in str(caught.value)
@@ -80,7 +116,6 @@ def test_a_table_that_would_mix_users_up_is_named(store: SQLAlchemyStore) -> Non
     [
         "postgresql://ada:hunter2@127.0.0.1:1/otp",
         "mysql://ada:hunter2@127.0.0.1:1/otp?init_command=SET @x='hunter2'",
-        "sqlite:////nowhere/at/all/otp.db",
     ],
 )
 def test_a_database_that_is_away_is_named_without_its_password(url: str) -> None:
@@ -90,4 +125,40 @@ def test_a_database_that_is_away_is_named_without_its_password(url: str) -> None
         store.check()
     shown = f"{caught.value} {caught.value.__cause__}"
     assert "hunter2" not in shown
-    assert ("ada:***@127.0.0.1:1/otp" in shown) == ("ada" in url)
+    assert "ada:***@127.0.0.1:1/otp" in shown
+    assert not isinstance(caught.value, UnfitStore)  # it may answer later
+
+
+@pytest.mark.parametrize(
+    ("name", "finding"),
+    [
+        ("otp.db", r"otp\.db does not exist; run `flask otp-mpp init-db`"),
+        ("no/such/otp.db", r"lies in a folder that does not exist; make it, then run"),
+        ("", r"unable to open database file; check the file and its permissions"),
+        ("text", r"file is not a database; check the file"),
+    ],
+    ids=["no file", "no folder", "a folder", "no database"],
+)
+def test_a_file_that_is_no_database_is_told_and_left_alone(
+    tmp_path: Path, name: str, finding: str
+) -> None:
+    """F2: looking makes no empty database under a name that was misspelt."""
+    (tmp_path / "text").write_text("no database at all" * 100)
+    store = SQLAlchemyStore(f"sqlite:///{tmp_path}/{name}")
+    with pytest.raises(UnfitStore, match=finding):
+        store.check()
+    store.engine.dispose()
+    assert [file.name for file in tmp_path.iterdir()] == ["text"]
+
+
+def test_a_file_at_which_another_works_is_no_fault(tmp_path: Path) -> None:
+    """F2: it does not answer now."""
+    url = f"sqlite:///{tmp_path}/otp.db"
+    store, other = SQLAlchemyStore(url), SQLAlchemyStore(f"{url}?timeout=0.05")
+    store.create_tables()
+    with store.engine.begin(), pytest.raises(StoreError, match="database is locked") as caught:
+        other.check()
+    assert not isinstance(caught.value, UnfitStore)
+    assert other.check()
+    store.engine.dispose()
+    other.engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.transactions import Step
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, claim, draft, opened
 from tests.core.house import House
@@ -95,7 +97,7 @@ def test_a_database_that_stays_locked_is_a_store_error(
 ) -> None:
     """Waiting has an end, for the caller waits no longer than five seconds."""
     quick = {"connect_args": {"timeout": 0.05}}
-    monkeypatch.setattr("flask_otp_mpp.stores.connections._SQLITE", quick)
+    monkeypatch.setattr("flask_otp_mpp.stores.connections._sqlite", lambda _: quick)
     store.create_tables()
     other = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
     with store.engine.begin(), pytest.raises(StoreError, match="OperationalError"):
@@ -111,19 +113,19 @@ def test_a_collision_of_two_nodes_is_tried_again_and_then_told(
     """Two nodes may insert the same user at once; one of them then finds the other's row."""
     left, calls = collisions, 0
 
-    def work(db: sa.Connection) -> str:
+    def work(_: Step) -> str:
         nonlocal left, calls
         calls += 1
         if left:
             left -= 1
-            raise sa.exc.IntegrityError("INSERT", {}, ValueError("canary"))
+            raise sqlite3.IntegrityError("canary")
         return "done"
 
     if collisions < 2:
-        assert store._transact(work) == "done"
+        assert store._transactions.run(work) == "done"
     else:
         with pytest.raises(StoreError, match=r"^the OTP database failed: IntegrityError$"):
-            store._transact(work)
+            store._transactions.run(work)
     assert calls == begun
 
 

@@ -96,16 +96,43 @@ local function sweep(key, now)
   end
 end
 
--- An outcome as it goes over the wire: challenge id, reason, until, detail, whether repeated.
-local function recall(key)
-  local found = redis.call('HMGET', key, 'challenge_id', 'reason', 'until', 'detail')
-  if not found[1] then return nil end
-  return {found[1], found[2], found[3], found[4], '1'}
+-- What is remembered of a request, or of its name: who has it, and how it was decided. Both are
+-- kept alike, and a name's outcome only if no user was known. A record of before digests has none.
+local function look(key)
+  local found = redis.call(
+    'HMGET', key, 'digest', 'subject', 'challenge_id', 'reason', 'until', 'detail')
+  return (found[1] or found[3]) and found
 end
 
-local function remember(key, length, id, reason, ending, detail)
-  redis.call(
-    'HSET', key, 'challenge_id', id, 'reason', reason, 'until', ending, 'detail', detail)
-  keep(key, length)
+-- A request as every verb is asked: its key; then how long, digest and what it does not keep.
+local function read_request(key, length, digest, redo)
+  return {key = key, length = tonumber(length), digest = digest, redo = redo}
+end
+
+local function keeps(request, reason)
+  if reason == 'REQUEST_PENDING' then return true end
+  for name in string.gmatch(request.redo, '%S+') do
+    if name == reason then return false end
+  end
+  return true
+end
+
+-- An outcome as it goes over the wire: challenge id, reason, until, detail, whether repeated.
+local function recall(request)
+  local found = look(request.key)
+  if not found then return nil end
+  if (found[1] or '') ~= request.digest then return {'', 'REQUEST_CONFLICT', '', '', ''} end
+  return {found[3], found[4], found[5], found[6], '1'}
+end
+
+local function remember(request, id, reason, ending, detail)
+  if keeps(request, reason) then
+    redis.call(
+      'HSET', request.key, 'digest', request.digest,
+      'challenge_id', id, 'reason', reason, 'until', ending, 'detail', detail)
+    keep(request.key, request.length)
+  else
+    redis.call('DEL', request.key)
+  end
   return {id, reason, ending, detail, ''}
 end

@@ -1,15 +1,17 @@
--- KEYS: standing, challenges, request.  ARGV: now, policy, keep, id, channel, digest.
-local now, policy, length = moment(ARGV[1]), read_policy(ARGV[2]), tonumber(ARGV[3])
-local id, channel, digest = ARGV[4], ARGV[5], ARGV[6]
+-- KEYS: standing, challenges, request.
+-- ARGV: now; of the request keep, digest, redo; then policy, id, channel, digest of the code.
+local now, policy = moment(ARGV[1]), read_policy(ARGV[5])
+local request = read_request(KEYS[3], ARGV[2], ARGV[3], ARGV[4])
+local id, channel, digest = ARGV[6], ARGV[7], ARGV[8]
 
-local known = recall(KEYS[3])
+local known = recall(request)
 if known then return known end
 local standing = load_standing(KEYS[1]) or {failures = 0, locks = 0, sends = {}}
 local latest = redis.call('HGET', KEYS[2], 'latest:' .. channel)
 local open = latest and load_challenge(KEYS[2], latest, now)
 
 local ending = lock_at(standing, now) or send_not_before(standing, channel, policy, now)
-if ending then return remember(KEYS[3], length, id, 'SEND_LIMITED', text(ending), '') end
+if ending then return remember(request, id, 'SEND_LIMITED', text(ending), '') end
 
 standing = sent(standing, channel, policy, now)
 save_standing(KEYS[1], standing)
@@ -37,7 +39,7 @@ if not (alive and policy.resend == 'reuse') then
   sweep(KEYS[2], now)
 end
 
-remember(KEYS[3], length, challenge.id, 'REQUEST_PENDING', '', '')
+remember(request, challenge.id, 'REQUEST_PENDING', '', '')
 return {
   challenge.id, text(challenge.issued_at), text(challenge.expires_at),
   text(challenge.tries), text(challenge.attempts), challenge.digest,

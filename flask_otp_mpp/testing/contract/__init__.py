@@ -11,6 +11,7 @@ pytest.register_assert_rewrite(
             "asking",
             "exactness",
             "faults",
+            "names",
             "sending",
             "sequences",
             "sharing",
@@ -22,6 +23,7 @@ pytest.register_assert_rewrite(
 from flask_otp_mpp.testing.contract.agreement import Agrees  # noqa: E402 - after the registration
 from flask_otp_mpp.testing.contract.exactness import Exactness  # noqa: E402
 from flask_otp_mpp.testing.contract.faults import BackendFaults  # noqa: E402
+from flask_otp_mpp.testing.contract.names import Names  # noqa: E402
 from flask_otp_mpp.testing.contract.sending import Sends  # noqa: E402
 from flask_otp_mpp.testing.contract.sequences import Attempts  # noqa: E402
 from flask_otp_mpp.testing.contract.sharing import Sharing  # noqa: E402
@@ -30,7 +32,7 @@ from flask_otp_mpp.testing.contract.suite import Races  # noqa: E402
 __all__ = ["BackendFaults", "SharedStoreContract", "StoreContract"]
 
 
-class StoreContract(Attempts, Sends, Exactness, Races, Agrees):
+class StoreContract(Attempts, Sends, Names, Exactness, Races, Agrees):
     """Test a store: inherit, and say in ``make`` how an empty one is made.
 
     ::

@@ -17,11 +17,28 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import (
+    UNCOMPARED,
+    Challenge,
+    Channel,
+    Claim,
+    Draft,
+    Outcome,
+    RequestKey,
+)
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import KEEP, RIGHT, START, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.asking import (
+    KEEP,
+    RIGHT,
+    START,
+    WRONG,
+    claim,
+    draft,
+    named,
+    request,
+)
 from flask_otp_mpp.testing.contract.model import Model
 from flask_otp_mpp.testing.contract.suite import Making
 
@@ -31,6 +48,9 @@ SUBJECTS = st.sampled_from(["alice", "alice", "alice", "bob"])
 CHANNELS = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
 CALLERS = st.sampled_from(["caller", "caller", "caller", "other"])
 DIGESTS = st.sampled_from([(RIGHT,), (WRONG,), (WRONG,), (WRONG, RIGHT), ()])
+# Most requests have no name of the caller's; few names, so that they meet.
+NAMES = st.sampled_from([None, None, None, "one", "two", "three"])
+REDO = st.sampled_from([frozenset(), UNCOMPARED, frozenset({Reason.SEND_LIMITED})])
 
 
 def policy(resend: Resend, failure_limit: int) -> Policy:
@@ -62,6 +82,7 @@ class Agreement(RuleBasedStateMachine):
         self.asked: list[tuple[Draft | Claim, timedelta]] = []
         self.unsettled: list[tuple[Draft, str, timedelta]] = []
         self.elapsed = timedelta()
+        self.names_end = KEEP
 
     def teardown(self) -> None:
         if hasattr(self, "made"):
@@ -80,9 +101,25 @@ class Agreement(RuleBasedStateMachine):
         assert found == expected, "the store and the rules disagree"
         return expected
 
-    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS)
-    def send(self, subject: str, caller: str, channel: Channel) -> None:
-        question = draft(subject, caller=caller, channel=channel)
+    def key(self, name: str | None, redo: frozenset[Reason], *asked: object) -> RequestKey:
+        """Name a request; a name stands for one request as long as it is remembered."""
+        if name is None:
+            return request()
+        if self.elapsed >= self.names_end:
+            self.names_end = self.elapsed + KEEP
+        return named(f"{name} until {self.names_end}", repr(asked), redo)
+
+    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS, name=NAMES, redo=REDO)
+    def send(
+        self,
+        subject: str,
+        caller: str,
+        channel: Channel,
+        name: str | None = None,
+        redo: frozenset[Reason] = frozenset(),
+    ) -> None:
+        key = self.key(name, redo, subject, caller, channel)
+        question = draft(subject, caller=caller, channel=channel, key=key)
         self.asked.append((question, self.elapsed))
         answer = self.ask(question)
         if isinstance(answer, Challenge):
@@ -103,12 +140,19 @@ class Agreement(RuleBasedStateMachine):
             for store in (self.store, self.model):
                 store.settle(question, Outcome(challenge_id, reason, detail))
 
-    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, digests=DIGESTS)
+    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, digests=DIGESTS, name=NAMES, redo=REDO)
     def verify(
-        self, data: st.DataObject, subject: str, caller: str, digests: tuple[bytes, ...]
+        self,
+        data: st.DataObject,
+        subject: str,
+        caller: str,
+        digests: tuple[bytes, ...],
+        name: str | None = None,
+        redo: frozenset[Reason] = frozenset(),
     ) -> None:
         known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
-        question = claim(known, *digests, subject=subject, caller=caller)
+        key = self.key(name, redo, subject, caller, known, digests)
+        question = claim(known, *digests, subject=subject, caller=caller, key=key)
         self.asked.append((question, self.elapsed))
         self.ask(question)
 
@@ -129,6 +173,23 @@ class Agreement(RuleBasedStateMachine):
         fresh = [question for question, at in self.asked if self.elapsed - at < KEEP]
         if fresh:
             self.ask(data.draw(st.sampled_from(fresh[-3:]) | st.sampled_from(fresh)))
+
+    @rule(name=NAMES, redo=REDO, reason=st.sampled_from(Reason))
+    def refuse_before_a_user_is_known(
+        self, name: str | None, redo: frozenset[Reason], reason: Reason
+    ) -> None:
+        key = self.key(name, redo, reason)
+        if key.named and key.keeps(reason):
+            outcome = Outcome("", reason, "no such thing")
+            found, expected = (at.remember(key, outcome) for at in (self.store, self.model))
+            assert found == expected, "the store and the rules disagree"
+
+    @rule(name=NAMES)
+    def recall(self, name: str | None) -> None:
+        key = self.key(name, frozenset())
+        if key.named:
+            found, expected = (at.recall(key.value) for at in (self.store, self.model))
+            assert found == expected, "the store and the rules disagree"
 
     @rule()
     def restart(self) -> None:

@@ -25,6 +25,15 @@ def request() -> RequestKey:
     return RequestKey(uuid.uuid4().hex, KEEP)
 
 
+def named(
+    name: str | None = None,
+    digest: str = "these parameters",
+    redo: frozenset[Reason] = frozenset(),
+) -> RequestKey:
+    """Return the key of a request whose name its caller chose."""
+    return RequestKey(name or uuid.uuid4().hex, KEEP, digest, redo)
+
+
 def draft(
     subject: str = "alice",
     *,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.budget import Standing
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason
@@ -19,11 +17,19 @@ class Model:
         self.clock = clock
         self.challenges: dict[str, Challenge] = {}
         self.standings: dict[str, Standing] = {}
-        self.answers: dict[str, Outcome] = {}
+        self.records: dict[str, Record] = {}
+
+    def recall(self, request: str) -> Record | None:
+        return self.records.get(request)
+
+    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+        if request.value in self.records:
+            return self.records[request.value].answer(request)
+        return self._note(request, outcome, "")
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        if draft.request.value in self.answers:
-            return replace(self.answers[draft.request.value], repeated=True)
+        if draft.request.value in self.records:
+            return self.records[draft.request.value].answer(draft.request)
         place = (draft.subject, draft.caller, draft.channel)
         decided = rules.reserve(
             draft,
@@ -37,23 +43,22 @@ class Model:
             ],
         )
         if isinstance(decided, Outcome):
-            self.answers[draft.request.value] = decided
-            return decided
+            return self._note(draft.request, decided, draft.subject)
         for challenge in (*decided.closed, decided.challenge):
             self.challenges[challenge.id] = challenge
         self.standings[draft.subject] = decided.standing
         pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
-        self.answers[draft.request.value] = pending
+        self._note(draft.request, pending, draft.subject)
         return decided.challenge
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
-        self.answers[draft.request.value] = outcome
+        self._note(draft.request, outcome, draft.subject)
         if outcome.reason is not None and draft.id in self.challenges:
             self.challenges[draft.id] = self.challenges[draft.id].closed(self.clock())
 
     def spend(self, claim: Claim, policy: Policy) -> Outcome:
-        if claim.request.value in self.answers:
-            return replace(self.answers[claim.request.value], repeated=True)
+        if claim.request.value in self.records:
+            return self.records[claim.request.value].answer(claim.request)
         decided = rules.spend(
             claim,
             policy,
@@ -62,11 +67,16 @@ class Model:
             challenge=self.challenges.get(claim.id),
         )
         if isinstance(decided, Outcome):
-            return decided
+            return self._note(claim.request, decided, claim.subject)
         self.challenges[claim.id] = decided.challenge
         self.standings[claim.subject] = decided.standing
-        self.answers[claim.request.value] = decided.outcome
-        return decided.outcome
+        return self._note(claim.request, decided.outcome, claim.subject)
+
+    def _note(self, request: RequestKey, outcome: Outcome, subject: str) -> Outcome:
+        self.records.pop(request.value, None)
+        if request.keeps(outcome.reason):
+            self.records[request.value] = Record(outcome, request.digest, subject)
+        return outcome
 
     def pardon(self, subject: str) -> bool:
         standing = self.standings.get(subject, Standing())

@@ -1,0 +1,2 @@
+-- KEYS: a name, or a user's request.
+return look(KEYS[1])

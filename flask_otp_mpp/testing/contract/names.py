@@ -1,0 +1,185 @@
+"""A name that a caller gave to a request stands for that request and for no other one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from flask_otp_mpp.core.challenge import (
+    UNCOMPARED,
+    Challenge,
+    Draft,
+    Outcome,
+    Record,
+    RequestKey,
+)
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.testing.contract.asking import (
+    POLICY,
+    QUICK,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    named,
+    opened,
+)
+from flask_otp_mpp.testing.contract.race import THREADS, together, unhurried
+from flask_otp_mpp.testing.contract.suite import Making
+
+CONFLICT = Outcome("", Reason.REQUEST_CONFLICT)
+
+
+def other(key: RequestKey) -> RequestKey:
+    """Return a key of the same name, with other parameters."""
+    return replace(key, digest="other parameters")
+
+
+class Names(Making):
+    """Claims about requests that callers name: AMS and Google do."""
+
+    def test_a_named_send_is_found_by_its_name(self, store: Store) -> None:
+        """S10: with user and challenge, from its reservation on, also after a restart."""
+        key = named()
+        assert store.recall(key.value) is None
+        asked = draft(key=key)
+        store.reserve(asked, POLICY)
+        pending = Outcome(asked.id, Reason.REQUEST_PENDING)
+        assert self.restart(store).recall(key.value) == Record(pending, key.digest, "alice")
+        store.settle(asked, Outcome(asked.id))
+        assert self.restart(store).recall(key.value) == Record(
+            Outcome(asked.id), key.digest, "alice"
+        )
+
+    def test_a_repeat_of_a_named_send_gets_its_answer(self, store: Store) -> None:
+        """S10: one reservation for however many repeats."""
+        asked = draft(key=named())
+        assert isinstance(store.reserve(asked, QUICK), Challenge)
+        store.settle(asked, Outcome(asked.id))
+        for _ in range(5):
+            repeat = self.restart(store).reserve(draft(key=asked.request), QUICK)
+            assert repeat == Outcome(asked.id, repeated=True)
+
+    @pytest.mark.parametrize("subject", ["alice", "bob"])
+    def test_a_name_is_bound_to_its_parameters(self, store: Store, subject: str) -> None:
+        """S10: other parameters are a conflict, of the same user or of another one."""
+        asked = draft(key=named())
+        reserved = store.reserve(asked, QUICK)
+        assert isinstance(reserved, Challenge)
+        store = self.restart(store)
+        assert store.reserve(draft(subject, key=other(asked.request)), QUICK) == CONFLICT
+        wrong = claim(reserved.id, RIGHT, subject=subject, key=other(asked.request))
+        assert store.spend(wrong, QUICK) == CONFLICT
+        assert store.remember(other(asked.request), Outcome("", Reason.TOKEN_INVALID)) == CONFLICT
+        assert answer(store, reserved, RIGHT) is None  # nothing was spent, closed or replaced
+        assert isinstance(store.reserve(draft("bob"), POLICY), Challenge)
+
+    def test_a_named_attempt_is_compared_once(self, store: Store) -> None:
+        """S10: and its name can't be used for another guess."""
+        challenge = opened(store)
+        wrong = claim(challenge.id, WRONG, key=named())
+        for repeated in (False, True, True):
+            found = store.spend(wrong, POLICY)
+            assert (found.reason, found.repeated) == (Reason.CODE_UNMATCHED, repeated)
+            store = self.restart(store)
+        right = claim(challenge.id, RIGHT, key=other(wrong.request))
+        assert store.spend(right, POLICY) == CONFLICT
+        for _ in range(3):
+            assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
+        assert answer(store, challenge, RIGHT) is None  # so four were counted
+
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_an_attempt_that_was_not_compared_is_remembered_if_its_key_says_so(
+        self, store: Store, kept: bool
+    ) -> None:
+        """S10: a final answer stays what it was; another is judged anew."""
+        unknown = claim(
+            "no such challenge", RIGHT, key=named(redo=frozenset() if kept else UNCOMPARED)
+        )
+        challenge = opened(store)
+        refused = store.spend(unknown, POLICY)
+        assert (refused.reason, refused.repeated) == (Reason.CHALLENGE_UNKNOWN, False)
+        assert self.restart(store).spend(unknown, POLICY).repeated is kept
+        found = store.spend(claim(challenge.id, RIGHT, key=other(unknown.request)), POLICY)
+        assert found == (CONFLICT if kept else Outcome(challenge.id))
+
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_a_limited_send_is_remembered_if_its_key_says_so(
+        self, store: Store, kept: bool
+    ) -> None:
+        """S10, S2."""
+        opened(store)
+        key = named(redo=frozenset() if kept else frozenset({Reason.SEND_LIMITED}))
+        first = store.reserve(draft(key=key), POLICY)
+        assert isinstance(first, Outcome)
+        assert first.reason is Reason.SEND_LIMITED
+        again = self.restart(store).reserve(draft(key=key), QUICK)
+        assert isinstance(again, Outcome) is kept
+
+    @pytest.mark.parametrize("kept", [True, False])
+    def test_a_failed_delivery_is_remembered_if_its_key_says_so(
+        self, store: Store, kept: bool
+    ) -> None:
+        """S4, S10: its challenge is closed either way."""
+        redo = frozenset() if kept else frozenset({Reason.DELIVERY_REFUSED})
+        asked = draft(key=named(redo=redo))
+        reserved = store.reserve(asked, QUICK)
+        assert isinstance(reserved, Challenge)
+        refusal = Outcome(asked.id, Reason.DELIVERY_REFUSED, "landline")
+        store.settle(asked, refusal)
+        assert answer(store, reserved, RIGHT) is Reason.CHALLENGE_CLOSED
+        store = self.restart(store)
+        assert (store.recall(asked.request.value) is not None) is kept
+        again = store.reserve(draft(key=asked.request), QUICK)
+        if kept:
+            assert again == replace(refusal, repeated=True)
+        else:
+            assert isinstance(again, Challenge)
+            assert again.id != reserved.id
+
+    def test_what_was_refused_before_a_user_was_known_is_remembered(self, store: Store) -> None:
+        """S10: the first answer counts, and nobody is reserved a code by that name."""
+        key = named()
+        refusal = Outcome("", Reason.TOKEN_EXPIRED, "a detail")
+        assert store.remember(key, refusal) == refusal
+        store = self.restart(store)
+        later = store.remember(key, Outcome("", Reason.USER_MISSING))
+        assert later == replace(refusal, repeated=True)
+        assert store.reserve(draft(key=key), POLICY) == replace(refusal, repeated=True)
+        assert store.recall(key.value) == Record(refusal, key.digest)
+
+    def test_a_refusal_comes_too_late_for_a_request_that_was_granted(self, store: Store) -> None:
+        """S10: the user lookup may fail for a repeat; the first answer stands."""
+        asked = draft(key=named())
+        store.reserve(asked, POLICY)
+        store.settle(asked, Outcome(asked.id))
+        found = store.remember(asked.request, Outcome("", Reason.TOKEN_EXPIRED))
+        assert found == Outcome(asked.id, repeated=True)
+
+    def test_of_many_repeats_of_a_named_send_one_is_reserved(self, store: Store) -> None:
+        """S1, S10: the same name and parameters, 32 times at once."""
+        key = named()
+        reasons = _race(store, [draft(key=key) for _ in range(THREADS)])
+        assert reasons == {None: 1, Reason.REQUEST_PENDING: THREADS - 1}
+
+    def test_of_many_users_under_one_name_one_is_reserved(self, store: Store) -> None:
+        """S1, S10: one name for 32 users at once is one send and 31 conflicts."""
+        key = named()
+        users = [f"user {number}" for number in range(THREADS)]
+        asked = [draft(user, key=replace(key, digest=f"of {user}")) for user in users]
+        assert _race(store, asked) == {None: 1, Reason.REQUEST_CONFLICT: THREADS - 1}
+        record = store.recall(key.value)
+        assert record is not None
+        assert record.subject in users
+        assert record.outcome.reason is Reason.REQUEST_PENDING
+
+
+def _race(store: Store, drafts: list[Draft]) -> Counter[Reason | None]:
+    """Reserve at the same moment; count what came of it, None for a challenge to deliver."""
+    found = together([partial(store.reserve, asked, unhurried(QUICK)) for asked in drafts])
+    return Counter(one.reason if isinstance(one, Outcome) else None for one in found)

@@ -1,0 +1,86 @@
+"""A purge keeps out of the way: its steps are small, and it waits for nobody's row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import sqlalchemy as sa
+
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.tables import challenges
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, answer, opened
+from tests.stores.on_server import tables_at
+from tests.stores.servers import mysql_url, postgresql_url
+
+ROWS: Final = 450
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemyStore]:
+    if request.param == "sqlite":
+        store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
+        store.create_tables()
+        yield store
+        store.engine.dispose()
+        return
+    at = postgresql_url if request.param == "postgresql" else mysql_url
+    with tables_at(at("purge")) as url:
+        store = SQLAlchemyStore(url, FrozenClock())
+        yield store
+        store.engine.dispose()
+
+
+def fill(store: SQLAlchemyStore) -> Challenge:
+    """Leave many challenges of two days ago; return the last."""
+    old = opened(store)
+    clock = store._clock
+    assert isinstance(clock, FrozenClock)
+    with store.engine.begin() as db:
+        more = [asdict(replace(old, id=f"id {number}")) for number in range(ROWS - 1)]
+        db.execute(sa.insert(challenges), more)
+    clock.forward(days=2)
+    return replace(old, id=f"id {ROWS - 2}")
+
+
+def deleted(store: SQLAlchemyStore, batch: int) -> list[int]:
+    """Purge; return how many challenges each statement has deleted."""
+    counts: list[int] = []
+
+    def count(_db: Any, cursor: Any, text: str, *_: Any) -> None:
+        if text.startswith("DELETE FROM otp_mpp_challenges"):
+            counts.append(cursor.rowcount)
+
+    sa.event.listen(store.engine, "after_cursor_execute", count)
+    assert store.purge(POLICY, batch=batch) == sum(counts) + 2  # the request and the standing
+    return counts
+
+
+def test_a_step_deletes_a_batch_and_on_sqlite_not_too_many(store: SQLAlchemyStore) -> None:
+    """T5: all that write to one file wait for one another."""
+    fill(store)
+    sqlite = store.engine.dialect.name == "sqlite"
+    assert deleted(store, 400) == ([200, 200, 50] if sqlite else [400, 50])
+
+
+def test_a_smaller_batch_is_kept_to(store: SQLAlchemyStore) -> None:
+    """T5: no step takes more rows than it was told."""
+    fill(store)
+    assert deleted(store, 150) == [150, 150, 150, 0]
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_row_that_somebody_works_on_is_left_to_the_next_purge(store: SQLAlchemyStore) -> None:
+    """T5: and is not waited for."""
+    last = fill(store)
+    young = opened(store, "bob")
+    with store.engine.begin() as db:
+        db.execute(sa.select(challenges).where(challenges.c.id == last.id).with_for_update())
+        assert sum(deleted(store, 100)) == ROWS - 1
+    assert store.purge(POLICY) == 1
+    assert answer(store, young, RIGHT) is None
