@@ -12,7 +12,7 @@ from flask.cli import AppGroup
 
 from example_app import instance
 from example_app.otp import TOKEN_LIFE, access_tokens
-from example_app.records import Grant, User, records
+from example_app.records import Grant, User, grant_in_force, records
 from flask_otp_mpp.signing.tokens import SEND_OTP
 
 wallet = AppGroup("wallet", help="Prepare a trial: keys, users, access tokens.")
@@ -63,8 +63,7 @@ def revoke(user: str) -> None:
 def _grant_of(user: str) -> Grant:
     """Return the grant in force of a user; a user who has none grants anew."""
     with records() as session, session.begin():
-        in_force = sa.select(Grant).where(Grant.user_id == user, Grant.revoked.is_(False))
-        grant = session.scalars(in_force).first()
+        grant = grant_in_force(session, user)
         if grant is None and session.get(User, user) is None:
             raise click.UsageError(f"there is no user {user!r}; `wallet users` lists them")
         if grant is None:

@@ -19,6 +19,7 @@ from flask_otp_mpp.signing.keys import one_line, private_pem
 
 CLIENT_ID = "SANDBOX_5YC47N2ZQHJ004124"
 PSP_ID = "1022172000000000000"
+MERCHANT_ID = "SANDBOX_5Y37R2M8ZQKT004711"
 
 CONFIG = Template('''\
 """How this wallet is set up; made by `flask --app example_app wallet setup`, yours to change.
@@ -39,13 +40,16 @@ OTP_MPP_PEPPER = "$pepper"
 OTP_MPP_PRIVATE_KEYS = {"1": str(here / "wallet.pem")}
 OTP_MPP_ALIPAYPLUS_PSP_ID = "$psp_id"
 OTP_MPP_ALIPAYPLUS_CLIENTS = {"$client_id": {"1": str(here / "alipayplus.pub")}}
+OTP_MPP_AMS_CLIENTS = {"$merchant_id": {"1": str(here / "merchant.pub")}}
 ''')
 
 FILES = (
     "wallet.pem",  # the wallet's private key, by which it signs its answers
-    "wallet.pub",  # its public key, as uploaded to Alipay+
+    "wallet.pub",  # its public key, as uploaded to Alipay+ and given to merchants
     "alipayplus.pem",  # the private key of an Alipay+ to play with; a real one keeps it to itself
     "alipayplus.pub",  # its public key, as downloaded from Alipay+
+    "merchant.pem",  # the private key of a merchant to play with
+    "merchant.pub",  # its public key, as the merchant gave it
     "wallet.db",
     "otp.db",
     "config.py",
@@ -58,7 +62,7 @@ def fill(folder: Path) -> list[str]:
         return []
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = [name for name in FILES if not (folder / name).exists()]
-    for owner in ("wallet", "alipayplus"):
+    for owner in ("wallet", "alipayplus", "merchant"):
         if f"{owner}.pem" in missing:
             key = rsa.generate_private_key(65537, 2048)
             _write(folder / f"{owner}.pem", private_pem(key))
@@ -70,6 +74,7 @@ def fill(folder: Path) -> list[str]:
         pepper=secrets.token_urlsafe(48),
         client_id=CLIENT_ID,
         psp_id=PSP_ID,
+        merchant_id=MERCHANT_ID,
     )
     _write(folder / "config.py", config.encode())
     return missing

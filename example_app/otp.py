@@ -9,12 +9,22 @@ from datetime import UTC, datetime, timedelta
 
 from flask import current_app
 
-from example_app.records import Grant, PhoneMessage, User, records
-from flask_otp_mpp import AccessTokens, AlipayPlus, Channel, Message, OtpMpp, Reason, refuse
+from example_app.records import Grant, PhoneMessage, User, grant_in_force, records
+from flask_otp_mpp import (
+    AccessTokens,
+    AlipayPlus,
+    Ams,
+    Channel,
+    Message,
+    OtpMpp,
+    Reason,
+    Subject,
+    refuse,
+)
 
 TOKEN_LIFE = timedelta(days=30)
 
-otp = OtpMpp(AlipayPlus)
+otp = OtpMpp(AlipayPlus, Ams)
 
 
 def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
@@ -35,6 +45,20 @@ def user_of(access_token: str) -> User | None:
         if grant is None or grant.revoked:
             return None  # is answered as an invalid token
         user = session.get(User, grant.user_id)
+    return _in_good_standing(user)
+
+
+@otp.user_loader(Subject)
+def user_meanwhile(user_id: str) -> User:
+    """Judge a user to whom a code was sent again: a merchant sends no token with the code."""
+    with records() as session:
+        user = session.get(User, user_id)
+        if user is not None and grant_in_force(session, user_id) is None:
+            refuse(Reason.TOKEN_INVALID)
+    return _in_good_standing(user)
+
+
+def _in_good_standing(user: User | None) -> User:
     if user is None:
         refuse(Reason.USER_MISSING)
     if user.frozen:

@@ -69,6 +69,12 @@ def records() -> Session:
     return Session(cast(sa.Engine, current_app.extensions["records"]), expire_on_commit=False)
 
 
+def grant_in_force(session: Session, user_id: str) -> Grant | None:
+    """Return what a user has granted and not revoked."""
+    in_force = sa.select(Grant).where(Grant.user_id == user_id, Grant.revoked.is_(False))
+    return session.scalars(in_force).first()
+
+
 def newest_messages(count: int = 50) -> Sequence[PhoneMessage]:
     """Return what the users received last, newest first."""
     with records() as session:

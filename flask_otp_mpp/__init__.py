@@ -1,30 +1,43 @@
 """Everything that a wallet needs stands here; what is not here is not promised."""
 
+from typing import TYPE_CHECKING, Any
+
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.config import ConfigurationError
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, Store, StoreError
+from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject
 from flask_otp_mpp.protocols.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.ams import Ams
 from flask_otp_mpp.protocols.base import Event, Operation
+from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
 from flask_otp_mpp.web.extension import OtpMpp, state_of
 from flask_otp_mpp.web.signals import otp_refused, otp_sent, otp_verified, user_locked
 
+if TYPE_CHECKING:
+    from flask_otp_mpp.stores.redis import RedisStore as RedisStore
+
 __all__ = [
+    "AccessToken",
     "AccessTokens",
     "AlipayPlus",
+    "Ams",
+    "AssociationId",
     "Channel",
     "Clock",
     "ConfigurationError",
     "Event",
+    "GoogleStandardPayments",
     "MemoryStore",
     "Message",
     "Operation",
     "OtpMpp",
+    "PhoneNumber",
     "Policy",
     "Reason",
     "Refused",
@@ -32,6 +45,8 @@ __all__ = [
     "Signer",
     "Store",
     "StoreError",
+    "Subject",
+    "UnfitStore",
     "otp_refused",
     "otp_sent",
     "otp_verified",
@@ -39,3 +54,17 @@ __all__ = [
     "state_of",
     "user_locked",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Bring in RedisStore when it is asked for: only who uses it needs redis-py."""
+    if name != "RedisStore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from flask_otp_mpp.stores.redis import RedisStore  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"RedisStore needs redis-py: pip install 'flask-otp-mpp[redis]' ({error})",
+            name=error.name,
+        ) from None
+    return RedisStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,6 +24,7 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller, Answer
 from flask_otp_mpp.callers.transport import Transport, over_wsgi
+from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import FrozenClock, Inbox
 from flask_otp_mpp.web.assembly import State
@@ -133,6 +134,13 @@ def settings(store: str = "memory://", **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def make_tables(url: str) -> None:
+    """Make the tables of a SQL store, as ``flask otp-mpp init-db`` does."""
+    store = SQLAlchemyStore(url)
+    store.create_tables()
+    store.engine.dispose()
+
+
 def open_wallet(
     *,
     store: str = "memory://",
@@ -140,11 +148,12 @@ def open_wallet(
     finish: Callable[[Flask], None] = lambda app: None,
     sender: Callable[[User, Message], None] | None = None,
     loader: Callable[[str], Any] = load_user,
+    protocols: Sequence[type[WireProtocol]] = (AlipayPlus,),
     options: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
     **changed: Any,
 ) -> Wallet:
-    """Open a wallet.
+    """Open a wallet; a SQLite file gets its tables before.
 
     :param prepare: is called with the app before the extension gets it, ``finish`` after it.
     :param options: arguments for OtpMpp.
@@ -152,16 +161,15 @@ def open_wallet(
     :param changed: settings by their key.
     """
     clock, inbox = FrozenClock(), Inbox()
-    otp = OtpMpp(AlipayPlus, clock=clock, **(options or {}))
+    otp = OtpMpp(*protocols, clock=clock, **(options or {}))
     otp.user_loader(loader)
     otp.sender(Channel.MOBILE)(sender or inbox)
     otp.sender(Channel.EMAIL)(sender or inbox)
     app = Flask("tests.wallet")
     app.config.update(settings(store, **changed), **(config or {}))
+    if store.startswith("sqlite:////"):
+        make_tables(store)
     prepare(app, otp)
     otp.init_app(app)
     finish(app)
-    state = state_of(app)
-    if isinstance(state.store, SQLAlchemyStore):
-        state.store.create_tables()
     return Wallet(app, otp, inbox, clock)

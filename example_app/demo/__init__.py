@@ -1,1 +1,1 @@
-"""Alipay+ is played against the wallet over HTTP, and every answer must be as it should."""
+"""Alipay+ and a merchant are played against the wallet, and every answer must be as it should."""

@@ -16,12 +16,14 @@ import click
 
 from example_app import create_app, instance
 from example_app.demo.server import ROOT, NotServing, serving
-from example_app.demo.story import BrokenOff, Step, tell
+from example_app.demo.story import BrokenOff, Step, tell, tell_of_merchant
 from example_app.demo.transcript import as_data, as_text
 from example_app.otp import access_tokens
 from example_app.records import Grant, User, records
 from flask_otp_mpp import ConfigurationError
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
+from flask_otp_mpp.callers.ams import AmsCaller
+from flask_otp_mpp.callers.signed import Signing
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 
@@ -37,15 +39,16 @@ from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 )
 @click.option("--json", "for_programs", is_flag=True, help="Print the transcript as JSON.")
 def demo(*, url: str | None, home: Path, for_programs: bool) -> None:
-    """Play Alipay+ against the example wallet, and check every answer and its signature.
+    """Play Alipay+ and a merchant against the example wallet, and check every signed answer.
 
     Without options it makes the keys and databases that are missing under instance/, serves the
     wallet on a free port of this machine, and stops it in the end. Alipay+ asks for a code for a
     new user, presents a wrong one, the right one, the right one again, forges a signature, and
-    calls what there is not.
+    calls what there is not. The merchant asks for a code, asks again under the same name, and
+    presents a wrong one and the right one.
 
-    The exit status is 0 if each answer was the expected one and was signed by the wallet, and 1 if
-    not, or if the wallet did not come up.
+    The exit status is 0 if each answer was the expected one and was signed by the wallet, and no
+    message was sent twice; and 1 if not, or if the wallet did not come up.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a killed demo cleans up
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -88,16 +91,22 @@ def _play(address: str, home: Path) -> Iterator[Step]:
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--url") from None
     alipayplus = AlipayPlusCaller(
-        wallet,
-        client_id=instance.CLIENT_ID,
-        key=load_private_key(str(home / "alipayplus.pem")),
-        server_keys={"1": load_public_key(str(home / "wallet.pub"))},
-        psp_id=instance.PSP_ID,
+        wallet, psp_id=instance.PSP_ID, **_signing(home, instance.CLIENT_ID, "alipayplus.pem")
     )
+    merchant = AmsCaller(wallet, **_signing(home, instance.MERCHANT_ID, "merchant.pem"))
     try:
         yield from tell(alipayplus, wallet, *_new_user(home))
+        yield from tell_of_merchant(merchant, wallet, *_new_user(home))
     except (OSError, http.client.HTTPException) as error:
         raise BrokenOff(f"the wallet at {address} can't be reached: {error}") from None
+
+
+def _signing(home: Path, client: str, key: str) -> Signing:
+    return {
+        "client_id": client,
+        "key": load_private_key(str(home / key)),
+        "server_keys": {"1": load_public_key(str(home / "wallet.pub"))},
+    }
 
 
 def _new_user(home: Path) -> tuple[str, str]:

@@ -1,14 +1,17 @@
-"""The story of one code, as Alipay+ lives through it: what it asks and what it must be answered."""
+"""The stories of two codes, as Alipay+ and a merchant live through them: questions and answers."""
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller, Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
+from flask_otp_mpp.callers.ams import AmsCaller
+from flask_otp_mpp.callers.signed import SignedAnswer
 from flask_otp_mpp.callers.transport import Call, Transport
 
 Result: TypeAlias = tuple[str, str]  # resultCode and resultStatus
@@ -18,6 +21,10 @@ UNMATCHED: Result = ("OTP_VERIFY_UNMATCHED", "F")
 USED_UP: Result = ("VERIFY_REQUEST_ID_INVALID", "F")
 FORGED: Result = ("INVALID_SIGNATURE", "F")
 NO_SUCH_API: Result = ("NO_INTERFACE_DEF", "F")
+MERCHANT_UNMATCHED: Result = ("VERIFY_UNMATCHED", "F")
+
+ALIPAYPLUS = "Alipay+"
+MERCHANT = "A merchant"
 
 
 class BrokenOff(Exception):
@@ -26,11 +33,17 @@ class BrokenOff(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Hold one thing that Alipay+ did, and the answer beside the one that it must get."""
+    """Hold one thing that somebody did, and the answer beside the one that they must get.
 
+    :param messages: if that matters, how many messages the user's phone had received by then, and
+        how many it should have.
+    """
+
+    who: str
     deed: str
     expected: Result
-    answer: Answer
+    answer: SignedAnswer
+    messages: tuple[int, int] | None = None
 
     @property
     def got(self) -> Result:
@@ -44,56 +57,108 @@ class Step:
             self.answer.response.status == 200
             and self.answer.verified
             and self.got == self.expected
+            and (self.messages is None or self.messages[0] == self.messages[1])
         )
 
 
 def tell(alipayplus: AlipayPlusCaller, wallet: Transport, token: str, phone: str) -> Iterator[Step]:
-    """Play the story, one step after the other.
+    """Play the story of Alipay+, one step after the other.
 
     :param wallet: how the page with the phone's messages is reached.
     :param token: an access token of the user.
     :param phone: the user's number, at which the code arrives.
     :raises BrokenOff: if no code is sent or none arrives.
     """
-    asked = Step("asks the wallet to send its user a code", SUCCESS, alipayplus.send(token))
+    sent = alipayplus.send(token)
+    asked = Step(ALIPAYPLUS, "asks the wallet to send its user a code", SUCCESS, sent)
     yield asked
     if asked.got != SUCCESS:
         raise BrokenOff("no code was sent, so none can be verified")
-    request_id = asked.answer.verify_request_id
-    code = _read_code(wallet, phone)
-    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    request_id = sent.verify_request_id
+    code = _code_on(wallet, phone)
+    wrong = _wrong(code)
     yield Step(
+        ALIPAYPLUS,
         f"presents {wrong}, which is wrong",
         UNMATCHED,
         alipayplus.verify(token, request_id, wrong),
     )
     yield Step(
+        ALIPAYPLUS,
         f"presents {code}, as the user read it on the phone",
         SUCCESS,
         alipayplus.verify(token, request_id, code),
     )
     yield Step(
+        ALIPAYPLUS,
         f"presents {code} a second time",
         USED_UP,
         alipayplus.verify(token, request_id, code),
     )
     yield Step(
+        ALIPAYPLUS,
         "sends a request whose signature was forged",
         FORGED,
         alipayplus.send(token, tamper="signature"),
     )
     yield Step(
+        ALIPAYPLUS,
         "calls an API that there is not",
         NO_SUCH_API,
         alipayplus.call("/forgetOTP", {"accessToken": token}),
     )
 
 
-def _read_code(wallet: Transport, phone: str) -> str:
+def tell_of_merchant(
+    merchant: AmsCaller, wallet: Transport, token: str, phone: str
+) -> Iterator[Step]:
+    """Play the story of a merchant: the same as :func:`tell` for another user and protocol."""
+    name = f"AUTH_{secrets.token_hex(8)}"
+    asked = Step(
+        MERCHANT, "asks for a code, under a name of its own", SUCCESS, merchant.init(token, name)
+    )
+    yield asked
+    if asked.got != SUCCESS:
+        raise BrokenOff("no code was sent, so none can be verified")
+    code = _code_on(wallet, phone)
+    again = merchant.init(token, name)
+    yield Step(
+        MERCHANT,
+        "asks again under that name, as if the answer had got lost",
+        SUCCESS,
+        again,
+        (len(_texts_on(wallet, phone)), 1),
+    )
+    wrong = _wrong(code)
+    yield Step(
+        MERCHANT,
+        f"presents {wrong}, which is wrong",
+        MERCHANT_UNMATCHED,
+        merchant.verify(name, wrong),
+    )
+    yield Step(
+        MERCHANT,
+        f"presents {code}, as the user read it on the phone",
+        SUCCESS,
+        merchant.verify(name, code),
+    )
+
+
+def _wrong(code: str) -> str:
+    return code[:-1] + str((int(code[-1]) + 1) % 10)
+
+
+def _code_on(wallet: Transport, phone: str) -> str:
+    found = re.search(r"\d{6,}", next(iter(_texts_on(wallet, phone)), ""))
+    if found is None:
+        raise BrokenOff(f"the wallet's page /phone.json shows no code for {phone}")
+    return found[0]
+
+
+def _texts_on(wallet: Transport, phone: str) -> list[str]:
+    """Return what a phone has received, newest first."""
     page = wallet(Call("GET", "/phone.json", {}, b""))
     try:
-        texts = [entry["text"] for entry in json.loads(page.body) if entry["address"] == phone]
-        code: str = re.findall(r"\d{6,}", texts[0])[0]
+        return [str(entry["text"]) for entry in json.loads(page.body) if entry["address"] == phone]
     except (ValueError, LookupError, TypeError):
-        raise BrokenOff(f"the wallet's page /phone.json shows no code for {phone}") from None
-    return code
+        return []

@@ -12,13 +12,15 @@ SIGNED_HEADERS = ("client-id", "response-time", "signature")
 
 def as_text(number: int, step: Step) -> str:
     """Write a step for people."""
-    return "\n".join([f"{number}. Alipay+ {step.deed}.", *(f"   {line}" for line in _lines(step))])
+    title = f"{number}. {step.who} {step.deed}."
+    return "\n".join([title, *(f"   {line}" for line in _lines(step))])
 
 
 def as_data(step: Step) -> dict[str, Any]:
     """Write a step for programs; nothing is shortened."""
     call, response = step.answer.call, step.answer.response
     return {
+        "who": step.who,
         "deed": step.deed,
         "request": {"line": f"{call.method} {call.uri}", "body": call.body.decode()},
         "answer": {
@@ -27,6 +29,7 @@ def as_data(step: Step) -> dict[str, Any]:
             "body": response.body.decode(errors="replace"),
         },
         "expected": dict(zip(("resultCode", "resultStatus"), step.expected, strict=True)),
+        "messages": step.messages and dict(zip(("got", "expected"), step.messages, strict=True)),
         "signatureHolds": step.answer.verified,
         "asExpected": step.holds,
     }
@@ -44,6 +47,9 @@ def _lines(step: Step) -> Iterator[str]:
     yield f"{_tick(good=answer.verified)} the signature {signature} under the wallet's public key"
     expected, got = _written(step.expected), _written(step.got)
     yield f"{_tick(good=step.expected == step.got)} expected {expected}, got {got}"
+    if step.messages is not None:
+        arrived, due = step.messages
+        yield f"{_tick(good=arrived == due)} messages on the phone: expected {due}, got {arrived}"
 
 
 def _tick(*, good: bool) -> str:

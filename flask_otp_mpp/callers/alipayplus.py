@@ -1,122 +1,49 @@
-"""Alipay+ as a wallet meets it: signs what it sends, believes only what is signed, can do wrong."""
+"""Alipay+ as a wallet meets it: sendOTP and verifyOTP, signed."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Unpack
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+from flask_otp_mpp.callers.signed import SignedAnswer, SignedCaller, Signing, Tamper
+from flask_otp_mpp.callers.transport import Transport
 
-from flask_otp_mpp.callers.transport import Call, Response, Transport
-from flask_otp_mpp.core.ports import Clock, utc_now
-from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import LocalSigner
-from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
-
-Tamper: TypeAlias = Literal[
-    "body",
-    "path",
-    "query",
-    "method",
-    "time",
-    "client",
-    "key",
-    "key-version",
-    "signature",
-    "algorithm",
-    "testing-signature",
-    "no-signature",
-    "no-client",
-    "no-time",
-    "media-type",
-    "stale",
-]
 PREFIX: Final = "/aps/api/v1/users"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Hold an answer and whether it can be believed.
-
-    :param string_to_sign: what the request's signature covers.
-    :param verified: whether the answer names this client and its signature holds under the
-        wallet's key of the version that it names.
-    """
-
-    call: Call = field(repr=False)
-    response: Response = field(repr=False)
-    string_to_sign: str = field(repr=False)
-    verified: bool
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The body; empty if it is no JSON object."""
-        try:
-            value = json.loads(self.response.body)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    @property
-    def code(self) -> str:
-        """The resultCode; empty if the answer has none."""
-        return self._result("resultCode")
-
-    @property
-    def status(self) -> str:
-        """The resultStatus."""
-        return self._result("resultStatus")
-
-    @property
-    def message(self) -> str:
-        """The resultMessage."""
-        return self._result("resultMessage")
+class Answer(SignedAnswer):
+    """Hold an answer of sendOTP or verifyOTP."""
 
     @property
     def verify_request_id(self) -> str:
         """The verifyRequestId of a granted sendOTP."""
         return str(self.json.get("verifyRequestId", ""))
 
-    def _result(self, name: str) -> str:
-        result = self.json.get("result")
-        return str(result.get(name, "")) if isinstance(result, dict) else ""
 
-
-class AlipayPlusCaller:
+class AlipayPlusCaller(SignedCaller[Answer]):
     """Call sendOTP and verifyOTP as Alipay+ does.
 
-    :param transport: how the wallet is reached.
-    :param key: signs the requests.
-    :param server_keys: the wallet's public keys by version; an answer is checked by the key of
-        the version that it names.
+    :param psp_id: by which the wallet is addressed, for an acquirer.
+    :param signing: client id and keys, as :class:`~flask_otp_mpp.callers.signed.SignedCaller` takes
+        them.
     """
+
+    paths = ("/sendOTP", "/verifyOTP")
+    answers = Answer
 
     def __init__(
         self,
         transport: Transport,
         *,
-        client_id: str,
-        key: rsa.RSAPrivateKey,
-        server_keys: Mapping[str, rsa.RSAPublicKey],
-        key_version: str = "1",
         psp_id: str,
         acquirer_id: str = "1022188000000000000",
         prefix: str = PREFIX,
-        clock: Clock = utc_now,
+        **signing: Unpack[Signing],
     ) -> None:
-        self._transport = transport
-        self._client_id = client_id
-        self._key = key
-        self._server_keys = dict(server_keys)
-        self._key_version = key_version
+        super().__init__(transport, prefix=prefix, **signing)
         self._psp_id = psp_id
         self._acquirer_id = acquirer_id
-        self._prefix = prefix
-        self._clock = clock
 
     def send(self, token: str, *, tamper: Tamper | None = None, **fields: Any) -> Answer:
         """Call sendOTP.
@@ -139,101 +66,5 @@ class AlipayPlusCaller:
         answer = {"verifyRequestId": verify_request_id, "otpCode": code}
         return self.call("/verifyOTP", {**self._common(token), **answer, **fields}, tamper=tamper)
 
-    def call(
-        self, path: str, payload: Any, *, tamper: Tamper | None = None, method: str = "POST"
-    ) -> Answer:
-        """Sign and send any payload; bytes go as they are."""
-        return self.deliver(*self.prepare(path, payload, tamper=tamper, method=method))
-
-    def prepare(
-        self, path: str, payload: Any, *, tamper: Tamper | None = None, method: str = "POST"
-    ) -> tuple[Call, str]:
-        """Sign a request without sending it; return it with what its signature covers."""
-        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        uri = self._prefix + path
-        moment = self._clock() - timedelta(hours=1 if tamper == "stale" else 0)
-        time = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-        signed = rsa256.canonical(method, uri, self._client_id, time, body)
-        key = rsa.generate_private_key(65537, 2048) if tamper == "key" else self._key
-        headers = {
-            "content-type": "application/json; charset=UTF-8",
-            "client-id": self._client_id,
-            "request-time": time,
-            "signature": rsa256.signature_header(LocalSigner(self._key_version, key), signed),
-        }
-        call = _AFTER_SIGNING.get(tamper, _untouched)(Call(method, uri, headers, body))
-        return call, signed.decode("utf-8", "replace")
-
-    def deliver(self, call: Call, string_to_sign: str = "") -> Answer:
-        """Send a prepared request, as often as you like; check the answer's signature."""
-        response = self._transport(call)
-        return Answer(call, response, string_to_sign, self._believes(call, response))
-
     def _common(self, token: str) -> dict[str, Any]:
         return {"acquirerId": self._acquirer_id, "pspId": self._psp_id, "accessToken": token}
-
-    def _believes(self, call: Call, response: Response) -> bool:
-        headers = {name.lower(): value for name, value in response.headers}
-        try:
-            header = SignatureHeader.parse(headers.get("signature", ""))
-        except Malformed:
-            return False
-        key = self._server_keys.get(header.key_version or "")
-        client, time = headers.get("client-id", ""), headers.get("response-time", "")
-        if key is None or client != call.headers.get("client-id", ""):
-            return False
-        data = rsa256.canonical(call.method, call.uri, client, time, response.body)
-        return rsa256.holds(key, header.signature, data)
-
-
-def _untouched(call: Call) -> Call:
-    return call
-
-
-def _header(name: str, change: Callable[[str], str]) -> Callable[[Call], Call]:
-    def tamper(call: Call) -> Call:
-        return replace(call, headers={**call.headers, name: change(call.headers[name])})
-
-    return tamper
-
-
-def _without(name: str) -> Callable[[Call], Call]:
-    def tamper(call: Call) -> Call:
-        return replace(call, headers={k: v for k, v in call.headers.items() if k != name})
-
-    return tamper
-
-
-def _flip(text: str) -> str:
-    """Change one letter inside a signature, none of a percent-escape: well formed, and wrong."""
-    start, mark, signature = text.partition("signature=")
-    return start + mark + re.sub("(?<!%)(?<!%.)[a-z]", _other_letter, signature, count=1)
-
-
-def _other_letter(found: re.Match[str]) -> str:
-    return "b" if found[0] == "a" else "a"
-
-
-def _next_second(text: str) -> str:
-    return (datetime.fromisoformat(text) + timedelta(seconds=1)).isoformat(timespec="milliseconds")
-
-
-# What happens to a request between the caller who signed it and the wallet.
-_AFTER_SIGNING: Final[Mapping[Tamper | None, Callable[[Call], Call]]] = {
-    "body": lambda call: replace(call, body=call.body.replace(b"}", b" }")),
-    "path": lambda call: replace(call, uri=f"{call.uri.rpartition('/')[0]}/verifyOTP"),
-    "query": lambda call: replace(call, uri=f"{call.uri}?x=1"),
-    "method": lambda call: replace(call, method="PUT"),
-    "time": _header("request-time", _next_second),
-    "client": _header("client-id", lambda client: f"{client}X"),
-    "key-version": _header("signature", lambda text: re.sub("Version=[^,]*", "Version=99", text)),
-    "signature": _header("signature", _flip),
-    "algorithm": _header("signature", lambda text: text.replace("RSA256", "HS256")),
-    "testing-signature": _header(
-        "signature", lambda text: text.partition("signature=")[0] + "signature=testing_signature"
-    ),
-    "no-signature": _without("signature"),
-    "no-client": _without("client-id"),
-    "no-time": _without("request-time"),
-    "media-type": _header("content-type", lambda _: "text/plain"),
-}

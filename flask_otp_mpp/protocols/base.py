@@ -1,22 +1,22 @@
 """Every protocol goes through the same door in the same order: the cheap check before the dear one.
 
-``exchange`` is that order. A protocol has four faces: admit a caller, read a command, write an
-answer, seal it.
+``exchange`` is that order. A protocol has three faces: admit a caller, read a command, answer it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 from flask_otp_mpp.core.challenge import RequestKey
 from flask_otp_mpp.core.config import Setting
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done, OtpService, SendOtp, VerifyOtp
+from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.signing.keys import ClientKeyHook, Signer
 
 
@@ -25,6 +25,19 @@ class Operation(StrEnum):
 
     SEND = "send"
     VERIFY = "verify"
+    ECHO = "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Name a place where a protocol lives.
+
+    :param prefix: in the Flask app.
+    :param public_prefix: the same place as the caller sees and signs it.
+    """
+
+    prefix: str
+    public_prefix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +45,10 @@ class Inbound:
     """Hold a request as it came, free of any framework.
 
     :param uri: path and query string as the caller used them; this is what was signed.
-    :param path: the path below the protocol's prefix, with its slash.
+    :param path: the path below the mount's prefix, with its slash.
     :param headers: by lower-case name; repeated ones joined with commas.
     :param address: the peer's network address.
+    :param prefix: the mount's, in the Flask app.
     """
 
     method: str
@@ -43,6 +57,7 @@ class Inbound:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     address: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +70,36 @@ class Outbound:
 
 
 @dataclass(frozen=True, slots=True)
+class Echo:
+    """Ask for a word back, by which a caller sees that its messages are understood."""
+
+    word: str
+
+
+Command: TypeAlias = SendOtp | VerifyOtp | Echo
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
-    """Hold who was let in: a client whose signature holds, with a fresh request."""
+    """Hold who was let in: a client whose signature holds, with a fresh request.
+
+    :param request: the same for a byte-identical repeat.
+    :param body: the bytes that are proven to be the client's, decrypted if need be.
+    """
 
     client: str
     request: RequestKey
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Hold a request as far as it came through the door; what it did not come to is None."""
+
+    inbound: Inbound
+    operation: Operation | None = None
+    admission: Admission | None = None
+    command: Command | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +148,17 @@ class Gate(Protocol):
 class Deployment:
     """Hold what a deployment gives to each of its protocols.
 
+    :param signer: there if one of the protocols signs by it.
     :param freshness: how far a request's time may be from now, either way.
     :param client_key: the host's hook for keys that are not in the settings.
+    :param trial: the app is in debug or testing mode, where what is unsafe may be tried.
     """
 
-    signer: Signer
+    signer: Signer | None
     freshness: timedelta
     clock: Clock
     client_key: ClientKeyHook | None = None
+    trial: bool = False
 
 
 class WireProtocol(Protocol):
@@ -123,25 +166,28 @@ class WireProtocol(Protocol):
 
     :cvar name: short and unique, for logs, limits and events.
     :cvar settings: the keys of its own that it is configured by.
+    :cvar signs: whether its answers are signed by the wallet's signer.
+    :cvar credentials: by what its callers name users; the host needs a loader for each.
+    :cvar operations: what its callers can ask for.
     :cvar codes: which row of the code table answers for each reason; total.
-    :ivar prefix: where it lives in the Flask app.
-    :ivar public_prefix: the same place as the caller sees and signs it.
     """
 
     name: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]]
+    signs: ClassVar[bool]
+    credentials: ClassVar[frozenset[type[Credential]]]
+    operations: ClassVar[frozenset[Operation]]
     codes: ClassVar[Mapping[Reason, CodeRow]]
     success: ClassVar[CodeRow]
 
     @property
-    def prefix(self) -> str: ...
-
-    @property
-    def public_prefix(self) -> str: ...
+    def mounts(self) -> Sequence[Mount]:
+        """Tell where it lives; the first place is the usual one."""
+        ...
 
     @property
     def paths(self) -> Mapping[str, Operation]:
-        """Map each path below the prefix to its operation."""
+        """Map each path below a mount to its operation."""
         ...
 
     @classmethod
@@ -156,18 +202,12 @@ class WireProtocol(Protocol):
         """Check verb, media type, client, key, signature and freshness, in this order."""
         ...
 
-    def read(
-        self, operation: Operation, inbound: Inbound, admission: Admission
-    ) -> SendOtp | VerifyOtp:
+    def read(self, operation: Operation, admission: Admission) -> Command:
         """Read the proven bytes into a command."""
         ...
 
-    def write(self, operation: Operation | None, answer: Done | Refused) -> bytes:
-        """Write an answer's body."""
-        ...
-
-    def seal(self, inbound: Inbound, body: bytes) -> Outbound:
-        """Sign an answer over the bytes that leave."""
+    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+        """Write an answer, and sign it over the bytes that leave."""
         ...
 
 
@@ -181,6 +221,7 @@ def exchange(
     """
     operation = None
     admission = None
+    command = None
     answer: Done | Refused
     try:
         gate.by_address(inbound.address)
@@ -188,28 +229,34 @@ def exchange(
         if operation is None:
             raise Refused(Reason.PATH_UNKNOWN)
         admission = protocol.admit(inbound)
-        command = protocol.read(operation, inbound, admission)
+        command = protocol.read(operation, admission)
         gate.by_client(protocol.name, admission.client)
-        answer = service.send(command) if isinstance(command, SendOtp) else service.verify(command)
+        match command:
+            case SendOtp():
+                answer = service.send(command)
+            case VerifyOtp():
+                answer = service.verify(command)
+            case Echo():
+                answer = Done("", "")
     except Refused as refusal:
         answer = refusal
-    outbound = protocol.seal(inbound, protocol.write(operation, answer))
-    client = "" if admission is None else admission.client
-    return outbound, _event(protocol.name, operation, client, answer)
+    call = Call(inbound, operation, admission, command)
+    return protocol.answer(call, answer), _event(protocol.name, call, answer)
 
 
 def turn_away(protocol: WireProtocol, inbound: Inbound, refusal: Refused) -> tuple[Outbound, Event]:
     """Answer a request that never came as far as :func:`exchange`, or broke in it."""
-    outbound = protocol.seal(inbound, protocol.write(None, refusal))
-    return outbound, _event(protocol.name, None, "", refusal)
+    call = Call(inbound)
+    return protocol.answer(call, refusal), _event(protocol.name, call, refusal)
 
 
-def _event(name: str, operation: Operation | None, client: str, answer: Done | Refused) -> Event:
+def _event(name: str, call: Call, answer: Done | Refused) -> Event:
+    client = "" if call.admission is None else call.admission.client
     if isinstance(answer, Refused):
-        return Event(name, operation, client, answer.reason, answer.until)
+        return Event(name, call.operation, client, answer.reason, answer.until)
     return Event(
         name,
-        operation,
+        call.operation,
         client,
         challenge_id=answer.challenge_id,
         subject=answer.subject,

@@ -7,6 +7,7 @@ The header envelope of Alipay+ and AMS: ``Client-Id``, ``Request-Time``, ``Signa
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,11 +15,12 @@ from typing import Final
 from flask_otp_mpp.core.challenge import RequestKey
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.protocols.base import Admission, Inbound, Outbound
+from flask_otp_mpp.protocols.base import Admission, CodeRow, Inbound, Outbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys, Signer
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 
+MAX_MESSAGE: Final = 256
 _CLIENT: Final = re.compile(r"[!-+\--~]{1,128}")  # visible ASCII but the comma of joined headers
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_MS: Final = re.compile(r"[0-9]{13}")
@@ -38,7 +40,7 @@ class Envelope:
         self, keys: ClientKeys, signer: Signer, freshness: timedelta, clock: Clock
     ) -> None:
         self._keys = keys
-        self._signer = signer
+        self._sign = rsa256.header_signer(signer)
         self._freshness = freshness
         self._clock = clock
 
@@ -75,7 +77,23 @@ class Envelope:
             limit = int(self._freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
         fingerprint = hashlib.sha256(signed).hexdigest()
-        return Admission(client, RequestKey(fingerprint, keep=2 * self._freshness))
+        request = RequestKey(fingerprint, keep=2 * self._freshness)
+        return Admission(client, request, inbound.body)
+
+    def answer(
+        self, inbound: Inbound, row: CodeRow, more: str = "", **fields: str | bool
+    ) -> Outbound:
+        """Write a result, with the fields that follow it, and seal it.
+
+        :param more: what is told beside the row's own message.
+        """
+        result = {
+            "resultCode": row.code,
+            "resultStatus": row.status,
+            "resultMessage": f"{row.message} {more}".strip()[:MAX_MESSAGE],
+        }
+        body = json.dumps({"result": result, **fields}, ensure_ascii=False, separators=(",", ":"))
+        return self.seal(inbound, body.encode())
 
     def seal(self, inbound: Inbound, body: bytes) -> Outbound:
         """Sign the body for the request that it answers.
@@ -93,7 +111,7 @@ class Envelope:
                 ("content-length", str(len(body))),
                 ("client-id", client),
                 ("response-time", time),
-                ("signature", rsa256.signature_header(self._signer, data)),
+                ("signature", self._sign(data)),
                 ("cache-control", "no-store"),
             ),
             body,

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 from flask_otp_mpp.core.reasons import Reason, refuse
 
-E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Read one JSON object in UTF-8, without repeated keys, NaN or Infinity, however hostile.
+
+    :raises ValueError: with the rule that it breaks.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError):
+        raise ValueError("must be JSON in UTF-8, with no key repeated") from None
+    if not isinstance(value, dict):
+        raise ValueError("must be one JSON object")
+    return value
 
 
 class Fields:
@@ -30,14 +46,9 @@ class Fields:
         :raises Refused: FIELD_INVALID.
         """
         try:
-            value = json.loads(
-                body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-            )
-        except (ValueError, RecursionError):
-            refuse(Reason.FIELD_INVALID, "The body must be JSON in UTF-8, with no key repeated.")
-        if not isinstance(value, dict):
-            refuse(Reason.FIELD_INVALID, "The body must be one JSON object.")
-        return cls(value)
+            return cls(read_object(body))
+        except ValueError as fault:
+            refuse(Reason.FIELD_INVALID, f"The body {fault}.")
 
     def text(self, name: str, longest: int) -> str:
         """Return a required field of 1 to ``longest`` characters, none of them a control."""
@@ -55,15 +66,19 @@ class Fields:
             _illegal(name, "is required")
         return value
 
-    def choice(self, name: str, default: E) -> E:
-        """Return an optional field that must be one of an enum's values."""
+    def choice(self, name: str, choices: Mapping[str, T], default: T | None = None) -> T:
+        """Return what a field means that must be one of a few words.
+
+        :param default: what it means if it is absent; without one it is required.
+        """
         value = self._string(name, 64)
-        if value is None:
+        if value is None and default is not None:
             return default
-        try:
-            return type(default)(value)
-        except ValueError:
-            _illegal(name, f"must be one of {', '.join(type(default))}")
+        if value is None:
+            _illegal(name, "is required")
+        if value not in choices:
+            _illegal(name, f"must be one of {', '.join(choices)}")
+        return choices[value]
 
     def _string(self, name: str, longest: int) -> str | None:
         value = self._members.get(name)

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -19,12 +21,14 @@ from flask_otp_mpp.core.config import PREFIX, ConfigurationError, read_settings
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy, UnsafePolicy
 from flask_otp_mpp.core.ports import Clock, Store
-from flask_otp_mpp.core.service import OtpService, Sender, User, UserLoader
+from flask_otp_mpp.core.service import OtpService, Sender
+from flask_otp_mpp.core.users import AccessToken, Credential, User, UserLoader, Users
 from flask_otp_mpp.protocols.base import Deployment, Gate, WireProtocol
 from flask_otp_mpp.signing.keys import LocalSigner, Signer, is_exposed
-from flask_otp_mpp.stores import MemoryStore, from_url
+from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.web.settings import POLICY_KEYS, SETTINGS, policy_values
 from flask_otp_mpp.web.signals import announce_lock
+from flask_otp_mpp.web.storage import check_store, named_store
 from flask_otp_mpp.web.traffic import TrafficGate, own_limiter
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -35,9 +39,9 @@ Faults = list[tuple[str, str]]
 class Hooks:
     """Collect what the host registers before it calls ``init_app``."""
 
-    user_loader: UserLoader | None = None
+    user_loaders: dict[type[Credential], UserLoader] = field(default_factory=dict)
     user_identity: Callable[..., Any] | None = None
-    client_key: Callable[..., Any] | None = None
+    client_keys: dict[type[WireProtocol] | None, Callable[..., Any]] = field(default_factory=dict)
     senders: dict[Channel, Sender] = field(default_factory=dict)
 
 
@@ -78,35 +82,27 @@ def assemble(app: Flask, parts: Parts, hooks: Hooks) -> State:
     values = read_settings(declared, app.config, faults)
     keys: Mapping[str, RSAPrivateKey] = values.get("PRIVATE_KEYS") or {}
     signer, store, limiter = parts.signer, parts.store, parts.limiter
-    if signer is None:
+    if signer is None and any(protocol.signs for protocol in parts.protocols):
         signer = _own_signer(values, keys, faults)
     if store is None:
-        store = _named_store(values, parts.clock, faults)
+        store = named_store(values, parts.clock, faults)
+    check_store(store, values, faults)
     if limiter is None:
         limiter = _limiter(app, values, faults)
     policy = _policy(values, faults)
-    _check_hooks(values, hooks, faults)
-    if (
-        faults
-        or signer is None
-        or store is None
-        or policy is None
-        or limiter is None
-        or hooks.user_loader is None
-    ):
+    _check_hooks(values, parts.protocols, hooks, faults)
+    if faults or store is None or policy is None or limiter is None:
         raise ConfigurationError(faults)
     _warn(app, store)
-    client_key = None if hooks.client_key is None else app.ensure_sync(hooks.client_key)
-    deployment = Deployment(signer, values["FRESHNESS"], parts.clock, client_key)
+    loaders = {kind: app.ensure_sync(hook) for kind, hook in hooks.user_loaders.items()}
     return State(
-        protocols=tuple(protocol.configure(values, deployment) for protocol in parts.protocols),
+        protocols=_protocols(app, values, parts, hooks, signer),
         service=OtpService(
             store=store,
             policy=policy,
             codes=Codes(values["PEPPER"], policy.digits, policy.resend),
             composer=Composer(values["WALLET_NAME"], values["DOMAIN"], values["MESSAGE"]),
-            load_user=app.ensure_sync(hooks.user_loader),
-            identify=app.ensure_sync(hooks.user_identity or identity_of),
+            users=Users(loaders, app.ensure_sync(hooks.user_identity or identity_of)),
             senders={channel: app.ensure_sync(hook) for channel, hook in hooks.senders.items()},
             on_lock=partial(announce_lock, app),
             clock=parts.clock,
@@ -154,20 +150,6 @@ def _own_signer(
     return LocalSigner(version, keys[version])
 
 
-def _named_store(values: Mapping[str, Any], clock: Clock, faults: Faults) -> Store | None:
-    url = values.get("STORE")
-    if url is None:
-        if "STORE" in values:
-            advice = "use sqlite:////path/otp.db, or memory:// for trials"
-            faults.append((PREFIX + "STORE", f"is missing; {advice}"))
-        return None
-    try:
-        return from_url(url, clock)
-    except ValueError as fault:
-        faults.append((PREFIX + "STORE", str(fault)))
-        return None
-
-
 def _policy(values: Mapping[str, Any], faults: Faults) -> Policy | None:
     arguments = policy_values(values)
     if arguments is None:
@@ -189,16 +171,58 @@ def _limiter(app: Flask, values: Mapping[str, Any], faults: Faults) -> Limiter |
         return None
 
 
-def _check_hooks(values: Mapping[str, Any], hooks: Hooks, faults: Faults) -> None:
-    if hooks.user_loader is None:
-        faults.append(("@otp.user_loader", "is missing; register it before init_app"))
+def _protocols(
+    app: Flask, values: Mapping[str, Any], parts: Parts, hooks: Hooks, signer: Signer | None
+) -> tuple[WireProtocol, ...]:
+    """Configure each protocol, and see that no two of them live in one place."""
+    configured: list[WireProtocol] = []
+    faults: Faults = []
+    for protocol in parts.protocols:
+        hook = hooks.client_keys.get(protocol, hooks.client_keys.get(None))
+        deployment = Deployment(
+            signer=signer,
+            freshness=values["FRESHNESS"],
+            clock=parts.clock,
+            client_key=None if hook is None else app.ensure_sync(hook),
+            trial=app.debug or app.testing,
+        )
+        try:
+            configured.append(protocol.configure(values, deployment))
+        except ConfigurationError as error:
+            faults.extend(error.faults)
+    places = [(mount.prefix, known) for known in configured for mount in known.mounts]
+    for (one, first), (other, second) in combinations(sorted(places, key=itemgetter(0)), 2):
+        if f"{other}/".startswith(f"{one}/"):
+            finding = f"{other!r} of {second.name} lies in {one!r} of {first.name}; part them"
+            faults.append((f"{PREFIX}{second.name.upper()}_PREFIX", finding))
+    if faults:
+        raise ConfigurationError(faults)
+    return tuple(configured)
+
+
+def _check_hooks(
+    values: Mapping[str, Any],
+    protocols: Sequence[type[WireProtocol]],
+    hooks: Hooks,
+    faults: Faults,
+) -> None:
+    wanted = {kind for protocol in protocols for kind in protocol.credentials}
+    for kind in sorted(wanted - hooks.user_loaders.keys(), key=lambda kind: kind.__name__):
+        name = "" if kind is AccessToken else f"({kind.__name__})"
+        faults.append((f"@otp.user_loader{name}", "is missing; register it before init_app"))
+    if None in hooks.client_keys and len(protocols) > 1:
+        advice = f"say whose keys it knows, as in @otp.client_key({protocols[0].__name__})"
+        faults.append(("@otp.client_key", f"is registered for several protocols; {advice}"))
     if not hooks.senders:
         advice = "register one for each channel before init_app"
         faults.append(("@otp.sender", f"is missing; {advice}"))
-    for name, value in values.items():
-        if name.endswith("_CLIENTS") and not value and hooks.client_key is None:
-            advice = "list the callers' public keys, or register @otp.client_key"
-            faults.append((PREFIX + name, f"is missing; {advice}"))
+    for protocol in protocols:
+        if protocol in hooks.client_keys or None in hooks.client_keys:
+            continue
+        for name in (setting.name for setting in protocol.settings):
+            if name.endswith("_CLIENTS") and not values.get(name, True):
+                advice = "list the callers' public keys, or register @otp.client_key"
+                faults.append((PREFIX + name, f"is missing; {advice}"))
 
 
 def _warn(app: Flask, store: Store) -> None:

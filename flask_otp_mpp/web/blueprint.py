@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -26,6 +26,7 @@ from flask_otp_mpp.protocols.base import (
     Event,
     Gate,
     Inbound,
+    Mount,
     Outbound,
     WireProtocol,
     exchange,
@@ -62,16 +63,23 @@ class _Rest(PathConverter):
 
 
 class ProtocolDoors:
-    """Stand between one app and one protocol."""
+    """Stand between one app and one mount of a protocol."""
 
     def __init__(
-        self, protocol: WireProtocol, service: OtpService, gate: Gate, body_limit: int
+        self,
+        protocol: WireProtocol,
+        mount: Mount,
+        service: OtpService,
+        gate: Gate,
+        body_limit: int,
     ) -> None:
         self._protocol = protocol
+        self._mount = mount
         self._service = service
         self._gate = gate
         self._body_limit = body_limit
-        self._name = f"otp_mpp_{protocol.name}"
+        number = protocol.mounts.index(mount)
+        self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
         self._exempted = False
 
     def open(self, app: Flask) -> None:
@@ -90,7 +98,7 @@ class ProtocolDoors:
             blueprint.add_url_rule(
                 path, endpoint, self._view, methods=_METHODS, provide_automatic_options=False
             )
-        app.register_blueprint(blueprint, url_prefix=self._protocol.prefix)
+        app.register_blueprint(blueprint, url_prefix=self._mount.prefix)
         app.url_value_preprocessors.setdefault(None, []).insert(0, self._first_door)
         # After-request functions run in reverse: the first one has the last word.
         app.after_request_funcs.setdefault(None, []).insert(0, self._last_door)
@@ -121,6 +129,8 @@ class ProtocolDoors:
         return self._answer(Refused(Reason.UNFORESEEN, f"Reference {reference}."))
 
     def _last_door(self, response: Response) -> Response:
+        if type(response) is SealedResponse and response.sealed is request.environ.get(_SEALED):
+            return response  # whatever a hook has done to it, it sends what was sealed
         if not self._is_ours():
             return response
         answer = self._answer(Refused(_meaning(response)))
@@ -131,7 +141,7 @@ class ProtocolDoors:
         if request.url_rule is not None:
             return request.blueprint == self._name
         # Routing itself has failed: only the path can tell.
-        return f"{request.path}/".startswith(f"{self._protocol.prefix}/")
+        return f"{request.path}/".startswith(f"{self._mount.prefix}/")
 
     def _answer(self, refusal: Refused) -> Response:
         """Refuse, unless an answer was sealed already: nothing that comes later takes it back."""
@@ -147,20 +157,15 @@ class ProtocolDoors:
 
     def _inbound(self) -> Inbound:
         environ = request.environ
-        below = request.path.removeprefix(self._protocol.prefix)
-        headers = {
-            name[5:].replace("_", "-").lower(): value
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
-        }
-        headers["content-type"] = environ.get("CONTENT_TYPE", "")
+        below = request.path.removeprefix(self._mount.prefix)
         return Inbound(
             method=request.method,
-            uri=self._protocol.public_prefix + _as_called(environ, self._protocol.prefix, below),
+            uri=self._mount.public_prefix + _as_called(environ, self._mount.prefix, below),
             path=below,
-            headers=headers,
+            headers=_Headers(environ),
             body=environ.get(_BODY, b""),
             address=request.remote_addr or "",
+            prefix=self._mount.prefix,
         )
 
     def _exempt_from_csrf(self) -> None:
@@ -169,6 +174,27 @@ class ProtocolDoors:
         if callable(exempt := getattr(csrf, "exempt", None)):
             exempt(self._blueprint)
         self._exempted = True
+
+
+class _Headers(Mapping[str, str]):
+    """Read a request's headers where the server has put them: few of them are ever asked for."""
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        if name == "content-type":
+            return str(self._environ.get("CONTENT_TYPE", ""))
+        return str(self._environ["HTTP_" + name.upper().replace("-", "_")])
+
+    def __iter__(self) -> Iterator[str]:
+        yield "content-type"
+        for name in self._environ:
+            if name.startswith("HTTP_"):
+                yield name[5:].replace("_", "-").lower()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _as_called(environ: Mapping[str, Any], prefix: str, below: str) -> str:
@@ -203,14 +229,15 @@ def _reason(status: int) -> Reason:
 
 def _seal(outbound: Outbound, event: Event) -> Response:
     request.environ[_SEALED] = outbound
-    logger.info(
-        "%s %s: %s client=%s tracer=%s",
-        event.protocol,
-        event.operation or "-",
-        "granted" if event.reason is None else event.reason.name,
-        event.client or "-",
-        _loggable(request.headers.get("tracerid", "-")),
-    )
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(
+            "%s %s: %s client=%s tracer=%s",
+            event.protocol,
+            event.operation or "-",
+            "granted" if event.reason is None else event.reason.name,
+            event.client or "-",
+            _loggable(request.headers.get("tracerid", "-")),
+        )
     announce(current_app._get_current_object(), event)  # type: ignore[attr-defined]  # noqa: SLF001
     return SealedResponse(outbound)
 

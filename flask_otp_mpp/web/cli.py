@@ -15,7 +15,8 @@ import click
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.cli import AppGroup
 
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.protocols.google.minting import mint_sets
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web import reference
@@ -44,14 +45,26 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for m
     show_default=True,
     help="Where the private key goes. An existing file is never overwritten.",
 )
+@click.option(
+    "--jwks",
+    metavar="NAME",
+    help="Make JWK sets for a Google account instead: a key to sign and one to decrypt by, named "
+    "NAME-sig and NAME-enc.",
+)
 @as_json
-def keygen(bits: str, out: Path, as_json: bool) -> None:
+def keygen(bits: str, out: Path, jwks: str | None, as_json: bool) -> None:
     """Make the wallet's RSA key.
 
     The private key is written for its owner only; put its path into OTP_MPP_PRIVATE_KEYS. The one
-    line of public key that is printed is what you upload to Alipay+.
+    line of public key that is printed is what you upload to Alipay+. With --jwks the path belongs
+    into 'our_keys' of an account, and what is printed is what Google gets.
     """
-    key = rsa.generate_private_key(65537, int(bits))
+    if jwks is None:
+        key = rsa.generate_private_key(65537, int(bits))
+        secret, public = private_pem(key), one_line(key.public_key())
+    else:
+        private_set, public = mint_sets(jwks, int(bits))
+        secret = private_set.encode()
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -59,8 +72,7 @@ def keygen(bits: str, out: Path, as_json: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"{out} can't be written: {error.strerror}") from None
     with os.fdopen(descriptor, "wb") as file:
-        file.write(private_pem(key))
-    public = one_line(key.public_key())
+        file.write(secret)
     if as_json:
         click.echo(json.dumps({"private_key": str(out), "public_key": public, "bits": int(bits)}))
         return
@@ -77,6 +89,7 @@ def init_db() -> None:
         click.echo(f"{type(store).__name__} needs no tables.")
         return
     _try(store.create_tables)
+    _try(store.check)  # tables that were there before may be of another make
     click.echo("The tables are there.")
 
 
@@ -156,6 +169,8 @@ def _table(head: reference.Row, rows: Sequence[reference.Row], as_json: bool) ->
 def _try(work: Callable[[], T]) -> T:
     try:
         return work()
+    except UnfitStore as unfit:
+        raise click.ClickException(str(unfit)) from None
     except StoreError as error:
         raise click.ClickException(
             f"{error}; is OTP_MPP_STORE right, and were the tables made by `flask otp-mpp init-db`?"

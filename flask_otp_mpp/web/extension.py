@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar, cast, overload
 
 from flask import Flask, current_app
 from flask_limiter import Limiter
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.ports import Clock, Store, utc_now
-from flask_otp_mpp.core.service import Sender, UserLoader
+from flask_otp_mpp.core.service import Sender
+from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.web.assembly import Hooks, Parts, State, assemble
@@ -61,18 +63,32 @@ class OtpMpp:
         state = assemble(app, self._parts, self._hooks)
         self._in_use = True
         for protocol in state.protocols:
-            ProtocolDoors(protocol, state.service, state.gate, state.body_limit).open(app)
+            for mount in protocol.mounts:
+                doors = ProtocolDoors(protocol, mount, state.service, state.gate, state.body_limit)
+                doors.open(app)
         app.extensions[EXTENSION] = state
 
-    def user_loader(self, hook: L) -> L:
-        """Register the hook that finds a user by access token.
+    @overload
+    def user_loader(self, what: type[Credential], /) -> Callable[[L], L]: ...
+    @overload
+    def user_loader(self, what: L, /) -> L: ...
+    def user_loader(self, what: Any, /) -> Any:
+        """Register the hook that finds a user by access token, or by another type of credential.
 
-        It returns any object; or None, which is answered as an invalid token; or it refuses, for
-        example by ``refuse(Reason.TOKEN_EXPIRED)`` or ``refuse(Reason.USER_ABNORMAL)``. Check the
-        token, its scope, its expiry and its user in this order (Alipay+ acceptance).
+        It is called with a text and returns any object; or None, which is answered as an invalid
+        token; or it refuses, for example by ``refuse(Reason.TOKEN_EXPIRED)`` or
+        ``refuse(Reason.USER_ABNORMAL)``. Check the token, its scope, its expiry and its user in
+        this order (Alipay+ acceptance).
+
+        Without an argument, as ``@otp.user_loader``, it is the one by access token. Others are
+        registered by their type: ``@otp.user_loader(PhoneNumber)``. The one by
+        :class:`~flask_otp_mpp.Subject` is called with what ``user_identity`` returned when the
+        code was sent, where a protocol sends no token with the code: it lets a wallet refuse a
+        user who was frozen meanwhile. It is optional.
         """
-        self._hooks.user_loader = self._open_hook(hook)
-        return hook
+        if isinstance(what, type) and issubclass(what, Credential):
+            return partial(self._add_loader, what)
+        return self._add_loader(AccessToken, what)
 
     def user_identity(self, hook: I) -> I:
         """Register the hook that names a user: a stable text of at most 128 characters.
@@ -98,13 +114,29 @@ class OtpMpp:
 
         return register
 
-    def client_key(self, hook: K) -> K:
+    @overload
+    def client_key(self, what: type[WireProtocol], /) -> Callable[[K], K]: ...
+    @overload
+    def client_key(self, what: K, /) -> K: ...
+    def client_key(self, what: Any, /) -> Any:
         """Register the hook that finds public keys which the settings do not list.
 
         It is called with the client id and the key version (None stands for the newest) before
         anything is proven, and returns a key as text or object, or None if it knows none.
+
+        Where several protocols are served, each has clients of its own: say whose they are, as in
+        ``@otp.client_key(AlipayPlus)``.
         """
-        self._hooks.client_key = self._open_hook(hook)
+        if what in self._parts.protocols:
+            return partial(self._add_client_key, what)
+        return self._add_client_key(None, what)
+
+    def _add_loader(self, credential: type[Credential], hook: L) -> L:
+        self._hooks.user_loaders[credential] = self._open_hook(hook)
+        return hook
+
+    def _add_client_key(self, protocol: type[WireProtocol] | None, hook: K) -> K:
+        self._hooks.client_keys[protocol] = self._open_hook(hook)
         return hook
 
     def _open_hook(self, hook: H) -> H:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flask_otp_mpp.core.config import REQUIRED
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.protocols.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.ams import Ams
 from flask_otp_mpp.protocols.base import CodeRow, Operation, WireProtocol
+from flask_otp_mpp.protocols.google import results
+from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.web.settings import SETTINGS
 
-PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus,)
+PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)
+FURTHER: Final[Mapping[type[WireProtocol], Sequence[tuple[str, CodeRow]]]] = {
+    GoogleStandardPayments: results.FURTHER
+}
+"""Rows that stand beside those of the reasons, each with its condition."""
 Row = tuple[str, ...]
 
 SETTING_HEAD: Final[Row] = ("key", "value", "default", "meaning")
@@ -27,20 +34,25 @@ def setting_rows() -> list[Row]:
 
 def code_rows(protocol: type[WireProtocol]) -> list[Row]:
     """List every code of a protocol with the operations that answer it and its conditions."""
-    conditions: dict[str, list[str]] = {protocol.success.code: ["the request is granted"]}
-    rows: dict[str, list[CodeRow]] = {protocol.success.code: [protocol.success]}
-    for reason in Reason:
-        row = protocol.codes[reason]
-        conditions.setdefault(row.code, []).append(reason.value)
-        rows.setdefault(row.code, []).append(row)
+    listed = [
+        ("the request is granted", protocol.success),
+        *((reason.value, protocol.codes[reason]) for reason in Reason),
+        *FURTHER.get(protocol, ()),
+    ]
+    found: dict[tuple[str, str], list[tuple[str, CodeRow]]] = {}
+    for condition, row in listed:
+        found.setdefault((row.code, row.status), []).append((condition, row))
     return [
         (
             code,
-            found[0].status,
-            *("x" if any(o in row.operations for row in found) else "" for o in Operation),
-            "; or ".join(conditions[code]),
+            status,
+            *(
+                "x" if any(operation in row.operations for _, row in rows) else ""
+                for operation in (Operation.SEND, Operation.VERIFY)
+            ),
+            "; or ".join(condition for condition, _ in rows),
         )
-        for code, found in rows.items()
+        for (code, status), rows in found.items()
     ]
 
 

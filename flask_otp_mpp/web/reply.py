@@ -23,11 +23,11 @@ class SealedResponse(Response):
 
     def __init__(self, outbound: Outbound) -> None:
         super().__init__(outbound.body, outbound.status, list(outbound.headers))
-        self._outbound = outbound
+        self.sealed = outbound
         self._line = self.status  # a hook may set another one
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        sealed = self._outbound
+        sealed = self.sealed
         start_response(self._line, list(sealed.headers))
         body = [] if environ["REQUEST_METHOD"] == "HEAD" else [sealed.body]
         return ClosingIterator(body, self.close)

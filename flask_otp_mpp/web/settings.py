@@ -17,6 +17,7 @@ from flask_otp_mpp.core.config import Setting
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
 from flask_otp_mpp.core.policy import Resend, SendLimit
 from flask_otp_mpp.signing.keys import load_private_key
+from flask_otp_mpp.web.store_settings import STORE_SETTINGS
 
 MAX_FRESHNESS: Final = timedelta(minutes=15)
 MAX_BODY: Final = 1024 * 1024
@@ -129,14 +130,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "The secret under which codes are digested; keep it outside the database. In a list the "
         "first digests, the others still recognise codes that are out.",
     ),
-    Setting(
-        "STORE",
-        config.optional_text,
-        "a URL",
-        "Where challenges are kept: `sqlite:////path/otp.db`, another SQLAlchemy URL, `redis://…`, "
-        "or `memory://` for trials. Needed unless a store was passed to `OtpMpp`.",
-        None,
-    ),
+    *STORE_SETTINGS,
     Setting("WALLET_NAME", _wallet_name, "a text", "The name by which users know the wallet."),
     Setting(
         "DOMAIN",

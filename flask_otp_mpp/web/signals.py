@@ -25,12 +25,12 @@ user_locked = _signals.signal("user-locked")
 
 
 def announce(app: Flask, event: Event) -> None:
-    """Send the signal that an event stands for."""
+    """Send the signal that an event stands for; an echo is none."""
     if event.reason is not None:
         _send(otp_refused, app, event=event)
     elif event.operation is Operation.SEND:
         _send(otp_sent, app, event=event)
-    else:
+    elif event.operation is Operation.VERIFY:
         _send(otp_verified, app, event=event)
 
 

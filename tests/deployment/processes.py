@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_http
 from tests.servers import free_port
-from tests.wallet import ACQUIRER, CLIENT, PSP, key, settings
+from tests.wallet import ACQUIRER, CLIENT, PSP, key, make_tables, settings
 
 ROOT: Final = Path(__file__).parents[2]
 MODULE: Final = "tests.deployment.wallet_app:app"
@@ -82,9 +81,7 @@ def deployed(folder: Path, command: Sequence[str], port: int) -> Iterator[Deploy
     log = folder / "server.log"
     (folder / "outbox").touch()
     url = f"sqlite:///{folder / 'otp.db'}"
-    store = SQLAlchemyStore(url)
-    store.create_tables()
-    store.engine.dispose()
+    make_tables(url)
     config = folder / "app.json"
     config.write_text(json.dumps({**settings(url), "OUTBOX": str(folder / "outbox")}))
     environment = {

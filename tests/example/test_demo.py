@@ -31,6 +31,10 @@ STORY = [
     ("VERIFY_REQUEST_ID_INVALID", "F"),
     ("INVALID_SIGNATURE", "F"),
     ("NO_INTERFACE_DEF", "F"),
+    ("SUCCESS", "S"),
+    ("SUCCESS", "S"),
+    ("VERIFY_UNMATCHED", "F"),
+    ("SUCCESS", "S"),
 ]
 
 
@@ -77,7 +81,7 @@ def granting_everything(key_file: Path) -> Flask:
     return app
 
 
-def delivering_as_well(app: Flask, home: Path) -> Flask:
+def delivering_as_well(app: Flask, home: Path, *, times: int = 1) -> Flask:
     """Let the impostor show a code for whatever user the demo has made in the wallet."""
     wallet = create_app(str(home))
 
@@ -85,7 +89,8 @@ def delivering_as_well(app: Flask, home: Path) -> Flask:
     def phone() -> list[dict[str, str]]:
         with wallet.app_context(), records() as session:
             guests = session.scalars(sa.select(User.phone).where(User.id.startswith("guest-")))
-            return [{"address": str(guest), "text": "123456 is your code"} for guest in guests]
+            found = [{"address": str(guest), "text": "123456 is your code"} for guest in guests]
+            return found * times
 
     return app
 
@@ -93,12 +98,14 @@ def delivering_as_well(app: Flask, home: Path) -> Flask:
 def test_the_demo_makes_its_wallet_and_shows_every_signed_answer(tmp_path: Path) -> None:
     done = demo("--instance", str(tmp_path / "new"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("6 of 6 answers were as expected and signed by the wallet.\n")
+    assert done.stdout.endswith("10 of 10 answers were as expected and signed by the wallet.\n")
     for code, status in STORY:
         assert f"✓ expected {code} ({status}), got {code} ({status})" in done.stdout
     assert done.stdout.count("✓ the signature holds") == len(STORY)
     assert done.stdout.count("< signature: algorithm=RSA256,keyVersion=1,signature=") == len(STORY)
     assert "> POST /aps/api/v1/users/sendOTP" in done.stdout
+    assert "> POST /ams/sandbox/api/v1/users/initAuthentication" in done.stdout
+    assert done.stdout.count("✓ messages on the phone: expected 1, got 1") == 1
     assert "✗" not in done.stdout
     assert "\x1b" not in done.stdout
 
@@ -125,7 +132,18 @@ def test_an_answer_other_than_expected_fails_the_demo(home: Path) -> None:
         done = demo("--url", url, "--instance", str(home))
     assert done.returncode == 1
     assert "✗ expected OTP_VERIFY_UNMATCHED (F), got SUCCESS (S)" in done.stdout
-    assert "2 of 6 answers were as expected" in done.stdout
+    assert "5 of 10 answers were as expected" in done.stdout
+
+
+def test_a_message_that_was_sent_twice_fails_the_demo(home: Path) -> None:
+    """S10: though the answer to the merchant's repeat is the right one."""
+    twice = delivering_as_well(granting_everything(home / "wallet.pem"), home, times=2)
+    with listening(twice) as url:
+        done = demo("--url", url, "--instance", str(home), "--json")
+    assert done.returncode == 1
+    repeat = json.loads(done.stdout)[7]
+    assert repeat["messages"] == {"got": 2, "expected": 1}
+    assert (repeat["signatureHolds"], repeat["asExpected"]) == (True, False)
 
 
 def test_an_answer_signed_by_another_key_fails_the_demo(home: Path) -> None:
@@ -134,7 +152,7 @@ def test_an_answer_signed_by_another_key_fails_the_demo(home: Path) -> None:
         done = demo("--url", url, "--instance", str(home))
     assert done.returncode == 1
     assert "✗ the signature does not hold under the wallet's public key" in done.stdout
-    assert "0 of 6 answers were as expected" in done.stdout
+    assert "0 of 10 answers were as expected" in done.stdout
 
 
 def test_a_wallet_that_delivers_nothing_fails_the_demo(home: Path) -> None:

@@ -88,7 +88,7 @@ esac""",
 def test_a_purpose_that_is_none_is_answered_with_the_usage(purpose: str) -> None:
     done = venv(purpose, PATH="")
     assert done.returncode == 1
-    assert done.stderr == "usage: sh tools/venv.sh demo|test\n"
+    assert done.stderr == "usage: sh tools/venv.sh demo|test|bench\n"
 
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -109,7 +109,7 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_make_lists_its_targets(words: list[str]) -> None:
     done = make(ROOT, *words)
     assert done.returncode == 0
-    for target in ("demo", "serve", "test", "lint", "clean"):
+    for target in ("demo", "serve", "test", "lint", "bench", "profile", "clean"):
         assert f"make {target} " in done.stdout
 
 

@@ -34,7 +34,7 @@ class Server:
 
 
 POSTGRESQL: Final = Server("postgresql", b"COMMIT\0")  # with its end: BEGIN says READ COMMITTED
-MARIADB: Final = Server("mariadb", b"\3COMMIT")
+MARIADB: Final = Server("mariadb", b";COMMIT")  # the end of a text that holds all writes
 REDIS: Final = Server("redis", b"EVALSHA")
 SERVERS: Final = {server.name: server for server in (POSTGRESQL, MARIADB, REDIS)}
 STORES: Final = ("sqlite", *SERVERS)

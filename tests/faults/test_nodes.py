@@ -1,4 +1,4 @@
-"""Four processes of two servers on one database and one Redis keep what one process keeps."""
+"""Four processes of two servers on one store and one Redis keep what one process keeps."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def clients() -> Iterator[list[str]]:
                 storage.delete(counter)
 
 
-@pytest.fixture(scope="module", params=["postgresql"])
+@pytest.fixture(scope="module", params=["postgresql", "redis"])
 def nodes(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import redis
-import sqlalchemy as sa
 
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.signing.keys import Signer
+from flask_otp_mpp.stores.lines import Said
 from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.stores.sentences import Row
 
 SEND_POINTS: Final = (
     "before-reserve",
@@ -70,10 +71,23 @@ class TrappedStore:
         self._store = store
         self._trap = trap
         self._verb = ""
-        if isinstance(store, SQLAlchemyStore):  # everything is written, and not yet committed
-            sa.event.listen(store.engine, "commit", lambda _: trap.at(f"in-{self._verb}"))
+        if isinstance(store, SQLAlchemyStore):
+            self._come_to_commits(store)
         if isinstance(store, RedisStore) and isinstance(store.client, redis.Redis):
             store.client.connection_pool.connection_class = self._mortal(trap)
+
+    def _come_to_commits(self, store: SQLAlchemyStore) -> None:
+        """Come to a point when the row is taken and all is decided, and nothing is committed."""
+        speak = store._transactions._speak
+
+        def mortal(
+            driver: Any, said: Sequence[Said], *, begin: bool, commit: bool
+        ) -> list[list[Row]]:
+            if commit:
+                self._trap.at(f"in-{self._verb}")
+            return speak(driver, said, begin=begin, commit=commit)
+
+        store._transactions._speak = mortal
 
     def _mortal(self, trap: Trap) -> type[redis.Connection]:
         owner = self

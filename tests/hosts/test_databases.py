@@ -93,8 +93,8 @@ def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Op
             app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'host.db'}"
             host.db.init_app(app)
 
-        host.wallet = open_host(prepare, loader=host.load, options={"store": store})
         store.create_tables()
+        host.wallet = open_host(prepare, loader=host.load, options={"store": store})
         with host.wallet.app.app_context():
             Base.metadata.create_all(host.db.engine)
         for event in SPIED:

@@ -24,7 +24,7 @@ from flask_otp_mpp.callers.transport import over_wsgi
 from flask_otp_mpp.protocols.base import Event
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from tests.hosts.zoo import open_host, sealed, wrong
-from tests.wallet import User, load_user, settings
+from tests.wallet import User, load_user, make_tables, settings
 from tests.wallet import key as key_named
 
 USERS = 12
@@ -89,10 +89,9 @@ def extension(post: Post) -> OtpMpp:
 
 
 def houses(tmp_path: Path) -> tuple[House, House]:
-    return (
-        House("red", "memory://", "/aps/api/v1/users"),
-        House("blue", f"sqlite:///{tmp_path / 'blue.db'}", "/otp"),
-    )
+    blue = f"sqlite:///{tmp_path / 'blue.db'}"
+    make_tables(blue)
+    return House("red", "memory://", "/aps/api/v1/users"), House("blue", blue, "/otp")
 
 
 def visit(house: House, other: House, post: Post, user: str) -> list[str]:
@@ -116,7 +115,6 @@ def test_two_apps_hammered_at_once_share_nothing(tmp_path: Path, *, shared: bool
         otp.init_app(house.app)
     store = state_of(blue.app).store
     assert isinstance(store, SQLAlchemyStore)
-    store.create_tables()
     heard: list[tuple[str, str]] = []
 
     def hear(app: Flask, event: Event) -> None:

@@ -35,6 +35,7 @@ def inbound(
     payload: Any = COMMON,
     *,
     path: str = "/sendOTP",
+    prefix: str = PREFIX,
     method: str = "POST",
     client: str = CLIENT,
     time: str = NOW,
@@ -48,7 +49,7 @@ def inbound(
     :param headers: what arrives instead of what was signed; None for nothing at all.
     """
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    uri = PREFIX + path
+    uri = prefix + path
     data = rsa256.canonical(method, uri, client, time, body)
     signature = rsa256.signature_header(LocalSigner(version, private_key(key)), data)
     usual = {
@@ -59,7 +60,7 @@ def inbound(
     }
     changed = {**usual, **(headers or {})}
     present = {name: value for name, value in changed.items() if value is not None}
-    return Inbound(method, uri, path, present, body, "192.0.2.1")
+    return Inbound(method, uri, path, present, body, "192.0.2.1", prefix)
 
 
 def envelope() -> Envelope:

@@ -10,9 +10,10 @@ import pytest
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.config import ConfigurationError
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
+from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.protocols.alipayplus import AlipayPlus
-from flask_otp_mpp.protocols.base import Deployment, Operation
+from flask_otp_mpp.protocols.base import Command, Deployment, Mount, Operation
 from tests.protocols.caller import (
     CLIENT,
     CLOCK,
@@ -49,17 +50,19 @@ def read(
     wallet: AlipayPlus | None,
     client: str = CLIENT,
     key: str = "alipayplus",
-) -> SendOtp | VerifyOtp:
+) -> Command:
     used = wallet or protocol()
-    request = inbound(payload, client=client, key=key)
-    return used.read(operation, request, used.admit(request))
+    return used.read(operation, used.admit(inbound(payload, client=client, key=key)))
 
 
 def test_a_body_is_read_into_what_the_house_understands() -> None:
     send = read_send()
-    assert (send.token, send.channel) == ("token", Channel.MOBILE)
+    assert send.credential == "token"
+    assert isinstance(send.credential, AccessToken)
+    assert send.channel is Channel.MOBILE
     verify = read_verify()
-    assert (verify.token, verify.challenge_id, verify.code) == ("token", "request", "660000")
+    assert verify.target == ById("request", AccessToken("token"))
+    assert verify.code == "660000"
     assert send.caller == verify.caller
     assert send.request != verify.request
 
@@ -68,7 +71,9 @@ def test_the_published_samples_are_read() -> None:
     """The bodies of the two pages, as the vectors hold them."""
     wallet = protocol(psp_ids=frozenset({"1022172000000000000"}))
     sample = read_verify(vector("req_verifyOTP_doc_sample").body, wallet)
-    assert (sample.challenge_id, sample.code) == ("0b9fc14b15718153091352139110000", "660000")
+    assert isinstance(sample.target, ById)
+    assert sample.target.challenge_id == "0b9fc14b15718153091352139110000"
+    assert sample.code == "660000"
     for name in ("req_sendOTP_null_optional", "req_sendOTP_unicode_and_unknown_field"):
         assert read_send(vector(name).body, wallet).channel is Channel.MOBILE
 
@@ -113,7 +118,7 @@ def test_each_field_may_be_as_long_as_documented() -> None:
     longest = {field: "x" * size for field, size in VERIFY_FIELDS.items()}
     wallet = protocol(psp_ids=frozenset({longest["pspId"]}))
     assert read_verify(longest, wallet).code == "x" * 32
-    assert read_send({**longest, "verifyType": "EMAIL"}, wallet).token == "x" * 128
+    assert read_send({**longest, "verifyType": "EMAIL"}, wallet).credential == "x" * 128
 
 
 @pytest.mark.parametrize("value", ["", "SMS", "mobile", 1, ["MOBILE"]])
@@ -137,19 +142,19 @@ def test_another_wallet_is_not_served() -> None:
     assert "somebody" not in refused.detail
     both = protocol(psp_ids=frozenset({"sandbox", "production"}))
     for psp in ("sandbox", "production"):
-        assert read_send({**COMMON, "pspId": psp}, both).token == "token"
+        assert read_send({**COMMON, "pspId": psp}, both).credential == "token"
 
 
 def test_only_listed_acquirers_are_served_if_there_is_a_list() -> None:
     """ACCESS_DENIED for the others; without a list everybody is served."""
     listed = protocol(acquirers=frozenset({"acquirer"}))
-    assert read_send(wallet=listed).token == "token"
+    assert read_send(wallet=listed).credential == "token"
     refused = refusal(read_send, {**COMMON, "acquirerId": "other"}, listed)
     assert refused.reason is Reason.ACCESS_DENIED
     assert refusal(read_send, wallet=protocol(acquirers=frozenset())).reason is (
         Reason.ACCESS_DENIED
     )
-    assert read_send({**COMMON, "acquirerId": "other"}).token == "token"
+    assert read_send({**COMMON, "acquirerId": "other"}).credential == "token"
 
 
 def test_the_caller_is_client_acquirer_and_wallet_together() -> None:
@@ -171,9 +176,8 @@ def test_the_caller_is_client_acquirer_and_wallet_together() -> None:
 
 def test_a_proxy_may_rewrite_the_path_that_is_signed() -> None:
     """G11: where it lies in the app and how it is called from outside may differ."""
-    assert protocol().public_prefix == PREFIX
-    assert protocol(public_prefix="/otp").public_prefix == "/otp"
-    assert protocol(public_prefix="/otp").prefix == PREFIX
+    assert protocol().mounts == (Mount(PREFIX, PREFIX),)
+    assert protocol(public_prefix="/otp").mounts == (Mount(PREFIX, "/otp"),)
 
 
 def configure(**values: Any) -> AlipayPlus:
@@ -195,16 +199,16 @@ def test_it_is_configured_by_settings_of_its_own() -> None:
         ALIPAYPLUS_SEND_PATH="/s",
         ALIPAYPLUS_VERIFY_PATH="/v",
     )
-    assert (wallet.prefix, wallet.public_prefix) == ("/p", "/q")
+    assert wallet.mounts == (Mount("/p", "/q"),)
     assert wallet.paths == {"/s": Operation.SEND, "/v": Operation.VERIFY}
-    assert read_send(wallet=wallet).token == "token"
+    assert read_send(wallet=wallet).credential == "token"
     other = refusal(read_send, {**COMMON, "acquirerId": "other"}, wallet)
     assert other.reason is Reason.ACCESS_DENIED
 
 
 def test_without_settings_it_lies_where_alipay_plus_documents_it() -> None:
     wallet = configure()
-    assert (wallet.prefix, wallet.public_prefix) == (PREFIX, PREFIX)
+    assert wallet.mounts == (Mount(PREFIX, PREFIX),)
     assert wallet.paths == {"/sendOTP": Operation.SEND, "/verifyOTP": Operation.VERIFY}
     assert refusal(wallet.admit, inbound()).reason is Reason.CLIENT_UNKNOWN
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,9 +11,10 @@ from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done
-from flask_otp_mpp.protocols.alipayplus import CODES, SUCCESS, AlipayPlus
-from flask_otp_mpp.protocols.base import Operation
-from tests.protocols.caller import protocol
+from flask_otp_mpp.protocols.alipayplus import CODES, AlipayPlus
+from flask_otp_mpp.protocols.base import Call, Operation
+from flask_otp_mpp.protocols.signed import SUCCESS
+from tests.protocols.caller import inbound, protocol
 
 # The tables of Alipay+'s sendOTP and verifyOTP: code, status, in which of the two it stands.
 TABLE = """
@@ -73,13 +73,19 @@ EXPECTED = {
     Reason.CHALLENGE_USED: "VERIFY_REQUEST_ID_INVALID",
     Reason.CHALLENGE_CLOSED: "VERIFY_REQUEST_ID_INVALID",
     Reason.REQUEST_PENDING: "UNKNOWN_EXCEPTION",
+    Reason.REQUEST_CONFLICT: "PARAM_ILLEGAL",
+    Reason.ENCRYPTION_INVALID: "PARAM_ILLEGAL",
     Reason.UNFORESEEN: "UNKNOWN_EXCEPTION",
 }
 UNTIL = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 
 
+def body(operation: Operation | None, answer: Done | Refused) -> bytes:
+    return protocol().answer(Call(inbound(), operation), answer).body
+
+
 def result(operation: Operation | None, answer: Done | Refused) -> dict[str, str]:
-    found = json.loads(protocol().write(operation, answer))["result"]
+    found = json.loads(body(operation, answer))["result"]
     assert set(found) == {"resultCode", "resultStatus", "resultMessage"}
     assert all(isinstance(value, str) for value in found.values())
     return dict(found)
@@ -121,7 +127,7 @@ def test_every_refusal_is_written_with_code_status_and_message(
 def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
     """L8: unknown, foreign, expired, used or superseded: nothing leaks."""
     answers = {
-        protocol().write(Operation.VERIFY, Refused(reason))
+        body(Operation.VERIFY, Refused(reason))
         for reason in Reason
         if reason.name.startswith("CHALLENGE_")
     }
@@ -131,15 +137,15 @@ def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
 def test_only_a_granted_send_has_an_id() -> None:
     """The id is there when the status is S, and never otherwise."""
     done = Done("the-id", "alice")
-    sent = json.loads(protocol().write(Operation.SEND, done))
+    sent = json.loads(body(Operation.SEND, done))
     assert sent == {
         "result": {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "Success"},
         "verifyRequestId": "the-id",
     }
-    verified = json.loads(protocol().write(Operation.VERIFY, done))
+    verified = json.loads(body(Operation.VERIFY, done))
     assert verified == {"result": sent["result"]}
     for operation in (Operation.SEND, Operation.VERIFY, None):
-        refused = json.loads(protocol().write(operation, Refused(Reason.UNFORESEEN)))
+        refused = json.loads(body(operation, Refused(Reason.UNFORESEEN)))
         assert set(refused) == {"result"}
 
 
@@ -164,7 +170,7 @@ def test_no_detail_makes_a_message_too_long(detail: str, until: datetime | None)
 
 def test_a_body_is_utf_8_without_a_byte_to_spare() -> None:
     """G10: what is signed is what is sent, and it is written once."""
-    body: Any = protocol().write(Operation.SEND, Refused(Reason.DELIVERY_REFUSED, "Größe 大"))
-    assert "Größe 大".encode() in body
-    assert b": " not in body.replace(b"refused for good. Do not retry. ", b"")
-    assert not body.endswith(b"\n")
+    written = body(Operation.SEND, Refused(Reason.DELIVERY_REFUSED, "Größe 大"))
+    assert "Größe 大".encode() in written
+    assert b": " not in written.replace(b"refused for good. Do not retry. ", b"")
+    assert not written.endswith(b"\n")

@@ -13,7 +13,7 @@ import pytest
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
-from flask_otp_mpp.core.service import Done, OtpService, SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import ById, Done, OtpService, SendOtp, VerifyOtp
 from flask_otp_mpp.protocols.base import Event, Inbound, exchange, turn_away
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
@@ -56,7 +56,8 @@ class Door:
     def verify(self, command: VerifyOtp) -> Done:
         self.commands.append(command)
         self.ask("verify")
-        return Done(command.challenge_id, "alice", repeated=True)
+        assert isinstance(command.target, ById)
+        return Done(command.target.challenge_id, "alice", repeated=True)
 
 
 class Service(OtpService):

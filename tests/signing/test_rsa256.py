@@ -115,3 +115,20 @@ def test_the_header_that_is_written_suits_the_fussiest_client() -> None:
         assert signature.count("=") == 1
         assert not set(signature) & set(" +/")
         assert signature.endswith("%3D%3D")
+
+
+def test_the_same_answer_is_signed_once_and_another_one_anew() -> None:
+    """K2: whatever is looked up holds under the key, and names its version."""
+    signed: list[bytes] = []
+
+    class Counting(LocalSigner):
+        def sign(self, data: bytes) -> bytes:
+            signed.append(data)
+            return super().sign(data)
+
+    sign = rsa256.header_signer(Counting("7", private_key("mpp")), remembered=2)
+    for data in (b"one", b"one", b"two", b"one", b"three", b"one", b"two"):
+        header = SignatureHeader.parse(sign(data))
+        assert rsa256.holds(public_key("mpp"), header.signature, data)
+        assert header.key_version == "7"
+    assert signed == [b"one", b"two", b"three", b"two"]

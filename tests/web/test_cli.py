@@ -16,8 +16,9 @@ import pytest
 from flask import Flask
 
 from flask_otp_mpp import Reason, SQLAlchemyStore
-from flask_otp_mpp.protocols.alipayplus import CODES
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key, one_line, private_pem
+from flask_otp_mpp.stores.schema import VERSION_TABLE
+from flask_otp_mpp.web.reference import PROTOCOLS
 from tests.commands import run
 from tests.servers import serving
 from tests.wallet import CLIENT, PSP, Wallet, key
@@ -104,6 +105,19 @@ def test_init_db_makes_the_tables(make_wallet: MakeWallet) -> None:
     assert wallet.send("tok-bob").code == "SUCCESS"
 
 
+def test_init_db_says_what_it_can_not_mend(make_wallet: MakeWallet) -> None:
+    """F2: tables of an older release are upgraded, and not made anew."""
+    wallet = make_wallet(store="sqlite")
+    store = wallet.state.store
+    assert isinstance(store, SQLAlchemyStore)
+    with store.engine.begin() as db:
+        db.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0000'")
+    result = run(wallet.app, "init-db")
+    assert result.exit_code == 1
+    assert "revision 0000" in result.output
+    assert "flask otp-mpp upgrade-db" in result.output
+
+
 def test_memory_needs_no_tables(wallet: Wallet) -> None:
     assert run(wallet.app, "init-db").output == "MemoryStore needs no tables.\n"
 
@@ -123,11 +137,13 @@ def test_purge_deletes_what_is_over_and_says_how_much(make_wallet: MakeWallet) -
 def test_codes_lists_every_reason(broken_app: Flask) -> None:
     """O5: for people in columns, for machines as JSON."""
     listed = json.loads(run(broken_app, "codes", "--json").stdout)
-    assert {row["reason"]: row["code"] for row in listed} == {
-        reason.name: CODES[reason].code for reason in Reason
+    assert {(row["protocol"], row["reason"]): row["code"] for row in listed} == {
+        (protocol.name, reason.name): protocol.codes[reason].code
+        for protocol in PROTOCOLS
+        for reason in Reason
     }
     lines = run(broken_app, "codes").output.splitlines()
-    assert len(lines) == len(Reason) + 1
+    assert len(lines) == len(PROTOCOLS) * len(Reason) + 1
     assert lines[0].split() == ["protocol", "reason", "code", "status", "message"]
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Channel, ConfigurationError, OtpMpp, state_of
+from flask_otp_mpp import AlipayPlus, Channel, ConfigurationError, OtpMpp, SQLAlchemyStore, state_of
 from flask_otp_mpp.signing.keys import private_pem
 from flask_otp_mpp.testing import Inbox
 from tests.wallet import CLIENT, Wallet, key, load_user, open_wallet, settings
@@ -45,6 +48,19 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_STORE", "sqlite://", "use a file"),
         ("OTP_MPP_STORE", "nosuch://host/db", "is not a store URL"),
         ("OTP_MPP_STORE", "mssql+pyodbc://host/db", "is not a store URL"),
+        ("OTP_MPP_STORE", "sqlite:///file:otp?mode=memory&cache=shared&uri=true", "use a file"),
+        ("OTP_MPP_STORE", "postgresql+pg8000://u:pw@host/db", "found postgresql+pg8000://"),
+        ("OTP_MPP_STORE", "redis://host:6379/zero?nosuch=1", "is not a Redis URL"),
+        ("OTP_MPP_STORE_CHECK", "never", "'refuse' or 'warn'"),
+        ("OTP_MPP_STORE_EVICTION", False, "'refuse' or 'warn'"),
+        ("OTP_MPP_STORE_POOL_SIZE", 0, "1 to 100"),
+        ("OTP_MPP_STORE_POOL_SIZE", 101, "1 to 100"),
+        ("OTP_MPP_STORE_POOL_OVERFLOW", 101, "0 to 100"),
+        ("OTP_MPP_STORE_CONNECT_TIMEOUT", 0, "1 to 10 whole seconds"),
+        ("OTP_MPP_STORE_CONNECT_TIMEOUT", 2.5, "whole number"),
+        ("OTP_MPP_STORE_STATEMENT_TIMEOUT", 11, "1 to 10 whole seconds"),
+        ("OTP_MPP_STORE_STATEMENT_TIMEOUT", timedelta(seconds=1.5), "whole seconds"),
+        ("OTP_MPP_STORE_PRE_PING", "yes", "true or false"),
         ("OTP_MPP_WALLET_NAME", None, "is missing"),
         ("OTP_MPP_WALLET_NAME", " ", "not empty"),
         ("OTP_MPP_WALLET_NAME", "x" * 41, "at most 40"),
@@ -92,6 +108,29 @@ def test_a_fault_is_named_with_its_key_and_remedy(key_name: str, value: Any, fin
     faults = faults_of(**{key_name: value})
     assert list(faults) == [key_name]
     assert finding in faults[key_name]
+
+
+def test_the_terms_of_a_store_are_what_was_configured(make_wallet: Callable[..., Wallet]) -> None:
+    """O1: numbers as texts, too, as an environment without JSON gives them."""
+    usual = {"SIZE": 5, "OVERFLOW": 10, "TIMEOUT": 3}
+    changed = {"SIZE": 2, "OVERFLOW": 0, "TIMEOUT": 2}
+    for wanted, terms in (
+        (usual, {}),
+        (
+            changed,
+            {
+                "OTP_MPP_STORE_POOL_SIZE": "2",
+                "OTP_MPP_STORE_POOL_OVERFLOW": 0,
+                "OTP_MPP_STORE_STATEMENT_TIMEOUT": timedelta(seconds=1),
+            },
+        ),
+    ):
+        store = make_wallet(store="sqlite", **terms).state.store
+        assert isinstance(store, SQLAlchemyStore)
+        pool = store.engine.pool
+        assert isinstance(pool, sa.QueuePool)
+        found = {"SIZE": pool.size(), "OVERFLOW": pool._max_overflow, "TIMEOUT": pool._timeout}
+        assert found == wanted
 
 
 def test_all_faults_are_told_together() -> None:

@@ -19,7 +19,7 @@ from flask_otp_mpp import (
     otp_verified,
     user_locked,
 )
-from flask_otp_mpp.core.service import SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import ById, SendOtp
 from tests.wallet import User, Wallet
 
 TOKEN = "tok-canary-token"
@@ -147,9 +147,9 @@ def test_a_repr_hides_what_it_holds(wallet: Wallet) -> None:
     assert code not in repr(message)
     assert TOKEN not in repr(call)
     assert isinstance(user, User)
-    for command in (SendOtp, VerifyOtp):
+    for command in (SendOtp, ById):
         hidden = {name for name, field in command.__dataclass_fields__.items() if not field.repr}
-        assert {"token"} <= hidden
+        assert {"credential"} <= hidden
     assert request_id not in repr(Refused(Reason.CODE_UNMATCHED))
 
 

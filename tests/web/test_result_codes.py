@@ -11,7 +11,8 @@ import pytest
 from flask_otp_mpp import Message, Operation, Reason, refuse
 from flask_otp_mpp.callers.alipayplus import Answer
 from flask_otp_mpp.callers.transport import over_http
-from flask_otp_mpp.protocols.alipayplus import CODES, SUCCESS
+from flask_otp_mpp.protocols.alipayplus import CODES
+from flask_otp_mpp.protocols.signed import SUCCESS
 from tests.servers import serving
 from tests.wallet import ACQUIRER, User, Wallet, load_user
 
@@ -34,7 +35,7 @@ def on_both(code: str) -> Callable[[Callable[[Wallet, Operation], Answer]], None
     """File a way that works for both operations."""
 
     def file(provoke: Callable[[Wallet, Operation], Answer]) -> None:
-        for operation in Operation:
+        for operation in (SEND, VERIFY):
             CASES.append((operation, code, lambda w, o=operation: provoke(w, o)))  # type: ignore[misc]
 
     return file
@@ -308,7 +309,7 @@ def test_a_cause_is_answered_by_its_code(
     assert ("verifyRequestId" in answer.json) == (operation is SEND and code == "SUCCESS")
 
 
-@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("operation", [SEND, VERIFY])
 def test_no_code_of_a_table_is_left_out(operation: Operation) -> None:
     """O5: a code that is added to a table must be provoked here too."""
     table = {row.code for row in (*CODES.values(), SUCCESS) if operation in row.operations}

@@ -1,4 +1,4 @@
-"""``flask otp-mpp simulate`` shows one call and its answer down to the bytes that were signed."""
+"""Whoever is played signs, reaches the wallet and shows its answer in one way."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, TypeVar, get_args
 
 import click
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from flask.cli import AppGroup, ScriptInfo
+from flask.cli import ScriptInfo
 
-from flask_otp_mpp.callers.alipayplus import PREFIX, AlipayPlusCaller, Answer, Tamper
+from flask_otp_mpp.callers.signed import SignedAnswer, Signing, Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 from flask_otp_mpp.web.extension import state_of
@@ -18,25 +18,23 @@ from flask_otp_mpp.web.extension import state_of
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-@click.group(cls=AppGroup)
-def simulate() -> None:
-    """Call the wallet as Alipay+ would, signed, and check what it answers.
+def adding(*options: Callable[[C], C]) -> Callable[[C], C]:
+    """Return what adds options to a command, in this order."""
 
-    Without --url the call stays inside this process and needs no server. The exit status is 0 if
-    the answer's signature holds, whatever its code.
-    """
+    def add(command: C) -> C:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def _caller_options(command: C) -> C:
-    options = [
+def signing_options(command: C) -> C:
+    """Add who calls, how the wallet is reached, and what is done wrong."""
+    return adding(
         click.option("--client-id", required=True, help="The Client-Id to call as."),
         click.option("--key", required=True, help="Its private key: a file, PEM or base64."),
         click.option("--key-version", default="1", show_default=True, help="The key's version."),
-        click.option("--psp-id", required=True, help="The wallet's pspId."),
-        click.option(
-            "--acquirer-id", default="1022188000000000000", show_default=True, help="An acquirer."
-        ),
-        click.option("--token", required=True, help="The access token of the user."),
         click.option("--url", help="A running wallet: scheme, host and port, such as http://host."),
         click.option(
             "--server-key",
@@ -45,64 +43,31 @@ def _caller_options(command: C) -> C:
             metavar="VERSION=KEY",
             help="The wallet's public key, needed with --url. May be repeated.",
         ),
-        click.option("--prefix", default=PREFIX, show_default=True, help="The API's path prefix."),
         click.option(
             "--tamper", type=click.Choice(get_args(Tamper)), help="Do this one thing wrong."
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON for machines."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    )(command)
 
 
-@simulate.command("send", with_appcontext=False)
-@_caller_options
-@click.option("--type", "verify_type", default="MOBILE", show_default=True, help="verifyType.")
-def simulate_send(
-    as_json: bool, token: str, verify_type: str, tamper: Tamper | None, **who: Any
-) -> None:
-    """Call sendOTP."""
-    _show(_caller(**who).send(token, tamper=tamper, verifyType=verify_type), as_json)
+def reach(
+    *, client_id: str, key: str, key_version: str, url: str | None, server_keys: Iterable[str]
+) -> tuple[Transport, Signing]:
+    """Return how the wallet is reached, and by what keys it is spoken to.
 
-
-@simulate.command("verify", with_appcontext=False)
-@_caller_options
-@click.option("--id", "verify_request_id", required=True, help="The verifyRequestId.")
-@click.option("--code", required=True, help="The code that the user typed.")
-def simulate_verify(
-    as_json: bool, token: str, verify_request_id: str, code: str, tamper: Tamper | None, **who: Any
-) -> None:
-    """Call verifyOTP."""
-    _show(_caller(**who).verify(token, verify_request_id, code, tamper=tamper), as_json)
-
-
-def _caller(
-    *,
-    client_id: str,
-    key: str,
-    key_version: str,
-    psp_id: str,
-    acquirer_id: str,
-    url: str | None,
-    server_keys: Iterable[str],
-    prefix: str,
-) -> AlipayPlusCaller:
+    :raises click.ClickException: if an option can't be used.
+    """
     try:
         transport, known = _wallet(url, server_keys)
         private = load_private_key(key)
     except ValueError as fault:
         raise click.ClickException(f"--key or --server-key or --url: {fault}") from None
-    return AlipayPlusCaller(
-        transport,
-        client_id=client_id,
-        key=private,
-        key_version=key_version,
-        server_keys=known,
-        psp_id=psp_id,
-        acquirer_id=acquirer_id,
-        prefix=prefix,
-    )
+    return transport, {
+        "client_id": client_id,
+        "key": private,
+        "key_version": key_version,
+        "server_keys": known,
+    }
 
 
 def _wallet(
@@ -119,7 +84,8 @@ def _wallet(
     return over_wsgi(app), known or state_of(app).public_keys
 
 
-def _show(answer: Answer, as_json: bool) -> None:
+def show(answer: SignedAnswer, *, as_json: bool) -> None:
+    """Print a call and its answer; the command fails if the answer is not signed by the wallet."""
     call, response = answer.call, answer.response
     if as_json:
         shown = {

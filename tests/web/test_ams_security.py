@@ -1,0 +1,103 @@
+"""Whatever is asked at either place of AMS is answered, signed, and no sink learns a secret."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flask_otp_mpp import Message, Reason, refuse
+from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX
+from flask_otp_mpp.protocols import ams
+from tests.ams import MERCHANT, SANDBOXED, Shop, open_shop, wrong
+from tests.wallet import User, Wallet
+
+MakeWallet = Callable[..., Wallet]
+TOKEN = "tok-canary-token"
+PHONE, EMAIL = "+86130canary", "canary-mail@users.example"
+
+
+@pytest.fixture
+def shop(make_wallet: MakeWallet) -> Shop:
+    return open_shop(make_wallet)
+
+
+@pytest.mark.parametrize(("client", "prefix"), [(MERCHANT, PREFIX), (SANDBOXED, SANDBOX_PREFIX)])
+def test_every_verb_on_every_path_is_answered_and_signed(
+    client: str, prefix: str, shop: Shop
+) -> None:
+    """G9: of the usual place and of the sandbox."""
+    merchant = shop.calling(client_id=client)
+    expected = {
+        "/initAuthentication": ("METHOD_NOT_SUPPORTED", "PARAM_ILLEGAL"),
+        "/verifyAuthentication": ("METHOD_NOT_SUPPORTED", "PARAM_ILLEGAL"),
+        "/sendOTP": ("API_INVALID", "API_INVALID"),
+        "/": ("API_INVALID", "API_INVALID"),
+        "//x?y=z": ("API_INVALID", "API_INVALID"),
+    }
+    verbs = ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "POST")
+    for (path, (refused, posted)), verb in itertools.product(expected.items(), verbs):
+        answer = merchant.call(path, {}, method=verb)
+        assert answer.call.uri == prefix + path
+        assert (answer.response.status, answer.verified) == (200, True), (path, verb)
+        assert answer.code == (posted if verb == "POST" else refused), (path, verb)
+
+
+def test_what_lies_between_the_places_is_the_hosts(shop: Shop) -> None:
+    """F3: no prefix claims more than is under it."""
+    for path in ("/ams", "/ams/api/v1", "/ams/sandbox/api/v1/user", "/ams/api/v1/users2/x"):
+        answer = shop.wallet.app.test_client().post(path)
+        assert answer.status_code == 404
+        assert "signature" not in answer.headers
+
+
+def test_no_sink_learns_code_token_phone_or_email(
+    make_wallet: MakeWallet,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P1, P4: logs, answers and the store's file; through success, refusal, conflict and crash."""
+    monkeypatch.setattr(ams, "PATIENCE", timedelta(milliseconds=1))
+    codes: list[str] = []
+    faults: list[str] = []
+
+    def gateway(user: User, message: Message) -> None:
+        codes.append(message.code)
+        if faults:
+            raise TimeoutError(f"{user.phone} {message.body}")
+
+    def load(token: str) -> User | None:
+        if token != TOKEN:
+            refuse(Reason.TOKEN_EXPIRED)
+        return User("u1", PHONE, EMAIL)
+
+    shop = open_shop(make_wallet, store="sqlite", sender=gateway, loader=load)
+    with caplog.at_level(logging.DEBUG):
+        answers = [shop.init(TOKEN, "one"), shop.init(TOKEN, "one")]
+        answers += [shop.init(TOKEN, "one", channel="EMAIL"), shop.init("tok-stale", "two")]
+        answers += [shop.caller.verify("one", code) for code in (wrong(codes[0]), codes[0])]
+        faults.append("the gateway is away")
+        answers += [shop.init(TOKEN, "three"), shop.init(TOKEN, "three")]
+    assert [answer.code for answer in answers] == [
+        "SUCCESS",
+        "SUCCESS",
+        "PARAM_ILLEGAL",
+        "INVALID_ACCESS_TOKEN",
+        "VERIFY_UNMATCHED",
+        "SUCCESS",
+        "UNKNOWN_EXCEPTION",
+        "UNKNOWN_EXCEPTION",
+    ]
+    told = caplog.text + "".join(answer.response.body.decode() for answer in answers)
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("otp.db*"))
+    assert b"u1" in stored
+    for canary in (TOKEN, "tok-stale", PHONE, EMAIL):
+        assert canary not in told, canary
+        assert canary.encode() not in stored, canary
+    for code in (*codes, wrong(codes[0])):
+        assert code not in told, code

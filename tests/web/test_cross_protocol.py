@@ -1,0 +1,291 @@
+"""Users are the same whatever protocol asks; routes, clients and challenges never are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_otp_mpp import (
+    AlipayPlus,
+    Ams,
+    ConfigurationError,
+    OtpMpp,
+    Subject,
+    otp_sent,
+    user_locked,
+)
+from flask_otp_mpp.callers.signed import SignedAnswer
+from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.signing.keys import one_line
+from tests.ams import MERCHANT, Shop, open_shop, wrong
+from tests.commands import run
+from tests.wallet import CLIENT, PSP, Wallet, key, open_wallet
+
+MakeWallet = Callable[..., Wallet]
+BOTH = "BOTH_5X00000000000000"
+ALIPAYPLUS, AMS = "/aps/api/v1/users", "/ams/api/v1/users"
+PATHS = {
+    ALIPAYPLUS: ("/sendOTP", "/verifyOTP"),
+    AMS: ("/initAuthentication", "/verifyAuthentication"),
+}
+
+
+@pytest.fixture
+def shop(make_wallet: MakeWallet) -> Shop:
+    """Serve both protocols to one client with one key."""
+    public = {"1": one_line(key("merchant").public_key())}
+    shop = open_shop(
+        make_wallet,
+        store="sqlite",
+        OTP_MPP_CODE_LIFE=600,
+        OTP_MPP_ALIPAYPLUS_CLIENTS={BOTH: public},
+        OTP_MPP_AMS_CLIENTS={BOTH: public},
+    )
+    shop.wallet.caller = shop.wallet.calling(client_id=BOTH, key=key("merchant"))
+    shop.caller = shop.calling(client_id=BOTH)
+    return shop
+
+
+def test_wrong_codes_of_both_protocols_lock_the_user_on_both(shop: Shop) -> None:
+    """A2: five here and five there are ten, and the lock holds for either."""
+    locks: list[str] = []
+
+    def receive(sender: object, subject: str, until: object) -> None:
+        locks.append(subject)
+
+    wallet = shop.wallet
+    by_mail, mail_code = shop.asked(channel="EMAIL")
+    verify_request_id, code = wallet.sent()
+    with user_locked.connected_to(receive, wallet.app):
+        for attempt in range(5):
+            wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
+        request_id, code = shop.asked()
+        for attempt in range(5):
+            assert locks == []
+            shop.caller.verify(request_id, wrong(code, attempt))
+    assert locks == ["ada"]
+    locked = shop.caller.verify(by_mail, mail_code)
+    assert locked.code == "VERIFY_TIMES_EXCEED_LIMIT"
+    assert "Not before" in locked.message
+    assert wallet.send().code == "OTP_SEND_TIMES_EXCEED_LIMIT"
+    assert shop.init().code == "PROCESS_FAIL"
+    assert shop.init("tok-bob").code == "SUCCESS"
+    assert run(wallet.app, "unlock", "ada").exit_code == 0
+    assert shop.caller.verify(by_mail, mail_code).code == "SUCCESS"
+
+
+def test_a_success_on_one_protocol_clears_the_failures_of_the_other(shop: Shop) -> None:
+    """A4: nine failures, one success; the tenth failure is the first again."""
+    wallet = shop.wallet
+    for size in (5, 4):
+        verify_request_id, code = wallet.sent()
+        for attempt in range(size):
+            wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
+    assert shop.caller.verify(*shop.asked()).code == "SUCCESS"
+    verify_request_id, code = wallet.sent()
+    assert wallet.caller.verify("tok-ada", verify_request_id, wrong(code)).code == (
+        "OTP_VERIFY_UNMATCHED"
+    )
+    assert wallet.caller.verify("tok-ada", verify_request_id, code).code == "SUCCESS"
+
+
+def test_a_cool_down_holds_for_the_channel_whoever_asks(shop: Shop) -> None:
+    """S2: SMS and MOBILE are one channel; e-mail is another."""
+    shop.asked()
+    assert shop.wallet.caller.send("tok-ada").code == "OTP_SEND_TIMES_EXCEED_LIMIT"
+    assert shop.wallet.caller.send("tok-ada", verifyType="EMAIL").code == "SUCCESS"
+    assert shop.caller.init("tok-ada", "by-mail", channel="EMAIL").code == "PROCESS_FAIL"
+    assert len(shop.wallet.inbox) == 2
+
+
+def test_the_send_limit_counts_the_messages_of_both(shop: Shop) -> None:
+    """S2: five in ten minutes in all."""
+    answers: list[SignedAnswer] = []
+    for _ in range(3):
+        answers += [shop.init(), shop.wallet.send()]
+    assert [answer.code for answer in answers] == ["SUCCESS"] * 5 + ["OTP_SEND_TIMES_EXCEED_LIMIT"]
+
+
+def test_a_code_of_one_protocol_is_worth_nothing_on_the_other(shop: Shop) -> None:
+    """L8: the same client, user and channel; not even the challenge's own id helps."""
+    events: list[Event] = []
+
+    def receive(sender: object, event: Event) -> None:
+        events.append(event)
+
+    wallet = shop.wallet
+    with otp_sent.connected_to(receive, wallet.app):
+        request_id, merchants_code = shop.asked()
+        verify_request_id, alipays_code = wallet.sent()
+    assert [event.protocol for event in events] == ["ams", "alipayplus"]
+    for name in (request_id, events[0].challenge_id):
+        answer = wallet.caller.verify("tok-ada", name, merchants_code)
+        assert answer.code == "VERIFY_REQUEST_ID_INVALID"
+    misused = shop.caller.verify(verify_request_id, alipays_code)
+    assert misused.code == "AUTHENTICATION_REQUEST_ID_INVALID"
+    assert shop.caller.verify(request_id, merchants_code).code == "SUCCESS"
+    assert wallet.caller.verify("tok-ada", verify_request_id, alipays_code).code == "SUCCESS"
+
+
+@pytest.mark.parametrize("operation", [0, 1])
+@pytest.mark.parametrize("home", [ALIPAYPLUS, AMS])
+def test_a_signed_request_is_of_use_at_its_own_place_only(
+    home: str, operation: int, shop: Shop
+) -> None:
+    """G13: the same client, the same key, a body that both could read: the path was signed."""
+    body = {
+        "acquirerId": "A",
+        "pspId": PSP,
+        "accessToken": "tok-ada",
+        "verifyRequestId": "one",
+        "otpCode": "123456",
+        "authenticationType": "OTP",
+        "authenticationRequestId": "one",
+        "authenticationChannelType": "SMS",
+        "userIdentityType": "WALLET_TOKEN",
+        "userIdentityValue": "tok-ada",
+        "authenticationValue": "123456",
+    }
+    caller: Any = shop.wallet.caller if home == ALIPAYPLUS else shop.caller
+    call, signed = caller.prepare(PATHS[home][operation], body)
+    refused = {ALIPAYPLUS: "INVALID_SIGNATURE", AMS: "SIGNATURE_INVALID"}
+    for prefix, paths in PATHS.items():
+        for path in paths:
+            if (prefix, path) == (home, PATHS[home][operation]):
+                continue
+            carried = caller.deliver(replace(call, uri=prefix + path), signed)
+            assert carried.code == refused[prefix]
+            assert carried.verified
+    assert len(shop.wallet.inbox) == 0
+    assert caller.deliver(call, signed).code not in refused.values()
+
+
+def test_a_client_of_one_protocol_is_unknown_to_the_other(make_wallet: MakeWallet) -> None:
+    """G13: Alipay+'s key signs nothing for a merchant, nor the other way round."""
+    shop = open_shop(make_wallet)
+    alipayplus = shop.calling(client_id=CLIENT, key=key("alipay+"), prefix=AMS)
+    merchant = shop.wallet.calling(client_id=MERCHANT, key=key("merchant"))
+    borrowed = shop.calling(key=key("alipay+"))
+    assert alipayplus.init("tok-ada", "one").code == "CLIENT_INVALID"
+    assert merchant.send("tok-ada").code == "INVALID_CLIENT"
+    assert borrowed.init("tok-ada", "one").code == "SIGNATURE_INVALID"
+    assert len(shop.wallet.inbox) == 0
+
+
+def test_a_hook_knows_the_keys_of_its_own_protocol_only(make_wallet: MakeWallet) -> None:
+    """G4, G13: each has a directory of its own; a version that is not listed is asked for too."""
+    asked: list[tuple[str, str]] = []
+
+    def directory(name: str) -> Callable[[str, str | None], str | None]:
+        def find(client: str, version: str | None) -> str | None:
+            asked.append((name, client))
+            known = client == f"CLIENT_OF_{name}"
+            return one_line(key("hooked").public_key()) if known else None
+
+        return find
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(Ams)(directory("AMS"))
+        otp.client_key(AlipayPlus)(directory("ALIPAYPLUS"))
+
+    shop = open_shop(
+        make_wallet, prepare=prepare, OTP_MPP_AMS_CLIENTS=None, OTP_MPP_ALIPAYPLUS_CLIENTS=None
+    )
+    codes = []
+    for client in ("CLIENT_OF_AMS", "CLIENT_OF_ALIPAYPLUS"):
+        who: dict[str, Any] = {"client_id": client, "key": key("hooked")}
+        codes.append(shop.calling(**who).init("tok-ada", "one").code)
+        codes.append(shop.wallet.calling(**who).send("tok-bob").code)
+    assert codes == ["SUCCESS", "INVALID_CLIENT", "CLIENT_INVALID", "SUCCESS"]
+    assert asked == [
+        ("AMS", "CLIENT_OF_AMS"),
+        ("ALIPAYPLUS", "CLIENT_OF_AMS"),
+        ("AMS", "CLIENT_OF_ALIPAYPLUS"),
+        ("ALIPAYPLUS", "CLIENT_OF_ALIPAYPLUS"),
+    ]
+
+
+def faults_of(**how: Any) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as caught:
+        open_shop(open_wallet, **how)
+    return dict(caught.value.faults)
+
+
+def test_a_hook_for_keys_must_say_whose_they_are() -> None:
+    """F2, G13: a bare one would let each protocol's clients into the other."""
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(lambda client, version: None)
+
+    faults = faults_of(prepare=prepare)
+    assert list(faults) == ["@otp.client_key"]
+    assert "@otp.client_key(AlipayPlus)" in faults["@otp.client_key"]
+
+
+def test_a_protocol_without_keys_of_its_own_does_not_start() -> None:
+    """F2: the other one's hook is not asked for them."""
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(AlipayPlus)(lambda client, version: None)
+
+    faults = faults_of(prepare=prepare, OTP_MPP_AMS_CLIENTS=None, OTP_MPP_ALIPAYPLUS_CLIENTS=None)
+    assert list(faults) == ["OTP_MPP_AMS_CLIENTS"]
+    assert "register @otp.client_key" in faults["OTP_MPP_AMS_CLIENTS"]
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"OTP_MPP_AMS_PREFIX": ALIPAYPLUS},
+        {"OTP_MPP_AMS_PREFIX": f"{ALIPAYPLUS}/merchants"},
+        {"OTP_MPP_AMS_SANDBOX_PREFIX": "/aps"},
+        {"OTP_MPP_AMS_SANDBOX_PREFIX": f"{AMS}/sandbox"},
+        {"OTP_MPP_AMS_SANDBOX_PREFIX": AMS},
+    ],
+    ids=str,
+)
+def test_two_places_can_not_overlap(places: dict[str, str]) -> None:
+    """F2, G13: it would be unclear who answers there, and for whom."""
+    faults = faults_of(**places)
+    assert len(faults) == 1
+    assert all("lies in" in finding for finding in faults.values())
+
+
+def test_places_that_only_begin_alike_do_not_overlap(make_wallet: MakeWallet) -> None:
+    shop = open_shop(make_wallet, OTP_MPP_AMS_PREFIX=f"{ALIPAYPLUS}2")
+    merchant = shop.calling(prefix=f"{ALIPAYPLUS}2")
+    assert merchant.init("tok-ada", "one").code == "SUCCESS"
+    assert shop.wallet.caller.send("tok-bob").code == "SUCCESS"
+    assert merchant.call("/", {}).code == "API_INVALID"
+    assert shop.wallet.caller.call("/", {}).code == "NO_INTERFACE_DEF"
+
+
+def test_only_merchants_need_a_loader_by_subject_and_they_can_do_without(
+    make_wallet: MakeWallet,
+) -> None:
+    """L8: without it the user to whom the code was sent is taken as still served."""
+    shop = open_shop(make_wallet, prepare=lambda app, otp: otp._hooks.user_loaders.pop(Subject))
+    shop.meanwhile["ada"] = lambda: None
+    assert shop.caller.verify(*shop.asked()).code == "SUCCESS"
+
+
+def test_ams_can_be_served_alone(make_wallet: MakeWallet) -> None:
+    """F2: no setting of Alipay+ is then wanted, and a hook needs no name."""
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(lambda client, version: one_line(key("merchant").public_key()))
+
+    shop = open_shop(
+        make_wallet,
+        protocols=(Ams,),
+        prepare=prepare,
+        OTP_MPP_AMS_CLIENTS=None,
+        OTP_MPP_ALIPAYPLUS_CLIENTS=None,
+        OTP_MPP_ALIPAYPLUS_PSP_ID=None,
+    )
+    assert shop.caller.verify(*shop.asked()).passed is True
+    assert shop.wallet.caller.send("tok-ada").response.status == 404

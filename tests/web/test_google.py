@@ -1,0 +1,501 @@
+"""Google's three methods are served over HTTP: each row of its tables is reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask, g
+from flask.typing import ResponseReturnValue
+
+from flask_otp_mpp import (
+    Channel,
+    OtpMpp,
+    PhoneNumber,
+    Reason,
+    StoreError,
+    Subject,
+    refuse,
+    state_of,
+)
+from flask_otp_mpp.callers.google import Answer, Tamper
+from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
+from flask_otp_mpp.testing import FrozenClock
+from tests.web.google_wallet import (
+    ADA,
+    BOB,
+    NOBODY,
+    REFUSED_NUMBERS,
+    GoogleWallet,
+    by_number,
+    open_google,
+)
+
+NUMBER_OF = {reason: number for number, (reason, detail) in REFUSED_NUMBERS.items() if not detail}
+
+
+@pytest.fixture
+def wallet() -> GoogleWallet:
+    return open_google()
+
+
+def is_error(answer: Answer, status: int, code: str) -> None:
+    """See that an answer is a whole ErrorResponse, and nothing else."""
+    assert (answer.status, answer.error) == (status, code)
+    assert set(answer.json) == {
+        "responseHeader",
+        "errorResponseCode",
+        "errorDescription",
+        "paymentIntegratorErrorIdentifier",
+    }
+    assert answer.json["paymentIntegratorErrorIdentifier"]
+
+
+def is_bare(answer: Answer, status: int) -> None:
+    """See that an answer is a status and nothing that could be of use to a stranger."""
+    headers = {name.lower() for name, _ in answer.response.headers}
+    assert (answer.status, answer.response.body) == (status, b"")
+    assert headers - {"retry-after", "allow"} == {"content-length", "cache-control"}
+
+
+def test_a_code_is_sent_and_verified(wallet: GoogleWallet) -> None:
+    """The two samples of the documentation, with the requestId that they share."""
+    sent = wallet.google.send(ADA, request_id="0123434-otp-abc")
+    stamp = str(int(wallet.clock().timestamp() * 1000))
+    assert sent.status == 200
+    assert sent.json == {
+        "responseHeader": {"responseTimestamp": stamp},
+        "paymentIntegratorSendOtpId": sent.json["paymentIntegratorSendOtpId"],
+        "result": "SUCCESS",
+    }
+    verified = wallet.google.verify(
+        "0123434-otp-abc", wallet.inbox.code, request_id="0123434-otp-abc"
+    )
+    assert verified.status == 200
+    assert verified.json == {
+        "responseHeader": {"responseTimestamp": stamp},
+        "paymentIntegratorVerifyOtpId": verified.json["paymentIntegratorVerifyOtpId"],
+        "result": "SUCCESS",
+    }
+    assert len(wallet.inbox) == 1
+
+
+def test_the_matching_token_has_a_line_of_its_own(wallet: GoogleWallet) -> None:
+    """Android finds it there, and the message tells its code before."""
+    wallet.google.send(ADA, smsMatchingToken="FA+9qCX9VSu")
+    body = wallet.inbox.received[-1][1].body
+    assert "FA+9qCX9VSu" in body.splitlines()
+    assert wallet.inbox.code in body.splitlines()[0]
+
+
+def test_the_address_comes_from_the_lookup(wallet: GoogleWallet) -> None:
+    """S3: the number of the request finds a user; where the code goes, the host knows."""
+    answer = wallet.google.send(associationId="assoc-ada")
+    assert answer.result == "SUCCESS"
+    user, message = wallet.inbox.received[-1]
+    assert (user.id, user.phone) == ("ada", "+91806721ada")
+    assert message.channel is Channel.MOBILE
+    wallet.clock.forward(seconds=61)
+    wallet.google.send("+9108067218010")  # with the national prefix
+    assert wallet.inbox.received[-1][0].phone == ADA
+
+
+def test_an_echo_returns_the_word(wallet: GoogleWallet) -> None:
+    """Word for word, and no signal, no store, no code."""
+    for word in ("hello", "", 'grüße "大"\n\x00', "a" * 8000):
+        answer = wallet.google.echo(word)
+        assert answer.status == 200
+        assert set(answer.json) == {"responseHeader", "clientMessage"}
+        assert answer.json["clientMessage"] == word
+
+
+# The rows of verifyOtp's conditions.
+
+
+def test_a_wrong_code_does_not_match(wallet: GoogleWallet) -> None:
+    sent, code = wallet.sent()
+    wrong = wallet.google.verify(sent, f"{(int(code) + 1) % 10**6:06d}")
+    assert (wrong.status, wrong.result) == (200, "OTP_NOT_MATCHED")
+    assert wrong.json["paymentIntegratorVerifyOtpId"]
+    for guess in ("abc", code + "0", f" {code}", code.translate(str.maketrans("0123", "٠١٢٣"))):
+        if guess != code:
+            assert wallet.google.verify(sent, guess).result == "OTP_NOT_MATCHED"
+    assert wallet.google.verify(sent, "1" * 33).error == "INVALID_FIELD_VALUE"
+
+
+def test_a_used_code_was_used(wallet: GoogleWallet) -> None:
+    """By a new requestId, the right code as well as a wrong one: the challenge is over."""
+    sent, code = wallet.sent()
+    assert wallet.google.verify(sent, code).result == "SUCCESS"
+    assert wallet.google.verify(sent, code).result == "OTP_ALREADY_USED"
+    assert wallet.google.verify(sent, "000000").result == "OTP_ALREADY_USED"
+
+
+def test_an_expired_code_does_not_match(wallet: GoogleWallet) -> None:
+    sent, code = wallet.sent()
+    wallet.clock.forward(seconds=301)
+    answer = wallet.google.verify(sent, code)
+    assert (answer.status, answer.result) == (200, "OTP_NOT_MATCHED")
+
+
+def test_used_up_tries_fail_the_right_code_too(wallet: GoogleWallet) -> None:
+    sent, code = wallet.sent()
+    for _ in range(5):
+        assert wallet.google.verify(sent, "x").result == "OTP_NOT_MATCHED"
+    assert wallet.google.verify(sent, code).result == "OTP_NOT_MATCHED"
+
+
+def test_a_superseded_code_does_not_match(wallet: GoogleWallet) -> None:
+    old, code = wallet.sent()
+    new, newer = wallet.sent()
+    assert wallet.google.verify(old, code).result == "OTP_NOT_MATCHED"
+    assert wallet.google.verify(new, newer).result == "SUCCESS"
+
+
+def test_a_locked_user_is_told_nothing_new(wallet: GoogleWallet) -> None:
+    """A lock is none of Google's values, so the right code does not match; a send is refused."""
+    for wrong in (5, 4, 1):
+        sent, code = wallet.sent()
+        for _ in range(wrong):
+            assert wallet.google.verify(sent, "x").result == "OTP_NOT_MATCHED"
+    assert wallet.google.verify(sent, code).result == "OTP_NOT_MATCHED"  # with tries left
+    wallet.clock.forward(seconds=61)
+    is_error(wallet.google.send(ADA), 400, "PRECONDITION_VIOLATION")
+    assert len(wallet.inbox) == 3
+
+
+def test_an_unknown_send_is_an_invalid_identifier(wallet: GoogleWallet) -> None:
+    """Never sent, answered without a code, and not sent at all, are one."""
+    refused = wallet.google.send(NOBODY)
+    wallet.sent()
+    capped = wallet.google.send(ADA)
+    is_error(capped, 400, "PRECONDITION_VIOLATION")
+    for sent in ("never", refused.request_id, capped.request_id):
+        answer = wallet.google.verify(sent, wallet.inbox.code)
+        is_error(answer, 404, "INVALID_IDENTIFIER")
+        assert answer.description == "sendOtpRequestId"
+
+
+def test_another_accounts_send_is_an_invalid_identifier() -> None:
+    """One account neither verifies another's code, nor spends its tries."""
+    accounts = {
+        "one": {"envelope": "plain"},
+        "two": {"envelope": "plain", "paths": ["/two/v1", "/integrator-base-path/e-wallets-v1"]},
+    }
+    wallet = open_google(accounts=accounts)
+    one = wallet.google
+    two = wallet.calling(prefix="/google/two/v1")
+    wallets = wallet.calling(prefix="/google/integrator-base-path/e-wallets-v1")
+    sent, code = wallet.sent()
+    for other in (two, wallets):
+        for _ in range(6):
+            answer = other.verify(sent, code)
+            is_error(answer, 404, "INVALID_IDENTIFIER")
+    assert one.verify(sent, code).result == "SUCCESS"
+    wallet.clock.forward(seconds=61)
+    again = two.send(ADA, request_id=sent)  # a name belongs to its account
+    assert again.result == "SUCCESS"
+    assert len(wallet.inbox) == 2
+    assert wallets.verify(sent, wallet.inbox.code).result == "SUCCESS"  # both paths are one account
+
+
+# The rows of sendOtp's conditions.
+
+
+@pytest.mark.parametrize(
+    ("number", "result"),
+    [
+        (NOBODY, "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"),
+        ("+15", "INVALID_PHONE_NUMBER"),
+        ("no number", "INVALID_PHONE_NUMBER"),
+        (NUMBER_OF[Reason.CHANNEL_UNAVAILABLE], "INVALID_PHONE_NUMBER"),
+        (NUMBER_OF[Reason.USER_ABNORMAL], "ACCOUNT_CLOSED_FRAUD"),
+    ],
+)
+def test_a_lookup_ends_in_a_result(wallet: GoogleWallet, number: str, result: str) -> None:
+    """HTTP 200: the request was handled."""
+    answer = wallet.google.send(number)
+    assert (answer.status, answer.result) == (200, result)
+    assert set(answer.json) == {"responseHeader", "result"}
+    assert len(wallet.inbox) == 0
+
+
+def test_a_hook_names_a_further_result_that_was_agreed() -> None:
+    """Listed in the settings; what is not is answered as the reason usually is."""
+    by_detail = {detail: number for number, (_, detail) in REFUSED_NUMBERS.items() if detail}
+    agreed = open_google(OTP_MPP_GOOGLE_SEND_RESULTS=["ACCOUNT_ON_HOLD"]).google
+    assert agreed.send(by_detail["ACCOUNT_ON_HOLD"]).result == "ACCOUNT_ON_HOLD"
+    assert agreed.send(by_detail["NEVER_AGREED"]).result == "ACCOUNT_CLOSED_FRAUD"
+    usual = open_google().google
+    assert usual.send(by_detail["ACCOUNT_ON_HOLD"]).result == "ACCOUNT_CLOSED_FRAUD"
+    assert usual.send(by_detail["ACCOUNT_CLOSED_FRAUD"]).result == "ACCOUNT_CLOSED_FRAUD"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [
+        (Reason.ACCESS_DENIED, 403, "FORBIDDEN"),
+        (Reason.PROCESS_FAILED, 400, "PRECONDITION_VIOLATION"),
+        (Reason.DELIVERY_REFUSED, 400, "PRECONDITION_VIOLATION"),
+        (Reason.CODE_UNMATCHED, 400, "PRECONDITION_VIOLATION"),
+    ],
+)
+def test_a_hook_refuses_by_an_error(
+    wallet: GoogleWallet, reason: Reason, status: int, code: str
+) -> None:
+    """The last one has no result in sendOtp's list, so it is none."""
+    is_error(wallet.google.send(NUMBER_OF[reason]), status, code)
+
+
+def test_an_association_that_is_unknown_is_an_invalid_identifier(wallet: GoogleWallet) -> None:
+    answer = wallet.google.send(associationId="nothing")
+    is_error(answer, 404, "INVALID_IDENTIFIER")
+    assert answer.description == "associationId"
+    gone = wallet.google.send(associationId="assoc-gone")
+    assert gone.result == "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"
+
+
+def test_the_send_cap_is_a_violated_precondition(wallet: GoogleWallet) -> None:
+    """With its end for support; and nothing is remembered of it."""
+    wallet.sent()
+    capped = wallet.google.send(ADA, request_id="capped")
+    is_error(capped, 400, "PRECONDITION_VIOLATION")
+    assert "Not before 2026-01-01T00:02:01Z." in capped.description
+    wallet.clock.forward(seconds=61)
+    assert wallet.google.send(ADA, request_id="capped").result == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [
+        (Reason.USER_ABNORMAL, 400, "PRECONDITION_VIOLATION"),
+        (Reason.USER_MISSING, 400, "PRECONDITION_VIOLATION"),
+        (Reason.TOKEN_INVALID, 400, "PRECONDITION_VIOLATION"),
+        (Reason.ACCESS_DENIED, 403, "FORBIDDEN"),
+    ],
+)
+def test_a_user_who_is_barred_meanwhile_is_not_verified(
+    reason: Reason, status: int, code: str
+) -> None:
+    """The optional hook by Subject; verifyOtp has no result for it."""
+
+    def prepare(app: Flask, otp: OtpMpp) -> None:
+        otp.user_loader(Subject)(lambda subject: refuse(reason))
+
+    wallet = open_google(prepare=prepare)
+    sent, code_sent = wallet.sent()
+    is_error(wallet.google.verify(sent, code_sent), status, code)
+
+
+# The rows of the error table that come before the work.
+
+
+@pytest.mark.parametrize(
+    ("tamper", "status", "code"),
+    [
+        ("json", 400, "INVALID_DECRYPTED_REQUEST"),
+        ("duplicate", 400, "INVALID_DECRYPTED_REQUEST"),
+        ("version", 400, "INVALID_API_VERSION"),
+        ("stale", 400, "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
+        ("early", 400, "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
+        ("no-header", 400, "MISSING_REQUIRED_FIELD"),
+        ("no-time", 400, "MISSING_REQUIRED_FIELD"),
+        ("no-id", 400, "MISSING_REQUIRED_FIELD"),
+        ("id", 400, "INVALID_FIELD_VALUE"),
+    ],
+)
+@pytest.mark.parametrize("method", ["send", "verify", "echo"])
+def test_a_faulty_message_is_told_its_fault(
+    wallet: GoogleWallet, method: str, tamper: Tamper, status: int, code: str
+) -> None:
+    call: dict[str, Callable[..., Answer]] = {
+        "send": lambda **how: wallet.google.send(ADA, **how),
+        "verify": lambda **how: wallet.google.verify("sent", "123456", **how),
+        "echo": wallet.google.echo,
+    }
+    is_error(call[method](tamper=tamper), status, code)
+    assert len(wallet.inbox) == 0
+
+
+def test_a_message_of_another_freshness_is_a_setting() -> None:
+    wallet = open_google(OTP_MPP_GOOGLE_FRESHNESS=10)
+    call = wallet.google.prepare("echo", {"clientMessage": "hello"})
+    wallet.clock.forward(seconds=10)
+    assert wallet.google.deliver(*call).status == 200
+    wallet.clock.forward(seconds=1)
+    assert wallet.google.deliver(*call).error == "REQUEST_TIMESTAMP_OUT_OF_RANGE"
+
+
+def test_paths_and_methods_that_are_none_have_no_body(wallet: GoogleWallet) -> None:
+    """Nobody has proven anything there, so nothing is sealed."""
+    for method in ("sendotp", "", "sendOtp/", "other/echo", "/echo"):
+        is_bare(wallet.google.call(method, {}), 404)
+    bare = wallet.google.echo(tamper="method")
+    is_bare(bare, 405)
+    assert ("allow", "POST") in bare.response.headers
+
+
+def test_a_body_that_is_too_long_has_no_answer_in_a_body() -> None:
+    wallet = open_google(OTP_MPP_BODY_LIMIT=1024)
+    is_bare(wallet.google.echo("a" * 1024), 413)
+
+
+def test_too_much_traffic_is_turned_away_for_a_while() -> None:
+    """By address before the envelope, by account after it: 503, and when to come back."""
+    for limit in ("ADDRESS", "CLIENT"):
+        few: dict[str, Any] = {f"OTP_MPP_{limit}_LIMIT": "2 per minute"}
+        wallet = open_google(**few)
+        answers = [wallet.google.echo() for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 503]
+        is_bare(answers[-1], 503)
+        assert ("retry-after", "5") in answers[-1].response.headers
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(90, "90"), (-5, "1")])
+def test_the_end_of_a_limit_of_the_host_is_told(seconds: int, told: str) -> None:
+    """A hook that says until when is believed; what is over is over in a second."""
+
+    def prepare(app: Flask, otp: OtpMpp) -> None:
+        end = FrozenClock()() + timedelta(seconds=seconds)
+        otp.user_loader(PhoneNumber)(lambda number: refuse(Reason.TRAFFIC_EXCEEDED, until=end))
+
+    answer = open_google(prepare=prepare).google.send(ADA)
+    is_bare(answer, 503)
+    assert ("retry-after", told) in answer.response.headers
+
+
+def test_what_breaks_has_no_body_and_is_judged_anew() -> None:
+    """A store, a hook or a signer that is down: 503, and the same request may come again."""
+    broken: list[bool] = [True]
+
+    def prepare(app: Flask, otp: OtpMpp) -> None:
+        @otp.user_loader(PhoneNumber)
+        def load(number: str) -> Any:
+            if broken:
+                raise OSError("down")
+            return by_number(number)
+
+    wallet = open_google(prepare=prepare)
+    is_bare(wallet.google.send(ADA, request_id="one"), 503)
+    broken.clear()
+    assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
+    assert len(wallet.inbox) == 1
+
+
+def test_an_envelope_whose_tool_did_not_finish_is_tried_again(
+    wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nobody's fault: neither 400 nor 401."""
+    monkeypatch.setattr(wallet.envelopes[0], "open", lambda body: refuse(Reason.UNFORESEEN))
+    is_bare(wallet.google.echo(), 503)
+
+
+def test_a_store_that_is_down_is_tried_again(
+    wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever verb fails; and nothing is sent twice by it."""
+
+    def down(*_: object) -> None:
+        raise StoreError("down")
+
+    sent, code = wallet.sent()
+    store = state_of(wallet.app).store
+    for verb in ("recall", "spend"):
+        with monkeypatch.context() as broken:
+            broken.setattr(store, verb, down)
+            is_bare(wallet.google.verify(sent, code, request_id="one"), 503)
+    assert wallet.google.verify(sent, code, request_id="one").result == "SUCCESS"
+    wallet.clock.forward(seconds=61)
+    for verb in ("recall", "reserve"):
+        with monkeypatch.context() as broken:
+            broken.setattr(store, verb, down)
+            is_bare(wallet.google.send(ADA, request_id="two"), 503)
+    assert len(wallet.inbox) == 1
+    assert wallet.google.send(ADA, request_id="two").result == "SUCCESS"
+
+
+def test_a_provider_that_is_down_is_asked_again_by_the_next_try() -> None:
+    """503 is not cached: the same request sends another code, within the user's limits."""
+    tries: list[str] = []
+
+    def sender(user: Any, message: Any) -> None:
+        tries.append(message.code)
+        if len(tries) == 1:
+            raise TimeoutError("nobody knows")
+
+    wallet = open_google(sender=sender)
+    is_bare(wallet.google.send(ADA, request_id="one"), 503)
+    is_error(wallet.google.verify("one", tries[0]), 404, "INVALID_IDENTIFIER")
+    is_error(wallet.google.send(ADA, request_id="one"), 400, "PRECONDITION_VIOLATION")
+    assert len(tries) == 1
+    wallet.clock.forward(seconds=61)
+    assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
+    assert len(tries) == 2
+    assert wallet.google.verify("one", tries[1]).result == "SUCCESS"
+
+
+def test_a_sender_that_refuses_for_a_bad_address_is_a_result() -> None:
+    """The provider knows that no SMS can reach the number: nothing is tried again."""
+    calls: list[str] = []
+
+    def sender(user: Any, message: Any) -> None:
+        calls.append(user.id)
+        refuse(Reason.CHANNEL_UNAVAILABLE)
+
+    wallet = open_google(sender=sender)
+    for _ in range(3):
+        assert wallet.google.send(ADA, request_id="one").result == "INVALID_PHONE_NUMBER"
+    assert calls == ["ada"]
+    assert wallet.google.verify("one", "123456").result == "OTP_NOT_MATCHED"
+
+
+def test_hooks_of_the_host_reach_nothing_of_an_answer() -> None:
+    """Whatever a host's hook answers or refuses on our paths is a bare status."""
+
+    def prepare(app: Flask, otp: OtpMpp) -> None:
+        @app.before_request
+        def guard() -> ResponseReturnValue | None:
+            if "deny" in g:
+                return "no", 403
+            return None
+
+        @app.before_request
+        def refusing() -> None:
+            if "miss" in g:
+                refuse(Reason.USER_MISSING)
+
+        app.before_request_funcs[None].reverse()
+
+    wallet = open_google(prepare=prepare)
+
+    def setting(name: str) -> Callable[[], None]:
+        return lambda: setattr(g, name, True)
+
+    before = wallet.app.before_request_funcs[None]
+    before.insert(0, setting("deny"))
+    is_bare(wallet.google.echo(), 403)
+    before[0] = setting("miss")
+    is_bare(wallet.google.echo(), 400)
+
+
+def test_users_of_two_accounts_have_budgets_of_their_own(wallet: GoogleWallet) -> None:
+    assert wallet.google.send(ADA).result == "SUCCESS"
+    assert wallet.google.send(BOB).result == "SUCCESS"
+    assert {user.id for user, _ in wallet.inbox.received} == {"ada", "bob"}
+
+
+def test_where_it_lives_is_a_setting() -> None:
+    """Any prefix or none, and as many paths as an account has."""
+    wallet = open_google(
+        OTP_MPP_GOOGLE_PREFIX="",
+        accounts={"gpay": {"envelope": "plain", "paths": ["/v1", "/base/e-wallets-v1"]}},
+    )
+    assert wallet.calling(prefix="/v1").echo().status == 200
+    assert wallet.calling(prefix="/base/e-wallets-v1").echo().status == 200
+    (protocol,) = state_of(wallet.app).protocols
+    assert isinstance(protocol, GoogleStandardPayments)
+    assert [mount.prefix for mount in protocol.mounts] == ["/v1", "/base/e-wallets-v1"]
+    assert json.dumps(sorted(protocol.paths)) == '["/echo", "/sendOtp", "/verifyOtp"]'

@@ -1,0 +1,173 @@
+"""``flask otp-mpp simulate google`` plays Google's side by any envelope, right and wrong."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_otp_mpp.callers.google import GoogleCaller, impersonate
+from flask_otp_mpp.callers.transport import Call, Response
+from flask_otp_mpp.protocols.google.plain import Plain
+from flask_otp_mpp.protocols.google.settings import read_accounts
+from tests.commands import run
+from tests.protocols.google import sides
+from tests.servers import serving
+from tests.vectors.google import JOSE
+from tests.web.google_wallet import ADA, GoogleWallet, open_google
+
+PLAIN = ("--envelope", "plain")
+
+
+def files(option: str, *names: str) -> list[str]:
+    """Name files of the vectors as options."""
+    found = [next(JOSE.glob(f"{name}.*")) for name in names]
+    return [part for path in found for part in (option, str(path))]
+
+
+SEALED = [
+    *files("--key", "google-sig-1.private", "google-enc-1.private"),
+    *files("--server-key", "integrator-enc-1.public", "integrator-sig-1.public"),
+]
+
+
+def now(wallet: GoogleWallet) -> GoogleWallet:
+    """Bring the wallet's clock to the caller's, which is the system's."""
+    wallet.clock.now = datetime.now(UTC)
+    return wallet
+
+
+def play(wallet: GoogleWallet, *arguments: str) -> dict[str, Any]:
+    """Return what a call shows to machines."""
+    done = run(wallet.app, "simulate", "google", *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    shown: dict[str, Any] = json.loads(done.stdout)
+    return shown
+
+
+def test_a_round_is_played_inside_the_app() -> None:
+    """G9: the payloads are shown as well as what went over the wire."""
+    wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
+    sent = play(wallet, "send", *SEALED, "--phone", ADA, "--request-id", "one")
+    assert json.loads(sent["answer"]["payload"])["result"] == "SUCCESS"
+    assert json.loads(sent["request"]["payload"])["accountPhoneNumber"] == ADA
+    assert ADA not in sent["request"]["body"]
+    assert sent["answer_opens"] is True
+    code = wallet.inbox.code
+    verified = play(wallet, "verify", *SEALED, "--sent", "one", "--code", code)
+    assert json.loads(verified["answer"]["payload"])["result"] == "SUCCESS"
+    echoed = run(wallet.app, "simulate", "google", "echo", *SEALED, "--message", "good day")
+    assert echoed.exit_code == 0
+    for part in (
+        "POST /google/v1/echo",
+        "content-type: application/jose",
+        "HTTP 200",
+        '"clientMessage":"good day"',
+        "The answer opens.",
+    ):
+        assert part in echoed.output
+
+
+def test_an_association_and_a_token_are_options() -> None:
+    wallet = now(open_google())
+    token = "FA+9qCX9VSu"
+    options = ("--association", "assoc-ada", "--token", token)
+    sent = play(wallet, "send", *PLAIN, *options)
+    assert json.loads(sent["answer"]["payload"])["result"] == "SUCCESS"
+    assert token in wallet.inbox.received[-1][1].body
+
+
+@pytest.mark.parametrize(
+    ("tamper", "status", "end"),
+    [
+        ("signature", 401, "The answer has no body."),
+        ("encryption", 400, "The answer has no body."),
+        ("json", 400, "The answer opens."),
+    ],
+)
+def test_a_fault_is_played(tamper: str, status: int, end: str) -> None:
+    """The exit status is 0: the wallet did as it should."""
+    wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
+    done = run(wallet.app, "simulate", "google", "echo", *SEALED, "--tamper", tamper)
+    assert done.exit_code == 0
+    assert f"HTTP {status}" in done.output
+    assert end in done.output
+
+
+def test_a_running_wallet_is_called() -> None:
+    """Without the app: its public keys are all that is needed."""
+    wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
+    doubted = [
+        *files("--key", "google-sig-1.private", "unknown-enc.private"),
+        *files("--server-key", "integrator-enc-1.public", "integrator-sig-1.public"),
+    ]
+    with serving(wallet.app) as url:
+        good = run(Flask("elsewhere"), "simulate", "google", "echo", *SEALED, "--url", url)
+        deaf = run(Flask("elsewhere"), "simulate", "google", "echo", *doubted, "--url", url)
+    assert good.exit_code == 0
+    assert "The answer opens." in good.output
+    assert deaf.exit_code == 1
+    assert "The answer DOES NOT OPEN." in deaf.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "'our_keys'"),
+        (["--key", "/no/such/file"], "names a file that can't be read"),
+        ([*SEALED, "--url", "http://127.0.0.1/prefix"], "no http or https URL without a path"),
+        ([*PLAIN, "--key", "x"], "'our_keys' is no member"),
+        ([*PLAIN, "--tamper", "signature"], "needs an impostor's keys"),
+    ],
+)
+def test_what_is_wrong_with_the_options_is_told(options: list[str], told: str) -> None:
+    result = run(open_google().app, "simulate", "google", "echo", *options)
+    assert result.exit_code == 1
+    assert told in result.output
+
+
+def test_only_jose_has_an_impostor_by_itself() -> None:
+    """Its keys are named freely; the wallet finds the key by name, and the signature wrong."""
+    (jose,) = read_accounts({"a": sides.jose_google()})
+    (pgp,) = read_accounts({"a": sides.pgp_google()})
+    forged = impersonate(jose)
+    assert forged is not None
+    sealed, again = (envelope.seal(b"{}") for envelope in (forged, jose.envelope()))
+    assert sealed != again
+    assert impersonate(pgp) is None
+
+
+def test_a_caller_believes_nothing_that_does_not_open() -> None:
+    """A bare body from a wallet that should have sealed it is no answer."""
+    (account,) = read_accounts({"a": sides.jose_google()})
+    lying = GoogleCaller(
+        lambda call: Response(200, (), b'{"result":"SUCCESS"}'), account.envelope()
+    )
+    answer = lying.deliver(Call("POST", "/", {}, b""))
+    assert (answer.result, answer.error, answer.description, answer.verified) == ("", "", "", False)
+    plain = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), Plain())
+    assert plain.deliver(Call("POST", "/", {}, b"")).result == "SUCCESS"
+    with pytest.raises(ValueError, match="impostor"):
+        plain.echo(tamper="signature")
+
+
+def test_keygen_makes_the_keys_of_an_account(tmp_path: Path) -> None:
+    """G12: the private set is its owner's only; the public one is printed, and holds no secret."""
+    path = tmp_path / "ours.jwks"
+    options = ("--jwks", "wallet-2026", "--out", str(path))
+    made = run(Flask("elsewhere"), "keygen", *options)
+    assert made.exit_code == 0, made.output
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    public = json.loads(made.stdout)["keys"]
+    assert [key["kid"] for key in public] == ["wallet-2026-sig", "wallet-2026-enc"]
+    assert all("d" not in key for key in public)
+    account = sides.jose_google(our_keys=str(path), their_keys=made.stdout)
+    (read,) = read_accounts({"mirror": account})
+    mirror = read.envelope()
+    assert mirror.open(mirror.seal(b"{}")).signer == "wallet-2026-sig"
+    assert run(Flask("elsewhere"), "keygen", *options).exit_code == 1  # nothing is overwritten

@@ -1,0 +1,115 @@
+"""Every fault of Google's settings is told when the app starts, with its key and the remedy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp import AlipayPlus, ConfigurationError
+from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
+from tests.protocols.google import sides
+from tests.vectors.google import jwk
+from tests.web.google_wallet import open_google
+
+
+def faults(**how: Any) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as caught:
+        open_google(**how)
+    return dict(caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ACCOUNTS", {}, "set it to a mapping"),
+        ("ACCOUNTS", "gpay", "set it to a mapping"),
+        ("ACCOUNTS", {"gpay": {"envelope": "zip"}}, "must be 'jose', 'pgp' or 'plain'"),
+        ("PREFIX", "google", "begin it with a slash"),
+        ("PREFIX", "/google/", "do not end it"),
+        ("FRESHNESS", 0, "must be 1 to 300 s"),
+        ("FRESHNESS", 301, "must be 1 to 300 s"),
+        ("KEEP", 86399, "must be 86400 s to 365 days"),
+        ("KEEP", 366 * 86400, "must be 86400 s to 365 days"),
+        ("SEND_RESULTS", ["not a name"], "'not a name'"),
+        ("SEND_RESULTS", ["SUCCESS"], "tell of a failure"),
+        ("SEND_RESULTS", ["UNKNOWN_RESULT"], "tell of a failure"),
+        ("SEND_RESULTS", 1.5, "a list of texts"),
+    ],
+)
+def test_a_setting_at_fault_is_told(name: str, value: object, told: str) -> None:
+    found = faults(**{f"OTP_MPP_GOOGLE_{name}": value})
+    assert list(found) == [f"OTP_MPP_GOOGLE_{name}"]
+    assert told in found[f"OTP_MPP_GOOGLE_{name}"]
+
+
+def test_a_plain_account_is_for_trials_only() -> None:
+    """Nothing is proven by it: an app that is neither debugged nor tested does not start."""
+    found = faults(
+        testing=False,
+        accounts={"real": sides.jose_wallet(), "trial": {"envelope": "plain", "paths": "/trial"}},
+    )
+    assert list(found) == ["OTP_MPP_GOOGLE_ACCOUNTS"]
+    assert "account 'trial'" in found["OTP_MPP_GOOGLE_ACCOUNTS"]
+    assert "DEBUG or TESTING" in found["OTP_MPP_GOOGLE_ACCOUNTS"]
+
+
+def test_keys_that_dont_do_are_told_for_each_account() -> None:
+    """Together, by the account's name."""
+    wrong = sides.jose_wallet(our_keys=[jwk("integrator-sig-1.public")])
+    told = faults(accounts={"a": wrong, "b": {**wrong, "paths": "/b"}})
+    text = told["OTP_MPP_GOOGLE_ACCOUNTS"]
+    assert "account 'a'" in text
+    assert "account 'b'" in text
+
+
+def test_an_envelope_that_cant_be_opened_is_told() -> None:
+    """Here the tool is missing."""
+    account = {**sides.pgp_wallet(), "program": "/no/such/gpg"}
+    assert "account 'gpay'" in faults(accounts={"gpay": account})["OTP_MPP_GOOGLE_ACCOUNTS"]
+
+
+def test_accounts_lie_apart_from_each_other_and_from_other_protocols() -> None:
+    within = {"a": {"envelope": "plain"}, "b": {"envelope": "plain", "paths": "/v1/b"}}
+    assert "'/google/v1/b' of google" in faults(accounts=within)["OTP_MPP_GOOGLE_PREFIX"]
+    found = faults(
+        protocols=(AlipayPlus, GoogleStandardPayments), OTP_MPP_GOOGLE_PREFIX="/aps/api/v1/users"
+    )
+    assert "of alipayplus" in found["OTP_MPP_GOOGLE_PREFIX"]
+
+
+def test_a_library_that_is_missing_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``phone`` for numbers, ``google`` for JOSE; an app without them does not start."""
+    for module, library, extra in (
+        ("phone", "phonenumbers", "flask-otp-mpp[phone]"),
+        ("jose", "joserfc", "flask-otp-mpp[google]"),
+    ):
+        monkeypatch.delitem(sys.modules, f"flask_otp_mpp.protocols.google.{module}", raising=False)
+        monkeypatch.setitem(sys.modules, library, None)
+        found = faults(accounts={"gpay": sides.jose_wallet()})
+        monkeypatch.undo()
+        assert extra in found["OTP_MPP_GOOGLE_ACCOUNTS"]
+
+
+def test_who_does_not_use_the_protocol_needs_none_of_its_libraries() -> None:
+    """They are imported when an app with the protocol starts."""
+    program = (
+        "import flask_otp_mpp.web.reference, flask_otp_mpp.protocols.google.protocol, sys; "
+        "print(sorted({'joserfc', 'phonenumbers'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_both_lookups_are_needed() -> None:
+    """By number when an account is associated, by its id afterwards."""
+
+    def prepare(app: Any, otp: Any) -> None:
+        otp._hooks.user_loaders.clear()
+
+    found = faults(prepare=prepare)
+    assert {"@otp.user_loader(PhoneNumber)", "@otp.user_loader(AssociationId)"} <= set(found)

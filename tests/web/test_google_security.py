@@ -1,0 +1,238 @@
+"""A stranger learns a status, a caller its own fault, a log nothing, and hostility costs little."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import tracemalloc
+from itertools import product
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp import AlipayPlus, Ams, state_of
+from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
+from flask_otp_mpp.callers.ams import AmsCaller
+from flask_otp_mpp.callers.google import GoogleCaller, Tamper
+from flask_otp_mpp.callers.transport import Call, over_wsgi
+from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
+from flask_otp_mpp.signing.keys import one_line
+from tests.protocols.google import sides
+from tests.vectors.google import jwk
+from tests.wallet import ACQUIRER, CLIENT, PSP, key
+from tests.web.google_wallet import ADA, GoogleWallet, open_google
+from tests.web.test_google import is_bare
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def sealed() -> tuple[GoogleWallet, GoogleCaller]:
+    """Open a wallet whose account seals by JOSE, and its Google with an impostor."""
+    wallet = open_google(accounts={"gpay": sides.jose_wallet()}, testing=False)
+    stranger = wallet.calling(
+        sides.jose_google(our_keys=[jwk("unknown-sig.private"), jwk("google-enc-1.private")])
+    )
+    google = wallet.calling(sides.jose_google(), impostor=stranger._envelope)
+    return wallet, google
+
+
+@pytest.mark.parametrize("rounds", range(3))
+def test_echo_stands_the_probes_of_google(
+    sealed: tuple[GoogleWallet, GoogleCaller], rounds: int
+) -> None:
+    """Good and bad signatures, bad JSON and bad envelopes, in turn, several times a minute."""
+    _, google = sealed
+    expected: dict[Tamper | None, tuple[int, str]] = {
+        None: (200, ""),
+        "signature": (401, ""),
+        "encryption": (400, ""),
+        "unsealed": (400, ""),
+        "json": (400, "INVALID_DECRYPTED_REQUEST"),
+        "duplicate": (400, "INVALID_DECRYPTED_REQUEST"),
+        "stale": (400, "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
+    }
+    for first, second in product(expected, repeat=2):
+        for tamper in (first, second):
+            answer = google.echo("probe", tamper=tamper)
+            assert (answer.status, answer.error) == expected[tamper]
+            assert answer.verified
+            if tamper is None:
+                assert answer.json["clientMessage"] == "probe"
+
+
+@pytest.mark.parametrize("tamper", ["signature", "encryption", "unsealed"])
+@pytest.mark.parametrize("method", ["sendOtp", "verifyOtp", "echo", "nothing"])
+def test_who_is_not_authenticated_gets_a_status_alone(
+    sealed: tuple[GoogleWallet, GoogleCaller], method: str, tamper: Tamper
+) -> None:
+    """Nothing is signed or encrypted for a stranger, and all broken bodies are answered alike."""
+    wallet, google = sealed
+    answer = google.call(method, {"clientMessage": "hello"}, tamper=tamper)
+    status = 404 if method == "nothing" else 401 if tamper == "signature" else 400
+    is_bare(answer, status)
+    assert len(wallet.inbox) == 0
+
+
+def test_an_account_is_not_opened_by_anothers_keys() -> None:
+    """A body for one account is nothing at the door of the other."""
+    other = sides.jose_wallet(
+        paths="/other",
+        our_keys=[jwk("unknown-enc.private"), jwk("integrator-sig-1.private")],
+        their_keys=[jwk("unknown-sig.public"), jwk("google-enc-1.public")],
+    )
+    wallet = open_google(accounts={"one": sides.jose_wallet(), "two": other}, testing=False)
+    google = wallet.calling(sides.jose_google())
+    call, asked = google.prepare("echo", {"clientMessage": "hello"})
+    assert google.deliver(call, asked).status == 200
+    moved = Call(call.method, "/google/other/echo", call.headers, call.body)
+    is_bare(google.deliver(moved, asked), 400)
+
+
+@pytest.mark.parametrize("name", ["lists", "objects", "text", "digits", "keys", "blanks"])
+@pytest.mark.parametrize("limit", [16384, MEGABYTE])
+def test_a_hostile_body_costs_little(name: str, limit: int) -> None:
+    """Over HTTP, at the usual length limit and at the largest one: bounded time and memory."""
+    hostile = {
+        "lists": b"[" * 10_000 + b"]" * 10_000,
+        "objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        "text": b'{"clientMessage":"' + b"a" * (MEGABYTE - 100) + b'"}',
+        "digits": b'{"a":' + b"1" * (MEGABYTE - 100) + b"}",
+        "keys": json.dumps({str(n): 0 for n in range(5_000)}).encode(),
+        "blanks": b" " * (MEGABYTE - 1) + b"x",
+    }[name]
+    wallet = open_google(OTP_MPP_BODY_LIMIT=limit)
+    started = time.process_time()
+    answer = wallet.google.call("echo", hostile)
+    spent = time.process_time() - started
+    assert answer.status in {400, 413}
+    tracemalloc.start()
+    try:
+        wallet.google.call("echo", hostile)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert spent < 2.0, spent
+    assert peak < 32 * MEGABYTE, peak
+    assert wallet.google.echo().status == 200
+
+
+THREE = (AlipayPlus, Ams, GoogleStandardPayments)
+MERCHANT = "SANDBOX_A_MERCHANT"
+
+
+def three(**how: Any) -> tuple[GoogleWallet, AlipayPlusCaller, AmsCaller]:
+    """Open a wallet with all protocols, and the other two's callers; they have one key."""
+    clients = {MERCHANT: {"1": one_line(key("alipay+").public_key())}}
+    wallet = open_google(protocols=THREE, OTP_MPP_AMS_CLIENTS=clients, **how)
+    signing: dict[str, Any] = {
+        "key": key("alipay+"),
+        "server_keys": state_of(wallet.app).public_keys,
+        "clock": wallet.clock,
+    }
+    here = over_wsgi(wallet.app)
+    alipay = AlipayPlusCaller(here, client_id=CLIENT, psp_id=PSP, acquirer_id=ACQUIRER, **signing)
+    return wallet, alipay, AmsCaller(here, client_id=MERCHANT, **signing)
+
+
+def test_a_request_of_another_protocol_is_none_of_this_one() -> None:
+    """G13: none is let in at another's door."""
+    wallet, alipay, ams = three(accounts={"gpay": sides.jose_wallet()})
+    google = wallet.calling(sides.jose_google())
+    good = {
+        "/aps/api/v1/users/sendOTP": alipay.prepare("/sendOTP", {"accessToken": "tok-ada"})[0],
+        "/ams/sandbox/api/v1/users/initAuthentication": ams.prepare(
+            "/initAuthentication", {"authenticationType": "OTP"}
+        )[0],
+        "/google/v1/sendOtp": google.prepare("sendOtp", {"accountPhoneNumber": ADA})[0],
+        "/google/v1/echo": google.prepare("echo", {"clientMessage": "hello"})[0],
+    }
+    for place, there in product(good, good.values()):
+        of_google = "google" in place, "google" in there.uri
+        if of_google == (True, True) or place == there.uri:
+            continue
+        call = Call(there.method, place, there.headers, there.body)
+        response = over_wsgi(wallet.app)(call)
+        if of_google[0]:
+            assert (response.status, response.body) == (400, b"")
+        else:
+            refused = json.loads(response.body)["result"]["resultCode"]
+            assert refused not in {"SUCCESS", "PARAM_ILLEGAL"}  # it comes before the fields
+    assert len(wallet.inbox) == 0
+
+
+def test_a_challenge_of_another_protocol_is_none_of_this_one() -> None:
+    """G13: an id of one of them means nothing to the others, and no try is spent by it."""
+    wallet, alipay, ams = three()
+    sent = wallet.google.send(ADA, request_id="one")
+    code = wallet.inbox.code
+    theirs = sent.json["paymentIntegratorSendOtpId"]
+    for _ in range(6):
+        assert alipay.verify("tok-ada", theirs, code).code == "VERIFY_REQUEST_ID_INVALID"
+        for name in ("one", theirs):
+            assert ams.verify(name, code).code == "AUTHENTICATION_REQUEST_ID_INVALID"
+        wallet.clock.forward(seconds=1)
+    assert wallet.google.verify("one", code).result == "SUCCESS"
+    wallet.clock.forward(seconds=61)
+    other = alipay.send("tok-ada")
+    assert wallet.google.verify(other.verify_request_id, wallet.inbox.code).status == 404
+    wallet.clock.forward(seconds=61)
+    assert ams.init("tok-ada", "one").code == "SUCCESS"  # the name is free for each of them
+    assert wallet.google.verify("one", wallet.inbox.code).result == "OTP_ALREADY_USED"
+    assert ams.verify("one", wallet.inbox.code).code == "SUCCESS"
+
+
+def test_a_user_has_one_budget_for_all_protocols() -> None:
+    """Wrong codes by one door lock the others: a code buys no further guesses."""
+    wallet, alipay, ams = three()
+    for _ in range(2):
+        sent, _ = wallet.sent()
+        for _ in range(5):
+            assert wallet.google.verify(sent, "x").result == "OTP_NOT_MATCHED"
+    wallet.clock.forward(seconds=61)
+    assert alipay.send("tok-ada").code == "OTP_SEND_TIMES_EXCEED_LIMIT"
+    assert ams.init("tok-ada", "one").code == "PROCESS_FAIL"
+    assert wallet.google.send(ADA).error == "PRECONDITION_VIOLATION"
+    wallet.clock.forward(minutes=16)
+    assert alipay.send("tok-ada").code == "SUCCESS"
+    assert wallet.google.send(ADA).error == "PRECONDITION_VIOLATION"  # one cool-down for all
+
+
+def test_nothing_secret_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers, codes, tokens, words and associations stay out, also when something breaks."""
+    caplog.set_level(logging.DEBUG)
+    crash: list[str] = []
+
+    def sender(user: Any, message: Any) -> None:
+        crash.append(message.code)
+        if len(crash) == 2:
+            raise RuntimeError(f"{user} {message.code} {message.body}")
+
+    wallet = open_google(accounts={"gpay": sides.jose_wallet()}, sender=sender, testing=False)
+    google = wallet.calling(sides.jose_google())
+    sent = google.send(ADA, smsMatchingToken="SeCrEtToKeN")
+    wrong = google.verify(sent.request_id, "654321x")
+    google.verify(sent.request_id, crash[0])
+    google.echo("a word that is nobody's business")
+    wallet.clock.forward(seconds=61)
+    assert google.send(ADA).status == 503
+    error = google.send(associationId="secret-association")
+    reference = error.json["paymentIntegratorErrorIdentifier"]
+    log = "\n".join([caplog.text, *(str(record.__dict__) for record in caplog.records)])
+    for secret in (
+        ADA,
+        ADA[1:],
+        crash[0],
+        crash[1],
+        "654321x",
+        "SeCrEtToKeN",
+        "nobody's business",
+        "secret-association",
+    ):
+        assert secret not in log
+    assert f"INVALID_IDENTIFIER reference={reference}" in log
+    assert "google verify: granted client=gpay" in log
+    assert wrong.result == "OTP_NOT_MATCHED"
