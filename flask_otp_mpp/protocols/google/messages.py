@@ -1,0 +1,134 @@
+"""A request is read in one order: JSON, version, time, fields; only then it is asked for.
+
+Google Standard Payments v1: RequestHeader, sendOtp, verifyOtp, echo.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
+from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
+from flask_otp_mpp.protocols.base import Command, Echo, Operation
+from flask_otp_mpp.protocols.fields import read_object
+from flask_otp_mpp.protocols.google.members import Members, Rule
+from flask_otp_mpp.protocols.google.results import UNREADABLE, UNSERVED, Fault, never_kept
+from flask_otp_mpp.protocols.naming import name_for
+
+NAME: Final = "google"
+MAJOR: Final = 1
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_HEADER: Final = "requestHeader"
+_TIME: Final = "requestTimestamp"
+_KEPT_OUT: Final = {operation: never_kept(operation) for operation in Operation}
+
+_MOMENT: Final = Rule(re.compile("[0-9]{1,19}"), "milliseconds since 1970, as a text of digits")
+_REQUEST_ID: Final = Rule(re.compile("[a-zA-Z0-9:_-]{1,100}"), "1 to 100 letters, digits or :-_")
+# Google says its length only. The alphabet is that of Android's SMS retriever, base64 of either
+# kind: no dot, no space, nothing that could be read as a link in a message of ours.
+_TOKEN: Final = Rule(re.compile("[A-Za-z0-9+/_-]{11}"), "11 letters, digits or +/-_")
+_NAME: Final = Rule(
+    re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}"), "1 to 256 characters, none a control"
+)
+_NUMBER: Final = Rule(re.compile("(?s:.{1,64})"), "a text of 1 to 64 characters")
+_GUESS: Final = Rule(re.compile("(?s:.{1,32})"), "a text of 1 to 32 characters")
+_WORD: Final = Rule(re.compile("[^\ud800-\udfff]*"), "a text in Unicode")
+
+
+class Unreachable(Credential):
+    """Stand for a phone number that can be none; no hook is asked whose it is."""
+
+    __slots__ = ()
+    missing = Reason.CHANNEL_UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Read the payloads of an account's requests.
+
+    :param secret: keys the digests of parameters, so that what is remembered of a request gives
+        away neither a phone number nor a code.
+    :param freshness: how far a request's time may be from now, either way.
+    :param keep: how long the result of a request is remembered.
+    :param number: returns a phone number in E.164 as it is to be looked up, None if it is none.
+    """
+
+    secret: bytes = field(repr=False)
+    freshness: timedelta
+    keep: timedelta
+    clock: Clock
+    number: Callable[[str], str | None]
+
+    def read(self, operation: Operation, account: str, payload: bytes) -> Command:
+        """Read a request of that account.
+
+        :raises Refused: by the first rule that it breaks.
+        """
+        members, asked = _parse(payload)
+        message = Members(members)
+        header = message.inner(_HEADER)
+        if header.inner("protocolVersion").number("major") != MAJOR:
+            raise Fault(UNSERVED, f"requestHeader.protocolVersion.major: must be {MAJOR}.")
+        self._check_time(header.text(_TIME, _MOMENT))
+        name = header.text("requestId", _REQUEST_ID)
+        if operation is Operation.ECHO:
+            return Echo(message.text("clientMessage", _WORD))
+        caller = name_for(NAME, account)
+        request = RequestKey(
+            value=_key(operation, account, name),
+            keep=self.keep,
+            digest=hmac.digest(self.secret, asked.encode(), "sha256").hex(),
+            redo=_KEPT_OUT[operation],
+        )
+        if operation is Operation.SEND:
+            line = message.text("smsMatchingToken", _TOKEN)
+            message.union("otpContext")
+            credential = self._credential(message)
+            return SendOtp(caller, credential, Channel.MOBILE, request, line=line, anew=True)
+        sent = message.text("sendOtpRequestId", _REQUEST_ID)
+        code = message.text("otp", _GUESS)
+        return VerifyOtp(caller, BySend(_key(Operation.SEND, account, sent)), code, request)
+
+    def _check_time(self, text: str) -> None:
+        now = (self.clock() - _EPOCH) // _MILLISECOND
+        if abs(now - int(text)) > self.freshness // _MILLISECOND:
+            limit = int(self.freshness.total_seconds())
+            refuse(Reason.REQUEST_STALE, f"{_HEADER}.{_TIME}: must be within {limit} s of now.")
+
+    def _credential(self, message: Members) -> Credential:
+        if "associationId" not in message:
+            text = message.text("accountPhoneNumber", _NUMBER)
+            number = self.number(text)
+            return Unreachable(text) if number is None else PhoneNumber(number)
+        if "accountPhoneNumber" in message:
+            refuse(Reason.FIELD_INVALID, "accountPhoneNumber: must not come with associationId.")
+        return AssociationId(message.text("associationId", _NAME))
+
+
+def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
+    """Return the members of a payload, and in one spelling all that it asks: all but its time."""
+    try:
+        members = read_object(payload)
+        asked = dict(members)
+        if isinstance(header := members.get(_HEADER), dict):
+            asked[_HEADER] = {name: value for name, value in header.items() if name != _TIME}
+        return members, json.dumps(asked, sort_keys=True)
+    except (ValueError, RecursionError):
+        rule = "It must be one JSON object in UTF-8, not too deep, with no key repeated."
+        raise Fault(UNREADABLE, rule) from None
+
+
+def _key(operation: Operation, account: str, name: str) -> str:
+    """Name a request: Google's own sample uses one requestId for a send and its verify."""
+    return name_for(NAME, account, operation.value, name)

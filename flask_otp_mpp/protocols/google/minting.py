@@ -1,0 +1,52 @@
+"""New keys are written as JWK sets: one to keep, and the same without its secrets to hand out.
+
+RFC 7517 and RFC 7518, section 6.3.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+
+def mint_sets(name: str, bits: int = 2048) -> tuple[str, str]:
+    """Make a key that signs and a key that decrypts, and return them private and public.
+
+    :param name: what their ``kid`` begins with, such as ``wallet-2026``.
+    """
+    keys = {use: rsa.generate_private_key(65537, bits) for use in ("sig", "enc")}
+    private = [jwk(key, f"{name}-{use}", use) for use, key in keys.items()]
+    public = [{part: key[part] for part in ("kty", "kid", "use", "n", "e")} for key in private]
+    return json.dumps({"keys": private}, indent=1), json.dumps({"keys": public}, indent=1)
+
+
+def jwk(key: rsa.RSAPrivateKey, kid: str, use: str | None) -> dict[str, str]:
+    """Write a private key as a JWK.
+
+    :param use: ``sig``, ``enc``, or None for both.
+    """
+    secret = key.private_numbers()
+    numbers = {
+        "n": secret.public_numbers.n,
+        "e": secret.public_numbers.e,
+        "d": secret.d,
+        "p": secret.p,
+        "q": secret.q,
+        "dp": secret.dmp1,
+        "dq": secret.dmq1,
+        "qi": secret.iqmp,
+    }
+    purpose = {} if use is None else {"use": use}
+    return {
+        "kty": "RSA",
+        "kid": kid,
+        **purpose,
+        **{part: _digits(number) for part, number in numbers.items()},
+    }
+
+
+def _digits(number: int) -> str:
+    octets = number.to_bytes((number.bit_length() + 7) // 8)
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()

@@ -1,0 +1,71 @@
+"""What gpg reports is read to the letter: a message is whole, strongly sealed and proven, or not.
+
+GnuPG's ``doc/DETAILS``, section "Format of the --status-fd output". Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+CIPHERS: Final = frozenset({"7", "8", "9"})
+"""AES of 128, 192 and 256 bits (RFC 4880, section 9.2)."""
+HASHES: Final = frozenset({"8", "9", "10"})
+"""SHA256, SHA384, SHA512 (RFC 4880, section 9.4)."""
+
+_MARK: Final = "[GNUPG:] "
+_COURSE: Final = [
+    "BEGIN_DECRYPTION",
+    "DECRYPTION_INFO",
+    "PLAINTEXT",
+    "DECRYPTION_OKAY",
+    "END_DECRYPTION",
+]
+_FAILED: Final = frozenset({"DECRYPTION_FAILED", "BADMDC"})
+_DOCUMENTS: Final = frozenset({"00", "01"})  # signatures over binary data, over text
+
+
+def lines(status: bytes) -> Iterator[list[str]]:
+    """Give the keyword and the arguments of each line."""
+    for line in status.decode("utf-8", "replace").split("\n"):
+        if line.startswith(_MARK):
+            yield line.removeprefix(_MARK).split(" ")
+
+
+def is_decrypted(status: bytes) -> bool:
+    """Tell whether one message was decrypted, by AES, with its integrity proven.
+
+    One message: a second plaintext, or one beside the encrypted data, would be under no signature.
+    """
+    read = list(lines(status))
+    words = [line[0] for line in read]
+    course = [word for word in words if word in _COURSE]
+    if course != _COURSE or not _FAILED.isdisjoint(words):
+        return False
+    _, mdc, cipher, *aead = read[words.index("DECRYPTION_INFO")]
+    if cipher not in CIPHERS:
+        return False
+    if aead and aead[0] != "0":
+        return True  # an AEAD mode can't be OKAY and broken
+    return mdc == "2" and "GOODMDC" in words
+
+
+def proven_by(status: bytes, trusted: Collection[str]) -> str | None:
+    """Return the trusted key of which one signature holds by all that is asked of it.
+
+    :param trusted: fingerprints of primary keys.
+    :returns: its fingerprint, None if no signature is good enough. gpg says GOODSIG of a key that
+        is active, EXPKEYSIG, REVKEYSIG or EXPSIG of one that is not; VALIDSIG follows either.
+    """
+    good = False
+    for word, *arguments in lines(status):
+        if word == "GOODSIG":
+            good = True
+        elif word == "VALIDSIG" and good and len(arguments) == 10:
+            digest, kind, primary = arguments[7:]
+            if primary in trusted and digest in HASHES and kind in _DOCUMENTS:
+                return primary
+            good = False
+        elif word in ("NEWSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"):
+            good = False
+    return None

@@ -1,0 +1,127 @@
+"""For each reason Google is told a result, an error, or an HTTP status and nothing else.
+
+Google Standard Payments v1: SendOtpResultCode, VerifyOtpResultCode, ErrorResponseCode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.protocols.base import CodeRow, Operation
+
+_SENDS: Final = frozenset({Operation.SEND})
+_VERIFIES: Final = frozenset({Operation.VERIFY})
+_ALL: Final = frozenset(Operation)
+
+RESULT: Final = "200"
+"""The status of everything that is a result and no error, a wrong code included."""
+NO_BODY: Final = "(no body)"
+"""In place of a code: the HTTP status says it all."""
+
+
+def _result(code: str, message: str, operations: frozenset[Operation]) -> CodeRow:
+    return CodeRow(code, RESULT, message, operations)
+
+
+def _error(
+    code: str, status: int, message: str, operations: frozenset[Operation] = _ALL
+) -> CodeRow:
+    return CodeRow(code, str(status), message, operations)
+
+
+def _empty(status: int, message: str, operations: frozenset[Operation] = _ALL) -> CodeRow:
+    return CodeRow(NO_BODY, str(status), message, operations)
+
+
+def _failed_precondition(message: str, operations: frozenset[Operation] = _ALL) -> CodeRow:
+    return _error("PRECONDITION_VIOLATION", 400, message, operations)
+
+
+SUCCESS: Final = _result("SUCCESS", "The code was sent, or is the right one.", _ALL)
+MISSING: Final = _error("MISSING_REQUIRED_FIELD", 400, "A required field is missing.")
+UNREADABLE: Final = _error("INVALID_DECRYPTED_REQUEST", 400, "The payload is not readable.")
+UNSERVED: Final = _error("INVALID_API_VERSION", 400, "This major version is not served.")
+
+_UNMATCHED: Final = _result("OTP_NOT_MATCHED", "The code does not match.", _VERIFIES)
+_UNPROVEN: Final = _error("INVALID_PAYLOAD_SIGNATURE", 401, "No known key has signed.")
+_NO_ASSOCIATION: Final = _error("INVALID_IDENTIFIER", 404, "associationId", _SENDS)
+_UNMET: Final = _failed_precondition("The request is not possible now.")
+
+CODES: Final[Mapping[Reason, CodeRow]] = {
+    Reason.PATH_UNKNOWN: _empty(404, "There is no such method."),
+    Reason.METHOD_UNSUPPORTED: _empty(405, "Use the method POST."),
+    Reason.MEDIA_TYPE_UNSUPPORTED: _empty(415, "The media type is not read here."),
+    Reason.BODY_TOO_LARGE: _empty(413, "The body is longer than is read here."),
+    Reason.FIELD_INVALID: _error("INVALID_FIELD_VALUE", 400, "A field breaks its rule."),
+    Reason.CLIENT_UNKNOWN: _UNPROVEN,
+    Reason.KEY_UNKNOWN: _UNPROVEN,
+    Reason.SIGNATURE_INVALID: _UNPROVEN,
+    Reason.ENCRYPTION_INVALID: _error(
+        "INVALID_PAYLOAD_ENCRYPTION", 400, "The body can't be decrypted."
+    ),
+    Reason.REQUEST_STALE: _error(
+        "REQUEST_TIMESTAMP_OUT_OF_RANGE", 400, "The request is not of now."
+    ),
+    Reason.ACCESS_DENIED: _error("FORBIDDEN", 403, "The request is not allowed."),
+    Reason.TRAFFIC_EXCEEDED: _empty(503, "Too many requests."),
+    Reason.TOKEN_INVALID: _NO_ASSOCIATION,
+    Reason.TOKEN_EXPIRED: _NO_ASSOCIATION,
+    Reason.USER_MISSING: _result(
+        "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT", "No account has this number.", _SENDS
+    ),
+    Reason.USER_ABNORMAL: _result("ACCOUNT_CLOSED_FRAUD", "The account is barred.", _SENDS),
+    Reason.CHANNEL_UNAVAILABLE: _result(
+        "INVALID_PHONE_NUMBER", "No SMS can reach this number.", _SENDS
+    ),
+    Reason.SEND_LIMITED: _failed_precondition("No code can be sent for now.", _SENDS),
+    Reason.DELIVERY_REFUSED: _failed_precondition("The message was refused for good.", _SENDS),
+    Reason.PROCESS_FAILED: _failed_precondition("The request failed."),
+    Reason.CODE_UNMATCHED: _UNMATCHED,
+    Reason.TRIES_SPENT: _UNMATCHED,
+    Reason.USER_LOCKED: _UNMATCHED,
+    Reason.CHALLENGE_UNKNOWN: _error("INVALID_IDENTIFIER", 404, "sendOtpRequestId", _VERIFIES),
+    Reason.CHALLENGE_EXPIRED: _UNMATCHED,
+    Reason.CHALLENGE_USED: _result("OTP_ALREADY_USED", "The code was used before.", _VERIFIES),
+    Reason.CHALLENGE_CLOSED: _UNMATCHED,
+    Reason.REQUEST_PENDING: _empty(409, "The same request is at work."),
+    Reason.REQUEST_CONFLICT: _error(
+        "IDEMPOTENCY_VIOLATION", 412, "This requestId came with other parameters."
+    ),
+    Reason.UNFORESEEN: _empty(503, "The result is not known."),
+}
+
+FURTHER: Final[Sequence[tuple[str, CodeRow]]] = (
+    ("the payload is not one JSON object in UTF-8, or repeats a key", UNREADABLE),
+    ("the major version of the protocol is not the one that is served", UNSERVED),
+    ("a required field is missing", MISSING),
+    ("the host refuses for a reason that the operation has no answer for", _UNMET),
+)
+"""Rows beside those of the reasons, each with its condition."""
+
+
+class Fault(Refused):
+    """Refuse a message for a fault that Google's tables tell apart and the house does not."""
+
+    def __init__(self, row: CodeRow, detail: str) -> None:
+        super().__init__(Reason.FIELD_INVALID, detail)
+        self.row = row
+
+
+def row_for(operation: Operation | None, refusal: Refused) -> CodeRow:
+    """Return the row that answers a refusal, never one that the operation does not know."""
+    if isinstance(refusal, Fault):
+        return refusal.row
+    return _row(operation, refusal.reason)
+
+
+def never_kept(operation: Operation) -> frozenset[Reason]:
+    """Return the reasons whose answer is no result, so that a repeat is judged anew."""
+    return frozenset(reason for reason in Reason if _row(operation, reason).status != RESULT)
+
+
+def _row(operation: Operation | None, reason: Reason) -> CodeRow:
+    row = CODES[reason]
+    known = row.status != RESULT if operation is None else operation in row.operations
+    return row if known else _UNMET

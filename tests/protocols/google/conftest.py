@@ -1,0 +1,67 @@
+"""A wallet and its Google, by either envelope, from the keys of the vectors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.protocols.google.accounts import open_envelopes
+from flask_otp_mpp.protocols.google.envelope import Envelope
+from flask_otp_mpp.protocols.google.settings import read_accounts
+from tests.protocols.google import sides
+from tests.protocols.google.keyring import Keyring
+
+Open = Callable[[Mapping[str, Any]], Envelope]
+
+
+@pytest.fixture(scope="session")
+def gnupg() -> None:
+    """Skip where GnuPG is not there, unless it must be."""
+    if shutil.which("gpg") is None and "OTP_MPP_TEST_REQUIRE_SERVICES" not in os.environ:
+        pytest.skip("gpg is not installed")
+
+
+@pytest.fixture(scope="session")
+def open_account() -> Iterator[Open]:
+    """Open envelopes of accounts as one configures them; they are closed in the end."""
+    opened: list[Envelope] = []
+
+    def open_one(account: Mapping[str, Any]) -> Envelope:
+        envelope = open_envelopes(read_accounts({"account": account}))["account"]
+        opened.append(envelope)
+        return envelope
+
+    yield open_one
+    for envelope in opened:
+        envelope.close()
+
+
+@pytest.fixture(scope="session")
+def jose_wallet(open_account: Open) -> Envelope:
+    return open_account(sides.jose_wallet())
+
+
+@pytest.fixture(scope="session")
+def jose_google(open_account: Open) -> Envelope:
+    return open_account(sides.jose_google())
+
+
+@pytest.fixture(scope="session")
+def pgp_wallet(gnupg: None, open_account: Open) -> Envelope:
+    return open_account(sides.pgp_wallet())
+
+
+@pytest.fixture(scope="session")
+def pgp_google(gnupg: None, open_account: Open) -> Envelope:
+    return open_account(sides.pgp_google())
+
+
+@pytest.fixture(scope="session")
+def keyring(gnupg: None) -> Iterator[Keyring]:
+    """Give a sender's own GnuPG home, apart from ours."""
+    with Keyring() as made:
+        yield made

@@ -1,0 +1,239 @@
+"""Every account of the setting is read, and every fault of every account is told at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.protocols.google import accounts
+from flask_otp_mpp.protocols.google.accounts import (
+    JoseAccount,
+    PgpAccount,
+    PlainAccount,
+    open_envelopes,
+)
+from flask_otp_mpp.protocols.google.settings import read_accounts
+from tests.protocols.google import sides
+from tests.vectors.google import HERE, armored, jwk
+
+
+def faults_of(raw: object) -> list[str]:
+    with pytest.raises(ValueError) as fault:  # noqa: PT011 - the message is what is looked at
+        read_accounts(raw)
+    return str(fault.value).split("\n    ")
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    (account,) = read_accounts({"gpay": sides.jose_wallet()})
+    assert isinstance(account, JoseAccount)
+    assert (account.name, account.paths, account.signed) == ("gpay", ("/v1",), True)
+    assert account.key_algorithms == ("RSA-OAEP-256", "RSA-OAEP")
+    assert account.content_algorithms == ("A256GCM", "A128CBC-HS256", "A256CBC-HS512")
+    assert account.signature_algorithms == ("RS256", "PS256")
+    mapping = {"envelope": "pgp", "our_keys": armored("integrator-test-1.sec")}
+    (other,) = read_accounts({"old": mapping | {"their_keys": armored("google-test-1.pub")}})
+    assert isinstance(other, PgpAccount)
+    assert (other.timeout, other.program, len(other.our_keys)) == (3.0, "gpg", 1)
+
+
+def test_keys_come_as_texts_as_files_as_mappings_and_as_sets() -> None:
+    pairs = {"sig": "google-sig-1.public", "enc": "google-enc-1.public"}
+    file = str(HERE / "jose" / "google-sig-1.public.jwk.json")
+    whole = {"keys": [json.loads(jwk(name)) for name in pairs.values()]}
+    forms: list[Any] = [
+        [jwk(name) for name in pairs.values()],
+        [file, json.loads(jwk(pairs["enc"]))],
+        whole,
+        json.dumps(whole),
+        json.dumps(whole["keys"]),
+    ]
+    for form in forms:
+        (account,) = read_accounts({"a": sides.jose_wallet(their_keys=form)})
+        assert isinstance(account, JoseAccount)
+        assert {key.kid for key in account.their_keys} == {"google-sig-1", "google-enc-1"}
+    path = str(HERE / "pgp" / "keys" / "google-test-1.pub.asc")
+    (account, *_) = read_accounts({"a": sides.pgp_wallet(their_keys=path)})
+    assert isinstance(account, PgpAccount)
+    assert account.their_keys == (armored("google-test-1.pub").strip(),)
+
+
+def test_several_accounts_live_at_several_paths() -> None:
+    read = read_accounts(
+        {
+            "jose": sides.jose_wallet(paths=["/v1", "/base/e-wallets-v1"]),
+            "trial": {"envelope": "plain", "paths": "/trial"},
+        }
+    )
+    assert [account.paths for account in read] == [("/v1", "/base/e-wallets-v1"), ("/trial",)]
+    assert isinstance(read[1], PlainAccount)
+
+
+def test_every_fault_of_every_account_is_told_with_its_remedy() -> None:
+    faults = faults_of(
+        {
+            "a": sides.jose_wallet(our_key=[], signed="no", key_algorithms=["RSA1_5"]),
+            "b": {"envelope": "pgp", "timeout": 0, "their_keys": "/no/such/file"},
+            "c": {"envelope": "JOSE", "paths": "v1"},
+            "d": {"envelope": "plain", "zzz": 1},
+            "e": 7,
+            "f": {"envelope": "plain"},
+            "g": {"envelope": "plain"},
+            "h": sides.jose_wallet(content_algorithms="A512GCM"),
+            "i": sides.pgp_wallet(our_keys=str(Path(__file__))),
+        }
+    )
+    expected = [
+        "account 'a': 'signed' must be true or false",
+        "account 'a': 'key_algorithms' may hold 'RSA1_5' only if 'rsa1_5' is true: it is not safe",
+        "account 'a': 'our_key' is no member of an account by 'jose'; did you mean 'our_keys'?",
+        "account 'b': 'our_keys' found nothing; set it to a text or a list of texts",
+        "account 'b': 'their_keys' names a file that can't be read (FileNotFoundError)",
+        "account 'b': 'timeout' must be a number of seconds, more than 0 and at most 30",
+        "account 'c': 'envelope' must be 'jose', 'pgp' or 'plain'",
+        "account 'c': 'paths' found 'v1'; write it like",
+        "account 'd': 'zzz' is no member of an account by 'plain'; remove it",
+        "account 'e': found a value of type int; set it to a mapping",
+        "account 'g': 'paths' holds '/v1' as account 'f' does; give each account its own",
+        "account 'h': 'content_algorithms' holds 'A512GCM'; it may hold A256GCM",
+        "account 'i': 'our_keys' holds no armored PGP key (gpg --armor --export)",
+    ]
+    assert len(faults) == len(expected)
+    for fault, begin in zip(faults, expected, strict=True):
+        assert fault.startswith(begin)
+
+
+def weak() -> dict[str, Any]:
+    return json.loads(jwk("google-sig-1.public")) | {"n": "B" * 100}  # type: ignore[no-any-return]
+
+
+PUBLIC = json.loads(jwk("google-sig-1.public"))
+JWKS: dict[str, tuple[Any, str]] = {
+    "private": (jwk("google-sig-1.private"), "is private; hold their public keys only"),
+    "symmetric": ({"kty": "oct", "kid": "x", "k": "AAAA"}, "is not RSA"),
+    "weak": (weak(), "is RSA of .* bits; use 2048 to 8192 bits"),
+    "huge": (PUBLIC | {"n": "B" * 2000}, "bits; use 2048 to 8192 bits"),
+    "no modulus": ({"kty": "RSA", "kid": "x", "e": "AQAB"}, "has no modulus"),
+    "a modulus that is no base64url": (PUBLIC | {"n": "+/="}, "has no modulus"),
+    "a number as a modulus": (PUBLIC | {"n": 7}, "has members that no RSA key"),
+    "no kid": (PUBLIC | {"kid": ""}, "without 'kid'"),
+    "another use": (PUBLIC | {"use": "both"}, "neither for 'sig' nor for 'enc'"),
+    "a number as alg": (PUBLIC | {"alg": 7}, "'alg' that is no text"),
+    "the same kid twice": ([PUBLIC, PUBLIC], "two keys with kid 'google-sig-1'"),
+    "an empty set": ({"keys": []}, "holds no key"),
+    "no key": (7, "is no JWK"),
+    "no file": ("/no/such/file", "names a file that can't be read"),
+    "broken JSON": ("{", "or is no JSON"),
+    "deep JSON": ("[" * 100_000, "or is no JSON"),
+    "no key to seal to": (PUBLIC, "holds no key with 'use': 'enc'; add one"),
+}
+
+
+@pytest.mark.parametrize("what", JWKS)
+def test_a_jwk_that_does_not_do_is_told_at_start_up(what: str) -> None:
+    raw, finding = JWKS[what]
+    with pytest.raises(ValueError, match=f"account 'a': 'their_keys' .*{finding}") as fault:
+        read_accounts({"a": sides.jose_wallet(their_keys=raw)})
+    assert PUBLIC["n"] not in str(fault.value)
+    assert json.loads(jwk("google-sig-1.private"))["d"] not in str(fault.value)
+
+
+def test_a_file_that_holds_a_json_text_is_no_jwk(tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text('"{}"', encoding="utf-8")
+    with pytest.raises(ValueError, match="is a JSON text and no JWK"):
+        read_accounts({"a": sides.jose_wallet(their_keys=str(file))})
+
+
+def test_our_keys_must_be_private() -> None:
+    with pytest.raises(ValueError, match="'our_keys' key 'google-sig-1' is public"):
+        read_accounts({"a": sides.jose_wallet(our_keys=PUBLIC)})
+
+
+def test_a_bare_jwe_needs_no_signing_keys() -> None:
+    ours, theirs = jwk("integrator-enc-1.private"), jwk("google-enc-1.public")
+    mapping = {"envelope": "jose", "our_keys": ours, "their_keys": theirs}
+    (account,) = read_accounts({"a": mapping | {"signed": False}})
+    envelope = open_envelopes([account])["a"]
+    assert envelope.seal(b"{}").count(b".") == 4
+    envelope.close()
+    assert len(faults_of({"a": mapping})) == 2
+
+
+def test_numbers_that_make_no_key_are_told_when_it_is_used() -> None:
+    broken = json.loads(jwk("integrator-enc-1.private")) | {"d": "AQAB"}
+    keys = [broken, jwk("integrator-sig-1.private")]
+    with pytest.raises(ValueError, match="'integrator-enc-1' is no RSA key whose numbers fit"):
+        open_envelopes(read_accounts({"a": sides.jose_wallet(our_keys=keys)}))
+
+
+def test_a_key_for_an_algorithm_that_is_not_listed_is_told() -> None:
+    keys = [PUBLIC | {"alg": "ES256"}, jwk("google-enc-1.public")]
+    with pytest.raises(ValueError, match="'google-sig-1' is for 'ES256', which is not listed"):
+        open_envelopes(read_accounts({"a": sides.jose_wallet(their_keys=keys)}))
+
+
+def test_what_was_opened_is_closed_again_if_another_account_can_not_be() -> None:
+    closed: list[str] = []
+
+    class Watched(PlainAccount):
+        def envelope(self) -> Any:
+            return type("", (), {"close": lambda _: closed.append("closed")})()
+
+    missing = read_accounts({"p": sides.pgp_wallet(program="no-such-gpg")})
+    with pytest.raises(ValueError, match="account 'p': needs the program 'no-such-gpg'"):
+        open_envelopes([Watched("w", ("/w",)), *missing])
+    assert closed == ["closed"]
+
+
+def test_plain_passes_json_through_within_the_limit() -> None:
+    envelope = open_envelopes(read_accounts({"t": {"envelope": "plain"}}))["t"]
+    opened = envelope.open(b'{"a":1}')
+    assert (opened.payload, opened.signer) == (b'{"a":1}', "")
+    assert envelope.seal(b"{}") == b"{}"
+    assert envelope.media_type == "application/json; charset=utf-8"
+    with pytest.raises(Exception, match="ENCRYPTION_INVALID"):
+        envelope.open(b" " * 70_000)
+    envelope.close()
+
+
+def test_no_key_is_in_the_repr_of_an_account() -> None:
+    read = read_accounts(
+        {"a": sides.jose_wallet(), "b": sides.pgp_wallet(paths="/b")},
+    )
+    shown = repr(read)
+    assert "integrator-enc-1" in shown
+    assert json.loads(jwk("integrator-enc-1.private"))["d"] not in shown
+    assert "BEGIN PGP" not in shown
+
+
+WITHOUT_JOSERFC = """
+import sys
+sys.modules["joserfc"] = None
+from flask_otp_mpp.protocols.google.settings import read_accounts
+from flask_otp_mpp.protocols.google.accounts import open_envelopes
+from tests.protocols.google import sides
+open_envelopes(read_accounts({"t": {"envelope": "plain"}}))
+try:
+    open_envelopes(read_accounts({"a": sides.jose_wallet()}))
+except ValueError as fault:
+    print(fault)
+"""
+
+
+def test_joserfc_is_needed_only_by_an_account_that_uses_it() -> None:
+    command = [sys.executable, "-c", WITHOUT_JOSERFC]
+    said = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
+    assert said == (
+        "account 'a': needs joserfc, which is not installed; pip install 'flask-otp-mpp[google]'\n"
+    )
+
+
+def test_the_fault_of_a_missing_joserfc_is_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flask_otp_mpp.protocols.google.jose", None)
+    with pytest.raises(ValueError, match="needs joserfc"):
+        accounts.open_envelopes(read_accounts({"a": sides.jose_wallet()}))
