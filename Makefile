@@ -3,13 +3,15 @@
 PORT = 5000
 ARGS =
 
-.PHONY: help demo serve test lint clean
+.PHONY: help demo serve test lint bench profile clean
 
 help:
-	@echo 'make demo    play Alipay+ against the example wallet, and check every answer (ARGS=--help)'
+	@echo 'make demo    play callers against the example wallet, and check every answer (ARGS=--help)'
 	@echo 'make serve   keep the example wallet running (PORT=$(PORT))'
 	@echo 'make test    run the tests (ARGS="tests/example -k phone" goes to pytest)'
 	@echo 'make lint    check format, style, types and layers'
+	@echo 'make bench   compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
+	@echo 'make profile show where the time of a send and a verify goes (ARGS=--help)'
 	@echo 'make clean   remove .venv, caches and what builds leave behind; instance/ stays'
 
 demo:
@@ -32,6 +34,14 @@ lint:
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
+
+bench:
+	@sh tools/venv.sh bench
+	@.venv/bin/python -m benchmarks load $(ARGS)
+
+profile:
+	@sh tools/venv.sh bench
+	@.venv/bin/python -m benchmarks profile $(ARGS)
 
 clean:
 	rm -rf .venv build dist htmlcov *.egg-info .coverage* .hypothesis

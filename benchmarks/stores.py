@@ -1,64 +1,46 @@
-"""Each store's verbs are timed and their round trips counted, and a purge runs beside live traffic.
+"""Each store's verbs are timed from one thread, and their round trips to the server counted.
 
-    python -m benchmarks.stores                      every store whose server answers
-    python -m benchmarks.stores --only sqlite        one of them
-    python -m benchmarks.stores --purge 1000000      also purge so many expired rows
-
-Servers are found as the tests find them: OTP_MPP_TEST_POSTGRESQL_URL, OTP_MPP_TEST_MYSQL_URL and
-OTP_MPP_TEST_REDIS_URL, or this machine's usual ports.
+A send is a reserve and a settle, a verify is a spend; each for a user of its own, the first tenth
+only warms up. Servers are reached through a relay in Python that counts how often the client waits
+for them, and costs some 100 us each time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 
+from benchmarks.choices import several
+from benchmarks.places import place, there
+from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
-from flask_otp_mpp import MemoryStore, Policy, SQLAlchemyStore, Store
+from flask_otp_mpp import Policy, SQLAlchemyStore, Store
 from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
 from flask_otp_mpp.stores import from_url
-from flask_otp_mpp.stores.tables import challenges
 
-POLICY = Policy()
+POLICY: Final = Policy()
 RIGHT, WRONG = b"r" * 32, b"w" * 32
-PLACES = {
-    "postgresql": ("OTP_MPP_TEST_POSTGRESQL_URL", "postgresql+psycopg://root@127.0.0.1:5432/test"),
-    "mysql": ("OTP_MPP_TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1:3306/test"),
-    "redis": ("OTP_MPP_TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
-}
-NAMES = ("memory", "sqlite", *PLACES)
-BULK = 10_000
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Hold one verb's figures; times in microseconds."""
-
-    store: str
-    verb: str
-    p50: float
-    p99: float
-    round_trips: float | None
+NAMES: Final = ("memory", "sqlite", "postgresql", "mysql", "redis")
+COLUMNS: Final = ("store", "verb", "p50 us", "p99 us", "round trips")
 
 
 def draft(subject: str) -> Draft:
     """Ask for a code for a user."""
     key = RequestKey(uuid.uuid4().hex, timedelta(minutes=10))
-    return Draft(uuid.uuid4().hex, subject, "caller", Channel.MOBILE, RIGHT, key)
+    # An id of the package's own kind: the time first, by which rows lie beside their neighbours.
+    made = f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex}"
+    return Draft(made, subject, "caller", Channel.MOBILE, RIGHT, key)
 
 
 def claim(challenge: Challenge, digest: bytes) -> Claim:
@@ -67,41 +49,71 @@ def claim(challenge: Challenge, digest: bytes) -> Claim:
     return Claim(challenge.id, challenge.subject, challenge.caller, (digest,), key)
 
 
+def reserved(store: Store, asked: Draft) -> Challenge:
+    """Reserve what must be granted."""
+    challenge = store.reserve(asked, POLICY)
+    assert isinstance(challenge, Challenge), challenge
+    return challenge
+
+
+def p99(times: Sequence[float]) -> float:
+    """Return what one of a hundred exceeds."""
+    return statistics.quantiles(times, n=100)[98]
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen."""
+    several(parser, "--store", NAMES)
+    parser.add_argument("--rounds", type=int, help="calls of each verb: 1000; 200 if quick")
+
+
+def run(asked: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    rounds = asked.rounds or (200 if asked.quick else 1000)
+    rows = [row for name in asked.store or there(NAMES) for row in _verbs(name, rounds)]
+    return Report("stores", [Table(f"{rounds} calls of each verb", COLUMNS, rows)])
+
+
 @contextmanager
-def opened(name: str) -> Iterator[tuple[Store, Relay | None]]:
+def _opened(name: str) -> Iterator[tuple[Store, Relay | None]]:
     """Give an empty store and, if it has a server, the relay through which it is reached."""
-    if name == "memory":
-        yield MemoryStore(), None
-    elif name == "sqlite":
-        with tempfile.TemporaryDirectory() as folder, _sql(f"sqlite:///{folder}/otp.db") as store:
-            yield store, None
-    else:
-        key, usual = PLACES[name]
-        url = sa.make_url(os.environ.get(key, usual))
-        with Relay(url.host or "127.0.0.1", url.port or 0) as relay:
-            relayed = url.set(host="127.0.0.1", port=relay.port)
-            text = relayed.render_as_string(hide_password=False)
-            if name == "redis":
-                yield from_url(text), relay
-            else:
-                with _sql(text) as store:
-                    yield store, relay
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otp-mpp-bench-"))
+        url = stack.enter_context(place(name, Path(folder)))
+        relay = None
+        if name not in ("memory", "sqlite"):
+            server = sa.make_url(url)
+            relay = stack.enter_context(Relay(server.host or "127.0.0.1", server.port or 0))
+            url = server.set(port=relay.port).render_as_string(hide_password=False)
+        store = from_url(url)
+        if isinstance(store, SQLAlchemyStore):
+            store.create_tables()
+            stack.callback(store.engine.dispose)
+        yield store, relay
 
 
-@contextmanager
-def _sql(url: str) -> Iterator[SQLAlchemyStore]:
-    store = SQLAlchemyStore(url)
-    store.create_tables()
-    try:
-        yield store
-    finally:
-        challenges.metadata.drop_all(store.engine)
-        store.engine.dispose()
+def _verbs(name: str, rounds: int) -> list[tuple[object, ...]]:
+    """Time reserve, settle and spend, each round for a user of its own."""
+    with _opened(name) as (store, relay):
+        drafts = [draft(f"user-{number}-{uuid.uuid4().hex[:8]}") for number in range(rounds)]
+        made: list[Challenge] = []
+
+        def reserve(one: Draft) -> None:
+            made.append(reserved(store, one))
+
+        rows = [_timed(name, "reserve", relay, [partial(reserve, one) for one in drafts])]
+        settle = [partial(store.settle, one, Outcome(one.id)) for one in drafts]
+        rows.append(_timed(name, "settle", relay, settle))
+        for verb, digest in (("spend, wrong", WRONG), ("spend, right", RIGHT)):
+            claims = [claim(challenge, digest) for challenge in made]
+            spend = [partial(store.spend, one, POLICY) for one in claims]
+            rows.append(_timed(name, verb, relay, spend))
+        return rows
 
 
-def timed(
+def _timed(
     name: str, verb: str, relay: Relay | None, work: Sequence[Callable[[], object]]
-) -> Timing:
+) -> tuple[object, ...]:
     """Do the work piece by piece; the first tenth only warms up."""
     warm = len(work) // 10
     for piece in work[:warm]:
@@ -112,131 +124,5 @@ def timed(
         begin = time.perf_counter()
         piece()
         times.append((time.perf_counter() - begin) * 1e6)
-    trips = (relay.round_trips - before) / len(times) if relay else None
-    return Timing(name, verb, statistics.median(times), _p99(times), trips)
-
-
-def measure(name: str, rounds: int) -> list[Timing]:
-    """Time reserve, settle and spend, each round for a user of its own."""
-    with opened(name) as (store, relay):
-        drafts = [draft(f"user-{number}-{uuid.uuid4().hex[:8]}") for number in range(rounds)]
-        made: list[Challenge] = []
-
-        def reserve(one: Draft) -> None:
-            challenge = store.reserve(one, POLICY)
-            assert isinstance(challenge, Challenge)
-            made.append(challenge)
-
-        timings = [timed(name, "reserve", relay, [partial(reserve, one) for one in drafts])]
-        settle = [partial(store.settle, one, Outcome(one.id)) for one in drafts]
-        timings.append(timed(name, "settle", relay, settle))
-        for verb, digest in (("spend, wrong", WRONG), ("spend, right", RIGHT)):
-            claims = [claim(challenge, digest) for challenge in made]
-            spend = [partial(store.spend, one, POLICY) for one in claims]
-            timings.append(timed(name, verb, relay, spend))
-        return timings
-
-
-def purge(name: str, rows: int) -> dict[str, object]:
-    """Purge so many expired rows while one thread sends and verifies; compare its times."""
-    with opened(name) as (store, _):
-        assert isinstance(store, SQLAlchemyStore)
-        _fill(store, rows)
-        quiet = _live(store, lambda: False, 300)
-        done = threading.Event()
-        took: list[float] = []
-
-        def work() -> None:
-            begin = time.perf_counter()
-            deleted = store.purge(POLICY)
-            took.append(time.perf_counter() - begin)
-            assert deleted == rows, deleted
-            done.set()
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        busy = _live(store, done.is_set, 1_000_000)
-        thread.join()
-    return {
-        "store": name,
-        "rows": rows,
-        "us a row": took[0] / rows * 1e6,
-        "verify p99 before": _p99(quiet),
-        "verify p99 meanwhile": _p99(busy),
-        "requests meanwhile": len(busy),
-    }
-
-
-def _live(store: Store, stop: Callable[[], bool], most: int) -> list[float]:
-    times: list[float] = []
-    while len(times) < most and not stop():
-        asked = draft(f"live-{uuid.uuid4().hex}")
-        challenge = store.reserve(asked, POLICY)
-        assert isinstance(challenge, Challenge)
-        store.settle(asked, Outcome(asked.id))
-        begin = time.perf_counter()
-        assert store.spend(claim(challenge, RIGHT), POLICY).reason is None
-        times.append((time.perf_counter() - begin) * 1e6)
-    return times
-
-
-def _fill(store: SQLAlchemyStore, rows: int) -> None:
-    past = datetime.now(UTC) - timedelta(days=30)
-    for start in range(0, rows, BULK):
-        print(f"\rfilling {start:,} of {rows:,} rows", end="", file=sys.stderr, flush=True)
-        with store.engine.begin() as db:
-            db.execute(
-                sa.insert(challenges),
-                [
-                    asdict(
-                        Challenge(
-                            id=f"{start + number:012x}{uuid.uuid4().hex}",
-                            subject=f"user-{number}",
-                            caller="caller",
-                            channel=Channel.MOBILE,
-                            digest=RIGHT,
-                            issued_at=past,
-                            expires_at=past + POLICY.life,
-                            tries=5,
-                        )
-                    )
-                    for number in range(min(BULK, rows - start))
-                ],
-            )
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
-
-
-def _p99(times: list[float]) -> float:
-    return statistics.quantiles(times, n=100)[98]
-
-
-def main() -> None:
-    """Measure what the command line asks for, and print it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", choices=NAMES, action="append", help="this store; repeatable")
-    parser.add_argument("--rounds", type=int, default=1000, help="calls of each verb (1000)")
-    parser.add_argument("--purge", type=int, default=0, metavar="ROWS", help="purge them as well")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args()
-    names = asked.only or NAMES
-    timings = [timing for name in names for timing in measure(name, asked.rounds)]
-    purges = [
-        purge(name, asked.purge)
-        for name in names
-        if asked.purge and name in ("sqlite", "postgresql")
-    ]
-    if asked.json:
-        print(json.dumps({"verbs": [asdict(t) for t in timings], "purges": purges}, indent=2))
-        return
-    print("| store | verb | p50 us | p99 us | round trips |\n| --- | --- | --- | --- | --- |")
-    for t in timings:
-        trips = "-" if t.round_trips is None else f"{t.round_trips:.2f}"
-        print(f"| {t.store} | {t.verb} | {t.p50:.0f} | {t.p99:.0f} | {trips} |")
-    for row in purges:
-        print("\n" + ", ".join(f"{key}: {value}" for key, value in row.items()))
-
-
-if __name__ == "__main__":
-    main()
+    trips = (relay.round_trips - before) / len(times) if relay else "-"
+    return name, verb, round(statistics.median(times)), round(p99(times)), trips

@@ -6,7 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-from flask_otp_mpp import AlipayPlus
 from flask_otp_mpp.web import reference
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +17,12 @@ def parts() -> dict[str, str]:
     return {
         "quickstart": f"```python\n{quickstart}```",
         "settings": reference.markdown(reference.SETTING_HEAD, reference.setting_rows()),
-        "codes": reference.markdown(reference.CODE_HEAD, reference.code_rows(AlipayPlus)),
+        **{
+            f"codes of {protocol.name}": reference.markdown(
+                reference.CODE_HEAD, reference.code_rows(protocol)
+            )
+            for protocol in reference.PROTOCOLS
+        },
     }
 
 

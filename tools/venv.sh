@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes .venv with what the demo needs, or with what the tests and checks need.
+# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks.
 #
-#   sh tools/venv.sh demo|test
+#   sh tools/venv.sh demo|test|bench
 #
 # It takes $PYTHON, or else the first Python of 3.11 or newer that it finds, and installs by uv if
 # there is one, by pip otherwise. Repeated, it only looks whether anything has changed.
@@ -15,8 +15,9 @@ stop() {
 purpose=${1:-}
 case $purpose in
     demo) groups= ;;
-    test) groups='--group test --group lint' ;;
-    *) stop 'usage: sh tools/venv.sh demo|test' ;;
+    test) groups='--group test --group lint --group bench' ;;
+    bench) groups='--group bench' ;;
+    *) stop 'usage: sh tools/venv.sh demo|test|bench' ;;
 esac
 case $0 in
     */*) cd "${0%/*}/.." ;;

@@ -1,0 +1,55 @@
+"""What importing the package takes beyond what it stands on.
+
+Each import happens in a fresh interpreter: first Flask, cryptography, Flask-Limiter and the core of
+SQLAlchemy, then the package; the two are timed apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from typing import Final
+
+from benchmarks.report import Report, Table
+
+_PROGRAM: Final = """
+import json, sys, time
+begin = time.process_time()
+import flask, flask_limiter, sqlalchemy
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+below = time.process_time()
+modules = set(sys.modules)
+import flask_otp_mpp
+end = time.process_time()
+print(json.dumps([below - begin, end - below, len(set(sys.modules) - modules)]))
+"""
+COLUMNS = ("what", "ms", "modules")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen."""
+    parser.add_argument("--times", type=int, help="interpreters: 15; 5 if quick")
+
+
+def run(asked: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    times = asked.times or (5 if asked.quick else 15)
+    found = [_once() for _ in range(times + 1)][1:]  # the first fills the disk cache
+    below, ours, modules = map(statistics.median, zip(*found, strict=True))
+    rows = [
+        ("flask, flask_limiter, sqlalchemy, cryptography", below * 1e3, "-"),
+        ("flask_otp_mpp beyond them", ours * 1e3, round(modules)),
+        ("beyond them, as a part of them", f"{ours / below:.1%}", "-"),
+    ]
+    return Report("imports", [Table(f"CPU, median of {times} interpreters", COLUMNS, rows)])
+
+
+def _once() -> list[float]:
+    done = subprocess.run(  # noqa: S603 - every word of it is ours
+        [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True
+    )
+    found: list[float] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,154 @@
+"""What is compared: the package twice, the floor, and what is written in a day twice.
+
+=========  ======================================================================================
+wallet     the package in the example wallet, which keeps users and messages by ORM in SQLite
+lean       the package in a host that does no more than the floor does
+floor      bare Flask by hand, no guarantees: the limit for any extension
+naive      Flask-SQLAlchemy's session, Flask-Limiter's decorator, keys loaded once
+naive-sdk  the same, with keys parsed in every request by pycryptodome
+=========  ======================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import serialization
+
+from benchmarks import floor_stores, people, wallet
+from benchmarks.places import place
+from benchmarks.wire import Caller
+from example_app import instance
+from flask_otp_mpp import SQLAlchemyStore
+
+NAMES: Final = ("wallet", "lean", "floor", "naive", "naive-sdk")
+CODE: Final = "123456"
+"""What the floor and the naive peer send to everybody."""
+
+
+class Crowd(Protocol):
+    """Be the users of a peer: new ones join, and read what they were sent."""
+
+    def join(self, count: int) -> list[str]: ...
+    def codes(self, tokens: Iterable[str]) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Be one of those that are compared.
+
+    :param factory: makes its app, as ``module:function``.
+    :param settings: the environment by which it is told its place.
+    """
+
+    name: str
+    factory: str
+    settings: dict[str, str]
+    crowd: Crowd
+    caller: Caller
+
+
+@contextmanager
+def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]:
+    """Prepare peers with places of their own; those that can't use the store are left out."""
+    with ExitStack() as stack:
+        peers = []
+        for name in names:
+            if name.startswith("naive") and store not in ("sqlite", "postgresql"):
+                continue
+            folder = home / f"{name}-{store}"
+            folder.mkdir()
+            peers.append(_peer(name, stack.enter_context(place(store, folder)), folder))
+        yield peers
+
+
+def _peer(name: str, url: str, folder: Path) -> Peer:
+    wallet.prepare(folder, url)
+    _write_more_keys(folder)
+    settings = {
+        "BENCH_STORE": url,
+        "BENCH_KEYS": str(folder),
+        "BENCH_CLIENT": instance.CLIENT_ID,
+        "BENCH_OUTBOX": str(folder / "outbox"),
+        "BENCH_CRYPTO": "sdk" if name == "naive-sdk" else "once",
+    }
+    crowd: Crowd
+    if name in ("wallet", "lean"):
+        if url.startswith(("sqlite", "postgresql")):
+            store = SQLAlchemyStore(url)
+            store.create_tables()
+            store.engine.dispose()
+    else:
+        settings["BENCH_CODE"] = CODE
+    if name == "wallet":
+        crowd = wallet.WalletCrowd(folder)
+    elif name == "lean":
+        crowd = _Crowd(url, people.metadata, people.users, folder / "outbox")
+    elif name == "floor":
+        crowd = _Crowd(url, floor_stores.codes.metadata, people.users)
+    else:
+        from benchmarks import naive  # noqa: PLC0415 - only this peer needs Flask-SQLAlchemy
+
+        crowd = _Crowd(url, naive.Base.metadata, sa.inspect(naive.User).local_table)
+    module = name.partition("-")[0]
+    return Peer(name, f"benchmarks.{module}:create_app", settings, crowd, Caller.of(folder))
+
+
+class _Crowd:
+    """Be users in a table or in Redis; they read their codes in a file, or all have the same."""
+
+    def __init__(
+        self, url: str, metadata: sa.MetaData, table: sa.FromClause, outbox: Path | None = None
+    ) -> None:
+        self._made = 0
+        self._outbox = outbox
+        self._engine: sa.Engine | None = None
+        self._redis: Any = None
+        if outbox is not None:
+            outbox.touch()
+        if url.startswith("redis"):
+            import redis  # noqa: PLC0415 - only who measures Redis needs it
+
+            self._redis = redis.Redis.from_url(url)
+        elif url != "memory://":
+            assert isinstance(table, sa.Table)
+            self._table = table
+            self._engine = sa.create_engine(url, poolclass=sa.NullPool)
+            metadata.create_all(self._engine)
+
+    def join(self, count: int) -> list[str]:
+        rows = people.rows(self._made + 1, count)
+        self._made += count
+        if self._engine is not None:
+            with self._engine.begin() as db:
+                db.execute(sa.insert(self._table), rows)
+        elif self._redis is not None:
+            with self._redis.pipeline(transaction=False) as line:
+                for row in rows:
+                    line.hset(f"u:{row['token']}", mapping={"id": row["id"], "status": 1})
+                line.execute()
+        return [row["token"] for row in rows]
+
+    def codes(self, tokens: Iterable[str]) -> dict[str, str]:
+        if self._outbox is None:
+            return dict.fromkeys(tokens, CODE)
+        sent = dict(map(json.loads, self._outbox.read_text().splitlines()))
+        return {token: sent[token] for token in tokens if token in sent}
+
+
+def _write_more_keys(folder: Path) -> None:
+    """Write the same keys in the forms that the floor and the naive peer read."""
+    caller = Caller.of(folder)
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat
+    own = serialization.load_pem_private_key((folder / "wallet.pem").read_bytes(), None)
+    nothing = serialization.NoEncryption()
+    pkcs1 = own.private_bytes(pem, private.TraditionalOpenSSL, nothing)
+    (folder / "wallet.pkcs1.pem").write_bytes(pkcs1)
+    public = serialization.PublicFormat.SubjectPublicKeyInfo
+    (folder / "caller.pub.pem").write_bytes(caller.key.public_key().public_bytes(pem, public))

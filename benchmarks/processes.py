@@ -1,0 +1,139 @@
+"""A server runs for as long as it is measured; what it and its workers cost is read from /proc."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+START_SECONDS: Final = 30
+STOP_SECONDS: Final = 10
+WORKERS: Final = 2
+THREADS: Final = 4
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+def gunicorn(factory: str, port: int, workers: int) -> list[str]:
+    """Return the command of gunicorn with threads."""
+    return [
+        sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--log-level", "error",
+        "--no-control-socket",
+        "--workers", str(workers), "--worker-class", "gthread", "--threads", str(THREADS),
+        f"{factory}()",
+    ]  # fmt: skip
+
+
+def granian(factory: str, port: int, workers: int) -> list[str]:
+    """Return the command of granian."""
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
+        "--port", str(port), "--log-level", "error", "--workers", str(workers),
+        "--blocking-threads", str(THREADS), "--factory", factory,
+    ]  # fmt: skip
+
+
+SERVERS: Final = {"gunicorn": gunicorn, "granian": granian}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Be a server and all the processes that it has started."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """Sum the processor time of the whole tree since its start."""
+        spent = 0
+        for pid in self._tree():
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                spent += int(fields[11]) + int(fields[12])
+        return spent / _TICK
+
+    def memory_mib(self) -> float:
+        """Return the resident memory of the largest process: of a worker."""
+        largest = 0
+        for pid in self._tree():
+            with suppress(OSError):
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                held = [int(line.split()[1]) for line in lines if line.startswith("VmRSS")]
+                largest = max([largest, *held])
+        return largest / 1024
+
+    def _tree(self) -> list[int]:
+        found = [self.pid]
+        for pid in found:  # grows while it is walked
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                with suppress(OSError):
+                    found += [int(child) for child in children.read_text().split()]
+        return found
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], port: int, environment: Mapping[str, str], log: Path
+) -> Iterator[Server]:
+    """Run a server of ours until the block is left, however that happens.
+
+    :raises RuntimeError: with what it logged, if it does not come up.
+    """
+    with log.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - every word of it is ours
+            list(command),
+            cwd=ROOT,
+            env={**os.environ, **environment, "XDG_RUNTIME_DIR": str(log.parent)},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    try:
+        wait_for(process, port, log, b"GET / HTTP/1.0\r\n\r\n")
+        yield Server(port, process.pid)
+    except OSError as error:
+        if process.poll() is None:
+            raise
+        raise RuntimeError(f"the server stopped:\n{_tail(log)}") from error
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+
+
+def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, say: bytes) -> None:
+    """Wait until something on the port answers what is said to it.
+
+    :raises RuntimeError: with what the process logged, if that takes too long.
+    """
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
+            line.sendall(say)
+            if line.recv(1):
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the server did not start:\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,152 @@
+"""A purge of very many dead rows, beside a caller who must not notice.
+
+The store is filled with dead challenges, as many requests and as many users' standings. A process
+of its own purges them, as `flask otp-mpp purge` does, and times its transactions: while one is
+open, SQLite lets nobody else write. Meanwhile this process sends to a new user and verifies every
+hundredth of a second, or as fast as it can if that is less; a request that the store refuses to
+work on is counted as failed. A purge that gives up, for it found the store locked, is begun again,
+and that is counted too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from benchmarks.choices import several
+from benchmarks.crowded import fill, opened
+from benchmarks.places import there
+from benchmarks.progress import note
+from benchmarks.report import Report, Table
+from benchmarks.stores import POLICY, RIGHT, claim, draft, p99, reserved
+from flask_otp_mpp import SQLAlchemyStore, Store
+from flask_otp_mpp.core.challenge import Outcome
+from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.stores.tables import challenges, standings
+
+KINDS: Final = ("sqlite", "postgresql")
+BEFORE: Final = 300
+"""Requests before the purge, to compare with."""
+PACE: Final = 0.01
+"""Seconds from one user to the next."""
+COLUMNS: Final = (
+    "store", "rows", "filled in s", "purged in s", "us a row", "longest transaction ms",
+    "verify p99 before ms", "meanwhile ms", "longest ms", "requests meanwhile",
+    "failed", "purge given up",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Hold what a live caller met; times in milliseconds."""
+
+    verifies: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen."""
+    several(parser, "--store", KINDS)
+    parser.add_argument("--rows", type=int, help="all tables together: 1000000; 30000 if quick")
+
+
+def run(asked: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    rows = asked.rows or (30_000 if asked.quick else 1_000_000)
+    told = [_measured(kind, rows // 3) for kind in asked.store or there(KINDS)]
+    return Report("purge", [Table("A purge in a process of its own", COLUMNS, told)])
+
+
+def _measured(kind: str, each: int) -> tuple[object, ...]:
+    with (
+        tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as folder,
+        opened(kind, Path(folder)) as (store, url),
+    ):
+        begin = time.perf_counter()
+        fill(url, each, timedelta(days=30))
+        filled = time.perf_counter() - begin
+        before = Traffic()
+        live(store, before, lambda: len(before.verifies) >= BEFORE)
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        # Spawned, not forked: the purger shares nothing with this process.
+        purger = multiprocessing.get_context("spawn").Process(target=work, args=(url, sender))
+        purger.start()
+        sender.close()
+        note(f"purging {each * 3:,} rows from {kind}")
+        meanwhile = Traffic()
+        try:
+            assert receiver.recv() is None  # it has started up, and purges from now on
+            live(store, meanwhile, receiver.poll)
+            took, longest, given_up = receiver.recv()
+        finally:
+            purger.join(10)
+            if purger.is_alive():
+                purger.terminate()
+        note()
+        with store.engine.connect() as db:
+            for table in (challenges, standings):
+                left = sa.select(sa.func.count()).where(table.c.subject.like("user-%"))
+                assert db.scalar(left) == 0, f"{table.name} still holds dead rows"
+        rows = each * 3
+        return (
+            kind, rows, filled, took, took / rows * 1e6, longest * 1e3,
+            p99(before.verifies), p99(meanwhile.verifies), max(meanwhile.verifies),
+            len(meanwhile.verifies), meanwhile.failed, given_up,
+        )  # fmt: skip
+
+
+def work(url: str, sender: Connection) -> None:
+    """Purge; tell in how many seconds, the longest transaction, and how often it gave up."""
+    store = SQLAlchemyStore(url)
+    opened_at = longest = 0.0
+
+    def begin(_: sa.Connection) -> None:
+        nonlocal opened_at
+        opened_at = time.perf_counter()
+
+    def end(_: sa.Connection) -> None:
+        nonlocal longest
+        longest = max(longest, time.perf_counter() - opened_at)
+
+    # After the store's own listener, which waits for SQLite's lock.
+    sa.event.listen(store.engine, "begin", begin)
+    sa.event.listen(store.engine, "commit", end)
+    sender.send(None)
+    start = time.perf_counter()
+    given_up = 0
+    while True:
+        try:
+            store.purge(POLICY)
+            break
+        except StoreError:
+            given_up += 1
+    sender.send((time.perf_counter() - start, longest, given_up))
+
+
+def live(store: Store, seen: Traffic, over: Callable[[], bool]) -> None:
+    """Send and verify until it is over, and twenty times at least."""
+    due = time.perf_counter()
+    while len(seen.verifies) < 20 or not over():
+        due = max(due + PACE, time.perf_counter())
+        time.sleep(max(0.0, due - time.perf_counter()))
+        asked = draft(f"live-{uuid.uuid4().hex}")
+        try:
+            challenge = reserved(store, asked)
+            store.settle(asked, Outcome(asked.id))
+            begin = time.perf_counter()
+            outcome = store.spend(claim(challenge, RIGHT), POLICY)
+            seen.verifies.append((time.perf_counter() - begin) * 1e3)
+            assert outcome.reason is None, outcome.reason
+        except StoreError:
+            seen.failed += 1

@@ -1,0 +1,87 @@
+"""Sends and verifies in a store that holds millions of rows, against one that holds a thousand.
+
+Each row count means that many challenges, requests and users. The verbs are called directly, from
+one thread, each time for a new user, in turn in the one store and in the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from benchmarks.choices import several
+from benchmarks.crowded import fill, opened
+from benchmarks.places import there
+from benchmarks.report import Report, Table
+from benchmarks.stores import POLICY, RIGHT, claim, draft, p99, reserved
+from flask_otp_mpp import Store
+from flask_otp_mpp.core.challenge import Outcome
+
+KINDS: Final = ("sqlite", "postgresql")
+FEW: Final = 1000
+COLUMNS: Final = (
+    "store", "rows", "filled in s", "send p50 us", "send p99 us", "verify p50 us", "verify p99 us",
+    "send, x few", "verify, x few",
+)  # fmt: skip
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen."""
+    several(parser, "--store", KINDS)
+    parser.add_argument(
+        "--rows", type=int, help="in each table: 1000000; 50000 if quick; try 10000000"
+    )
+    parser.add_argument("--calls", type=int, default=1000, help="of each verb (1000)")
+
+
+def run(asked: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    many = asked.rows or (50_000 if asked.quick else 1_000_000)
+    rows: list[tuple[object, ...]] = []
+    for kind in asked.store or there(KINDS):
+        rows += _measured(kind, (FEW, many), asked.calls)
+    return Report("scale", [Table(f"{asked.calls} calls of each verb", COLUMNS, rows)])
+
+
+def _measured(kind: str, counts: Sequence[int], calls: int) -> Iterator[tuple[object, ...]]:
+    with ExitStack() as stack:
+        stores, filled = [], []
+        for rows in counts:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otp-mpp-bench-"))
+            store, url = stack.enter_context(opened(kind, Path(folder)))
+            begin = time.perf_counter()
+            fill(url, rows, timedelta())
+            stores.append(store)
+            filled.append(time.perf_counter() - begin)
+        turns = [[_one(store) for store in stores] for _ in range(calls + calls // 10)]
+    few: list[float] = []
+    for rows, took, pairs in zip(
+        counts, filled, zip(*turns[calls // 10 :], strict=True), strict=True
+    ):
+        sends, verifies = zip(*pairs, strict=True)
+        middles = [statistics.median(sends), statistics.median(verifies)]
+        few = few or middles
+        ratios = [mine / other for mine, other in zip(middles, few, strict=True)]
+        figures = (middles[0], p99(sends), middles[1], p99(verifies))
+        yield kind, rows, took, *map(round, figures), *ratios
+
+
+def _one(store: Store) -> tuple[float, float]:
+    """Send and verify once; microseconds each."""
+    asked = draft(f"new-{uuid.uuid4().hex}")
+    start = time.perf_counter()
+    challenge = reserved(store, asked)
+    store.settle(asked, Outcome(asked.id))
+    middle = time.perf_counter()
+    outcome = store.spend(claim(challenge, RIGHT), POLICY)
+    end = time.perf_counter()
+    assert outcome.reason is None, outcome.reason
+    return (middle - start) * 1e6, (end - middle) * 1e6

@@ -1,0 +1,1 @@
+"""What measures the package is itself tested: an error must not look fast."""

@@ -1,0 +1,141 @@
+"""Only right answers count, by whatever way a peer is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from benchmarks import peers
+from benchmarks.driver import drive
+from benchmarks.inprocess import Seat
+from benchmarks.legs import Leg, leg
+from benchmarks.processes import ROOT, Server
+from benchmarks.wire import Act
+from tests.servers import serving
+
+
+def bench(*words: str) -> tuple[int, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def rows(reports: Any) -> list[dict[str, Any]]:
+    return [row for report in reports for table in report["tables"] for row in table["rows"]]
+
+
+@contextmanager
+def floor(folder: Path) -> Iterator[peers.Peer]:
+    with peers.opened(["floor"], "sqlite", folder) as [peer]:
+        yield peer
+
+
+def asked(peer: peers.Peer, seat: Seat, act: Act) -> Leg:
+    with serving(seat.app) as url:
+        server = Server(int(url.rpartition(":")[2]), os.getpid())
+        return leg(peer, server, (act,), connections=2, count=6, seconds=30)
+
+
+@dataclass
+class Mistaken:
+    """A crowd that misreads its codes."""
+
+    crowd: peers.Crowd
+
+    def join(self, count: int) -> list[str]:
+        return self.crowd.join(count)
+
+    def codes(self, tokens: Iterable[str]) -> dict[str, str]:
+        return dict.fromkeys(tokens, "999999")
+
+
+def test_a_run_compares_the_package_with_the_floor() -> None:
+    status, reports = bench(
+        "load", "--store=sqlite", "--server=gunicorn", "--only=lean", "--only=floor",
+        "--load=right", "--connections=4", "--rounds=1", "--seconds=0.1",
+    )  # fmt: skip
+    assert status == 0, reports
+    found = {row["peer"]: row for row in rows(reports)}
+    assert set(found) == {"lean", "floor"}
+    assert found["floor"]["x floor"] == found["floor"]["CPU x floor"] == 1
+    for row in found.values():
+        assert row["answers"] > 0
+        assert row["CPU us"] > 0
+        assert row["wrong"] == 0
+        held, sampled = row["signatures held"].split("/")
+        assert held == sampled != "0"
+
+
+def test_an_answer_that_is_not_the_expected_one_counts_for_nothing(tmp_path: Path) -> None:
+    with floor(tmp_path) as peer:
+        one = asked(replace(peer, crowd=Mistaken(peer.crowd)), Seat(peer), Act.RIGHT)
+    assert one.wrong == Counter({"OTP_VERIFY_UNMATCHED": 6})
+    assert one.rate == one.answers == 0
+
+
+def test_an_answer_signed_by_somebody_else_is_told(tmp_path: Path) -> None:
+    stranger = rsa.generate_private_key(65537, 2048).public_key()
+    with floor(tmp_path) as peer:
+        right = asked(peer, Seat(peer), Act.SEND)
+        caller = replace(peer.caller, wallet=stranger)
+        other = asked(replace(peer, caller=caller), Seat(peer), Act.SEND)
+    assert (right.answers, right.sampled, right.forged) == (6, 6, 0)
+    assert (other.answers, other.sampled, other.forged) == (6, 6, 6)
+
+
+def test_wrong_codes_and_forged_signatures_are_expected_to_be_refused(tmp_path: Path) -> None:
+    with floor(tmp_path) as peer:
+        seat = Seat(peer)
+        for act in (Act.WRONG, Act.FORGED):
+            one = asked(peer, seat, act)
+            assert (one.answers, one.wrong) == (6, Counter())
+
+
+def test_a_call_in_process_must_be_answered_rightly(tmp_path: Path) -> None:
+    with floor(tmp_path) as peer:
+        seat = Seat(replace(peer, crowd=Mistaken(peer.crowd)))
+        seat.work(seat.prepared(Act.SEND, 2))
+        with pytest.raises(RuntimeError, match="OTP_VERIFY_UNMATCHED"):
+            seat.work(seat.prepared(Act.RIGHT, 2))
+
+
+def test_a_connection_that_is_closed_is_opened_again(tmp_path: Path) -> None:
+    with floor(tmp_path) as peer:
+        seat = Seat(peer)
+        lines = [request.over_http() for request in seat.prepared(Act.SEND, 5)]
+        with serving(seat.app) as url:  # which closes after each answer
+            run = drive(int(url.rpartition(":")[2]), lines, 2, 30)
+    assert run.asked == len(run.times) == 5
+    assert all(run.answers)
+
+
+@pytest.mark.parametrize("command", ["purge", "scale"])
+def test_a_crowded_store_is_measured(command: str) -> None:
+    more = ["--calls=20"] if command == "scale" else []
+    status, reports = bench(command, "--store=sqlite", "--rows=900", *more)
+    assert status == 0, reports
+    assert rows(reports)[-1]["rows"] == 900
+
+
+def test_what_is_new_to_a_worker_s_memory_is_measured() -> None:
+    status, reports = bench("memory", "--requests=60")
+    assert status == 0, reports
+    assert [row["peer"] for row in rows(reports)] == ["floor", "lean", "wallet"]
+    assert all(row["end, MiB"] > 10 for row in rows(reports))
