@@ -1,0 +1,86 @@
+"""A wallet that serves merchants beside Alipay+: the same users, two ways to send them a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final
+
+from flask import Flask
+
+from flask_otp_mpp import AlipayPlus, Ams, OtpMpp, Subject
+from flask_otp_mpp.callers.ams import AmsCaller, Answer
+from flask_otp_mpp.callers.transport import Transport, over_wsgi
+from flask_otp_mpp.signing.keys import one_line
+from tests.wallet import Wallet, key
+
+MERCHANT: Final = "MERCHANT_5X00000000000000"
+OTHER: Final = "MERCHANT_5X00000000000001"
+SANDBOXED: Final = "SANDBOX_5X00000000000000"
+
+
+@dataclass
+class Shop:
+    """A merchant in front of a wallet.
+
+    :param meanwhile: what the host answers when it is asked, by the name of a user who was sent a
+        code, whether that user is still served.
+    """
+
+    wallet: Wallet
+    meanwhile: dict[str, Callable[[], str | None]]
+    caller: AmsCaller = field(init=False)
+    _ids: Iterator[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.caller = self.calling()
+
+    def fresh_id(self) -> str:
+        """Make an authenticationRequestId that was not used yet."""
+        return f"AUTH_REQ_{next(self._ids):04}"
+
+    def init(self, token: str = "tok-ada", request_id: str = "", **more: Any) -> Answer:
+        """Call initAuthentication when the cool-down of an earlier send is over."""
+        self.wallet.clock.forward(seconds=61)
+        return self.caller.init(token, request_id or self.fresh_id(), **more)
+
+    def asked(self, token: str = "tok-ada", **more: Any) -> tuple[str, str]:
+        """Have a code sent that must go out; return the request id and the code."""
+        answer = self.init(token, **more)
+        assert answer.code == "SUCCESS", answer.message
+        return answer.request_id, self.wallet.inbox.code
+
+    def calling(self, transport: Transport | None = None, **changed: Any) -> AmsCaller:
+        """Return a merchant of this wallet, other than the usual one in what is named."""
+        who: dict[str, Any] = {
+            "client_id": MERCHANT,
+            "key": key("merchant"),
+            "server_keys": self.wallet.state.public_keys,
+            "clock": self.wallet._request_time,
+        }
+        return AmsCaller(transport or over_wsgi(self.wallet.app), **{**who, **changed})
+
+
+def open_shop(make_wallet: Callable[..., Wallet], **how: Any) -> Shop:
+    """Open a wallet for Alipay+ and AMS; settings and the like as for any wallet of the tests."""
+    meanwhile: dict[str, Callable[[], str | None]] = {}
+
+    def still_served(subject: str) -> str | None:
+        return meanwhile.get(subject, lambda: subject)()
+
+    prepare_more = how.pop("prepare", lambda app, otp: None)
+
+    def prepare(app: Flask, otp: OtpMpp) -> None:
+        otp.user_loader(Subject)(still_served)
+        prepare_more(app, otp)
+
+    public = one_line(key("merchant").public_key())
+    clients = {name: {"1": public} for name in (MERCHANT, OTHER, SANDBOXED)}
+    usual = {"protocols": (AlipayPlus, Ams), "prepare": prepare, "OTP_MPP_AMS_CLIENTS": clients}
+    return Shop(make_wallet(**{**usual, **how}), meanwhile)
+
+
+def wrong(code: str, attempt: int = 0) -> str:
+    """Return a code that is not the right one, another for each attempt."""
+    return f"{(int(code) + 1 + attempt) % 10**6:06d}"
