@@ -1,4 +1,4 @@
-"""A small real wallet that sends codes for Alipay+ and for a merchant: the trial to read first.
+"""A small real wallet that sends codes for Alipay+, a merchant and Google: the trial to read first.
 
 Serve it by ``flask --app example_app run``. The codes that it sends appear on its page ``/phone``,
 for everybody to see: it is a wallet for trials.

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from example_app.records import Record, User, engine, people
 from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp.protocols.google.minting import mint_sets
 from flask_otp_mpp.signing.keys import one_line, private_pem
 
 CLIENT_ID = "SANDBOX_5YC47N2ZQHJ004124"
@@ -41,6 +42,13 @@ OTP_MPP_PRIVATE_KEYS = {"1": str(here / "wallet.pem")}
 OTP_MPP_ALIPAYPLUS_PSP_ID = "$psp_id"
 OTP_MPP_ALIPAYPLUS_CLIENTS = {"$client_id": {"1": str(here / "alipayplus.pub")}}
 OTP_MPP_AMS_CLIENTS = {"$merchant_id": {"1": str(here / "merchant.pub")}}
+OTP_MPP_GOOGLE_ACCOUNTS = {
+    "google": {
+        "envelope": "jose",
+        "our_keys": str(here / "wallet.jwks"),
+        "their_keys": str(here / "google.pub.jwks"),
+    }
+}
 ''')
 
 FILES = (
@@ -50,6 +58,10 @@ FILES = (
     "alipayplus.pub",  # its public key, as downloaded from Alipay+
     "merchant.pem",  # the private key of a merchant to play with
     "merchant.pub",  # its public key, as the merchant gave it
+    "wallet.jwks",  # the wallet's private keys for Google: one signs, one decrypts
+    "wallet.pub.jwks",  # their public halves, as given to Google
+    "google.jwks",  # the private keys of a Google to play with
+    "google.pub.jwks",  # their public halves, as Google gave them
     "wallet.db",
     "otp.db",
     "config.py",
@@ -67,6 +79,11 @@ def fill(folder: Path) -> list[str]:
             key = rsa.generate_private_key(65537, 2048)
             _write(folder / f"{owner}.pem", private_pem(key))
             _write(folder / f"{owner}.pub", one_line(key.public_key()).encode())
+    for owner in ("wallet", "google"):
+        if f"{owner}.jwks" in missing:
+            private_set, public_set = mint_sets(owner)
+            _write(folder / f"{owner}.jwks", private_set.encode())
+            _write(folder / f"{owner}.pub.jwks", public_set.encode())
     _fill_wallet_database(folder / "wallet.db")
     _fill_otp_database(folder / "otp.db")
     config = CONFIG.substitute(

@@ -9,14 +9,17 @@ from datetime import UTC, datetime, timedelta
 
 from flask import current_app
 
-from example_app.records import Grant, PhoneMessage, User, grant_in_force, records
+from example_app.records import Grant, PhoneMessage, User, by_phone, grant_in_force, records
 from flask_otp_mpp import (
     AccessTokens,
     AlipayPlus,
     Ams,
+    AssociationId,
     Channel,
+    GoogleStandardPayments,
     Message,
     OtpMpp,
+    PhoneNumber,
     Reason,
     Subject,
     refuse,
@@ -24,7 +27,7 @@ from flask_otp_mpp import (
 
 TOKEN_LIFE = timedelta(days=30)
 
-otp = OtpMpp(AlipayPlus, Ams)
+otp = OtpMpp(AlipayPlus, Ams, GoogleStandardPayments)
 
 
 def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
@@ -39,22 +42,39 @@ def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
 @otp.user_loader
 def user_of(access_token: str) -> User | None:
     """Find the user; token, scope, expiry and user are checked in the order Alipay+ asks for."""
-    grant_id = access_tokens().load(access_token)
+    return _granting(access_tokens().load(access_token))
+
+
+@otp.user_loader(AssociationId)
+def user_associated(association: str) -> User | None:
+    """Find the user whose account Google has associated: here that is a grant as well."""
+    return _granting(association)
+
+
+@otp.user_loader(PhoneNumber)
+def user_called(number: str) -> User:
+    """Find the user by the number that they typed at Google; the code goes to the one we know."""
     with records() as session:
-        grant = session.get(Grant, grant_id)
-        if grant is None or grant.revoked:
-            return None  # is answered as an invalid token
-        user = session.get(User, grant.user_id)
+        user = by_phone(session, number)
     return _in_good_standing(user)
 
 
 @otp.user_loader(Subject)
 def user_meanwhile(user_id: str) -> User:
-    """Judge a user to whom a code was sent again: a merchant sends no token with the code."""
+    """Judge a user to whom a code was sent again: neither merchant nor Google names them."""
     with records() as session:
         user = session.get(User, user_id)
         if user is not None and grant_in_force(session, user_id) is None:
             refuse(Reason.TOKEN_INVALID)
+    return _in_good_standing(user)
+
+
+def _granting(grant_id: str) -> User | None:
+    with records() as session:
+        grant = session.get(Grant, grant_id)
+        if grant is None or grant.revoked:
+            return None  # is answered as an invalid token, or identifier
+        user = session.get(User, grant.user_id)
     return _in_good_standing(user)
 
 

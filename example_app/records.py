@@ -75,6 +75,12 @@ def grant_in_force(session: Session, user_id: str) -> Grant | None:
     return session.scalars(in_force).first()
 
 
+def by_phone(session: Session, number: str) -> User | None:
+    """Return the user who has a number, however it is spaced here."""
+    dialled = sa.func.replace(User.phone, " ", "")
+    return session.scalars(sa.select(User).where(dialled == number)).first()
+
+
 def newest_messages(count: int = 50) -> Sequence[PhoneMessage]:
     """Return what the users received last, newest first."""
     with records() as session:

@@ -70,10 +70,10 @@ if [ ! -x .venv/bin/python ] || [ "$(cat .venv/made-with 2>/dev/null)" != "$base
 fi
 # shellcheck disable=SC2086 # the groups are words
 if [ $uv = yes ]; then
-    uv pip install --quiet --python .venv/bin/python -c constraints.txt -e . $groups
+    uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[google,phone]' $groups
 else
     pip='.venv/bin/python -m pip -qq --disable-pip-version-check'
     if [ -n "$groups" ]; then $pip install 'pip>=25.1'; fi # older ones know no groups
-    $pip install -c constraints.txt -e . $groups
+    $pip install -c constraints.txt -e '.[google,phone]' $groups
 fi || stop 'The packages could not be installed; see above for why. Is the network reachable?'
 echo "$made_of" >".venv/made-for-$purpose"

@@ -1,1 +1,1 @@
-"""Alipay+ and a merchant are played against the wallet, and every answer must be as it should."""
+"""Alipay+, a merchant and Google are played against the wallet; every answer must be right."""

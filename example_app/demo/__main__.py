@@ -10,21 +10,24 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from example_app import create_app, instance
 from example_app.demo.server import ROOT, NotServing, serving
-from example_app.demo.story import BrokenOff, Step, tell, tell_of_merchant
+from example_app.demo.story import BrokenOff, Step, tell, tell_of_google, tell_of_merchant
 from example_app.demo.transcript import as_data, as_text
 from example_app.otp import access_tokens
 from example_app.records import Grant, User, records
 from flask_otp_mpp import ConfigurationError
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.ams import AmsCaller
+from flask_otp_mpp.callers.google import GoogleCaller, impersonate
 from flask_otp_mpp.callers.signed import Signing
-from flask_otp_mpp.callers.transport import over_http
+from flask_otp_mpp.callers.transport import Transport, over_http
+from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 
 
@@ -39,13 +42,14 @@ from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 )
 @click.option("--json", "for_programs", is_flag=True, help="Print the transcript as JSON.")
 def demo(*, url: str | None, home: Path, for_programs: bool) -> None:
-    """Play Alipay+ and a merchant against the example wallet, and check every signed answer.
+    """Play Alipay+, a merchant and Google against the example wallet, and check every answer.
 
     Without options it makes the keys and databases that are missing under instance/, serves the
     wallet on a free port of this machine, and stops it in the end. Alipay+ asks for a code for a
     new user, presents a wrong one, the right one, the right one again, forges a signature, and
     calls what there is not. The merchant asks for a code, asks again under the same name, and
-    presents a wrong one and the right one.
+    presents a wrong one and the right one. So does Google, in envelopes, and one with a forged
+    signature.
 
     The exit status is 0 if each answer was the expected one and was signed by the wallet, and no
     message was sent twice; and 1 if not, or if the wallet did not come up.
@@ -93,12 +97,23 @@ def _play(address: str, home: Path) -> Iterator[Step]:
     alipayplus = AlipayPlusCaller(
         wallet, psp_id=instance.PSP_ID, **_signing(home, instance.CLIENT_ID, "alipayplus.pem")
     )
+    google = _google(home, wallet)
     merchant = AmsCaller(wallet, **_signing(home, instance.MERCHANT_ID, "merchant.pem"))
     try:
-        yield from tell(alipayplus, wallet, *_new_user(home))
-        yield from tell_of_merchant(merchant, wallet, *_new_user(home))
+        guest = _new_user(home)
+        yield from tell(alipayplus, wallet, guest.token, guest.phone)
+        guest = _new_user(home)
+        yield from tell_of_merchant(merchant, wallet, guest.token, guest.phone)
+        guest = _new_user(home)
+        yield from tell_of_google(google, wallet, guest.association, guest.phone)
     except (OSError, http.client.HTTPException) as error:
         raise BrokenOff(f"the wallet at {address} can't be reached: {error}") from None
+
+
+def _google(home: Path, wallet: Transport) -> GoogleCaller:
+    keys = {"our_keys": str(home / "google.jwks"), "their_keys": str(home / "wallet.pub.jwks")}
+    (account,) = read_accounts({"google": {"envelope": "jose", **keys}})
+    return GoogleCaller(wallet, account.envelope(), impostor=impersonate(account))
 
 
 def _signing(home: Path, client: str, key: str) -> Signing:
@@ -109,7 +124,16 @@ def _signing(home: Path, client: str, key: str) -> Signing:
     }
 
 
-def _new_user(home: Path) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Be a user of this run's own: by what they are asked for, and where codes arrive."""
+
+    token: str
+    association: str
+    phone: str
+
+
+def _new_user(home: Path) -> Guest:
     """Make a user of this run's own, whom no cool-down of an earlier run can hold up."""
     number = secrets.randbelow(10**7)
     phone = f"+63 918 {number // 10_000:03d} {number % 10_000:04d}"
@@ -118,7 +142,7 @@ def _new_user(home: Path) -> tuple[str, str]:
     with create_app(str(home)).app_context():
         with records() as session, session.begin():
             session.add_all([user, grant])
-        return access_tokens().mint(grant.id), phone
+        return Guest(access_tokens().mint(grant.id), grant.id, phone)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The stories of two codes, as Alipay+ and a merchant live through them: questions and answers."""
+"""The stories of three codes, as those who ask for them live through them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flask_otp_mpp.callers import google
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.ams import AmsCaller
 from flask_otp_mpp.callers.signed import SignedAnswer
 from flask_otp_mpp.callers.transport import Call, Transport
 
-Result: TypeAlias = tuple[str, str]  # resultCode and resultStatus
+Result: TypeAlias = tuple[str, str]  # code and status; Google's status is that of HTTP
 
 SUCCESS: Result = ("SUCCESS", "S")
 UNMATCHED: Result = ("OTP_VERIFY_UNMATCHED", "F")
@@ -23,8 +24,14 @@ FORGED: Result = ("INVALID_SIGNATURE", "F")
 NO_SUCH_API: Result = ("NO_INTERFACE_DEF", "F")
 MERCHANT_UNMATCHED: Result = ("VERIFY_UNMATCHED", "F")
 
+SEALED_SUCCESS: Result = ("SUCCESS", "200")
+NOT_MATCHED: Result = ("OTP_NOT_MATCHED", "200")
+ALREADY_USED: Result = ("OTP_ALREADY_USED", "200")
+STRANGER: Result = ("", "401")
+
 ALIPAYPLUS = "Alipay+"
 MERCHANT = "A merchant"
+GOOGLE = "Google"
 
 
 class BrokenOff(Exception):
@@ -35,6 +42,7 @@ class BrokenOff(Exception):
 class Step:
     """Hold one thing that somebody did, and the answer beside the one that they must get.
 
+    :param http: the HTTP status that the answer must have.
     :param messages: if that matters, how many messages the user's phone had received by then, and
         how many it should have.
     """
@@ -42,19 +50,20 @@ class Step:
     who: str
     deed: str
     expected: Result
-    answer: SignedAnswer
+    answer: SignedAnswer | google.Answer
     messages: tuple[int, int] | None = None
+    http: int = 200
 
     @property
     def got(self) -> Result:
         """Return the result that the answer holds, empty if it has none."""
-        return self.answer.code, self.answer.status
+        return self.answer.code, str(self.answer.status)
 
     @property
     def holds(self) -> bool:
-        """Tell whether the answer is the expected one, over HTTP 200, and signed by the wallet."""
+        """Tell whether the answer is the expected one, and signed by the wallet, or bare if due."""
         return (
-            self.answer.response.status == 200
+            self.answer.response.status == self.http
             and self.answer.verified
             and self.got == self.expected
             and (self.messages is None or self.messages[0] == self.messages[1])
@@ -141,6 +150,56 @@ def tell_of_merchant(
         f"presents {code}, as the user read it on the phone",
         SUCCESS,
         merchant.verify(name, code),
+    )
+
+
+def tell_of_google(
+    caller: google.GoogleCaller, wallet: Transport, association: str, phone: str
+) -> Iterator[Step]:
+    """Play the story of Google: by number at first, by the association after a while.
+
+    :param association: by which Google names the user once their account is associated.
+    """
+    name = secrets.token_hex(8)
+    number = phone.replace(" ", "")
+    asked = Step(
+        GOOGLE,
+        "asks for a code for a number, in an envelope",
+        SEALED_SUCCESS,
+        caller.send(number, request_id=name),
+    )
+    yield asked
+    if asked.got != SEALED_SUCCESS:
+        raise BrokenOff("no code was sent, so none can be verified")
+    code = _code_on(wallet, phone)
+    again = caller.send(number, request_id=name)
+    yield Step(
+        GOOGLE,
+        "asks again under that requestId, as if the answer had got lost",
+        SEALED_SUCCESS,
+        again,
+        (len(_texts_on(wallet, phone)), 1),
+    )
+    wrong = _wrong(code)
+    for deed, guess, expected in (
+        (f"presents {wrong}, which is wrong", wrong, NOT_MATCHED),
+        (f"presents {code}, as the user read it on the phone", code, SEALED_SUCCESS),
+        (f"presents {code} a second time, under another requestId", code, ALREADY_USED),
+    ):
+        yield Step(GOOGLE, deed, expected, caller.verify(name, guess))
+    yield Step(
+        GOOGLE,
+        "echoes a word in an envelope whose signature was forged",
+        STRANGER,
+        caller.echo(tamper="signature"),
+        http=401,
+    )
+    yield Step(
+        GOOGLE,
+        "asks too soon for another code, by the association",
+        ("PRECONDITION_VIOLATION", "400"),
+        caller.send(associationId=association),
+        http=400,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from example_app.demo.story import Step
+from flask_otp_mpp.callers.signed import SignedAnswer
 
 SIGNED_HEADERS = ("client-id", "response-time", "signature")
 
@@ -30,6 +31,7 @@ def as_data(step: Step) -> dict[str, Any]:
         },
         "expected": dict(zip(("resultCode", "resultStatus"), step.expected, strict=True)),
         "messages": step.messages and dict(zip(("got", "expected"), step.messages, strict=True)),
+        "got": dict(zip(("resultCode", "resultStatus"), step.got, strict=True)),
         "signatureHolds": step.answer.verified,
         "asExpected": step.holds,
     }
@@ -39,12 +41,25 @@ def _lines(step: Step) -> Iterator[str]:
     answer = step.answer
     headers = {name.lower(): value for name, value in answer.response.headers}
     yield f"> {answer.call.method} {answer.call.uri}"
-    yield f"< HTTP {answer.response.status}"
-    for name in SIGNED_HEADERS:
-        yield f"< {name}: {_shortened(headers.get(name, 'is missing'))}"
-    yield f"< {answer.response.body.decode(errors='replace')}"
-    signature = "holds" if answer.verified else "does not hold"
-    yield f"{_tick(good=answer.verified)} the signature {signature} under the wallet's public key"
+    if isinstance(answer, SignedAnswer):
+        yield f"< HTTP {answer.response.status}"
+        for name in SIGNED_HEADERS:
+            yield f"< {name}: {_shortened(headers.get(name, 'is missing'))}"
+        yield f"< {answer.response.body.decode(errors='replace')}"
+        signature = "holds" if answer.verified else "does not hold"
+        proof = f"the signature {signature} under the wallet's public key"
+    else:
+        yield f"> {_shortened(answer.call.body.decode())}"
+        yield f"  in it: {answer.asked.decode()}"
+        yield f"< HTTP {answer.response.status}"
+        yield f"< {_shortened(answer.response.body.decode(errors='replace')) or '(no body)'}"
+        proof = "a stranger gets no body"
+        if answer.response.body:
+            inner = b"" if answer.opened is None else answer.opened.payload
+            yield f"  in it: {inner.decode()}"
+            opens = "opens" if answer.verified else "does not open"
+            proof = f"the envelope {opens} by Google's keys and the wallet's signature"
+    yield f"{_tick(good=answer.verified)} {proof}"
     expected, got = _written(step.expected), _written(step.got)
     yield f"{_tick(good=step.expected == step.got)} expected {expected}, got {got}"
     if step.messages is not None:

@@ -96,6 +96,7 @@ class AlipayPlus:
     name: ClassVar[str] = "alipayplus"
     signs: ClassVar[bool] = True
     credentials: ClassVar[frozenset[type[Credential]]] = frozenset({AccessToken})
+    channels: ClassVar[frozenset[Channel]] = frozenset()
     operations: ClassVar[frozenset[Operation]] = BOTH
     codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
     success: ClassVar[CodeRow] = SUCCESS

@@ -134,6 +134,7 @@ class Ams:
     name: ClassVar[str] = "ams"
     signs: ClassVar[bool] = True
     credentials: ClassVar[frozenset[type[Credential]]] = frozenset({AccessToken})
+    channels: ClassVar[frozenset[Channel]] = frozenset()
     operations: ClassVar[frozenset[Operation]] = BOTH
     codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
     success: ClassVar[CodeRow] = SUCCESS

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
-from flask_otp_mpp.core.challenge import RequestKey
+from flask_otp_mpp.core.challenge import Channel, RequestKey
 from flask_otp_mpp.core.config import Setting
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, Refused
@@ -168,6 +168,7 @@ class WireProtocol(Protocol):
     :cvar settings: the keys of its own that it is configured by.
     :cvar signs: whether its answers are signed by the wallet's signer.
     :cvar credentials: by what its callers name users; the host needs a loader for each.
+    :cvar channels: on which it must be able to send; where a caller may choose, any will do.
     :cvar operations: what its callers can ask for.
     :cvar codes: which row of the code table answers for each reason; total.
     """
@@ -176,6 +177,7 @@ class WireProtocol(Protocol):
     settings: ClassVar[tuple[Setting, ...]]
     signs: ClassVar[bool]
     credentials: ClassVar[frozenset[type[Credential]]]
+    channels: ClassVar[frozenset[Channel]]
     operations: ClassVar[frozenset[Operation]]
     codes: ClassVar[Mapping[Reason, CodeRow]]
     success: ClassVar[CodeRow]
@@ -236,7 +238,7 @@ def exchange(
                 answer = service.send(command)
             case VerifyOtp():
                 answer = service.verify(command)
-            case Echo():
+            case _:  # an echo asks for nothing to be done
                 answer = Done("", "")
     except Refused as refusal:
         answer = refusal

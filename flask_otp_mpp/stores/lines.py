@@ -1,13 +1,14 @@
 """What belongs together travels together: a transaction that decides takes two journeys.
 
-The first one begins it and reads, the second one writes and commits. How several statements are
-sent at once is another matter for each driver; SQLite needs no such thing, a statement is a call.
+The first one begins it and reads, the second one writes and commits. A server gets what is said at
+once as one text: it begins when it has all of it, and does nothing that follows an error. SQLite
+needs no such thing, there a statement is a call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 from flask_otp_mpp.stores.sentences import Row, Sentence, Values
@@ -40,8 +41,9 @@ BEGIN: Final = {
 
 def speaker(backend: str) -> Speak:
     """Return how a kind of database is spoken to, by SQLAlchemy's name of its dialect."""
-    ways: dict[str, Speak] = {"sqlite": _to_sqlite, "postgresql": _to_postgresql}
-    return ways.get(backend, _to_mysql)
+    if backend == "sqlite":
+        return _to_sqlite
+    return partial(_to_server, _LITERALS[backend], BEGIN[backend])
 
 
 def _to_sqlite(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) -> list[list[Row]]:
@@ -56,32 +58,18 @@ def _to_sqlite(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) 
     return found
 
 
-def _to_postgresql(
-    driver: Any, said: Sequence[Said], *, begin: bool, commit: bool
+def _to_server(
+    literal: Callable[[Any], str],
+    begins: str,
+    driver: Any,
+    said: Sequence[Said],
+    *,
+    begin: bool,
+    commit: bool,
 ) -> list[list[Row]]:
-    """Send by the pipeline mode of libpq 14 or newer: what follows an error is not done."""
-    together = len(said) + begin + commit > 1
-    with driver.pipeline() if together else nullcontext():
-        if begin:
-            driver.execute(BEGIN["postgresql"], prepare=False)
-        cursors = [
-            driver.execute(sentence.text, sentence.values(values)) for sentence, values in said
-        ]
-        if commit:
-            driver.execute("COMMIT", prepare=False)
-    return [
-        sentence.rows(cursor.fetchall()) if sentence.reads else []
-        for (sentence, _), cursor in zip(said, cursors, strict=True)
-    ]
-
-
-def _to_mysql(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) -> list[list[Row]]:
-    """Send as one text: what follows an error is not done."""
-    texts = [
-        sentence.text % tuple(map(_literal, sentence.values(values))) for sentence, values in said
-    ]
-    if begin:
-        texts.insert(0, BEGIN["mysql"])
+    texts = [begins] if begin else []
+    for sentence, values in said:
+        texts.append(sentence.text % tuple(map(literal, sentence.values(values))))
     if commit:
         texts.append("COMMIT")
     found: list[list[Row]] = []
@@ -90,20 +78,35 @@ def _to_mysql(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) -
         if begin:
             cursor.nextset()
         for sentence, _ in said:
-            found.append(sentence.rows(cursor.fetchall()))
+            found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
             cursor.nextset()
     return found
 
 
-def _literal(value: Any) -> str:
-    """Write a value without a quote or a backslash: there is nothing in it to break out of."""
+def _postgresql_literal(value: Any) -> str:
+    plain = getattr(value, "obj", value)  # the driver's Binary is around bytes
+    return _literal(plain, "convert_from(decode('{}', 'hex'), 'UTF8')", "decode('{}', 'hex')")
+
+
+def _mysql_literal(value: Any) -> str:
+    return _literal(value, "_utf8mb4 x'{}'", "x'{}'")
+
+
+def _literal(value: Any, text: str, binary: str) -> str:
+    """Write a value by digits alone: there is nothing in it to break out of."""
     match value:
         case None:
             return "NULL"
         case int():
             return str(int(value))
-        case bytes():
-            return f"x'{value.hex()}'"
         case str():
-            return f"_utf8mb4 x'{value.encode().hex()}'"
+            return text.format(value.encode().hex())
+        case bytes():
+            return binary.format(value.hex())
     raise TypeError(f"no literal is known for {type(value).__name__}")
+
+
+_LITERALS: Final = {
+    "postgresql": _postgresql_literal,
+    **dict.fromkeys(MYSQL, _mysql_literal),
+}

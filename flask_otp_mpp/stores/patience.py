@@ -44,13 +44,7 @@ def patiently(silence: float) -> Callable[..., Patient]:
     """Let an engine connect as it would, to connections that lose patience.
 
     :param silence: seconds for which the server may say nothing.
-    :raises ValueError: if the library below the driver is too old to send several things at once.
     """
-    if not psycopg.Pipeline.is_supported():
-        raise ValueError(
-            f"needs libpq 14 or newer, found {psycopg.pq.version() // 10000}; "
-            "pip install 'psycopg[binary]' brings one"
-        )
 
     def connect(
         _dialect: sa.Dialect, _record: object, arguments: list[Any], options: dict[str, Any]

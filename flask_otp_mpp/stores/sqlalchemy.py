@@ -5,9 +5,9 @@ every database; what it then reads can't change under it, and the pure functions
 :mod:`flask_otp_mpp.core.rules` decide. Statements of a verb, BEGIN and COMMIT not counted, and how
 often a server is waited for, with them:
 
-=========================== =========== ===========
+=========================== =========== ============
 verb                        statements  round trips
-=========================== =========== ===========
+=========================== =========== ============
 reserve, granted            5           2
 reserve, superseding one    6           2
 reserve, refused            3           2
@@ -20,9 +20,9 @@ settle, not remembered      2           1
 recall                      1           1
 remember                    2           2
 pardon                      3           2
-=========================== =========== ===========
+=========================== =========== ============
 
-A request that is repeated needs 2 and 2. With a clock of its own a store asks twice before it
+A request that is repeated needs 2 of either. With a clock of its own a store asks twice before it
 decides, one round trip more: the time is read when the row is taken.
 """
 

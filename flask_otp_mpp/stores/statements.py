@@ -2,8 +2,7 @@
 
 The user's row is taken first, by a statement of its own: only a later one sees what the transaction
 that was waited for has written. A second one reads everything else, and the time, which is thereby
-read after the row was taken. What was decided is written by one statement on PostgreSQL, where that
-saves a tenth of the time, and by one for each table elsewhere.
+read after the row was taken. What was decided is written by one statement for each table.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import sqlalchemy as sa
 from flask_otp_mpp.stores.sentences import Sentence, Statement
 from flask_otp_mpp.stores.tables import MYSQL, Moment, challenges, requests, standings
 
-Written: TypeAlias = sa.Insert | sa.Update | sa.Delete
 Write: TypeAlias = Literal[
     "pardon", "close", "open", "try", "begin", "count", "remember", "forget", "answer", "fail"
 ]
@@ -44,7 +42,7 @@ _COUNTS: Final = {
     name: value for name, value in _values(standings, "count").items() if name != "subject"
 }
 
-_WRITES: Final[dict[Write, Written]] = {
+_WRITES: Final[dict[Write, Statement]] = {
     "pardon": sa.update(standings)
     .where(standings.c.subject == _SUBJECT)
     .values(failures=0, locks=0, locked_until=None, forget_at=None),
@@ -94,8 +92,6 @@ class Statements:
         kept = now.op("+", return_type=Moment())(sa.bindparam("keep", type_=sa.BigInteger))
 
         self._dialect = dialect
-        self._one_for_all = dialect.name == "postgresql"
-        self._written: dict[tuple[Write, ...], list[Sentence]] = {}
         self.take = self._said(
             sa.select(standings).where(standings.c.subject == _SUBJECT).with_for_update()
         )
@@ -109,7 +105,7 @@ class Statements:
             .select_from(known.outerjoin(challenges, still_open))
             .order_by(challenges.c.issued_at)
         )
-        self._writes: dict[Write, Written] = {
+        writes: dict[Write, Statement] = {
             **_WRITES,
             "answer": sa.update(requests)
             .where(requests.c.key == _KEY)
@@ -124,17 +120,11 @@ class Statements:
             .where(challenges.c.id == _ID, challenges.c.used_at.is_(None))
             .values(closed_at=now),
         }
+        self._writes = {name: self._said(statement) for name, statement in writes.items()}
 
     def write(self, *names: Write) -> list[Sentence]:
-        """Return what writes all that is named: one statement on PostgreSQL, which has that."""
-        if names not in self._written:
-            parts = [self._writes[name] for name in names]
-            if self._one_for_all:
-                *others, last = parts
-                ctes = [part.cte(f"part_{number}") for number, part in enumerate(others)]
-                parts = [last.add_cte(*ctes)]
-            self._written[names] = [self._said(part) for part in parts]
-        return self._written[names]
+        """Return what writes all that is named, in that order."""
+        return [self._writes[name] for name in names]
 
     def _said(self, statement: Statement) -> Sentence:
         return Sentence(statement, self._dialect)

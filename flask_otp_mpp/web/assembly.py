@@ -217,6 +217,9 @@ def _check_hooks(
         advice = "register one for each channel before init_app"
         faults.append(("@otp.sender", f"is missing; {advice}"))
     for protocol in protocols:
+        for channel in protocol.channels - hooks.senders.keys():
+            finding = f"is missing; {protocol.__name__} sends on no other channel"
+            faults.append((f"@otp.sender(Channel.{channel.name})", finding))
         if protocol in hooks.client_keys or None in hooks.client_keys:
             continue
         for name in (setting.name for setting in protocol.settings):

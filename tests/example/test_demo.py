@@ -21,6 +21,7 @@ from werkzeug.serving import make_server
 from example_app import create_app
 from example_app.demo.server import ROOT, serving
 from example_app.records import User, records
+from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner, load_private_key
 
@@ -35,7 +36,15 @@ STORY = [
     ("SUCCESS", "S"),
     ("VERIFY_UNMATCHED", "F"),
     ("SUCCESS", "S"),
+    ("SUCCESS", "200"),
+    ("SUCCESS", "200"),
+    ("OTP_NOT_MATCHED", "200"),
+    ("SUCCESS", "200"),
+    ("OTP_ALREADY_USED", "200"),
+    ("", "401"),
+    ("PRECONDITION_VIOLATION", "400"),
 ]
+SIGNED = [row for row in STORY if row[1] in {"S", "F"}]
 
 
 def demo(*words: str) -> subprocess.CompletedProcess[str]:
@@ -63,12 +72,21 @@ def listening(app: Flask) -> Iterator[str]:
 
 
 def granting_everything(key_file: Path) -> Flask:
-    """Make what answers SUCCESS to whatever is asked, signed by a key."""
+    """Make what answers SUCCESS to whatever is asked, signed by a key.
+
+    :param key_file: lies beside the keys of the wallet, by which it seals what Google is told.
+    """
     app = Flask("impostor")
+    home = key_file.parent
+    keys = {"our_keys": str(home / "wallet.jwks"), "their_keys": str(home / "google.pub.jwks")}
+    (account,) = read_accounts({"google": {"envelope": "jose", **keys}})
+    envelope = account.envelope()
     signer = LocalSigner("1", load_private_key(str(key_file)))
 
     @app.post("/<path:path>")
     def grant(path: str) -> Response:
+        if path.startswith("google/") and key_file.name == "wallet.pem":
+            return Response(envelope.seal(b'{"result":"SUCCESS"}'))
         result = {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "Success"}
         body = json.dumps({"result": result, "verifyRequestId": "1"}).encode()
         client, time = request.headers["client-id"], "2026-01-01T00:00:00+00:00"
@@ -98,14 +116,18 @@ def delivering_as_well(app: Flask, home: Path, *, times: int = 1) -> Flask:
 def test_the_demo_makes_its_wallet_and_shows_every_signed_answer(tmp_path: Path) -> None:
     done = demo("--instance", str(tmp_path / "new"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("10 of 10 answers were as expected and signed by the wallet.\n")
+    assert done.stdout.endswith("17 of 17 answers were as expected and signed by the wallet.\n")
     for code, status in STORY:
-        assert f"✓ expected {code} ({status}), got {code} ({status})" in done.stdout
-    assert done.stdout.count("✓ the signature holds") == len(STORY)
-    assert done.stdout.count("< signature: algorithm=RSA256,keyVersion=1,signature=") == len(STORY)
+        result = f"{code or 'no code'} ({status})"
+        assert f"✓ expected {result}, got {result}" in done.stdout
+    assert done.stdout.count("✓ the signature holds") == len(SIGNED)
+    assert done.stdout.count("< signature: algorithm=RSA256,keyVersion=1,signature=") == len(SIGNED)
+    assert done.stdout.count("✓ the envelope opens by Google's keys") == 6
+    assert done.stdout.count("✓ a stranger gets no body") == 1
     assert "> POST /aps/api/v1/users/sendOTP" in done.stdout
     assert "> POST /ams/sandbox/api/v1/users/initAuthentication" in done.stdout
-    assert done.stdout.count("✓ messages on the phone: expected 1, got 1") == 1
+    assert "> POST /google/v1/sendOtp" in done.stdout
+    assert done.stdout.count("✓ messages on the phone: expected 1, got 1") == 2
     assert "✗" not in done.stdout
     assert "\x1b" not in done.stdout
 
@@ -114,7 +136,7 @@ def test_the_demo_speaks_to_programs(home: Path) -> None:
     done = demo("--json", "--instance", str(home))
     assert done.returncode == 0, done.stderr
     steps = json.loads(done.stdout)
-    results = [json.loads(step["answer"]["body"])["result"] for step in steps]
+    results = [step["got"] for step in steps]
     assert [(result["resultCode"], result["resultStatus"]) for result in results] == STORY
     assert all(step["signatureHolds"] and step["asExpected"] for step in steps)
 
@@ -132,7 +154,7 @@ def test_an_answer_other_than_expected_fails_the_demo(home: Path) -> None:
         done = demo("--url", url, "--instance", str(home))
     assert done.returncode == 1
     assert "✗ expected OTP_VERIFY_UNMATCHED (F), got SUCCESS (S)" in done.stdout
-    assert "5 of 10 answers were as expected" in done.stdout
+    assert "8 of 17 answers were as expected" in done.stdout
 
 
 def test_a_message_that_was_sent_twice_fails_the_demo(home: Path) -> None:
@@ -151,8 +173,9 @@ def test_an_answer_signed_by_another_key_fails_the_demo(home: Path) -> None:
     with listening(impostor) as url:
         done = demo("--url", url, "--instance", str(home))
     assert done.returncode == 1
-    assert "✗ the signature does not hold under the wallet's public key" in done.stdout
-    assert "0 of 10 answers were as expected" in done.stdout
+    assert done.stdout.count("✗ the signature does not hold under the wallet's public key") == 10
+    assert "✗ the envelope does not open by Google's keys" in done.stdout
+    assert "no code was sent" in done.stderr
 
 
 def test_a_wallet_that_delivers_nothing_fails_the_demo(home: Path) -> None:

@@ -62,7 +62,14 @@ def test_a_moved_instance_is_still_one(home: Path, tmp_path: Path) -> None:
 def test_no_two_instances_share_a_secret(home: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     instance.fill(other)
-    for name in ("wallet.pem", "alipayplus.pem", "merchant.pem", "config.py"):
+    for name in (
+        "wallet.pem",
+        "alipayplus.pem",
+        "merchant.pem",
+        "wallet.jwks",
+        "google.jwks",
+        "config.py",
+    ):
         assert (home / name).read_bytes() != (other / name).read_bytes()
 
 

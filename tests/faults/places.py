@@ -33,8 +33,9 @@ class Server:
     commit: bytes
 
 
-POSTGRESQL: Final = Server("postgresql", b"COMMIT\0")  # with its end: BEGIN says READ COMMITTED
-MARIADB: Final = Server("mariadb", b";COMMIT")  # the end of a text that holds all writes
+# The end of a text that holds all writes.
+POSTGRESQL: Final = Server("postgresql", b";COMMIT\0")
+MARIADB: Final = Server("mariadb", b";COMMIT")
 REDIS: Final = Server("redis", b"EVALSHA")
 SERVERS: Final = {server.name: server for server in (POSTGRESQL, MARIADB, REDIS)}
 STORES: Final = ("sqlite", *SERVERS)

@@ -151,7 +151,8 @@ def test_a_caller_believes_nothing_that_does_not_open() -> None:
     answer = lying.deliver(Call("POST", "/", {}, b""))
     assert (answer.result, answer.error, answer.description, answer.verified) == ("", "", "", False)
     plain = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), Plain())
-    assert plain.deliver(Call("POST", "/", {}, b"")).result == "SUCCESS"
+    believed = plain.deliver(Call("POST", "/", {}, b""))
+    assert (believed.result, believed.code, believed.verified) == ("SUCCESS", "SUCCESS", True)
     with pytest.raises(ValueError, match="impostor"):
         plain.echo(tamper="signature")
 

@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, ConfigurationError
+from flask_otp_mpp import AlipayPlus, Channel, ConfigurationError, OtpMpp
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from tests.protocols.google import sides
 from tests.vectors.google import jwk
@@ -113,3 +114,13 @@ def test_both_lookups_are_needed() -> None:
 
     found = faults(prepare=prepare)
     assert {"@otp.user_loader(PhoneNumber)", "@otp.user_loader(AssociationId)"} <= set(found)
+
+
+def test_a_wallet_that_sends_no_texts_can_not_serve_google() -> None:
+    """F2: sendOtp names no channel, and every number would be told to be invalid."""
+
+    def only_mail(_app: Flask, otp: OtpMpp) -> None:
+        otp._hooks.senders[Channel.EMAIL] = otp._hooks.senders.pop(Channel.MOBILE)
+
+    found = faults(prepare=only_mail)["@otp.sender(Channel.MOBILE)"]
+    assert found == "is missing; GoogleStandardPayments sends on no other channel"

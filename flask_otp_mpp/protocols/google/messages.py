@@ -5,11 +5,10 @@ Google Standard Payments v1: RequestHeader, sendOtp, verifyOtp, echo.
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -57,14 +56,11 @@ class Unreachable(Credential):
 class Reader:
     """Read the payloads of an account's requests.
 
-    :param secret: keys the digests of parameters, so that what is remembered of a request gives
-        away neither a phone number nor a code.
     :param freshness: how far a request's time may be from now, either way.
     :param keep: how long the result of a request is remembered.
     :param number: returns a phone number in E.164 as it is to be looked up, None if it is none.
     """
 
-    secret: bytes = field(repr=False)
     freshness: timedelta
     keep: timedelta
     clock: Clock
@@ -88,7 +84,7 @@ class Reader:
         request = RequestKey(
             value=_key(operation, account, name),
             keep=self.keep,
-            digest=hmac.digest(self.secret, asked.encode(), "sha256").hex(),
+            digest=name_for(asked),
             redo=_KEPT_OUT[operation],
         )
         if operation is Operation.SEND:

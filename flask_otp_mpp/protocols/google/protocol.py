@@ -6,7 +6,6 @@ Google Standard Payments, payment integrator (v1) and e-wallets (v1): sendOtp, v
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
 from flask_otp_mpp.core import config
-from flask_otp_mpp.core.challenge import RequestKey
+from flask_otp_mpp.core.challenge import Channel, RequestKey
 from flask_otp_mpp.core.config import PREFIX, ConfigurationError, Setting
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import Done
@@ -89,6 +88,7 @@ class GoogleStandardPayments:
     name: ClassVar[str] = NAME
     signs: ClassVar[bool] = False
     credentials: ClassVar[frozenset[type[Credential]]] = frozenset({PhoneNumber, AssociationId})
+    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.MOBILE})
     operations: ClassVar[frozenset[Operation]] = frozenset(Operation)
     codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
     success: ClassVar[CodeRow] = SUCCESS
@@ -167,7 +167,6 @@ class GoogleStandardPayments:
                 for path in account.paths
             },
             reader=Reader(
-                secret=hmac.digest(values["PEPPER"][0], b"google requests", "sha256"),
                 freshness=values["GOOGLE_FRESHNESS"],
                 keep=values["GOOGLE_KEEP"],
                 clock=deployment.clock,
