@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Final
 
-from benchmarks import flood, imports, inprocess, load, memory, purge, rooms, scale, stores
+from benchmarks import flood, google, imports, inprocess, load, memory, purge, rooms, scale, stores
 from benchmarks.report import Report
 
 COMMANDS: Final[dict[str, ModuleType]] = {
@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     "memory": memory,
     "imports": imports,
     "flood": flood,
+    "google": google,
 }
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
+from sqlalchemy.exc import DataError
+
 from flask_otp_mpp.stores.sentences import Row, Sentence, Values
 from flask_otp_mpp.stores.tables import MYSQL
 
@@ -85,6 +87,8 @@ def _to_server(
 
 def _postgresql_literal(value: Any) -> str:
     plain = getattr(value, "obj", value)  # the driver's Binary is around bytes
+    if isinstance(plain, str) and "\0" in plain:  # it has no such text, and may not look at it
+        raise DataError("", None, ValueError("a text holds a NUL"))
     return _literal(plain, "convert_from(decode('{}', 'hex'), 'UTF8')", "decode('{}', 'hex')")
 
 

@@ -16,11 +16,12 @@ from typing import Any, Final
 
 import redis
 
-from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp import AlipayPlus, Refused, SQLAlchemyStore
 from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.signing.keys import Signer
+from flask_otp_mpp.core.service import Done
+from flask_otp_mpp.protocols.base import Call, Outbound
 from flask_otp_mpp.stores.lines import Said
 from flask_otp_mpp.stores.redis import RedisStore
 from flask_otp_mpp.stores.sentences import Row
@@ -122,14 +123,12 @@ class TrappedStore:
         return verb
 
 
-class TrappedSigner:
-    """Be another signer, with a point before it signs."""
+def trapped(trap: Trap) -> type[AlipayPlus]:
+    """Return the protocol with a point before an answer is written and signed."""
 
-    def __init__(self, signer: Signer, trap: Trap) -> None:
-        self._signer = signer
-        self._trap = trap
-        self.version = signer.version
+    class Trapped(AlipayPlus):
+        def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+            trap.at("before-signing")
+            return super().answer(call, answer)
 
-    def sign(self, data: bytes) -> bytes:
-        self._trap.at("before-signing")
-        return self._signer.sign(data)
+    return Trapped

@@ -13,10 +13,9 @@ from typing import Final
 
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp
-from flask_otp_mpp.signing.keys import LocalSigner, load_private_key
+from flask_otp_mpp import Channel, Message, OtpMpp
 from flask_otp_mpp.stores import from_url
-from tests.faults.trap import Trap, TrappedSigner, TrappedStore
+from tests.faults.trap import Trap, TrappedStore, trapped
 from tests.wallet import User, load_user
 
 VARIABLE: Final = "OTP_MPP_TEST_FAULTS"
@@ -29,11 +28,9 @@ def create_app(config: Path) -> Flask:
     outbox, trap = Path(values.pop("OUTBOX")), Trap(Path(values.pop("TRAP")))
     app = Flask(__name__)
     app.config.update({"OTP_MPP_COOL_DOWN": timedelta(seconds=COOL_DOWN), **values})
-    ((version, key),) = values["OTP_MPP_PRIVATE_KEYS"].items()
     otp = OtpMpp(
-        AlipayPlus,
+        trapped(trap),
         store=TrappedStore(from_url(values["OTP_MPP_STORE"]), trap),
-        signer=TrappedSigner(LocalSigner(version, load_private_key(key)), trap),
     )
     otp.user_loader(load_user)
 

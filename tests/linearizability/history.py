@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -87,6 +88,7 @@ class Recorder:
         self.history: list[Operation] = []
         self._moments = itertools.count()
         self._lock = threading.Lock()
+        self._ids: dict[str, object] = {}
 
     def recall(self, thread: int, request: str) -> None:
         self._record(thread, "recall", (request,), lambda: self.store.recall(request))
@@ -96,6 +98,12 @@ class Recorder:
             return self.store.remember(request, outcome)
 
         self._record(thread, "remember", (request, outcome), call)
+
+    def fresh(self, draft: Draft) -> Draft:
+        """Give a draft that was handed in before another id: a service makes one each time."""
+        mine = object()
+        first = self._ids.setdefault(draft.id, mine) is mine
+        return draft if first else replace(draft, id=uuid.uuid4().hex)
 
     def reserve(self, thread: int, draft: Draft) -> Challenge | Outcome:
         def call() -> Challenge | Outcome:

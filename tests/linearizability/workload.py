@@ -44,9 +44,10 @@ class Send:
     refusal: Reason | None = None
 
     def do(self, recorder: Recorder, thread: int) -> None:
-        found = recorder.reserve(thread, self.draft)
+        draft = recorder.fresh(self.draft)
+        found = recorder.reserve(thread, draft)
         if isinstance(found, Challenge):
-            recorder.settle(thread, self.draft, Outcome(found.id, self.refusal))
+            recorder.settle(thread, draft, Outcome(found.id, self.refusal))
 
 
 @dataclass(frozen=True)

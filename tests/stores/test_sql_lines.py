@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import DataError
 
 from flask_otp_mpp.core.challenge import Outcome, Record
 from flask_otp_mpp.core.reasons import Reason
@@ -94,7 +95,7 @@ def test_a_literal_holds_digits_only(server: str, value: int | str | bytes | Non
     """P1: so nothing in it can end it."""
     try:
         found = _LITERALS[server](value)
-    except UnicodeEncodeError:  # half a pair of surrogates is no text
+    except (UnicodeEncodeError, DataError):  # half a pair of surrogates; a NUL
         return
     assert re.fullmatch(HOLDS[server], found)
 

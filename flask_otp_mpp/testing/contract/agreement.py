@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -107,7 +108,8 @@ class Agreement(RuleBasedStateMachine):
             return request()
         if self.elapsed >= self.names_end:
             self.names_end = self.elapsed + KEEP
-        return named(f"{name} until {self.names_end}", repr(asked), redo)
+        digest = hashlib.sha256(repr(asked).encode()).hexdigest()
+        return named(f"{name} until {self.names_end}", digest, redo)
 
     @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS, name=NAMES, redo=REDO)
     def send(

@@ -1,0 +1,243 @@
+"""Whole rounds of Google's methods through the Flask app: what a caller waits for, p50 and p99.
+
+One thread, SQLite, and a host that finds users by number in memory. Requests are sealed before the
+clock runs and answers are opened after it stops, so that the caller's crypto is not in the figures;
+the wallet's, to open, sign and seal, is. For PGP each is a gpg process. Every answer must be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from flask import Flask
+from werkzeug.test import EnvironBuilder
+
+from benchmarks.choices import several
+from benchmarks.places import place
+from benchmarks.progress import note
+from benchmarks.report import Report, Table
+from benchmarks.wallet import LIMIT
+from benchmarks.wire import Caller
+from flask_otp_mpp import (
+    AssociationId,
+    Channel,
+    GoogleStandardPayments,
+    OtpMpp,
+    PhoneNumber,
+    SQLAlchemyStore,
+)
+from flask_otp_mpp.callers.google import GoogleCaller
+from flask_otp_mpp.callers.transport import Call, over_wsgi
+from flask_otp_mpp.protocols.google.accounts import open_envelopes
+from flask_otp_mpp.protocols.google.envelope import Envelope
+from flask_otp_mpp.protocols.google.minting import mint_sets
+from flask_otp_mpp.protocols.google.pgp_home import Home
+from flask_otp_mpp.protocols.google.settings import read_accounts
+from flask_otp_mpp.testing import Inbox
+
+BLOCK: Final = 25
+"""Requests that are sealed at a time: few enough to be fresh when they are asked."""
+ENVELOPES: Final = ("jose", "pgp")
+ROUNDS: Final = {"jose": 1000, "pgp": 300}
+QUICK_ROUNDS: Final = {"jose": 200, "pgp": 50}
+GOALS: Final = {("jose", "verifyOtp"): 10.0, ("pgp", "verifyOtp"): 100.0}
+"""What the slowest of a hundred may take, in milliseconds."""
+COLUMNS: Final = (
+    "envelope", "method", "rounds", "p50 ms", "p99 ms", "p50 in signatures", "p99 in signatures",
+    "goal for p99", "met",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Be a wallet's app in this process, with Google before it.
+
+    :param envelope: Google's side of the account.
+    """
+
+    app: Flask
+    inbox: Inbox
+    envelope: Envelope
+    caller: GoogleCaller
+    took: dict[str, list[float]] = field(default_factory=dict)
+
+    def block(self, numbers: Sequence[str]) -> None:
+        """Echo, send a code to each number, and verify it; keep the seconds of each round."""
+        words = [f"word {number}" for number in numbers]
+        said = self._asked("echo", [{"clientMessage": word} for word in words])
+        _expect("echo", [one.get("clientMessage", "") for one in said], words)
+        names = [f"send-{number.removeprefix('+')}" for number in numbers]
+        usual = {"smsMatchingToken": "AB12345678C", "otpContext": {"association": {}}}
+        sends = [{"accountPhoneNumber": number, **usual} for number in numbers]
+        self._granted("sendOtp", sends, names)
+        sent = {user: message.code for user, message in self.inbox.received[-len(numbers) :]}
+        pairs = zip(names, numbers, strict=True)
+        guesses = [{"sendOtpRequestId": name, "otp": sent[number]} for name, number in pairs]
+        self._granted("verifyOtp", guesses)
+
+    def _granted(
+        self, method: str, payloads: Sequence[Mapping[str, Any]], names: Sequence[str] = ()
+    ) -> None:
+        said = self._asked(method, payloads, names)
+        _expect(method, [one.get("result", "") for one in said], ["SUCCESS"] * len(payloads))
+
+    def _asked(
+        self, method: str, payloads: Sequence[Mapping[str, Any]], names: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Seal all, ask one after the other by the clock, open all."""
+        sealed = [
+            self.caller.prepare(method, payload, request_id=name)[0]
+            for payload, name in zip(payloads, names or [None] * len(payloads), strict=True)
+        ]
+        environs = [_environ(call) for call in sealed]
+        bodies, took = [], self.took.setdefault(method, [])
+        for environ in environs:
+            begin = time.perf_counter()
+            body = _called(self.app, environ)
+            took.append(time.perf_counter() - begin)
+            bodies.append(body)
+        return [json.loads(self.envelope.open(body).payload) if body else {} for body in bodies]
+
+
+@contextmanager
+def desk(envelope: str, folder: Path) -> Iterator[Desk]:
+    """Open a wallet with one account, on a SQLite store in a folder."""
+    with ExitStack() as stack:
+        url = stack.enter_context(place("sqlite", folder))
+        store = SQLAlchemyStore(url)
+        store.create_tables()
+        stack.callback(store.engine.dispose)
+        ours, theirs = _accounts(envelope)
+        app, inbox = Flask("benchmarks.google"), Inbox()
+        otp = OtpMpp(GoogleStandardPayments, store=store)
+        otp.user_loader(PhoneNumber)(lambda number: number)
+        otp.user_loader(AssociationId)(lambda name: name)
+        otp.user_identity(lambda number: f"user-{number}")
+        otp.sender(Channel.MOBILE)(inbox)
+        app.config.update(
+            OTP_MPP_WALLET_NAME="A wallet",
+            OTP_MPP_PEPPER="a pepper for figures, of more than 32 bytes",
+            OTP_MPP_ADDRESS_LIMIT=LIMIT,
+            OTP_MPP_CLIENT_LIMIT=LIMIT,
+            OTP_MPP_GOOGLE_ACCOUNTS={"google": ours},
+        )
+        otp.init_app(app)
+        google = open_envelopes(read_accounts({"google": theirs}))["google"]
+        stack.callback(google.close)
+        yield Desk(app, inbox, google, GoogleCaller(over_wsgi(app), google))
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen."""
+    several(parser, "--envelope", ENVELOPES)
+    parser.add_argument(
+        "--rounds", type=int, help="of each method: 1000 by JOSE, 300 by PGP; 200 and 50 if quick"
+    )
+
+
+def run(asked: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    rows: list[tuple[object, ...]] = []
+    for envelope in asked.envelope or _there():
+        rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)[envelope]
+        rows += _measured(envelope, rounds)
+    note()
+    title = "Milliseconds from request to answer, in one thread"
+    return Report("google", [Table(title, COLUMNS, rows)])
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """Return the least of the values that as many as this part of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
+
+
+def _measured(envelope: str, rounds: int) -> Iterator[tuple[object, ...]]:
+    unit = rsa.generate_private_key(65537, 2048)
+    signer, units = Caller(unit, unit.public_key()), []
+    with (
+        tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home,
+        desk(envelope, Path(home)) as wallet,
+    ):
+        wallet.block(_numbers(rounds, BLOCK))  # warms up
+        wallet.took.clear()
+        for first in range(0, rounds, BLOCK):
+            wallet.block(_numbers(first, min(BLOCK, rounds - first)))
+            units.append(signer.signature_us(10) / 1e3)
+            note(f"{envelope}: {first} of {rounds} rounds")
+    signature = statistics.median(units)
+    for method, took in wallet.took.items():
+        half, most = (percentile(took, part) * 1e3 for part in (0.5, 0.99))
+        goal = GOALS.get((envelope, method))
+        told = ("-", "-") if goal is None else (f"{goal:g} ms", "yes" if most < goal else "no")
+        yield envelope, method, len(took), half, most, half / signature, most / signature, *told
+
+
+def _there() -> list[str]:
+    if shutil.which("gpg"):
+        return [*ENVELOPES]
+    print("pgp is left out: gpg is not installed", file=sys.stderr)
+    return ["jose"]
+
+
+def _accounts(envelope: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make keys, and return the account as the wallet has it and as Google has it."""
+    pair = mint_sets if envelope == "jose" else _pgp_pair
+    (ours, our_public), (theirs, their_public) = pair("wallet"), pair("google")
+    return (
+        {"envelope": envelope, "our_keys": ours, "their_keys": their_public},
+        {"envelope": envelope, "our_keys": theirs, "their_keys": our_public},
+    )
+
+
+def _pgp_pair(name: str) -> tuple[str, str]:
+    """Make a key that signs, with a subkey that decrypts; return it private and public."""
+    ring, address = Home("gpg"), f"{name}@bench.invalid"
+    try:
+        bare = ("--passphrase", "")
+        ring.ask([*bare, "--quick-generate-key", address, "rsa2048", "sign", "never"])
+        listing = ring.ask(["--with-colons", "--list-keys", address]).output.decode()
+        found = next(line.split(":")[9] for line in listing.splitlines() if line[:3] == "fpr")
+        ring.ask([*bare, "--quick-add-key", found, "rsa2048", "encr", "never"])
+        secret = ring.ask([*bare, "--armor", "--export-secret-keys", address]).output.decode()
+        return secret, ring.ask(["--armor", "--export", address]).output.decode()
+    finally:
+        ring.close()
+
+
+def _numbers(first: int, count: int) -> list[str]:
+    return [f"+8613{number:09d}" for number in range(first + 1, first + 1 + count)]
+
+
+def _environ(call: Call) -> dict[str, Any]:
+    """Write a request as a WSGI server hands it to an app."""
+    builder = EnvironBuilder(
+        path=call.uri, method=call.method, headers=dict(call.headers), data=call.body
+    )
+    return dict(builder.get_environ())
+
+
+def _called(app: Flask, environ: dict[str, Any]) -> bytes:
+    def start(status: str, headers: object, *_: object) -> Callable[..., Any]:
+        return lambda _: None
+
+    return b"".join(app(environ, start))
+
+
+def _expect(method: str, got: Sequence[str], wanted: Sequence[str]) -> None:
+    for one, expected in zip(got, wanted, strict=True):
+        if one != expected:
+            raise RuntimeError(f"{method} was answered by {one!r}, not by {expected!r}")
