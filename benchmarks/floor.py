@@ -51,7 +51,10 @@ _SENT: Final = _BODIES["SUCCESS"][:-1] + b',"verifyRequestId":"%s"}'
 
 
 def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
-    """Make the app; BENCH_STORE is a URL, BENCH_KEYS a folder, BENCH_CODE the code of everybody."""
+    """Make the app; BENCH_STORE is a URL, BENCH_KEYS a folder, BENCH_CODE the code of everybody.
+
+    BENCH_SYNC says how SQLite commits.
+    """
     keys = Path(settings["BENCH_KEYS"])
     own = serialization.load_pem_private_key((keys / "wallet.pem").read_bytes(), None)
     assert isinstance(own, rsa.RSAPrivateKey)
@@ -59,7 +62,7 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     assert isinstance(theirs, rsa.RSAPublicKey)
     clients = {(settings["BENCH_CLIENT"], "1"): theirs}
     fixed = settings.get("BENCH_CODE")
-    store = open_store(settings["BENCH_STORE"])
+    store = open_store(settings["BENCH_STORE"], settings["BENCH_SYNC"])
 
     def digest(challenge: str, code: str) -> bytes:
         return hmac.digest(_SECRET, f"{challenge}:{code}".encode(), "sha256")

@@ -80,11 +80,14 @@ class FloorStore(Protocol):
     def check(self, token: str, challenge: str, mac: bytes, now: int) -> str: ...
 
 
-def open_store(url: str) -> FloorStore:
-    """Make the store that a URL names; its tables and users are made by others."""
+def open_store(url: str, synchronous: str) -> FloorStore:
+    """Make the store that a URL names; its tables and users are made by others.
+
+    :param synchronous: how SQLite commits.
+    """
     if url == "memory://":
         return _Memory()
-    return _Redis(url) if url.startswith("redis") else _Sql(url)
+    return _Redis(url) if url.startswith("redis") else _Sql(url, synchronous)
 
 
 class _Memory:
@@ -105,8 +108,8 @@ class _Memory:
 
 
 class _Sql:
-    def __init__(self, url: str) -> None:
-        self._engine = engine(url)
+    def __init__(self, url: str, synchronous: str) -> None:
+        self._engine = engine(url, synchronous)
 
     def put(self, token: str, challenge: str, mac: bytes, now: int) -> bool:
         with self._engine.connect() as db:

@@ -91,7 +91,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> Report:
     """Measure what was asked for."""
-    names = asked.only or ("wallet", "lean", "floor")
+    names = asked.only or ("wallet", "lean", "floor", "floor-full")
     blocks = asked.blocks or (4 if asked.quick else 10)
     rows: list[tuple[object, ...]] = []
     for store in asked.store or there(("memory", *STORES)):

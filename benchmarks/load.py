@@ -80,7 +80,8 @@ def run(asked: argparse.Namespace) -> Report:
         asked.seconds or (0.4 if asked.quick else 2.0 if asked.full else 0.5),
         asked.rounds or (1 if asked.quick else 3),
     )
-    names = asked.only or (("wallet", "lean", "floor") if asked.quick else peers.NAMES)
+    few = [name for name in peers.NAMES if not name.startswith("naive")]
+    names = asked.only or (few if asked.quick else peers.NAMES)
     cells = _cells(asked, asked.store or there(STORES))
     run.total = run.rounds * sum(len(_present(asked, cell, names)) for cell in cells)
     with tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home:

@@ -1,12 +1,13 @@
-"""What is compared: the package twice, the floor, and what is written in a day twice.
+"""What is compared: the package twice, the floor twice, and what is written in a day twice.
 
-=========  ======================================================================================
-wallet     the package in the example wallet, which keeps users and messages by ORM in SQLite
-lean       the package in a host that does no more than the floor does
-floor      bare Flask by hand, no guarantees: the limit for any extension
-naive      Flask-SQLAlchemy's session, Flask-Limiter's decorator, keys loaded once
-naive-sdk  the same, with keys parsed in every request by pycryptodome
-=========  ======================================================================================
+==========  =====================================================================================
+wallet      the package in the example wallet, which keeps users and messages by ORM in SQLite
+lean        the package in a host that does no more than the floor does
+floor       bare Flask by hand, no guarantees: the limit for any extension
+floor-full  the same, which waits for the disk as the package does (SQLite)
+naive       Flask-SQLAlchemy's session, Flask-Limiter's decorator, keys loaded once
+naive-sdk   the same, with keys parsed in every request by pycryptodome
+==========  =====================================================================================
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from benchmarks.wire import Caller
 from example_app import instance
 from flask_otp_mpp import SQLAlchemyStore
 
-NAMES: Final = ("wallet", "lean", "floor", "naive", "naive-sdk")
+NAMES: Final = ("wallet", "lean", "floor", "floor-full", "naive", "naive-sdk")
 CODE: Final = "123456"
 """What the floor and the naive peer send to everybody."""
 
@@ -62,6 +63,8 @@ def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]
         for name in names:
             if name.startswith("naive") and store not in ("sqlite", "postgresql"):
                 continue
+            if name == "floor-full" and store != "sqlite":
+                continue
             folder = home / f"{name}-{store}"
             folder.mkdir()
             peers.append(_peer(name, stack.enter_context(place(store, folder)), folder))
@@ -76,6 +79,7 @@ def _peer(name: str, url: str, folder: Path) -> Peer:
         "BENCH_KEYS": str(folder),
         "BENCH_CLIENT": instance.CLIENT_ID,
         "BENCH_OUTBOX": str(folder / "outbox"),
+        "BENCH_SYNC": "FULL" if name == "floor-full" else "NORMAL",
         "BENCH_CRYPTO": "sdk" if name == "naive-sdk" else "once",
     }
     crowd: Crowd
@@ -90,7 +94,7 @@ def _peer(name: str, url: str, folder: Path) -> Peer:
         crowd = wallet.WalletCrowd(folder)
     elif name == "lean":
         crowd = _Crowd(url, people.metadata, people.users, folder / "outbox")
-    elif name == "floor":
+    elif name.startswith("floor"):
         crowd = _Crowd(url, floor_stores.codes.metadata, people.users)
     else:
         from benchmarks import naive  # noqa: PLC0415 - only this peer needs Flask-SQLAlchemy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,15 +21,18 @@ FIND: Final = sa.select(users.c.id, users.c.status).where(users.c.token == sa.bi
 ACTIVE: Final = 1
 
 
-def engine(url: str) -> sa.Engine:
-    """Reach the users, and the floor's codes, at the least cost: every statement stands alone."""
+def engine(url: str, synchronous: str = "NORMAL") -> sa.Engine:
+    """Reach the users, and the floor's codes, at the least cost: every statement stands alone.
+
+    :param synchronous: how SQLite commits; only FULL waits for the disk.
+    """
     lite = url.startswith("sqlite")
     pool: dict[str, Any] = {} if lite else {"pool_size": 16, "max_overflow": 0}
     made = sa.create_engine(
         url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, **pool
     )
     if lite:
-        sa.event.listen(made, "connect", _write_ahead)
+        sa.event.listen(made, "connect", partial(_write_ahead, synchronous))
     return made
 
 
@@ -46,7 +50,7 @@ def rows(first: int, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def _write_ahead(connection: Any, _record: object) -> None:
+def _write_ahead(synchronous: str, connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA busy_timeout=5000")

@@ -157,7 +157,11 @@ class SQLAlchemyStore:
         return self._transactions.run(work)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
-        """Write how a delivery ended; nothing is decided, so the user's row is not taken."""
+        """Write how a delivery ended; nothing is decided, so the user's row is not taken.
+
+        If a power cut takes it back, the request is held for one that broke off in its delivery,
+        of which nobody is ever sent a second message.
+        """
         kept = draft.request.keeps(outcome.reason)
         values = {
             "at_key": draft.request.value,
@@ -169,7 +173,9 @@ class SQLAlchemyStore:
         # A reused challenge has another id than the draft and stays open.
         names: list[Write] = [] if outcome.reason is None else ["fail"]
         say = self._say.write(*names, "answer" if kept else "forget")
-        self._transactions.run(lambda step: step.write(say, {**values, **self._now()}))
+        self._transactions.run(
+            lambda step: step.write(say, {**values, **self._now()}), lightly=True
+        )
 
     def spend(self, claim: Claim, policy: Policy) -> Outcome:
         def work(step: Step) -> Outcome:

@@ -66,12 +66,14 @@ class Transactions:
         self._lost_at = 0.0
         sa.event.listen(engine, "connect", _note_age)
 
-    def run(self, work: Callable[[Step], T]) -> T:
+    def run(self, work: Callable[[Step], T], *, lightly: bool = False) -> T:
         """Do work in a transaction, and see to its end.
 
+        :param lightly: whether a power cut may take it back; SQLite then does not wait for the
+            disk. A server keeps its own terms.
         :raises StoreError: if the database fails.
         """
-        return self.again(partial(self._once, work))
+        return self.again(partial(self._once, work, lightly and self._dialect.name == "sqlite"))
 
     def again(self, once: Callable[[], T]) -> T:
         """Do something; do it once more, if nothing was done and it may succeed then.
@@ -90,10 +92,13 @@ class Transactions:
 
         return or_store_error(twice)
 
-    def _once(self, work: Callable[[Step], T]) -> T:
+    def _once(self, work: Callable[[Step], T], unsynced: bool) -> T:  # noqa: FBT001 - for partial
         connection = self._connection()
-        step = Step(self._speak, connection.dbapi_connection)
+        driver: Any = connection.dbapi_connection
+        step = Step(self._speak, driver)
         try:
+            if unsynced:
+                driver.execute("PRAGMA synchronous=NORMAL")
             result = work(step)
             step.end()
         except self._dialect.loaded_dbapi.Error as error:
@@ -102,6 +107,8 @@ class Transactions:
             connection.invalidate()  # an answer may still be on its way
             raise
         finally:
+            if unsynced and connection.is_valid:
+                driver.execute("PRAGMA synchronous=FULL")
             connection.close()
         return result
 

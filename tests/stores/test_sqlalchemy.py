@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.challenge import Challenge, Channel, Outcome
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Reason
@@ -150,3 +150,28 @@ def test_nothing_is_held_while_a_provider_works(store: SQLAlchemyStore) -> None:
 
     House(store=store, senders={Channel.MOBILE: slow}).send()
     assert seen == [0, "bob"]
+
+
+def test_only_the_end_of_a_delivery_may_be_taken_back_by_a_power_cut(
+    store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S10, A7: whatever counts waits for the disk; the connection is as before afterwards."""
+    levels: list[tuple[str, int]] = []
+
+    def watched(driver: Any, said: Any, *, begin: bool, commit: bool) -> Any:
+        if commit:
+            levels.append((verb, driver.execute("PRAGMA synchronous").fetchone()[0]))
+        return real(driver, said, begin=begin, commit=commit)
+
+    real = store._transactions._speak
+    monkeypatch.setattr(store._transactions, "_speak", watched)
+    store.create_tables()
+    asked = draft()
+    verb = "reserve"
+    reserved = store.reserve(asked, POLICY)
+    assert isinstance(reserved, Challenge)
+    verb = "settle"
+    store.settle(asked, Outcome(reserved.id))
+    verb = "spend"
+    assert answer(store, reserved, RIGHT) is None
+    assert levels == [("reserve", 2), ("settle", 1), ("spend", 2)]
