@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ class Desk:
         """Seal all, ask one after the other by the clock, open all."""
         sealed = [
             self.caller.prepare(method, payload, request_id=name)[0]
-            for payload, name in zip(payloads, names or [None] * len(payloads), strict=True)
+            for payload, name in zip_longest(payloads, names)
         ]
         environs = [_environ(call) for call in sealed]
         bodies, took = [], self.took.setdefault(method, [])
@@ -225,7 +226,7 @@ def _numbers(first: int, count: int) -> list[str]:
 def _environ(call: Call) -> dict[str, Any]:
     """Write a request as a WSGI server hands it to an app."""
     builder = EnvironBuilder(
-        path=call.uri, method=call.method, headers=dict(call.headers), data=call.body
+        path=call.uri, method=call.method, headers=[*call.headers.items()], data=call.body
     )
     return dict(builder.get_environ())
 

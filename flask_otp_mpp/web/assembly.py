@@ -220,10 +220,13 @@ def _check_hooks(
         for channel in protocol.channels - hooks.senders.keys():
             finding = f"is missing; {protocol.__name__} sends on no other channel"
             faults.append((f"@otp.sender(Channel.{channel.name})", finding))
-        if protocol in hooks.client_keys or None in hooks.client_keys:
-            continue
-        for name in (setting.name for setting in protocol.settings):
-            if name.endswith("_CLIENTS") and not values.get(name, True):
+        hooked = protocol in hooks.client_keys or None in hooks.client_keys
+        listed = [item.name for item in protocol.settings if item.name.endswith("_CLIENTS")]
+        if hooked and not listed:
+            finding = "would never be asked; the keys of its callers are in its settings"
+            faults.append((f"@otp.client_key({protocol.__name__})", finding))
+        for name in listed:
+            if not hooked and not values.get(name, True):
                 advice = "list the callers' public keys, or register @otp.client_key"
                 faults.append((PREFIX + name, f"is missing; {advice}"))
 

@@ -112,8 +112,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "PRIVATE_KEYS",
         _private_keys,
         "a mapping of key version to private key",
-        "The wallet's own keys: PEM, one line of base64, or a file's path. Needed unless a signer "
-        "was passed to `OtpMpp`.",
+        "The wallet's own keys: PEM, one line of base64, or a file's path. Needed for Alipay+ and "
+        "AMS, unless a signer was passed to `OtpMpp`.",
         None,
     ),
     Setting(

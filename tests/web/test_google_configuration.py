@@ -124,3 +124,13 @@ def test_a_wallet_that_sends_no_texts_can_not_serve_google() -> None:
 
     found = faults(prepare=only_mail)["@otp.sender(Channel.MOBILE)"]
     assert found == "is missing; GoogleStandardPayments sends on no other channel"
+
+
+def test_a_hook_for_keys_that_would_never_be_asked_is_a_fault() -> None:
+    """F2: Google's keys are an account's, and no hook is looked for there."""
+
+    def hooked(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(GoogleStandardPayments)(lambda client, version: None)
+
+    found = faults(prepare=hooked)["@otp.client_key(GoogleStandardPayments)"]
+    assert found == "would never be asked; the keys of its callers are in its settings"
