@@ -62,7 +62,7 @@ class SQLAlchemyStore:
     """Keep challenges and standings in a SQL database.
 
     A transaction that was rolled back, or whose connection was lost before COMMIT, is run
-    once more; one that failed at COMMIT never, for it may have been done.
+    again; one that failed at COMMIT never, for it may have been done.
 
     :param url: a SQLAlchemy URL of SQLite, PostgreSQL (psycopg) or MySQL and MariaDB (PyMySQL).
         SQLite must be a file: it is switched to write-ahead logging with full synchronisation, so

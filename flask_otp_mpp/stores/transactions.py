@@ -22,6 +22,7 @@ from flask_otp_mpp.stores.sentences import Row, Sentence, Values
 T = TypeVar("T")
 AGAIN_SECONDS: Final = 2
 """A verb that took longer before it was rolled back is not run again: somebody waits for it."""
+AGAIN_TIMES: Final = 4
 # A deadlock or a serialization failure, of which the server has rolled back all.
 _ROLLED_BACK: Final = {"40001", "40P01", 1213}
 
@@ -76,21 +77,27 @@ class Transactions:
         return self.again(partial(self._once, work, lightly and self._dialect.name == "sqlite"))
 
     def again(self, once: Callable[[], T]) -> T:
-        """Do something; do it once more, if nothing was done and it may succeed then.
+        """Do something; do it again, if nothing was done and it may succeed then.
+
+        On a connection that was lost it is done once more; where others were in the way a few
+        times, for each time at least one of them has come through.
 
         :raises StoreError: if the database fails.
         """
         began = time.monotonic()
 
-        def twice() -> T:
-            try:
-                return once()
-            except DBAPIError as error:
-                if not _did_nothing(error) or time.monotonic() - began > AGAIN_SECONDS:
-                    raise
+        def persistently() -> T:
+            for _ in range(AGAIN_TIMES):
+                try:
+                    return once()
+                except DBAPIError as error:
+                    if not _did_nothing(error) or time.monotonic() - began > AGAIN_SECONDS:
+                        raise
+                    if error.connection_invalidated:
+                        break
             return once()
 
-        return or_store_error(twice)
+        return or_store_error(persistently)
 
     def _once(self, work: Callable[[Step], T], unsynced: bool) -> T:  # noqa: FBT001 - for partial
         connection = self._connection()
