@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp import Message, Operation, Reason, refuse
+from flask_otp_mpp import Operation, Reason, refuse
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, Answer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.ams import CODES
 from flask_otp_mpp.protocols.signed import SUCCESS
 from tests.ams import OTHER, SANDBOXED, Shop, open_shop, wrong
 from tests.servers import serving
-from tests.wallet import User, Wallet, load_user
+from tests.wallet import Wallet
+from tests.web.trouble import SmsGateway, crash_on_odd_tokens
 
 Provoke = Callable[[Shop], Answer]
 INIT, VERIFY = Operation.SEND, Operation.VERIFY
@@ -62,29 +63,6 @@ def refusing(reason: Reason) -> Callable[[], str | None]:
 
 def crashing() -> str | None:
     raise ConnectionError("the user database is away")
-
-
-class SmsGateway:
-    """Deliver into the wallet's inbox, unless the user has a name that spells trouble."""
-
-    def __init__(self) -> None:
-        self.wallet: Wallet
-
-    def __call__(self, user: User, message: Message) -> None:
-        if user.id == "blocked":
-            refuse(Reason.DELIVERY_REFUSED)
-        if user.id == "timeout":
-            raise TimeoutError("the gateway did not answer")
-        if user.id == "homeless":
-            refuse(Reason.CHANNEL_UNAVAILABLE)
-        self.wallet.inbox(user, message)
-
-
-def crash_on_odd_tokens(token: str) -> User | None:
-    """Fail like a database that is away for one user."""
-    if token == "tok-crash":
-        raise ConnectionError("the user database is away")
-    return load_user(token)
 
 
 @pytest.fixture

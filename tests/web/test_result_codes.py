@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp import Message, Operation, Reason, refuse
+from flask_otp_mpp import Operation
 from flask_otp_mpp.callers.alipayplus import Answer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipayplus import CODES
 from flask_otp_mpp.protocols.signed import SUCCESS
 from tests.servers import serving
-from tests.wallet import ACQUIRER, User, Wallet, load_user
+from tests.wallet import ACQUIRER, Wallet
+from tests.web.trouble import SmsGateway, crash_on_odd_tokens
 
 Provoke = Callable[[Wallet], Answer]
 SEND, VERIFY = Operation.SEND, Operation.VERIFY
@@ -46,29 +47,6 @@ def ask(wallet: Wallet, operation: Operation, token: str = "tok-ada", **more: An
     if operation is SEND:
         return wallet.send(token, **more)
     return wallet.caller.verify(token, "0" * 44, "123456", **more)
-
-
-class SmsGateway:
-    """Deliver into the wallet's inbox, unless the user has a name that spells trouble."""
-
-    def __init__(self) -> None:
-        self.wallet: Wallet
-
-    def __call__(self, user: User, message: Message) -> None:
-        if user.id == "blocked":
-            refuse(Reason.DELIVERY_REFUSED)
-        if user.id == "timeout":
-            raise TimeoutError("the gateway did not answer")
-        if user.id == "homeless":
-            refuse(Reason.CHANNEL_UNAVAILABLE)
-        self.wallet.inbox(user, message)
-
-
-def crash_on_odd_tokens(token: str) -> User | None:
-    """Fail like a database that is away for one user."""
-    if token == "tok-crash":
-        raise ConnectionError("the user database is away")
-    return load_user(token)
 
 
 @pytest.fixture

@@ -308,8 +308,13 @@ def test_any_text_is_a_guess() -> None:
 
 def test_what_is_not_known_is_passed_over() -> None:
     """Google may add fields; the deprecated locale is one that says nothing."""
-    send(new={"deep": [1, 2.5, None, True]}, requestHeader__userLocale="en-US")
-    send(requestHeader__userLocale=["of any type"])
+    usual = send()
+    for more in (
+        send(new={"deep": [1, 2.5, None, True]}, requestHeader__userLocale="en-US"),
+        send(requestHeader__userLocale=["of any type"]),
+    ):
+        assert (more.credential, more.line) == (usual.credential, usual.line)
+        assert more.request.value == usual.request.value
 
 
 @pytest.mark.parametrize(
