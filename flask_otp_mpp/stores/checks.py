@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.stores import schema
 from flask_otp_mpp.stores.tables import MYSQL, Exact, metadata
+from flask_otp_mpp.stores.turns import is_busy
 
 # The oldest that the suite could be expected to pass on: all are past or near the end of support.
 OLDEST: Final = {
@@ -22,7 +23,6 @@ OLDEST: Final = {
 }
 _INIT: Final = "run `flask otp-mpp init-db`, or your own migrations"
 _UPGRADE: Final = "run `flask otp-mpp upgrade-db`, or your own migrations"
-_BUSY: Final = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED: another process works on the file
 
 
 def check(engine: sa.Engine) -> str:
@@ -42,7 +42,7 @@ def check(engine: sa.Engine) -> str:
     except SQLAlchemyError as error:
         failure = error
     said = f"{place(engine.url)} does not answer: {_said(failure, engine.url)}"
-    if engine.dialect.name == "sqlite" and not _is_busy(failure):
+    if engine.dialect.name == "sqlite" and not is_busy(getattr(failure, "orig", None)):
         raise UnfitStore(f"{said}; check the file and its permissions") from failure
     raise StoreError(f"{said}; check that it runs, and OTP_MPP_STORE") from failure
 
@@ -62,10 +62,6 @@ def _refuse_missing_file(url: sa.URL) -> None:
             f"{place(url)} lies in a folder that does not exist; make it, then {_INIT}"
         )
     raise UnfitStore(f"{place(url)} does not exist; {_INIT}")
-
-
-def _is_busy(error: SQLAlchemyError) -> bool:
-    return getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def _found(db: sa.Connection) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from flask_otp_mpp.stores.lines import BEGIN
 from flask_otp_mpp.stores.tables import MYSQL
 from flask_otp_mpp.stores.terms import DEFAULT, POOL_SECONDS, Terms
+from flask_otp_mpp.stores.turns import Watchful
 from flask_otp_mpp.stores.urls import NO_URL, read_url
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def error_code(error: DBAPIError) -> str | int | None:
 def _sqlite(terms: Terms) -> dict[str, Any]:
     # Another writer is waited for, and while it works connections are scarce.
     return {
-        "connect_args": {"timeout": terms.silence_timeout},
+        "connect_args": {"timeout": terms.silence_timeout, "factory": Watchful},
         "pool_timeout": terms.silence_timeout,
         "pool_size": terms.pool_size,
         "max_overflow": terms.pool_overflow,
@@ -124,7 +125,9 @@ def _postgresql(url: sa.URL, terms: Terms) -> dict[str, Any]:
     given = (asked,) if isinstance(asked, str) else asked
     own = {name: value for name, value in arguments.items() if name not in url.query}
     # The last of several settings counts.
-    return {**own, "autocommit": True, "options": " ".join((bounds, *given))}
+    # What a verb says is never the same twice: the driver has nothing to prepare.
+    spoken = {"autocommit": True, "prepare_threshold": None}
+    return {**own, **spoken, "options": " ".join((bounds, *given))}
 
 
 def _mysql(url: sa.URL, terms: Terms) -> dict[str, Any]:
@@ -162,10 +165,10 @@ def _leave_replica(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: Watchful, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    connection.prepare()
 
 
 def _prepare_mysql(connection: Any, _record: object) -> None:
@@ -175,4 +178,7 @@ def _prepare_mysql(connection: Any, _record: object) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     """Begin what SQLAlchemy takes for begun: no driver begins transactions of its own."""
+    driver: Any = connection.connection.dbapi_connection
+    if isinstance(driver, Watchful):
+        driver.take_lightly(connection.get_execution_options().get("lightly", False))
     connection.exec_driver_sql(BEGIN[connection.dialect.name])

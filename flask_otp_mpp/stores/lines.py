@@ -3,16 +3,20 @@
 The first one begins it and reads, the second one writes and commits. A server gets what is said at
 once as one text: it begins when it has all of it, and does nothing that follows an error. SQLite
 needs no such thing, there a statement is a call.
+
+PostgreSQL keeps plans of statements for each connection; one is asked for when it is first needed,
+in the same text. Its name stands for one wording, so that versions of this package can share a
+connection through a pooler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
-from sqlalchemy.exc import DataError
-
+from flask_otp_mpp.stores import literals, turns
 from flask_otp_mpp.stores.sentences import Row, Sentence, Values
 from flask_otp_mpp.stores.tables import MYSQL
 
@@ -23,19 +27,26 @@ class Speak(Protocol):
     """Say statements over a driver's connection that commits by itself."""
 
     def __call__(
-        self, driver: Any, said: Sequence[Said], *, begin: bool, commit: bool
+        self,
+        driver: Any,
+        said: Sequence[Said],
+        *,
+        begin: bool,
+        commit: bool,
+        lightly: bool,
     ) -> list[list[Row]]:
         """Return the rows of each.
 
         :param begin: whether to begin a transaction before.
         :param commit: whether to commit it after.
+        :param lightly: whether a crash may take back the transaction that begins here, so that it
+            need not wait for the disk.
         """
         ...
 
 
 BEGIN: Final = {
-    # A deferred transaction that reads first fails when it then has to write beside another one.
-    "sqlite": "BEGIN IMMEDIATE",
+    "sqlite": turns.BEGIN,
     "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
     **dict.fromkeys(MYSQL, "BEGIN"),
 }
@@ -43,14 +54,14 @@ BEGIN: Final = {
 
 def speaker(backend: str) -> Speak:
     """Return how a kind of database is spoken to, by SQLAlchemy's name of its dialect."""
-    if backend == "sqlite":
-        return _to_sqlite
-    return partial(_to_server, _LITERALS[backend], BEGIN[backend])
+    return {"sqlite": _to_sqlite, "postgresql": _to_postgresql}.get(backend, _to_mysql)
 
 
-def _to_sqlite(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) -> list[list[Row]]:
+def _to_sqlite(
+    driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
+) -> list[list[Row]]:
     if begin:
-        driver.execute(BEGIN["sqlite"])
+        driver.begin(lightly=lightly)
     found = [
         sentence.rows(driver.execute(sentence.text, sentence.values(values)))
         for sentence, values in said
@@ -60,57 +71,59 @@ def _to_sqlite(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) 
     return found
 
 
-def _to_server(
-    literal: Callable[[Any], str],
-    begins: str,
-    driver: Any,
-    said: Sequence[Said],
-    *,
-    begin: bool,
-    commit: bool,
+def _to_mysql(
+    driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
 ) -> list[list[Row]]:
-    texts = [begins] if begin else []
+    """Say it; how long a commit waits for the disk, only the server's own settings tell."""
+    texts = [
+        sentence.text % tuple(map(literals.for_mysql, sentence.values(values)))
+        for sentence, values in said
+    ]
+    return _as_one(driver, [BEGIN["mysql"]] if begin else [], said, texts, commit=commit)
+
+
+def _to_postgresql(
+    driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
+) -> list[list[Row]]:
+    # After an error nobody knows which plans there are: all are made anew.
+    known, driver.plans = driver.plans, None
+    before = ["DEALLOCATE ALL"] if known is None else []
+    plans: set[str] = set() if known is None else known
+    texts = []
     for sentence, values in said:
-        texts.append(sentence.text % tuple(map(literal, sentence.values(values))))
-    if commit:
-        texts.append("COMMIT")
+        name, plan = _plan(sentence)
+        if name not in plans:
+            plans.add(name)
+            before.append(plan)
+        given = ",".join(map(literals.for_postgresql, sentence.values(values)))
+        texts.append(f"EXECUTE {name}({given})" if given else f"EXECUTE {name}")
+    if begin:
+        before.append(BEGIN["postgresql"])
+    if begin and lightly:
+        before.append("SET LOCAL synchronous_commit = off")
+    found = _as_one(driver, before, said, texts, commit=commit)
+    driver.plans = plans
+    return found
+
+
+@lru_cache
+def _plan(sentence: Sentence) -> tuple[str, str]:
+    """Return the name of a statement's plan, and what makes it."""
+    numbered = sentence.text % tuple(f"${number + 1}" for number in range(sentence.places))
+    name = f"otp_mpp_{hashlib.sha256(numbered.encode()).hexdigest()[:16]}"
+    return name, f"PREPARE {name} AS {numbered}"
+
+
+def _as_one(
+    driver: Any, before: Iterable[str], said: Sequence[Said], texts: Iterable[str], *, commit: bool
+) -> list[list[Row]]:
+    """Say all in one text; return the rows of what is asked in it."""
     found: list[list[Row]] = []
     with driver.cursor() as cursor:
-        cursor.execute(";".join(texts))
-        if begin:
+        cursor.execute(";".join([*before, *texts, *(["COMMIT"] if commit else ())]))
+        for _ in before:
             cursor.nextset()
         for sentence, _ in said:
             found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
             cursor.nextset()
     return found
-
-
-def _postgresql_literal(value: Any) -> str:
-    plain = getattr(value, "obj", value)  # the driver's Binary is around bytes
-    if isinstance(plain, str) and "\0" in plain:  # it has no such text, and may not look at it
-        raise DataError("", None, ValueError("a text holds a NUL"))
-    return _literal(plain, "convert_from(decode('{}', 'hex'), 'UTF8')", "decode('{}', 'hex')")
-
-
-def _mysql_literal(value: Any) -> str:
-    return _literal(value, "_utf8mb4 x'{}'", "x'{}'")
-
-
-def _literal(value: Any, text: str, binary: str) -> str:
-    """Write a value by digits alone: there is nothing in it to break out of."""
-    match value:
-        case None:
-            return "NULL"
-        case int():
-            return str(int(value))
-        case str():
-            return text.format(value.encode().hex())
-        case bytes():
-            return binary.format(value.hex())
-    raise TypeError(f"no literal is known for {type(value).__name__}")
-
-
-_LITERALS: Final = {
-    "postgresql": _postgresql_literal,
-    **dict.fromkeys(MYSQL, _mysql_literal),
-}

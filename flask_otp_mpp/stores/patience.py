@@ -20,6 +20,7 @@ class Patient(psycopg.Connection[Any]):
     """Be a connection that closes itself when the server has been silent for too long."""
 
     silence: float = 3
+    plans: set[str] | None = None  # None until it is known which statements are planned on it
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         return super().wait(self._bounded(gen), *args, **kwargs)

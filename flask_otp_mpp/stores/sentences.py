@@ -21,10 +21,11 @@ class Sentence:
     """Be one statement in the words of one kind of database.
 
     :ivar text: what the driver is given, with places for values in their order.
+    :ivar places: how many of them there are.
     :ivar reads: whether it is answered with rows.
     """
 
-    __slots__ = ("_constants", "_reads", "_writes", "reads", "text")
+    __slots__ = ("_constants", "_reads", "_writes", "places", "reads", "text")
 
     def __init__(self, statement: Statement, dialect: sa.Dialect) -> None:
         compiled: SQLCompiler = statement.compile(dialect=dialect)
@@ -37,6 +38,7 @@ class Sentence:
             (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
             for name in compiled.positiontup or ()
         ]
+        self.places = len(self._writes)
         columns = statement.selected_columns if isinstance(statement, sa.Select) else ()
         self._reads = [
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns

@@ -80,7 +80,7 @@ class SQLAlchemyStore:
         if self._clock is utc_now and self.engine.dialect.name != "sqlite":
             self._clock = None
         self._say = Statements(self.engine.dialect, own_time=self._clock is None)
-        self._transactions = Transactions(self.engine)
+        self._transactions = Transactions(self.engine, terms)
 
     def create_tables(self) -> None:
         """Create the tables that are missing, and note their revision.
@@ -107,11 +107,8 @@ class SQLAlchemyStore:
         return checks.check(self.engine)
 
     def recall(self, request: str) -> Record | None:
-        def work(step: Step) -> Record | None:
-            [row] = step.glance(self._say.known, {"at_key": request, **self._now()})
-            return record_of(row)
-
-        return self._transactions.run(work)
+        [row] = self._transactions.look(self._say.known, {"at_key": request, **self._now()})
+        return record_of(row)
 
     def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
         def work(step: Step) -> Outcome:
@@ -215,12 +212,7 @@ class SQLAlchemyStore:
         return self._transactions.run(work)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
-        def time(step: Step) -> datetime:
-            [[now]] = step.glance(self._say.now, self._now())
-            found: datetime = now
-            return found
-
-        now = self._transactions.run(time)
+        [[now]] = self._transactions.look(self._say.now, self._now())
         most, steps = purging.steps(self.engine.dialect.name, policy, now, batch)
         total = 0
         for step in steps:

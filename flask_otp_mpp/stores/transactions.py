@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -18,20 +19,24 @@ from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.connections import READ_ONLY, error_code
 from flask_otp_mpp.stores.lines import Said, Speak, speaker
 from flask_otp_mpp.stores.sentences import Row, Sentence, Values
+from flask_otp_mpp.stores.terms import Terms
+from flask_otp_mpp.stores.turns import Line
 
 T = TypeVar("T")
 AGAIN_SECONDS: Final = 2
 """A verb that took longer before it was rolled back is not run again: somebody waits for it."""
 AGAIN_TIMES: Final = 4
-# A deadlock or a serialization failure, of which the server has rolled back all.
-_ROLLED_BACK: Final = {"40001", "40P01", 1213}
+# A deadlock or a serialization failure, of which the server has rolled back all; or a plan that is
+# not there, as behind a pooler that has changed the connection.
+_ROLLED_BACK: Final = {"40001", "40P01", 1213, "26000"}
 
 
 class Step:
     """Be one transaction: what is asked at once takes one journey, and so do writes and COMMIT."""
 
-    def __init__(self, speak: Speak, driver: Any) -> None:
+    def __init__(self, speak: Speak, driver: Any, *, lightly: bool = False) -> None:
         self._say = partial(speak, driver)
+        self._lightly = lightly
         self._writes: list[Said] = []
         self._begun = False
         self.ending = False
@@ -39,11 +44,11 @@ class Step:
     def ask(self, *said: Said) -> list[list[Row]]:
         """Return the rows of each; begin the transaction if this has not happened yet."""
         begin, self._begun = not self._begun, True
-        return self._say(said, begin=begin, commit=False)
+        return self._say(said, begin=begin, commit=False, lightly=self._lightly)
 
     def glance(self, sentence: Sentence, values: Values) -> list[Row]:
         """Ask without a transaction, where nothing else is asked or written."""
-        [rows] = self._say([(sentence, values)], begin=False, commit=False)
+        [rows] = self._say([(sentence, values)], begin=False, commit=False, lightly=False)
         return rows
 
     def write(self, sentences: Iterable[Sentence], values: Values) -> None:
@@ -54,27 +59,41 @@ class Step:
         """Write and commit; if one of it fails, nothing was done."""
         if self._begun or self._writes:
             self.ending = True
-            self._say(self._writes, begin=not self._begun, commit=True)
+            begin = not self._begun
+            self._say(self._writes, begin=begin, commit=True, lightly=self._lightly)
 
 
 class Transactions:
     """Run transactions on the connections of an engine."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, terms: Terms) -> None:
         self._engine = engine
         self._dialect = engine.dialect
         self._speak = speaker(engine.dialect.name)
+        self._line = Line(terms.silence_timeout) if engine.dialect.name == "sqlite" else None
         self._lost_at = 0.0
         sa.event.listen(engine, "connect", _note_age)
 
     def run(self, work: Callable[[Step], T], *, lightly: bool = False) -> T:
         """Do work in a transaction, and see to its end.
 
-        :param lightly: whether a power cut may take it back; SQLite then does not wait for the
-            disk. A server keeps its own terms.
+        :param lightly: whether a power cut may take it back, as nothing is decided in it; SQLite
+            and PostgreSQL then do not wait for the disk.
         :raises StoreError: if the database fails.
         """
-        return self.again(partial(self._once, work, lightly and self._dialect.name == "sqlite"))
+
+        def once() -> T:
+            with self._line.turn() if self._line is not None else nullcontext():
+                return self._once(work, lightly=lightly)
+
+        return self.again(once)
+
+    def look(self, sentence: Sentence, values: Values) -> list[Row]:
+        """Ask without a transaction, where nothing else is asked or written.
+
+        :raises StoreError: if the database fails.
+        """
+        return self.again(partial(self._once, lambda step: step.glance(sentence, values)))
 
     def again(self, once: Callable[[], T]) -> T:
         """Do something; do it again, if nothing was done and it may succeed then.
@@ -99,13 +118,11 @@ class Transactions:
 
         return or_store_error(persistently)
 
-    def _once(self, work: Callable[[Step], T], unsynced: bool) -> T:  # noqa: FBT001 - for partial
+    def _once(self, work: Callable[[Step], T], *, lightly: bool = False) -> T:
         connection = self._connection()
         driver: Any = connection.dbapi_connection
-        step = Step(self._speak, driver)
+        step = Step(self._speak, driver, lightly=lightly)
         try:
-            if unsynced:
-                driver.execute("PRAGMA synchronous=NORMAL")
             result = work(step)
             step.end()
         except self._dialect.loaded_dbapi.Error as error:
@@ -114,8 +131,6 @@ class Transactions:
             connection.invalidate()  # an answer may still be on its way
             raise
         finally:
-            if unsynced and connection.is_valid:
-                driver.execute("PRAGMA synchronous=FULL")
             connection.close()
         return result
 

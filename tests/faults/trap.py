@@ -82,11 +82,11 @@ class TrappedStore:
         speak = store._transactions._speak
 
         def mortal(
-            driver: Any, said: Sequence[Said], *, begin: bool, commit: bool
+            driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
         ) -> list[list[Row]]:
             if commit:
                 self._trap.at(f"in-{self._verb}")
-            return speak(driver, said, begin=begin, commit=commit)
+            return speak(driver, said, begin=begin, commit=commit, lightly=lightly)
 
         store._transactions._speak = mortal
 

@@ -88,9 +88,11 @@ def before_each_journey(
     """Act on the driver's connection before anything is sent; know what, and whether it commits."""
     speak = store._transactions._speak
 
-    def acting(driver: Any, said: Sequence[Said], *, begin: bool, commit: bool) -> list[list[Row]]:
+    def acting(
+        driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
+    ) -> list[list[Row]]:
         act(driver, ";".join(sentence.text for sentence, _ in said), begin, commit)
-        return speak(driver, said, begin=begin, commit=commit)
+        return speak(driver, said, begin=begin, commit=commit, lightly=lightly)
 
     store._transactions._speak = acting
 

@@ -15,8 +15,7 @@ from sqlalchemy.exc import DataError
 
 from flask_otp_mpp.core.challenge import Outcome, Record
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.lines import _LITERALS
+from flask_otp_mpp.stores import SQLAlchemyStore, literals
 from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, draft, named, opened
 from tests.stores.servers import mysql_url, postgresql_url
 
@@ -89,12 +88,15 @@ HOLDS: Final = {
 }
 
 
+WRITTEN: Final = {"mysql": literals.for_mysql, "postgresql": literals.for_postgresql}
+
+
 @pytest.mark.parametrize("server", HOLDS)
 @given(value=st.none() | st.integers() | st.text() | st.binary())
 def test_a_literal_holds_digits_only(server: str, value: int | str | bytes | None) -> None:
     """P1: so nothing in it can end it."""
     try:
-        found = _LITERALS[server](value)
+        found = WRITTEN[server](value)
     except (UnicodeEncodeError, DataError):  # half a pair of surrogates; a NUL
         return
     assert re.fullmatch(HOLDS[server], found)
@@ -103,7 +105,7 @@ def test_a_literal_holds_digits_only(server: str, value: int | str | bytes | Non
 @pytest.mark.parametrize("value", [1.5, object(), ["x"]])
 def test_what_has_no_literal_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match=r"^no literal is known for"):
-        _LITERALS["mysql"](value)
+        literals.for_mysql(value)
 
 
 def test_sqlite_waits_for_the_lock_before_it_asks_for_the_time(tmp_path: Path) -> None:

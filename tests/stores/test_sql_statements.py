@@ -176,12 +176,12 @@ def heard(store: SQLAlchemyStore, verb: Verb) -> list[str]:
     speak = store._transactions._speak
 
     def listening(
-        driver: Any, said: Sequence[Said], *, begin: bool, commit: bool
+        driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
     ) -> list[list[Row]]:
         texts.extend(["BEGIN"] * begin)
         texts.extend(sentence.text for sentence, _ in said)
         texts.extend(["COMMIT"] * commit)
-        return speak(driver, said, begin=begin, commit=commit)
+        return speak(driver, said, begin=begin, commit=commit, lightly=lightly)
 
     store._transactions._speak = listening
     verb()

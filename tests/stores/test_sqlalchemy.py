@@ -17,6 +17,7 @@ from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.transactions import AGAIN_TIMES, Step
+from flask_otp_mpp.stores.turns import Watchful
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, claim, draft, opened
 from tests.core.house import House
@@ -96,7 +97,7 @@ def test_a_database_that_stays_locked_is_a_store_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: SQLAlchemyStore
 ) -> None:
     """Waiting has an end, for the caller waits no longer than five seconds."""
-    quick = {"connect_args": {"timeout": 0.05}}
+    quick = {"connect_args": {"timeout": 0.05, "factory": Watchful}}
     monkeypatch.setattr("flask_otp_mpp.stores.connections._sqlite", lambda _: quick)
     store.create_tables()
     other = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
@@ -154,26 +155,49 @@ def test_nothing_is_held_while_a_provider_works(store: SQLAlchemyStore) -> None:
     assert seen == [0, "bob"]
 
 
+@pytest.fixture
+def levels(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """See how synchronous each commit is: 1 may be taken back by a power cut, 2 not."""
+    seen: list[int] = []
+    execute = Watchful.execute
+
+    def watched(driver: Watchful, *said: Any) -> sqlite3.Cursor:
+        if said[0] == "COMMIT":
+            seen.append(execute(driver, "PRAGMA synchronous").fetchone()[0])
+        return execute(driver, *said)
+
+    monkeypatch.setattr(Watchful, "execute", watched)
+    return seen
+
+
 def test_only_the_end_of_a_delivery_may_be_taken_back_by_a_power_cut(
-    store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
+    store: SQLAlchemyStore, levels: list[int]
 ) -> None:
-    """S10, A7: whatever counts waits for the disk; the connection is as before afterwards."""
-    levels: list[tuple[str, int]] = []
-
-    def watched(driver: Any, said: Any, *, begin: bool, commit: bool) -> Any:
-        if commit:
-            levels.append((verb, driver.execute("PRAGMA synchronous").fetchone()[0]))
-        return real(driver, said, begin=begin, commit=commit)
-
-    real = store._transactions._speak
-    monkeypatch.setattr(store._transactions, "_speak", watched)
+    """S10, A7: whatever counts waits for the disk, whatever the connection did before."""
     store.create_tables()
     asked = draft()
-    verb = "reserve"
+    levels.clear()
     reserved = store.reserve(asked, POLICY)
     assert isinstance(reserved, Challenge)
-    verb = "settle"
     store.settle(asked, Outcome(reserved.id))
-    verb = "spend"
-    assert answer(store, reserved, RIGHT) is None
-    assert levels == [("reserve", 2), ("settle", 1), ("spend", 2)]
+    assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
+    store.pardon("alice")
+    assert levels == [2, 1, 2, 2]
+
+
+def test_a_light_transaction_that_fails_makes_none_light_that_follows(
+    store: SQLAlchemyStore, levels: list[int]
+) -> None:
+    """A7: on the same connection."""
+    store.create_tables()
+    levels.clear()
+
+    def fail(step: Step) -> None:
+        step.ask((store._say.known, {"at_key": "", **store._now()}))
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(StoreError):
+        store._transactions.run(fail, lightly=True)
+    assert store.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    opened(store)
+    assert levels == [2, 1]

@@ -1,0 +1,150 @@
+"""PostgreSQL plans a statement once for each connection, and loses nothing by it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from flask_otp_mpp.core.challenge import Outcome
+from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.terms import Terms
+from flask_otp_mpp.testing.contract.asking import (
+    POLICY,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    opened,
+)
+from tests.stores.on_server import tables_at
+from tests.stores.servers import postgresql_url
+
+ONE = Terms(pool_size=1, pool_overflow=0)
+NO_PLAN = "26000"
+STATEMENTS = 9
+"""Of a first send and a verify, their ends included."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with tables_at(postgresql_url("plans")) as url:
+        yield url
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SQLAlchemyStore]:
+    store = SQLAlchemyStore(url, terms=ONE)
+    yield store
+    store.engine.dispose()
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Hear what is said to the server."""
+    heard: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def listening(cursor: Any, text: Any, *more: Any, **options: Any) -> Any:
+        heard.append(str(text))
+        return execute(cursor, text, *more, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", listening)
+    return heard
+
+
+def planned(texts: list[str]) -> int:
+    return sum(len(re.findall("PREPARE ", text)) for text in texts)
+
+
+def forget(store: SQLAlchemyStore) -> None:
+    """Forget all plans of the one connection behind the store's back, as a pooler would."""
+    with store.engine.connect() as db:
+        db.exec_driver_sql("DEALLOCATE ALL")
+        db.rollback()
+
+
+def test_a_statement_is_planned_once_for_each_connection(
+    store: SQLAlchemyStore, texts: list[str]
+) -> None:
+    assert answer(store, opened(store, "ada"), RIGHT) is None
+    assert planned(texts) == STATEMENTS
+    texts.clear()
+    assert answer(store, opened(store, "bob"), RIGHT) is None
+    assert planned(texts) == 0
+    assert all("SELECT" not in text and "INSERT" not in text for text in texts)
+    store.engine.dispose()
+    assert answer(store, opened(store, "eve"), RIGHT) is None
+    assert planned(texts) == STATEMENTS
+
+
+@pytest.mark.parametrize("code", [RIGHT, WRONG])
+def test_plans_that_have_gone_are_made_anew_and_a_try_is_counted_once(
+    store: SQLAlchemyStore, code: bytes
+) -> None:
+    """S1: behind a pooler the connection may be another one each time."""
+    challenge = opened(store, f"of {code.hex()}")
+    forget(store)
+    assert answer(store, challenge, code) is (None if code == RIGHT else Reason.CODE_UNMATCHED)
+    with store.engine.connect() as db:
+        counted = "SELECT attempts FROM otp_mpp_challenges WHERE id = %s"
+        assert db.exec_driver_sql(counted, (challenge.id,)).scalar_one() == 1
+
+
+def test_plans_that_have_gone_between_two_journeys_are_made_anew(
+    store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1: the first journey is rolled back, and the verb is run again."""
+    challenge = opened(store, "between")
+    speak = store._transactions._speak
+    codes: list[str | None] = []
+
+    def forgetful(driver: Any, *said: Any, **how: Any) -> Any:
+        if how["commit"] and not codes:
+            driver.execute("DEALLOCATE ALL")
+            try:
+                return speak(driver, *said, **how)
+            except psycopg.Error as error:
+                codes.append(error.sqlstate)
+                raise
+        return speak(driver, *said, **how)
+
+    assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED  # so that all is planned
+    monkeypatch.setattr(store._transactions, "_speak", forgetful)
+    assert answer(store, challenge, RIGHT) is None
+    assert codes == [NO_PLAN]
+
+
+def test_after_an_error_all_plans_are_made_anew(store: SQLAlchemyStore, texts: list[str]) -> None:
+    """A plan that was to be made in the text that failed may be there or not."""
+    opened(store, "erring")
+    with pytest.raises(StoreError):
+        store.recall("\0")
+    texts.clear()
+    assert store.recall("nothing") is None
+    assert texts[0].startswith("DEALLOCATE ALL;PREPARE ")
+    texts.clear()
+    assert store.recall("nothing") is None
+    assert planned(texts) == 0
+
+
+def test_only_the_end_of_a_delivery_does_not_wait_for_the_disk(
+    store: SQLAlchemyStore, texts: list[str]
+) -> None:
+    """S10, A7: it may be taken back by a crash; nothing is decided or counted by it."""
+    asked = draft("hurried")
+    store.reserve(asked, POLICY)
+    before = len(texts)
+    store.settle(asked, Outcome(asked.id))
+    store.spend(claim(asked.id, WRONG, subject="hurried"), POLICY)
+    hurried = [number for number, text in enumerate(texts) if "synchronous_commit = off" in text]
+    assert hurried == [before]
+    assert re.fullmatch("(.*;)?BEGIN[^;]*;SET LOCAL [^;]*;EXECUTE [^;]*;COMMIT", texts[before])
+    with store.engine.connect() as db:
+        assert db.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
