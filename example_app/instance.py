@@ -111,6 +111,7 @@ def _fill_wallet_database(path: Path) -> None:
     with Session(database) as session, session.begin():
         if session.get(User, "ada") is None:
             session.add_all(people())
+    database.dispose()
 
 
 def _fill_otp_database(path: Path) -> None:

@@ -60,8 +60,15 @@ def connect(app: Flask) -> None:
 
 
 def engine(url: str) -> sa.Engine:
-    """Reach a database; each session has a connection of its own and closes it at its end."""
-    return sa.create_engine(url, poolclass=sa.NullPool)
+    """Reach a database; who reads does not wait for who writes."""
+    made = sa.create_engine(url)
+    sa.event.listen(made, "connect", _write_ahead)
+    return made
+
+
+def _write_ahead(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def records() -> Session:

@@ -27,6 +27,7 @@ _EPOCH_MS: Final = re.compile(r"[0-9]{13}")
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})"
 )
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _JSON: Final = re.compile(r'application/json *(; *charset *= *"?utf-8"? *)?', re.IGNORECASE)
 
 
@@ -92,8 +93,7 @@ class Envelope:
             "resultStatus": row.status,
             "resultMessage": f"{row.message} {more}".strip()[:MAX_MESSAGE],
         }
-        body = json.dumps({"result": result, **fields}, ensure_ascii=False, separators=(",", ":"))
-        return self.seal(inbound, body.encode())
+        return self.seal(inbound, _ENCODER.encode({"result": result, **fields}).encode())
 
     def seal(self, inbound: Inbound, body: bytes) -> Outbound:
         """Sign the body for the request that it answers.

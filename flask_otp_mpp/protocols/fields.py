@@ -19,9 +19,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     :raises ValueError: with the rule that it breaks.
     """
     try:
-        value = json.loads(
-            body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
+        value = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError):
         raise ValueError("must be JSON in UTF-8, with no key repeated") from None
     if not isinstance(value, dict):
@@ -102,3 +100,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -42,7 +42,8 @@ def connect(url: str, terms: Terms = DEFAULT) -> sa.Engine:
     parsed = read_url(url)
     backend = parsed.get_backend_name()
     # Our joins begin from a single row, which SQLAlchemy takes for a mistake on MySQL.
-    common = {"hide_parameters": True, "enable_from_linting": False}
+    # A verb ends its transaction before it returns the connection: no need for a ROLLBACK.
+    common = {"hide_parameters": True, "enable_from_linting": False, "pool_reset_on_return": None}
     try:
         options = _sqlite(terms) if backend == "sqlite" else _server(parsed, terms)
         engine = sa.create_engine(parsed, **common, **options)
@@ -104,8 +105,6 @@ def _server(url: sa.URL, terms: Terms) -> dict[str, Any]:
         "max_overflow": terms.pool_overflow,
         "pool_pre_ping": terms.pre_ping,
         "pool_use_lifo": True,  # so that others may rest
-        # A verb ends its transaction before it returns the connection: no need for a ROLLBACK.
-        "pool_reset_on_return": None,
     }
 
 

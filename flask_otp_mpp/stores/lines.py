@@ -79,7 +79,16 @@ def _to_mysql(
         sentence.text % tuple(map(literals.for_mysql, sentence.values(values)))
         for sentence, values in said
     ]
-    return _as_one(driver, [BEGIN["mysql"]] if begin else [], said, texts, commit=commit)
+    before = [BEGIN["mysql"]] if begin else []
+    found: list[list[Row]] = []
+    with driver.cursor() as cursor:
+        cursor.execute(_joined(before, texts, commit=commit))
+        for _ in before:
+            cursor.nextset()
+        for sentence, _ in said:
+            found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
+            cursor.nextset()  # which is when an error of a later one is told
+    return found
 
 
 def _to_postgresql(
@@ -101,7 +110,15 @@ def _to_postgresql(
         before.append(BEGIN["postgresql"])
     if begin and lightly:
         before.append("SET LOCAL synchronous_commit = off")
-    found = _as_one(driver, before, said, texts, commit=commit)
+    found: list[list[Row]] = []
+    with driver.cursor() as cursor:
+        cursor.execute(_joined(before, texts, commit=commit))  # and all of it has been answered
+        here = 0
+        for place, (sentence, _) in enumerate(said, len(before)):
+            if sentence.reads:
+                while here < place:
+                    here += cursor.nextset()
+            found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
     driver.plans = plans
     return found
 
@@ -114,16 +131,5 @@ def _plan(sentence: Sentence) -> tuple[str, str]:
     return name, f"PREPARE {name} AS {numbered}"
 
 
-def _as_one(
-    driver: Any, before: Iterable[str], said: Sequence[Said], texts: Iterable[str], *, commit: bool
-) -> list[list[Row]]:
-    """Say all in one text; return the rows of what is asked in it."""
-    found: list[list[Row]] = []
-    with driver.cursor() as cursor:
-        cursor.execute(";".join([*before, *texts, *(["COMMIT"] if commit else ())]))
-        for _ in before:
-            cursor.nextset()
-        for sentence, _ in said:
-            found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
-            cursor.nextset()
-    return found
+def _joined(before: Iterable[str], texts: Iterable[str], *, commit: bool) -> str:
+    return ";".join([*before, *texts, *(["COMMIT"] if commit else ())])

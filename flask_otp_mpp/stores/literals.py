@@ -12,25 +12,24 @@ def for_postgresql(value: Any) -> str:
 
     :raises DataError: for a text that it does not have.
     """
+    if isinstance(value, str):
+        if "\0" in value:  # it may not look at it in time
+            raise DataError("", None, ValueError("a text holds a NUL"))
+        return f"convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8')"
     plain = getattr(value, "obj", value)  # the driver's Binary is around bytes
-    if isinstance(plain, str) and "\0" in plain:  # it may not look at it in time
-        raise DataError("", None, ValueError("a text holds a NUL"))
-    return _literal(plain, "convert_from(decode('{}', 'hex'), 'UTF8')", "decode('{}', 'hex')")
+    return f"decode('{plain.hex()}', 'hex')" if type(plain) is bytes else _number(plain)
 
 
 def for_mysql(value: Any) -> str:
     """Write a value as MySQL and MariaDB read it, whatever mode and charset they are in."""
-    return _literal(value, "_utf8mb4 x'{}'", "x'{}'")
+    if isinstance(value, str):
+        return f"_utf8mb4 x'{value.encode().hex()}'"
+    return f"x'{value.hex()}'" if type(value) is bytes else _number(value)
 
 
-def _literal(value: Any, text: str, binary: str) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case int():
-            return str(int(value))
-        case str():
-            return text.format(value.encode().hex())
-        case bytes():
-            return binary.format(value.hex())
+def _number(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if type(value) is int:
+        return str(value)
     raise TypeError(f"no literal is known for {type(value).__name__}")

@@ -78,6 +78,12 @@ class Exact(sa.TypeDecorator[str]):
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
         return bytes(value).decode() if isinstance(value, bytes | bytearray) else value
 
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
+        return super().bind_processor(dialect) if dialect.name in MYSQL else None
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        return super().result_processor(dialect, coltype) if dialect.name in MYSQL else None
+
 
 class Named(sa.TypeDecorator[Channel]):
     """Keep a channel by its name."""
