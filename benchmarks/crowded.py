@@ -32,10 +32,6 @@ _ID: Final = {
     "postgresql": "lpad(to_hex(:moment / 1000 + n), 12, '0') || "
     "replace(CAST(gen_random_uuid() AS text), '-', '')",
 }
-_KEY: Final = {
-    "sqlite": "lower(hex(randomblob(32)))",
-    "postgresql": "replace(CAST(gen_random_uuid() AS text) || gen_random_uuid(), '-', '')",
-}
 _BLOB: Final = {"sqlite": "zeroblob(32)", "postgresql": "decode(repeat('00', 32), 'hex')"}
 _TABLES: Final = (challenges, requests, standings)
 
@@ -50,7 +46,7 @@ def _values(kind: str) -> dict[sa.Table, dict[str, str]]:
             "tries": "5", "attempts": "0",
         },
         requests: {
-            "key": _KEY[kind], "challenge_id": _ID[kind], "detail": "''", "keep_until": made,
+            "key": _ID[kind], "challenge_id": _ID[kind], "detail": "''", "keep_until": made,
         },
         standings: {
             "subject": subject, "failures": "0", "locks": "0", "sends": "'[]'",

@@ -220,10 +220,11 @@ class SQLAlchemyStore:
             while deleted == most:
                 deleted = self._transactions.again(partial(self._delete, step))
                 total += deleted
+                self._transactions.let_others()
         return total
 
     def _delete(self, step: purging.Step) -> int:
-        with self.engine.begin() as db:
+        with self.engine.connect().execution_options(lightly=True) as db, db.begin():
             return step(db)
 
     def _now(self) -> dict[str, datetime]:

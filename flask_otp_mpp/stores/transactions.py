@@ -118,6 +118,11 @@ class Transactions:
 
         return or_store_error(persistently)
 
+    def let_others(self) -> None:
+        """Stand back between two transactions of many, where others can't write beside them."""
+        if self._line is not None:
+            self._line.stand_back()
+
     def _once(self, work: Callable[[Step], T], *, lightly: bool = False) -> T:
         connection = self._connection()
         driver: Any = connection.dbapi_connection

@@ -115,6 +115,11 @@ class Line:
         finally:
             free.release()
 
+    @staticmethod
+    def stand_back() -> None:
+        """Leave the file free for as long as the laziest of those who wait for it looks away."""
+        time.sleep(max(_PAUSE))
+
     def _anew(self) -> None:
         """Forget whose turn it is in the parent: that thread is not in the child."""
         self._free = threading.Lock()

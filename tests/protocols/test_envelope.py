@@ -192,6 +192,7 @@ def test_equal_requests_have_one_key_and_others_another() -> None:
     for key in keys:
         assert len(key.value) == 64
         assert key.keep == 2 * FRESHNESS  # after that no repeat can be fresh any more
+    assert max(keys, key=lambda key: key.value) == keys[3]  # so that databases add in one place
 
 
 def test_an_answer_is_sealed_for_the_fussiest_client() -> None:

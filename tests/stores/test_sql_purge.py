@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -72,6 +73,50 @@ def test_a_smaller_batch_is_kept_to(store: SQLAlchemyStore) -> None:
     """T5: no step takes more rows than it was told."""
     fill(store)
     assert deleted(store, 150) == [150, 150, 150, 0]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_who_waits_to_write_to_a_file_comes_in_between_two_steps(store: SQLAlchemyStore) -> None:
+    """T5, R6: a purge that never stood back would be met each time that somebody looks."""
+    fill(store)
+    other = SQLAlchemyStore(str(store.engine.url))
+    done: list[int] = []
+    came: list[int] = []
+
+    def write() -> None:
+        opened(other, "bob")
+        came.append(len(done))
+
+    def stepped(*_: Any) -> None:
+        done.append(1)
+        if len(done) == 2:
+            thread.start()
+
+    thread = threading.Thread(target=write)
+    sa.event.listen(store.engine, "after_cursor_execute", stepped)
+    store.purge(POLICY, batch=10)
+    thread.join()
+    assert len(done) > ROWS / 10
+    assert came[0] < len(done) / 2
+    other.engine.dispose()
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_purge_of_a_file_does_not_wait_for_the_disk(store: SQLAlchemyStore) -> None:
+    """T5: a power cut may bring back what was dead; and what counts afterwards does wait."""
+    fill(store)
+    levels: list[int] = []
+
+    def level(db: sa.Connection) -> None:
+        driver: Any = db.connection.dbapi_connection
+        levels.append(driver.execute("PRAGMA synchronous").fetchone()[0])
+
+    sa.event.listen(store.engine, "commit", level)
+    store.purge(POLICY, batch=400)
+    with store.engine.begin():
+        pass
+    assert levels == [1] * (len(levels) - 1) + [2]
+    assert len(levels) > 3
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
