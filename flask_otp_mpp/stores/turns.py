@@ -21,8 +21,8 @@ from flask_otp_mpp.core.ports import StoreError
 
 BEGIN: Final = "BEGIN IMMEDIATE"
 """A deferred transaction that reads first fails when it then has to write beside another one."""
-# Seconds between two looks: about as long as a transaction takes.
-_PAUSE: Final = (0.0002, 0.001)
+LOOKS: Final = (0.0002, 0.001)
+"""Seconds between two looks, at least and at most: about as long as a transaction takes."""
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -86,7 +86,7 @@ class _WatchfulCursor(sqlite3.Cursor):
                 end = now + self.connection.patience if end is None else end
                 if not is_busy(error) or now >= end:
                     raise
-            time.sleep(random.uniform(*_PAUSE))  # noqa: S311 - so that two don't look in step
+            time.sleep(random.uniform(*LOOKS))  # noqa: S311 - so that two don't look in step
 
 
 class Line:
@@ -118,7 +118,7 @@ class Line:
     @staticmethod
     def stand_back() -> None:
         """Leave the file free for as long as the laziest of those who wait for it looks away."""
-        time.sleep(max(_PAUSE))
+        time.sleep(max(LOOKS))
 
     def _anew(self) -> None:
         """Forget whose turn it is in the parent: that thread is not in the child."""
