@@ -1,5 +1,6 @@
 """Everything that a wallet needs stands here; what is not here is not promised."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from flask_otp_mpp.core.challenge import Channel
@@ -12,7 +13,6 @@ from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Su
 from flask_otp_mpp.protocols.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.ams import Ams
 from flask_otp_mpp.protocols.base import Event, Operation
-from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
@@ -20,6 +20,9 @@ from flask_otp_mpp.web.extension import OtpMpp, state_of
 from flask_otp_mpp.web.signals import otp_refused, otp_sent, otp_verified, user_locked
 
 if TYPE_CHECKING:
+    from flask_otp_mpp.protocols.google.protocol import (
+        GoogleStandardPayments as GoogleStandardPayments,
+    )
     from flask_otp_mpp.stores.redis import RedisStore as RedisStore
 
 __all__ = [
@@ -56,15 +59,23 @@ __all__ = [
 ]
 
 
+# Not everybody serves or uses these: where they are, and the extra with what they need.
+_ON_DEMAND = {
+    "GoogleStandardPayments": ("flask_otp_mpp.protocols.google.protocol", "google"),
+    "RedisStore": ("flask_otp_mpp.stores.redis", "redis"),
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Bring in RedisStore when it is asked for: only who uses it needs redis-py."""
-    if name != "RedisStore":
+    """Bring in what is imported only if it is asked for."""
+    if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, extra = _ON_DEMAND[name]
     try:
-        from flask_otp_mpp.stores.redis import RedisStore  # noqa: PLC0415
+        return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"RedisStore needs redis-py: pip install 'flask-otp-mpp[redis]' ({error})",
+            f"{name} needs a library that is not installed: {error}; "
+            f"pip install 'flask-otp-mpp[{extra}]'",
             name=error.name,
         ) from None
-    return RedisStore

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
@@ -104,7 +103,7 @@ def _faults(db: sa.Connection) -> list[str]:
             column.name
             for column in table.columns
             if isinstance(column.type, Exact)
-            and not isinstance(found.get(column.name, mysql.VARBINARY()), mysql.VARBINARY)
+            and not isinstance(found.get(column.name, sa.VARBINARY()), sa.VARBINARY)
         ]
         if blurred:
             faults.append(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from flask_otp_mpp.stores.lines import BEGIN
-from flask_otp_mpp.stores.tables import MYSQL
+from flask_otp_mpp.stores.tables import MYSQL, name_engine_of_mysql
 from flask_otp_mpp.stores.terms import DEFAULT, POOL_SECONDS, Terms
 from flask_otp_mpp.stores.turns import Watchful
 from flask_otp_mpp.stores.urls import NO_URL, read_url
@@ -69,6 +69,7 @@ def connect(url: str, terms: Terms = DEFAULT) -> sa.Engine:
 
         sa.event.listen(engine, "do_connect", patiently(terms.silence_timeout))
     if backend in MYSQL:
+        name_engine_of_mysql()
         sa.event.listen(engine, "connect", _prepare_mysql)
     sa.event.listen(engine, "begin", _begin)
     _leave_behind_on_fork(engine)

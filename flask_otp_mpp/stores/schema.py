@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from flask_otp_mpp.stores.tables import metadata
+from flask_otp_mpp.stores.tables import metadata, name_engine_of_mysql
 
 REVISION: Final = "0002"
 VERSION_TABLE: Final = "otp_mpp_revision"
@@ -29,6 +29,7 @@ def attach(target: sa.MetaData) -> None:
     :param target: for example ``db.metadata`` of Flask-SQLAlchemy. Create and upgrade the tables by
         the host's migrations then, and leave ``flask otp-mpp init-db`` alone.
     """
+    name_engine_of_mysql()
     for table in metadata.sorted_tables:
         table.to_metadata(target)
 

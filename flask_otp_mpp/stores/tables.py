@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import MAX_DETAIL
@@ -19,7 +18,6 @@ from flask_otp_mpp.core.reasons import MAX_DETAIL
 SendTimes: TypeAlias = tuple[tuple[Channel, datetime], ...]
 
 MYSQL: Final = ("mysql", "mariadb")
-# Whatever the server's defaults: tables with transactions, and a detail that may say anything.
 _INNODB: Final[dict[str, Any]] = {
     f"{name}_{option}": value
     for name in MYSQL
@@ -67,7 +65,7 @@ class Exact(sa.TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
         if dialect.name in MYSQL:
-            return dialect.type_descriptor(mysql.VARBINARY(4 * self.length))
+            return dialect.type_descriptor(sa.VARBINARY(4 * self.length))
         if dialect.name == "postgresql":
             return dialect.type_descriptor(sa.String(self.length, collation="C"))
         return dialect.type_descriptor(sa.String(self.length))
@@ -113,7 +111,7 @@ class Sends(sa.TypeDecorator[SendTimes]):
         )
 
 
-_DIGEST: Final = sa.LargeBinary(32).with_variant(mysql.VARBINARY(32), *MYSQL)
+_DIGEST: Final = sa.LargeBinary(32).with_variant(sa.VARBINARY(32), *MYSQL)
 
 metadata = sa.MetaData()
 
@@ -131,7 +129,6 @@ challenges = sa.Table(
     sa.Column("attempts", sa.SmallInteger, nullable=False),
     sa.Column("used_at", Moment),
     sa.Column("closed_at", Moment),
-    **_INNODB,
 )
 
 standings = sa.Table(
@@ -144,7 +141,6 @@ standings = sa.Table(
     sa.Column("forget_at", Moment),
     sa.Column("sends", Sends, nullable=False),
     sa.Column("keep_until", Moment, nullable=False, index=True),
-    **_INNODB,
 )
 
 requests = sa.Table(
@@ -159,5 +155,13 @@ requests = sa.Table(
     # The defaults are for rows, and for writers, of before there were these columns.
     sa.Column("digest", Exact(64), nullable=False, server_default=""),
     sa.Column("subject", Exact(128), nullable=False, server_default=""),
-    **_INNODB,
 )
+
+
+def name_engine_of_mysql() -> None:
+    """Ask MySQL and MariaDB, whatever their defaults, for transactions and for all of Unicode.
+
+    Not before it is known that they may be used: it brings SQLAlchemy's part for them in.
+    """
+    for table in metadata.sorted_tables:
+        table.dialect_kwargs.update(_INNODB)

@@ -4,7 +4,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
@@ -23,7 +22,7 @@ def exact(length: int) -> sa.types.TypeEngine[Any]:
     """Return the type of a text that only the very same text equals."""
     return (
         sa.String(length)
-        .with_variant(mysql.VARBINARY(4 * length), "mysql", "mariadb")
+        .with_variant(sa.VARBINARY(4 * length), "mysql", "mariadb")
         .with_variant(sa.String(length, collation="C"), "postgresql")
     )
 
@@ -38,7 +37,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(16), nullable=False),
         sa.Column(
             "digest",
-            sa.LargeBinary(32).with_variant(mysql.VARBINARY(32), "mysql", "mariadb"),
+            sa.LargeBinary(32).with_variant(sa.VARBINARY(32), "mysql", "mariadb"),
             nullable=False,
         ),
         sa.Column("issued_at", sa.BigInteger, nullable=False),

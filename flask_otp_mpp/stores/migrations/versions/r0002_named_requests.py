@@ -4,7 +4,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
 revision = "0002"
 down_revision = "0001"
@@ -14,7 +13,7 @@ def exact(length: int) -> sa.types.TypeEngine[Any]:
     """Return the type of a text that only the very same text equals."""
     return (
         sa.String(length)
-        .with_variant(mysql.VARBINARY(4 * length), "mysql", "mariadb")
+        .with_variant(sa.VARBINARY(4 * length), "mysql", "mariadb")
         .with_variant(sa.String(length, collation="C"), "postgresql")
     )
 
