@@ -10,7 +10,19 @@ import sys
 from types import ModuleType
 from typing import Final
 
-from benchmarks import flood, google, imports, inprocess, load, memory, purge, rooms, scale, stores
+from benchmarks import (
+    flood,
+    google,
+    imports,
+    inprocess,
+    limits,
+    load,
+    memory,
+    purge,
+    rooms,
+    scale,
+    stores,
+)
 from benchmarks.report import Report
 
 COMMANDS: Final[dict[str, ModuleType]] = {
@@ -23,6 +35,7 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     "memory": memory,
     "imports": imports,
     "flood": flood,
+    "limits": limits,
     "google": google,
 }
 

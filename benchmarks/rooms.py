@@ -15,6 +15,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, Final, TypeAlias
 
 from benchmarks.choices import several
@@ -25,6 +26,7 @@ from benchmarks.wire import Act
 
 Function: TypeAlias = tuple[str, int, str]
 ACTS: Final = (Act.SEND, Act.RIGHT)
+PEERS: Final = ("lean", "wallet")
 HARNESS: Final = "(harness)"
 DATABASE: Final = "database"
 FOR_STORE: Final = "SQLAlchemy, driver: store"
@@ -52,7 +54,7 @@ ORDER: Final = (*_OURS, FOR_STORE, FOR_HOST, "other")
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare what may be chosen."""
     several(parser, "--store", ("memory", *STORES))
-    parser.add_argument("--peer", choices=("wallet", "lean"), default="wallet", help="whose time")
+    several(parser, "--peer", PEERS)
     parser.add_argument("--calls", type=int, help="1000; 200 if quick")
 
 
@@ -60,15 +62,15 @@ def run(asked: argparse.Namespace) -> Report:
     """Profile what was asked for."""
     calls = asked.calls or (200 if asked.quick else 1000)
     tables = []
-    for store in asked.store or there(STORES):
-        with seats([asked.peer], store) as [seat]:
+    for peer, store in product(asked.peer or PEERS, asked.store or there(STORES)):
+        with seats([peer], store) as [seat]:
             found = {act: profiled(seat, act, calls) for act in ACTS}
         rows: list[tuple[object, ...]] = []
         for room in (*ORDER, "together"):
             cells = [(round(us[room]), f"{us[room] / us['together']:.0%}") for us in found.values()]
             rows.append((room, *(cell for pair in cells for cell in pair)))
         columns = [word for act in ACTS for word in (f"{act.value}, us", "share")]
-        tables.append(Table(f"{asked.peer} on {store}", ("room", *columns), rows))
+        tables.append(Table(f"{peer} on {store}", ("room", *columns), rows))
     return Report("profile", tables)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.connections import READ_ONLY, error_code
-from flask_otp_mpp.stores.lines import Said, Speak, speaker
+from flask_otp_mpp.stores.lines import MISPLACED, Said, Speak, speaker
 from flask_otp_mpp.stores.sentences import Row, Sentence, Values
 from flask_otp_mpp.stores.terms import Terms
 from flask_otp_mpp.stores.turns import Line
@@ -26,9 +26,8 @@ T = TypeVar("T")
 AGAIN_SECONDS: Final = 2
 """A verb that took longer before it was rolled back is not run again: somebody waits for it."""
 AGAIN_TIMES: Final = 4
-# A deadlock or a serialization failure, of which the server has rolled back all; or a plan that is
-# not there, as behind a pooler that has changed the connection.
-_ROLLED_BACK: Final = {"40001", "40P01", 1213, "26000"}
+# A deadlock or a serialization failure, of which the server has rolled back all.
+_ROLLED_BACK: Final = {"40001", "40P01", 1213} | MISPLACED
 
 
 class Step:

@@ -134,6 +134,16 @@ def test_a_crowded_store_is_measured(command: str) -> None:
     assert rows(reports)[-1]["rows"] == 900
 
 
+def test_the_limits_of_a_request_are_measured_beside_a_decorator() -> None:
+    status, reports = bench("limits", "--storage=memory", "--rounds=20")
+    assert status == 0, reports
+    assert [row["what"] for row in rows(reports)] == [
+        "both limits of a request",
+        "one limit by a decorator",
+    ]
+    assert all(row["us"] > 0 for row in rows(reports))
+
+
 def test_what_is_new_to_a_worker_s_memory_is_measured() -> None:
     status, reports = bench("memory", "--requests=60")
     assert status == 0, reports

@@ -64,7 +64,7 @@ def planned(texts: list[str]) -> int:
 
 
 def forget(store: SQLAlchemyStore) -> None:
-    """Forget all plans of the one connection behind the store's back, as a pooler would."""
+    """Forget all plans of the one connection, as if a pooler had changed it."""
     with store.engine.connect() as db:
         db.exec_driver_sql("DEALLOCATE ALL")
         db.rollback()
@@ -119,6 +119,39 @@ def test_plans_that_have_gone_between_two_journeys_are_made_anew(
     monkeypatch.setattr(store._transactions, "_speak", forgetful)
     assert answer(store, challenge, RIGHT) is None
     assert codes == [NO_PLAN]
+
+
+def test_plans_that_are_there_unexpectedly_are_no_fault(store: SQLAlchemyStore) -> None:
+    """S1: another process has made them on the connection that the pooler gives now."""
+    challenge = opened(store, "unexpected")
+    speak = store._transactions._speak
+    told: list[bool] = []
+
+    def forgetful(driver: Any, *said: Any, **how: Any) -> Any:
+        if not told:
+            driver.plans = set()
+            told.append(True)
+        return speak(driver, *said, **how)
+
+    store._transactions._speak = forgetful
+    assert answer(store, challenge, RIGHT) is None
+    assert told == [True]
+
+
+def test_behind_a_pooler_all_is_said_in_full_from_then_on(
+    store: SQLAlchemyStore, texts: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """S1: what finds it out is run again; nothing else is in vain."""
+    opened(store, "before the pooler")
+    forget(store)
+    opened(store, "when it is found out")
+    texts.clear()
+    assert answer(store, opened(store, "behind the pooler"), RIGHT) is None
+    assert not [text for text in texts if "EXECUTE" in text or "PREPARE" in text]
+    assert len(texts) == 5  # two journeys for each, and the end of the delivery
+    assert [record.message for record in caplog.records] == [
+        "the OTP database is behind a pooler: statements are not kept there"
+    ]
 
 
 def test_after_an_error_all_plans_are_made_anew(store: SQLAlchemyStore, texts: list[str]) -> None:

@@ -1,0 +1,106 @@
+"""What the two traffic limits of a request cost, in memory and in Redis, and by a decorator.
+
+One thread asks as the door does: by address before the signature is looked at, by client after it.
+Redis is reached through a relay in Python that counts how often the client waits, and costs some
+100 us each time. Memory is measured for long enough that the storage's own clearing, in a thread
+every hundredth of a second, is in its share. The decorator is one of Flask-Limiter's own on an
+empty view, less what the view costs without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from limits import parse
+
+from benchmarks.choices import several
+from benchmarks.places import place, there
+from benchmarks.report import Report, Table
+from benchmarks.roundtrips import Relay
+from flask_otp_mpp.web.settings import OnLimiterFailure
+from flask_otp_mpp.web.traffic import TrafficGate, own_limiter
+
+NAMES: Final = ("memory", "redis")
+LIMIT: Final = "1000000 per minute"
+COLUMNS: Final = ("storage", "what", "us", "CPU us", "round trips")
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen."""
+    several(parser, "--storage", NAMES)
+    parser.add_argument("--rounds", type=int, help="requests of each kind: 5000; 500 if quick")
+
+
+def run(asked: argparse.Namespace) -> Report:
+    """Measure what was asked for."""
+    rounds = asked.rounds or (500 if asked.quick else 5000)
+    rows = [row for name in asked.storage or there(NAMES) for row in _measured(name, rounds)]
+    return Report("limits", [Table(f"{rounds} requests of each kind", COLUMNS, rows)])
+
+
+def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otp-mpp-bench-"))
+        url, relay = stack.enter_context(place(name, Path(folder))), None
+        if name == "redis":
+            port = int(url.rpartition(":")[2].partition("/")[0])
+            relay = stack.enter_context(Relay("127.0.0.1", port))
+            url = url.replace(f":{port}", f":{relay.port}")
+        limit = (parse(LIMIT),)
+        gate = TrafficGate(
+            own_limiter({}, url, "fixed-window"), limit, limit, OnLimiterFailure.CLOSED
+        )
+
+        def door() -> None:
+            gate.by_address("192.0.2.1")
+            gate.by_client("alipayplus", "CLIENT")
+
+        empty = _timed(_viewed(None), rounds, None)
+        decorated = _timed(_viewed(url), rounds, relay)
+        beyond = tuple(a - b for a, b in zip(decorated[:2], empty[:2], strict=True))
+        return [
+            (name, "both limits of a request", *_timed(door, rounds, relay)),
+            (name, "one limit by a decorator", *beyond, decorated[2]),
+        ]
+
+
+def _viewed(storage: str | None) -> Callable[[], object]:
+    """Return what calls an empty view, limited if there is a storage for it."""
+    app = Flask(__name__)
+
+    def view() -> str:
+        return ""
+
+    if storage is not None:
+        view = Limiter(get_remote_address, app=app, storage_uri=storage).limit(LIMIT)(view)
+    app.add_url_rule("/", view_func=view)
+    client: Any = app.test_client()
+    return lambda: client.get("/")
+
+
+def _timed(
+    work: Callable[[], object], rounds: int, relay: Relay | None
+) -> tuple[float, float, float | str]:
+    """Return microseconds of each call, of the processor among them, and round trips."""
+    for _ in range(rounds // 10):
+        work()
+    before = relay.round_trips if relay else 0
+    took, spent = [], []
+    for _ in range(10):  # the median of ten blocks
+        begin, cpu = time.perf_counter(), time.process_time()
+        for _ in range(rounds // 10):
+            work()
+        took.append((time.perf_counter() - begin) / (rounds // 10) * 1e6)
+        spent.append((time.process_time() - cpu) / (rounds // 10) * 1e6)
+    trips = (relay.round_trips - before) / (rounds // 10 * 10) if relay else "-"
+    return statistics.median(took), statistics.median(spent), trips
