@@ -6,6 +6,7 @@ import base64
 import binascii
 import stat
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -80,8 +81,14 @@ class ClientKeys:
             return keys[version]
         found = self._hook(client, version) if self._hook is not None else None
         if found is not None:
-            return found if isinstance(found, rsa.RSAPublicKey) else load_public_key(found)
+            return found if isinstance(found, rsa.RSAPublicKey) else _parsed(found)
         refuse(Reason.KEY_UNKNOWN if keys else Reason.CLIENT_UNKNOWN)
+
+
+@lru_cache(256)
+def _parsed(source: str) -> rsa.RSAPublicKey:
+    """Parse what a hook returns for each request only once."""
+    return load_public_key(source)
 
 
 def newest(versions: Mapping[str, object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
@@ -102,6 +103,23 @@ def test_a_hook_may_refuse_with_a_reason_of_its_own() -> None:
     with pytest.raises(Refused) as caught:
         ClientKeys({}, lambda *_: refuse(Reason.ACCESS_DENIED)).find("ONE", "1")
     assert caught.value.reason is Reason.ACCESS_DENIED
+
+
+def test_what_a_hook_returns_as_text_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """K1: the hook is asked for each request, forged ones too; another text is parsed anew."""
+    parsed: list[bytes] = []
+    load = serialization.load_der_public_key
+
+    def counted(data: bytes) -> object:
+        parsed.append(data)
+        return load(data)
+
+    monkeypatch.setattr(serialization, "load_der_public_key", counted)
+    texts = [f" {KEYS[name]['public_spki_der_b64']}" for name in ("mpp", "alipayplus")]
+    for text, key in zip(texts, (B, A), strict=True):
+        keys = ClientKeys({}, lambda *_, text=text: text)
+        assert [keys.find("ONE", "1") for _ in range(100)] == [key] * 100
+    assert len(parsed) == 2
 
 
 def test_a_hook_that_returns_no_key_is_a_fault_and_no_refusal() -> None:
