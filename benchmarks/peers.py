@@ -59,6 +59,7 @@ class Peer:
 def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]:
     """Prepare peers with places of their own; those that can't use the store are left out."""
     with ExitStack() as stack:
+        stack.callback(people.close_engines)
         peers = []
         for name in names:
             if name.startswith("naive") and store not in ("sqlite", "postgresql"):

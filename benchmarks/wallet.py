@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 import example_app
 from example_app import instance
 from example_app.otp import TOKEN_LIFE
-from example_app.records import Grant, PhoneMessage, User, engine
+from example_app.records import Grant, PhoneMessage, User
 from flask_otp_mpp import AccessTokens
 
 LIMIT: Final = "1000000 per minute"
@@ -42,7 +42,7 @@ class WalletCrowd:
     def __init__(self, folder: Path) -> None:
         config = Config(folder)
         config.from_pyfile("config.py")
-        self._database = engine(config["WALLET_DATABASE"])
+        self._database = sa.create_engine(config["WALLET_DATABASE"], poolclass=sa.NullPool)
         self._tokens = AccessTokens(config["ACCESS_TOKEN_SECRET"], TOKEN_LIFE)
         self._made = 0
         self._seen = 0

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
 
+import example_app.records
 from example_app import create_app, instance
 from flask_otp_mpp import SQLAlchemyStore, state_of
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
@@ -23,6 +25,22 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no FLASK_* variable of whoever runs the tests into the wallet."""
     for name in [name for name in os.environ if name.startswith("FLASK_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def closed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the records of every wallet that a test makes."""
+    engines: list[sa.Engine] = []
+    reach = example_app.records.engine
+
+    def engine(url: str) -> sa.Engine:
+        engines.append(reach(url))
+        return engines[-1]
+
+    monkeypatch.setattr(example_app.records, "engine", engine)
+    yield
+    for one in engines:
+        one.dispose()
 
 
 @pytest.fixture(scope="session")
