@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -22,6 +23,8 @@ from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.web.settings import OnLimiterFailure
 
 logger = logging.getLogger("flask_otp_mpp")
+CLEARING_SECONDS: Final = 1
+"""How often a storage in memory is cleared of what has expired; nothing expired is ever counted."""
 _OPTIONS: Final = "RATELIMIT_STORAGE_OPTIONS"
 _HOST_KEYS: Final = ("RATELIMIT_ENABLED", "RATELIMIT_STORAGE_URI", _OPTIONS)
 # A request asks up to twice, and its caller waits 5 s. By itself the client waits longer, or on
@@ -50,6 +53,21 @@ def own_limiter(config: Mapping[str, Any], storage: str | None, strategy: str) -
     limiter = Limiter(get_remote_address, strategy=strategy)
     limiter.init_app(shell)
     return limiter
+
+
+class _Rest(threading.Timer):
+    """Seem to run for some seconds, so that a storage in memory clears no more often than that.
+
+    By itself it starts a thread a hundred times a second, which looks through all that it holds:
+    while a request works, and the longer the more addresses there are.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds, lambda: None)  # it is never started
+        self._end = time.monotonic() + seconds
+
+    def is_alive(self) -> bool:
+        return time.monotonic() < self._end
 
 
 class TrafficGate:
@@ -93,12 +111,15 @@ class TrafficGate:
 
     def _count(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> bool:
         strategy = self._limiter.limiter
+        storage = strategy.storage
         if self._lock is None:
             # MemoryStorage restarts its timer without a lock: two threads at once raise there.
-            memory = isinstance(strategy.storage, MemoryStorage)
+            memory = isinstance(storage, MemoryStorage)
             self._lock = threading.Lock() if memory else nullcontext()
         # Strategies keep different types under one key: the strategy's name keeps them apart.
         prefix = f"otp_mpp:{type(strategy).__name__}"
         with self._lock:
             hits = [strategy.hit(limit, prefix, scope, name) for limit in limits]
+            if isinstance(storage, MemoryStorage) and not isinstance(storage.timer, _Rest):
+                storage.timer = _Rest(CLEARING_SECONDS)
         return all(hits)
