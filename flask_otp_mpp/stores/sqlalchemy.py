@@ -224,6 +224,7 @@ class SQLAlchemyStore:
         return total
 
     def _delete(self, step: purging.Step) -> int:
+        # Lightly, on SQLite: a power cut may bring back what was dead.
         with self.engine.connect().execution_options(lightly=True) as db, db.begin():
             return step(db)
 
