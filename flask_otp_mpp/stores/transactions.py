@@ -69,7 +69,8 @@ class Transactions:
         self._engine = engine
         self._dialect = engine.dialect
         self._speak = speaker(engine.dialect.name)
-        self._line = Line(terms.silence_timeout) if engine.dialect.name == "sqlite" else None
+        # And then for the file: together no longer than a caller waits.
+        self._line = Line(terms.statement_timeout) if engine.dialect.name == "sqlite" else None
         self._lost_at = 0.0
         sa.event.listen(engine, "connect", _note_age)
 

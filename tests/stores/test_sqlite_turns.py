@@ -90,6 +90,29 @@ def test_a_turn_that_does_not_come_is_told() -> None:
         pass  # it ended
 
 
+def test_waiting_for_a_turn_and_then_for_the_file_ends_before_the_caller_gives_up(
+    store: SQLAlchemyStore, url: str
+) -> None:
+    """S4: somebody keeps the file; who comes while another waits does not wait twice as long."""
+    terms = Terms(statement_timeout=1)
+    other = SQLAlchemyStore(url, terms=terms)
+    other.check()
+    waits: list[float] = []
+
+    def work(number: int) -> None:
+        time.sleep(number / 10)
+        began = time.monotonic()
+        with pytest.raises(StoreError):
+            opened(other, f"user {number}")
+        waits.append(time.monotonic() - began)
+
+    with ThreadPoolExecutor() as pool, store.engine.begin():
+        list(pool.map(work, range(4)))
+    other.engine.dispose()
+    assert len(waits) == 4
+    assert max(waits) < terms.statement_timeout + terms.silence_timeout + 0.5
+
+
 def test_a_verb_that_fails_ends_its_turn(url: str) -> None:
     store = SQLAlchemyStore(url, terms=Terms(statement_timeout=0))
     for _ in range(2):
