@@ -15,11 +15,11 @@ from benchmarks import (
     google,
     imports,
     inprocess,
+    layers,
     limits,
     load,
     memory,
     purge,
-    rooms,
     scale,
     stores,
 )
@@ -28,7 +28,7 @@ from benchmarks.report import Report
 COMMANDS: Final[dict[str, ModuleType]] = {
     "load": load,
     "inprocess": inprocess,
-    "profile": rooms,
+    "profile": layers,
     "stores": stores,
     "purge": purge,
     "scale": scale,

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from benchmarks.places import place
 from benchmarks.progress import note
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.stores.tables import challenges, requests, standings
+from flask_otp_mpp.stores.sql.tables import challenges, requests, standings
 
 BATCH: Final = 250_000
 _SERIES: Final = {

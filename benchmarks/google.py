@@ -43,9 +43,9 @@ from flask_otp_mpp import (
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import Call, over_wsgi
 from flask_otp_mpp.protocols.google.accounts import open_envelopes
-from flask_otp_mpp.protocols.google.envelope import Envelope
-from flask_otp_mpp.protocols.google.minting import mint_sets
-from flask_otp_mpp.protocols.google.pgp_home import Home
+from flask_otp_mpp.protocols.google.jose.generate import mint_sets
+from flask_otp_mpp.protocols.google.pgp.home import Home
+from flask_otp_mpp.protocols.google.sealer import Envelope
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.testing import Inbox
 

@@ -33,7 +33,7 @@ from benchmarks.stores import POLICY, RIGHT, claim, draft, p99, reserved
 from flask_otp_mpp import SQLAlchemyStore, Store
 from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.stores.tables import challenges, standings
+from flask_otp_mpp.stores.sql.tables import challenges, standings
 
 KINDS: Final = ("sqlite", "postgresql")
 BEFORE: Final = 300

@@ -4,26 +4,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.config import ConfigurationError
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject
-from flask_otp_mpp.protocols.alipayplus import AlipayPlus
-from flask_otp_mpp.protocols.ams import Ams
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.ams import Ams
 from flask_otp_mpp.protocols.base import Event, Operation
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
+from flask_otp_mpp.web.events import otp_refused, otp_sent, otp_verified, user_locked
 from flask_otp_mpp.web.extension import OtpMpp, state_of
-from flask_otp_mpp.web.signals import otp_refused, otp_sent, otp_verified, user_locked
 
 if TYPE_CHECKING:
     from flask_otp_mpp.protocols.google.protocol import (
         GoogleStandardPayments as GoogleStandardPayments,
     )
-    from flask_otp_mpp.stores.redis import RedisStore as RedisStore
+    from flask_otp_mpp.stores.redis.store import RedisStore as RedisStore
 
 __all__ = [
     "AccessToken",
@@ -62,7 +62,7 @@ __all__ = [
 # Not everybody serves or uses these: where they are, and the extra with what they need.
 _ON_DEMAND = {
     "GoogleStandardPayments": ("flask_otp_mpp.protocols.google.protocol", "google"),
-    "RedisStore": ("flask_otp_mpp.stores.redis", "redis"),
+    "RedisStore": ("flask_otp_mpp.stores.redis.store", "redis"),
 }
 
 

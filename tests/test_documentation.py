@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from flask_otp_mpp import AlipayPlus, state_of
-from flask_otp_mpp.web.reference import PROTOCOLS, setting_rows
+from flask_otp_mpp.web.doc_tables import PROTOCOLS, setting_rows
 from flask_otp_mpp.web.settings import SETTINGS
 from tests.wallet import settings
 

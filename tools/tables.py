@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from flask_otp_mpp.web import reference
+from flask_otp_mpp.web import doc_tables as reference
 
 ROOT = Path(__file__).parent.parent
 

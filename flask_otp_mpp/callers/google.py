@@ -15,9 +15,9 @@ from flask_otp_mpp.callers.transport import Call, Response, Transport
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount
-from flask_otp_mpp.protocols.google.envelope import Envelope, Opened
-from flask_otp_mpp.protocols.google.jwk import Jwk
-from flask_otp_mpp.protocols.google.minting import jwk
+from flask_otp_mpp.protocols.google.jose.generate import jwk
+from flask_otp_mpp.protocols.google.jose.jwk import Jwk
+from flask_otp_mpp.protocols.google.sealer import Envelope, Opened
 
 Tamper: TypeAlias = Literal[
     "signature",

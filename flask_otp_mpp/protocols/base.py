@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 from flask_otp_mpp.core.challenge import Channel, RequestKey
-from flask_otp_mpp.core.config import Setting
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done, OtpService, SendOtp, VerifyOtp
+from flask_otp_mpp.core.settings import Setting
 from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.signing.keys import ClientKeyHook, Signer
 

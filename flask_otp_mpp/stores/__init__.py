@@ -6,8 +6,8 @@ from typing import Final
 
 from flask_otp_mpp.core.ports import Clock, Store, utc_now
 from flask_otp_mpp.stores.memory import MemoryStore
-from flask_otp_mpp.stores.sqlalchemy import SQLAlchemyStore
-from flask_otp_mpp.stores.terms import DEFAULT, Terms
+from flask_otp_mpp.stores.options import DEFAULT, Terms
+from flask_otp_mpp.stores.sql.store import SQLAlchemyStore
 
 __all__ = ["MemoryStore", "SQLAlchemyStore", "Terms", "from_url"]
 
@@ -37,6 +37,6 @@ def _redis_store(url: str, clock: Clock, terms: Terms) -> Store:
         raise ValueError(
             "needs redis-py, which is not installed: pip install 'flask-otp-mpp[redis]'"
         ) from None
-    from flask_otp_mpp.stores.redis import RedisStore  # noqa: PLC0415
+    from flask_otp_mpp.stores.redis.store import RedisStore  # noqa: PLC0415
 
     return RedisStore(url, clock, terms=terms)

@@ -6,7 +6,6 @@ import threading
 from datetime import datetime, timedelta
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.budget import Standing
 from flask_otp_mpp.core.challenge import (
     Challenge,
     Channel,
@@ -16,6 +15,7 @@ from flask_otp_mpp.core.challenge import (
     Record,
     RequestKey,
 )
+from flask_otp_mpp.core.limits import Standing
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason

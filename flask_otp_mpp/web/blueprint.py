@@ -32,8 +32,8 @@ from flask_otp_mpp.protocols.base import (
     exchange,
     turn_away,
 )
-from flask_otp_mpp.web.reply import SealedResponse
-from flask_otp_mpp.web.signals import announce
+from flask_otp_mpp.web.events import announce
+from flask_otp_mpp.web.response import SealedResponse
 
 logger = logging.getLogger("flask_otp_mpp")
 

@@ -15,8 +15,8 @@ from flask_otp_mpp.core.service import Sender
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
-from flask_otp_mpp.web.assembly import Hooks, Parts, State, assemble
 from flask_otp_mpp.web.blueprint import ProtocolDoors
+from flask_otp_mpp.web.build import Hooks, Parts, State, assemble
 
 EXTENSION: Final = "otp_mpp"
 H = TypeVar("H")

@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from limits import RateLimitItem, parse_many
 from limits.strategies import STRATEGIES
 
-from flask_otp_mpp.core import config
+from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES
-from flask_otp_mpp.core.config import Setting
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
 from flask_otp_mpp.core.policy import Resend, SendLimit
+from flask_otp_mpp.core.settings import Setting
 from flask_otp_mpp.signing.keys import load_private_key
 from flask_otp_mpp.web.store_settings import STORE_SETTINGS
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from flask_otp_mpp.core import config
-from flask_otp_mpp.core.config import Setting
+from flask_otp_mpp.core import settings as config
+from flask_otp_mpp.core.settings import Setting
 
 MAX_TIMEOUT: Final = timedelta(seconds=10)
 

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS, parser
 from benchmarks.chart import bars
+from benchmarks.layers import FOR_HOST, FOR_STORE, by_room
 from benchmarks.report import PAGE, Report, Table
-from benchmarks.rooms import FOR_HOST, FOR_STORE, by_room
 
 TABLE = Table("Two peers", ("peer", "us", "x"), [("ours", 1234.5, 0.5), ("theirs", 7, "-")])
 

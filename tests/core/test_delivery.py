@@ -12,7 +12,7 @@ from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.testing import Inbox
-from tests.core.house import PEPPER, House, fresh_request, reason, refusal
+from tests.core.builders import PEPPER, House, fresh_request, reason, refusal
 
 REUSE = Policy(resend=Resend.REUSE)
 

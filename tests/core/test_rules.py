@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.budget import Standing
 from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.limits import Standing
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.core.rules import Reservation, Spending

@@ -10,7 +10,7 @@ import pytest
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.testing import Inbox
-from tests.core.house import House, fresh_request, reason, refusal
+from tests.core.builders import House, fresh_request, reason, refusal
 
 
 def test_a_code_that_was_sent_is_accepted_once() -> None:

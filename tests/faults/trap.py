@@ -22,9 +22,9 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.service import Done
 from flask_otp_mpp.protocols.base import Call, Outbound
-from flask_otp_mpp.stores.lines import Said
-from flask_otp_mpp.stores.redis import RedisStore
-from flask_otp_mpp.stores.sentences import Row
+from flask_otp_mpp.stores.redis.store import RedisStore
+from flask_otp_mpp.stores.sql.dialect import Said
+from flask_otp_mpp.stores.sql.sentences import Row
 
 SEND_POINTS: Final = (
     "before-reserve",

@@ -18,7 +18,7 @@ from flask import (
 )
 from flask_compress import Compress
 
-from tests.hosts.zoo import SWITCHES, Switch, altering, open_host, sealed, wrong
+from tests.hosts.hostile_hosts import SWITCHES, Switch, altering, open_host, sealed, wrong
 
 Change = Callable[[Response], Any]
 

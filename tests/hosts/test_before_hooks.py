@@ -11,7 +11,7 @@ from flask import Flask, Response, abort, got_request_exception, redirect, reque
 from werkzeug.exceptions import HTTPException
 
 from flask_otp_mpp import Reason, refuse
-from tests.hosts.zoo import PREFIX, SWITCHES, Switch, open_host, sealed
+from tests.hosts.hostile_hosts import PREFIX, SWITCHES, Switch, open_host, sealed
 from tests.wallet import Wallet
 
 READERS: dict[str, Callable[[], object]] = {

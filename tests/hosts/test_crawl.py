@@ -14,7 +14,7 @@ from flask_otp_mpp import MemoryStore, StoreError, otp_refused, otp_sent, otp_ve
 from flask_otp_mpp.callers.transport import Call
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.web.traffic import own_limiter
-from tests.hosts.zoo import SWITCHES, open_host, sealed
+from tests.hosts.hostile_hosts import SWITCHES, open_host, sealed
 from tests.wallet import Wallet
 
 VERBS = (

@@ -11,7 +11,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import generate_csrf
 
-from tests.hosts.zoo import SWITCHES, open_host, sealed
+from tests.hosts.hostile_hosts import SWITCHES, open_host, sealed
 from tests.wallet import Wallet
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.callers.alipayplus import Answer
-from tests.hosts.zoo import open_host, sealed, wrong
+from tests.hosts.hostile_hosts import open_host, sealed, wrong
 from tests.wallet import User, Wallet, load_user
 
 SPIED = (

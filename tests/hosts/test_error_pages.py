@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, redirect, session
 from itsdangerous import TimestampSigner
 from werkzeug.exceptions import HTTPException
 
-from tests.hosts.zoo import PREFIX, open_host, sealed
+from tests.hosts.hostile_hosts import PREFIX, open_host, sealed
 from tests.wallet import load_user
 
 Page = tuple[int, list[tuple[str, str]], bytes]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, Response, abort, got_request_exception, request_finished
 
 from flask_otp_mpp import otp_refused, otp_verified
-from tests.hosts.zoo import SWITCHES, Switch, altering, open_host, sealed
+from tests.hosts.hostile_hosts import SWITCHES, Switch, altering, open_host, sealed
 
 
 def crashing(_response: Response) -> Response:

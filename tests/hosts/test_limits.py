@@ -7,7 +7,7 @@ from flask import Flask
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 
-from tests.hosts.zoo import SWITCHES, open_host, sealed
+from tests.hosts.hostile_hosts import SWITCHES, open_host, sealed
 from tests.wallet import Wallet
 
 

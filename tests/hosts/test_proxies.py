@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_http, over_wsgi
-from tests.hosts.zoo import PREFIX, open_host, sealed, wrong
+from tests.hosts.hostile_hosts import PREFIX, open_host, sealed, wrong
 from tests.servers import serving
 from tests.wallet import Wallet, key
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, request, session
 
 from flask_otp_mpp.callers.alipayplus import Answer
-from tests.hosts.zoo import HEADERS, SWITCHES, open_host, sealed
+from tests.hosts.hostile_hosts import HEADERS, SWITCHES, open_host, sealed
 from tests.wallet import ACQUIRER, PSP, Wallet
 
 VERBS = ("GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW")

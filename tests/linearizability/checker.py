@@ -18,8 +18,8 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from flask_otp_mpp.core.budget import Standing
 from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
+from flask_otp_mpp.core.limits import Standing
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing.contract.model import Model

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
-from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from tests.stores.redis_server import URL, prefixed
 from tests.stores.servers import mysql_url, postgresql_url

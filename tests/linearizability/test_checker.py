@@ -18,7 +18,7 @@ from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import RIGHT, START, WRONG, claim, draft, named
+from flask_otp_mpp.testing.contract.builders import RIGHT, START, WRONG, claim, draft, named
 from tests.linearizability.checker import State, explain
 from tests.linearizability.history import Operation, Recorder
 from tests.linearizability.workload import Send, Step, Try, policy, run

@@ -14,7 +14,7 @@ from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import RIGHT, WRONG, claim, draft, named, request
+from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, claim, draft, named, request
 from flask_otp_mpp.testing.contract.race import together
 from tests.linearizability.history import Recorder
 

@@ -10,9 +10,9 @@ from typing import Any, Final, ParamSpec
 import pytest
 
 from flask_otp_mpp.core.reasons import Refused
-from flask_otp_mpp.protocols.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.signed_headers import Envelope
 from flask_otp_mpp.protocols.base import Inbound
-from flask_otp_mpp.protocols.envelope import Envelope
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys, LocalSigner
 from flask_otp_mpp.testing import FrozenClock

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.config import ConfigurationError
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
+from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken
-from flask_otp_mpp.protocols.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.base import Command, Deployment, Mount, Operation
 from tests.protocols.caller import (
     CLIENT,

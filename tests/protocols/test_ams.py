@@ -12,14 +12,14 @@ from flask_otp_mpp.callers.ams import AmsCaller
 from flask_otp_mpp.callers.transport import Call as HttpCall
 from flask_otp_mpp.callers.transport import Response
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.config import ConfigurationError
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken
-from flask_otp_mpp.protocols.ams import CODES, PATIENCE, Ams
+from flask_otp_mpp.protocols.alipay.ams import CODES, PATIENCE, Ams
+from flask_otp_mpp.protocols.alipay.common import SUCCESS
+from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
 from flask_otp_mpp.protocols.base import Call, Deployment, Inbound, Mount, Operation
-from flask_otp_mpp.protocols.envelope import parse_time
-from flask_otp_mpp.protocols.signed import SUCCESS
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import SignatureHeader

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done
-from flask_otp_mpp.protocols.alipayplus import CODES, AlipayPlus
+from flask_otp_mpp.protocols.alipay.alipayplus import CODES, AlipayPlus
+from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from flask_otp_mpp.protocols.base import Call, Operation
-from flask_otp_mpp.protocols.signed import SUCCESS
 from tests.protocols.caller import inbound, protocol
 
 # The tables of Alipay+'s sendOTP and verifyOTP: code, status, in which of the two it stands.

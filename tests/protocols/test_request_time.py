@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.envelope import parse_time
+from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
 from tests.protocols.caller import CLOCK, FRESHNESS, envelope, inbound, refusal
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.testing import FrozenClock
-from tests.core.house import KEEP, PEPPER, House, reason
+from tests.core.builders import KEEP, PEPPER, House, reason
 
 TOKEN: Final = "canary-token-281010033AB2F588"
 PHONE: Final = "+49 170 1234567"

@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from flask_otp_mpp.core.ports import Clock
-from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.servers import free_port
 
 URL: Final = os.environ.get("OTP_MPP_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")

@@ -15,7 +15,7 @@ from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.testing import FrozenClock, StoreContract
 from flask_otp_mpp.testing.contract.agreement import Agreement
-from flask_otp_mpp.testing.contract.asking import WRONG
+from flask_otp_mpp.testing.contract.builders import WRONG
 
 
 class Forgetting(MemoryStore):

@@ -17,7 +17,7 @@ import flask_otp_mpp
 from flask_otp_mpp import RedisStore
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore, Terms, from_url
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import opened
+from flask_otp_mpp.testing.contract.builders import opened
 
 
 def test_memory_is_a_store() -> None:
@@ -138,8 +138,8 @@ def test_a_scheme_that_names_no_store_of_ours_is_repeated() -> None:
 def test_redis_without_its_driver_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """F2: by the URL and by the class."""
     monkeypatch.setitem(sys.modules, "redis", None)
-    for module in ("redis", "redis_client"):
-        monkeypatch.delitem(sys.modules, f"flask_otp_mpp.stores.{module}", raising=False)
+    for module in ("store", "client"):
+        monkeypatch.delitem(sys.modules, f"flask_otp_mpp.stores.redis.{module}", raising=False)
     with pytest.raises(ValueError, match=r"pip install 'flask-otp-mpp\[redis\]'"):
         from_url("redis://u:hunter2@host/0")
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'flask-otp-mpp\[redis\]'"):
@@ -156,7 +156,7 @@ from_url("memory://"), from_url("sqlite:///otp.db")
 assert "redis" not in sys.modules
 from flask_otp_mpp import RedisStore
 assert "redis" in sys.modules
-assert RedisStore.__module__ == "flask_otp_mpp.stores.redis"
+assert RedisStore.__module__ == "flask_otp_mpp.stores.redis.store"
 assert not hasattr(flask_otp_mpp, "NoStore")
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
@@ -191,7 +191,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
 
         store = SQLAlchemyStore(url, terms=TERMS)
         if url.startswith("postgresql"):
-            monkeypatch.setattr("flask_otp_mpp.stores.patience.Patient.connect", hear)
+            monkeypatch.setattr("flask_otp_mpp.stores.sql.postgresql.Patient.connect", hear)
         else:
             sa.event.listen(store.engine, "do_connect", lambda *given: hear(**given[-1]))
         with pytest.raises(sa.exc.TimeoutError):

@@ -9,7 +9,7 @@ from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.testing import FrozenClock, StoreContract
-from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, answer, opened
+from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
 
 
 class TestMemoryStore(StoreContract):

@@ -28,7 +28,7 @@ ENGINES = """
 import sys
 import sqlalchemy as sa
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.stores import schema
+from flask_otp_mpp.stores.sql import schema
 
 host = sa.MetaData()
 if "attached" in sys.argv:

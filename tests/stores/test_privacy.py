@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.tables import metadata
+from flask_otp_mpp.stores.sql.tables import metadata
 from flask_otp_mpp.testing import FrozenClock
 from tests.stores.canaries import DETAIL, KNOWN, User, spend_a_day
 

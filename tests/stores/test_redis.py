@@ -20,11 +20,11 @@ from flask_otp_mpp.core.challenge import Outcome, Record
 from flask_otp_mpp.core.ports import Store, utc_now
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import from_url
-from flask_otp_mpp.stores import redis as redis_store
-from flask_otp_mpp.stores.redis import RedisStore
-from flask_otp_mpp.stores.redis_wire import Script
+from flask_otp_mpp.stores.redis import store as redis_store
+from flask_otp_mpp.stores.redis.encoding import Script
+from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
     WRONG,

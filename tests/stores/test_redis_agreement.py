@@ -15,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores import redis as redis_store
-from flask_otp_mpp.stores.redis import RedisStore
-from flask_otp_mpp.stores.redis_wire import Script
+from flask_otp_mpp.stores.redis import store as redis_store
+from flask_otp_mpp.stores.redis.encoding import Script
+from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import KEEP, RIGHT, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.builders import KEEP, RIGHT, WRONG, claim, draft
 from flask_otp_mpp.testing.contract.model import Model
 from tests.stores.redis_server import opened_store
 

@@ -18,9 +18,9 @@ from redis.retry import Retry
 from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Channel, Outcome, Record
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores.redis import RedisStore
+from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
     RIGHT,

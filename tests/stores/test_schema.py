@@ -17,9 +17,17 @@ from alembic.migration import MigrationContext
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.core.challenge import Challenge, Outcome, Record
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores import schema
-from flask_otp_mpp.stores.tables import metadata
-from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, claim, draft, opened
+from flask_otp_mpp.stores.sql import schema
+from flask_otp_mpp.stores.sql.tables import metadata
+from flask_otp_mpp.testing.contract.builders import (
+    POLICY,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    opened,
+)
 from tests.commands import run
 from tests.stores.servers import mysql_url, postgresql_url
 from tests.wallet import Wallet

@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.stores import SQLAlchemyStore, checks, schema
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.sql import check as checks
+from flask_otp_mpp.stores.sql import schema
 from tests.stores.servers import mysql_url, postgresql_url
 
 

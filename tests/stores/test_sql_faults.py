@@ -15,14 +15,23 @@ import sqlalchemy as sa
 from flask_otp_mpp.core import ports
 from flask_otp_mpp.core.ports import StoreError, utc_now
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores import SQLAlchemyStore, Terms, from_url, transactions
-from flask_otp_mpp.stores.lines import Said
-from flask_otp_mpp.stores.sentences import Row, Sentence
-from flask_otp_mpp.stores.tables import standings
-from flask_otp_mpp.stores.terms import DEFAULT
-from flask_otp_mpp.stores.transactions import Step
+from flask_otp_mpp.stores import SQLAlchemyStore, Terms, from_url
+from flask_otp_mpp.stores.options import DEFAULT
+from flask_otp_mpp.stores.sql import transaction as transactions
+from flask_otp_mpp.stores.sql.dialect import Said
+from flask_otp_mpp.stores.sql.sentences import Row, Sentence
+from flask_otp_mpp.stores.sql.tables import standings
+from flask_otp_mpp.stores.sql.transaction import Step
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, WRONG, answer, claim, draft, opened
+from flask_otp_mpp.testing.contract.builders import (
+    POLICY,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    opened,
+)
 from tests.stores.on_server import tables_at
 from tests.stores.servers import MYSQL, POSTGRESQL, mysql_url, postgresql_url, run
 

@@ -13,8 +13,8 @@ from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.terms import Terms
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.stores.options import Terms
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
     WRONG,

@@ -13,10 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from flask_otp_mpp.core.challenge import Challenge
-from flask_otp_mpp.stores import SQLAlchemyStore, turns
-from flask_otp_mpp.stores.tables import challenges
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.sql import sqlite as turns
+from flask_otp_mpp.stores.sql.tables import challenges
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, answer, opened
+from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
 from tests.stores.on_server import tables_at
 from tests.stores.servers import mysql_url, postgresql_url
 

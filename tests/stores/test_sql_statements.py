@@ -15,11 +15,11 @@ from flask_otp_mpp.core.challenge import UNCOMPARED, Outcome
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores import sqlalchemy as module
-from flask_otp_mpp.stores.lines import Said
-from flask_otp_mpp.stores.sentences import Row
-from flask_otp_mpp.stores.tables import metadata
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.stores.sql import store as module
+from flask_otp_mpp.stores.sql.dialect import Said
+from flask_otp_mpp.stores.sql.sentences import Row
+from flask_otp_mpp.stores.sql.tables import metadata
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
     RIGHT,

@@ -24,9 +24,9 @@ from flask_otp_mpp import (
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import over_wsgi
 from flask_otp_mpp.protocols.google.accounts import open_envelopes
-from flask_otp_mpp.protocols.google.envelope import Envelope
 from flask_otp_mpp.protocols.google.plain import Plain
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
+from flask_otp_mpp.protocols.google.sealer import Envelope
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.testing import FrozenClock, Inbox
 from tests.wallet import PEPPER, User, load_user, settings

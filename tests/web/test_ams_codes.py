@@ -11,12 +11,12 @@ import pytest
 from flask_otp_mpp import Operation, Reason, refuse
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, Answer
 from flask_otp_mpp.callers.transport import over_http
-from flask_otp_mpp.protocols.ams import CODES
-from flask_otp_mpp.protocols.signed import SUCCESS
+from flask_otp_mpp.protocols.alipay.ams import CODES
+from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from tests.ams import OTHER, SANDBOXED, Shop, open_shop, wrong
 from tests.servers import serving
 from tests.wallet import Wallet
-from tests.web.trouble import SmsGateway, crash_on_odd_tokens
+from tests.web.failing import SmsGateway, crash_on_odd_tokens
 
 Provoke = Callable[[Shop], Answer]
 INIT, VERIFY = Operation.SEND, Operation.VERIFY

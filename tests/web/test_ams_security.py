@@ -12,7 +12,7 @@ import pytest
 
 from flask_otp_mpp import Message, Reason, refuse
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX
-from flask_otp_mpp.protocols import ams
+from flask_otp_mpp.protocols.alipay import ams
 from tests.ams import MERCHANT, SANDBOXED, Shop, open_shop, wrong
 from tests.wallet import User, Wallet
 

@@ -17,8 +17,8 @@ from flask import Flask
 
 from flask_otp_mpp import Reason, SQLAlchemyStore
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key, one_line, private_pem
-from flask_otp_mpp.stores.schema import VERSION_TABLE
-from flask_otp_mpp.web.reference import PROTOCOLS
+from flask_otp_mpp.stores.sql.schema import VERSION_TABLE
+from flask_otp_mpp.web.doc_tables import PROTOCOLS
 from tests.commands import run
 from tests.servers import serving
 from tests.wallet import CLIENT, PSP, Wallet, key

@@ -85,7 +85,7 @@ def test_a_library_that_is_missing_is_told_with_its_extra(monkeypatch: pytest.Mo
     """``phone`` for numbers, ``google`` for JOSE; an app without them does not start."""
     for module, library, extra in (
         ("phone", "phonenumbers", "flask-otp-mpp[phone]"),
-        ("jose", "joserfc", "flask-otp-mpp[google]"),
+        ("jose.sealer", "joserfc", "flask-otp-mpp[google]"),
     ):
         monkeypatch.delitem(sys.modules, f"flask_otp_mpp.protocols.google.{module}", raising=False)
         monkeypatch.setitem(sys.modules, library, None)
@@ -97,7 +97,7 @@ def test_a_library_that_is_missing_is_told_with_its_extra(monkeypatch: pytest.Mo
 def test_who_does_not_use_the_protocol_needs_none_of_its_libraries() -> None:
     """They are imported when an app with the protocol starts."""
     program = (
-        "import flask_otp_mpp.web.reference, flask_otp_mpp.protocols.google.protocol, sys; "
+        "import flask_otp_mpp.web.doc_tables, flask_otp_mpp.protocols.google.protocol, sys; "
         "print(sorted({'joserfc', 'phonenumbers'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -13,8 +13,8 @@ import pytest
 
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import Call
-from flask_otp_mpp.protocols.google.envelope import SealFault
-from flask_otp_mpp.protocols.google.minting import mint_sets
+from flask_otp_mpp.protocols.google.jose.generate import mint_sets
+from flask_otp_mpp.protocols.google.sealer import SealFault
 from tests.protocols.google import sides
 from tests.vectors.google import PGP, armored, jose, jwk, manifest, pgp
 from tests.web.google_wallet import ADA, GoogleWallet, open_google

@@ -11,11 +11,11 @@ import pytest
 from flask_otp_mpp import Operation
 from flask_otp_mpp.callers.alipayplus import Answer
 from flask_otp_mpp.callers.transport import over_http
-from flask_otp_mpp.protocols.alipayplus import CODES
-from flask_otp_mpp.protocols.signed import SUCCESS
+from flask_otp_mpp.protocols.alipay.alipayplus import CODES
+from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from tests.servers import serving
 from tests.wallet import ACQUIRER, Wallet
-from tests.web.trouble import SmsGateway, crash_on_odd_tokens
+from tests.web.failing import SmsGateway, crash_on_odd_tokens
 
 Provoke = Callable[[Wallet], Answer]
 SEND, VERIFY = Operation.SEND, Operation.VERIFY

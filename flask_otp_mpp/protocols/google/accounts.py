@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from flask_otp_mpp.protocols.google.envelope import Envelope
-from flask_otp_mpp.protocols.google.jwk import Jwk
-from flask_otp_mpp.protocols.google.pgp import Pgp
+from flask_otp_mpp.protocols.google.jose.jwk import Jwk
+from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
 from flask_otp_mpp.protocols.google.plain import Plain
+from flask_otp_mpp.protocols.google.sealer import Envelope
 from flask_otp_mpp.signing.keys import KeyFault
 
 KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "RSA-OAEP")
@@ -40,7 +40,7 @@ class JoseAccount:
         :raises KeyFault: if joserfc is not installed, or the keys don't do.
         """
         try:
-            from flask_otp_mpp.protocols.google.jose import Jose  # noqa: PLC0415 - an extra
+            from flask_otp_mpp.protocols.google.jose.sealer import Jose  # noqa: PLC0415 - an extra
         except ImportError:
             raise KeyFault(
                 "needs joserfc, which is not installed; pip install 'flask-otp-mpp[google]'"

@@ -18,8 +18,8 @@ from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.service import Done, VerifyOtp
 from flask_otp_mpp.protocols.base import Call, CodeRow, Echo, Outbound
-from flask_otp_mpp.protocols.google.envelope import Envelope
 from flask_otp_mpp.protocols.google.results import NO_BODY, RESULT, SUCCESS, row_for
+from flask_otp_mpp.protocols.google.sealer import Envelope
 
 logger = logging.getLogger("flask_otp_mpp")
 

@@ -18,9 +18,9 @@ from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import Command, Echo, Operation
-from flask_otp_mpp.protocols.fields import read_object
 from flask_otp_mpp.protocols.google.members import Members, Rule
 from flask_otp_mpp.protocols.google.results import UNREADABLE, UNSERVED, Fault, never_kept
+from flask_otp_mpp.protocols.json_fields import read_object
 from flask_otp_mpp.protocols.naming import name_for
 
 NAME: Final = "google"

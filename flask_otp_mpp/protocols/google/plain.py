@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.protocols.google.envelope import MAX_SEALED, Opened, undecipherable
+from flask_otp_mpp.protocols.google.sealer import MAX_SEALED, Opened, undecipherable
 
 
 class Plain:

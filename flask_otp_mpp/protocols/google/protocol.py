@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
-from flask_otp_mpp.core import config
+from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.core.challenge import Channel, RequestKey
-from flask_otp_mpp.core.config import PREFIX, ConfigurationError, Setting
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import Done
+from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, Setting
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import (
     Admission,
@@ -31,9 +31,9 @@ from flask_otp_mpp.protocols.base import (
 )
 from flask_otp_mpp.protocols.google.accounts import Account, PlainAccount, open_envelopes
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
-from flask_otp_mpp.protocols.google.envelope import Envelope
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
+from flask_otp_mpp.protocols.google.sealer import Envelope
 from flask_otp_mpp.protocols.google.settings import read_accounts
 
 MAX_FRESHNESS: Final = timedelta(minutes=5)

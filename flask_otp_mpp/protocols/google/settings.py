@@ -42,7 +42,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from flask_otp_mpp.core import config
+from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.protocols.google import accounts
 from flask_otp_mpp.protocols.google.accounts import (
     SEPARATOR,
@@ -51,7 +51,7 @@ from flask_otp_mpp.protocols.google.accounts import (
     PgpAccount,
     PlainAccount,
 )
-from flask_otp_mpp.protocols.google.jwk import Jwk, pick, read_sets
+from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick, read_sets
 from flask_otp_mpp.signing.keys import KeyFault
 
 MAX_TIMEOUT: Final = 30.0

@@ -30,7 +30,7 @@ from flask_otp_mpp.core.challenge import (
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.testing.contract.builders import (
     KEEP,
     RIGHT,
     START,

@@ -12,7 +12,7 @@ import pytest
 from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import POLICY, RIGHT, claim, draft
+from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, claim, draft
 from flask_otp_mpp.testing.contract.suite import Making
 
 VERBS: Final[dict[str, Callable[[Store], Any]]] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.budget import Standing
 from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
+from flask_otp_mpp.core.limits import Standing
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason

@@ -18,7 +18,7 @@ from flask_otp_mpp.core.challenge import (
 )
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
     RIGHT,

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.testing.contract import race
-from flask_otp_mpp.testing.contract.asking import QUICK
+from flask_otp_mpp.testing.contract.builders import QUICK
 
 PROCESSES: Final = 4
 THREADS: Final = 8

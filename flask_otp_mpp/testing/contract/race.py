@@ -17,7 +17,7 @@ from flask_otp_mpp.core.challenge import Challenge, Channel, Claim
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
     RIGHT,

@@ -10,7 +10,7 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.asking import (
+from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
     WRONG,

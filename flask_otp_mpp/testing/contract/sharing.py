@@ -11,7 +11,7 @@ import pytest
 from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.testing.contract.asking import RIGHT, WRONG, answer, opened
+from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, answer, opened
 from flask_otp_mpp.testing.contract.processes import PROCESSES, THREADS, Kind, Racers, Share
 from flask_otp_mpp.testing.contract.suite import Making
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp.protocols.google.accounts import open_envelopes
-from flask_otp_mpp.protocols.google.envelope import Envelope
+from flask_otp_mpp.protocols.google.sealer import Envelope
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from tests.protocols.google import sides
 from tests.protocols.google.keyring import Keyring

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jwcrypto import jwk
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.google.envelope import MAX_PAYLOAD, MAX_SEALED, Envelope
+from flask_otp_mpp.protocols.google.sealer import MAX_PAYLOAD, MAX_SEALED, Envelope
 from tests.protocols.google import sides
 from tests.protocols.google.conftest import Open
 from tests.protocols.google.forge import (

@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.google import pgp
-from flask_otp_mpp.protocols.google.envelope import (
+from flask_otp_mpp.protocols.google.pgp import sealer as pgp
+from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
+from flask_otp_mpp.protocols.google.sealer import (
     MAX_PAYLOAD,
     MAX_SEALED,
     Envelope,
     SealFault,
     from_base64url,
 )
-from flask_otp_mpp.protocols.google.pgp import Pgp
 from tests.protocols.google import sides
 from tests.protocols.google.conftest import Open
 from tests.protocols.google.keyring import Keyring, living

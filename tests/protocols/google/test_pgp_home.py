@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.google import pgp_home, pgp_keys
-from flask_otp_mpp.protocols.google.pgp import Pgp
-from flask_otp_mpp.protocols.google.pgp_home import Home
+from flask_otp_mpp.protocols.google.pgp import home as pgp_home
+from flask_otp_mpp.protocols.google.pgp import keys as pgp_keys
+from flask_otp_mpp.protocols.google.pgp.home import Home
+from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
 from flask_otp_mpp.signing.keys import KeyFault
 from tests.protocols.google.keyring import Keyring, living
 from tests.vectors.google import armored, pgp
@@ -90,7 +91,7 @@ def test_what_is_forgotten_ends_too(temp: Path) -> None:
 FORK_ONE = """
 import os, sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from flask_otp_mpp.protocols.google.pgp import Pgp
+from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
 from tests.vectors.google import armored, pgp
 one = Pgp([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
           program="gpg", timeout=20)
@@ -115,7 +116,7 @@ def test_a_forked_child_leaves_the_home_to_its_parent(temp: Path) -> None:
 OPEN_ONE = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from flask_otp_mpp.protocols.google.pgp import Pgp
+from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
 from tests.vectors.google import armored
 one = Pgp([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
           program="gpg", timeout=20)

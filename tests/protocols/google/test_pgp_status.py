@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_otp_mpp.protocols.google.pgp_status import is_decrypted, proven_by
+from flask_otp_mpp.protocols.google.pgp.status import is_decrypted, proven_by
 
 KEY, OTHER = "A" * 40, "B" * 40
 SEALED = (

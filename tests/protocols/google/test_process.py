@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_otp_mpp.protocols.google import process
-from flask_otp_mpp.protocols.google.process import Finished, Overlong, Unfinished, run
+from flask_otp_mpp.protocols.google.pgp import process
+from flask_otp_mpp.protocols.google.pgp.process import Finished, Overlong, Unfinished, run
 
 
 @pytest.fixture

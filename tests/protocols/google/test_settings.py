@@ -234,6 +234,6 @@ def test_joserfc_is_needed_only_by_an_account_that_uses_it() -> None:
 
 
 def test_the_fault_of_a_missing_joserfc_is_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "flask_otp_mpp.protocols.google.jose", None)
+    monkeypatch.setitem(sys.modules, "flask_otp_mpp.protocols.google.jose.sealer", None)
     with pytest.raises(ValueError, match="needs joserfc"):
         accounts.open_envelopes(read_accounts({"a": sides.jose_wallet()}))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.google.envelope import Envelope
+from flask_otp_mpp.protocols.google.sealer import Envelope
 from tests.protocols.google import sides
 from tests.protocols.google.conftest import Open
 from tests.vectors import google

@@ -1,0 +1,1 @@
+"""Protocols with signed headers: Alipay+ and AMS."""

@@ -1,0 +1,191 @@
+"""Alipay+ asks the wallet to send an OTP and to verify it, and is answered by its own code table.
+
+Alipay+ Mobile Payment Provider API: sendOTP and verifyOTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Final, Self, cast
+
+from flask_otp_mpp.core import settings as config
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.service import ById, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.settings import Setting
+from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.protocols.alipay.common import (
+    BOTH,
+    COMMON_CODES,
+    SEND,
+    SUCCESS,
+    VERIFY,
+    check_paths,
+    clients_setting,
+    mount_at,
+    mount_settings,
+    path_settings,
+    row,
+)
+from flask_otp_mpp.protocols.alipay.signed_headers import Envelope
+from flask_otp_mpp.protocols.base import (
+    Admission,
+    Call,
+    CodeRow,
+    Command,
+    Deployment,
+    Inbound,
+    Operation,
+    Outbound,
+)
+from flask_otp_mpp.protocols.json_fields import Fields
+from flask_otp_mpp.protocols.naming import name_for
+from flask_otp_mpp.signing.keys import ClientKeys, Signer
+
+_CHANNELS: Final = {"MOBILE": Channel.MOBILE, "EMAIL": Channel.EMAIL}
+
+_INVALID_ID: Final = row(
+    "VERIFY_REQUEST_ID_INVALID", "The verifyRequestId names no OTP that can be verified.", VERIFY
+)
+_VERIFY_LIMIT: Final = row(
+    "OTP_VERIFY_TIMES_EXCEED_LIMIT", "Too many wrong codes. A new OTP is needed.", VERIFY
+)
+
+CODES: Final[Mapping[Reason, CodeRow]] = {
+    **COMMON_CODES,
+    Reason.PATH_UNKNOWN: row("NO_INTERFACE_DEF", "There is no such API."),
+    Reason.CLIENT_UNKNOWN: row("INVALID_CLIENT", "The client is not known here."),
+    Reason.SIGNATURE_INVALID: row("INVALID_SIGNATURE", "The signature does not hold."),
+    Reason.TOKEN_INVALID: row("INVALID_TOKEN", "The access token is not valid."),
+    Reason.TOKEN_EXPIRED: row("EXPIRED_ACCESS_TOKEN", "The access token has expired."),
+    Reason.CHANNEL_UNAVAILABLE: row(
+        "PARAM_ILLEGAL", "verifyType: no code can reach this user that way.", SEND
+    ),
+    Reason.SEND_LIMITED: row(
+        "OTP_SEND_TIMES_EXCEED_LIMIT", "No OTP can be sent to this user for now.", SEND
+    ),
+    Reason.CODE_UNMATCHED: row("OTP_VERIFY_UNMATCHED", "The OTP is wrong.", VERIFY),
+    Reason.TRIES_SPENT: _VERIFY_LIMIT,
+    Reason.USER_LOCKED: _VERIFY_LIMIT,
+    Reason.CHALLENGE_UNKNOWN: _INVALID_ID,
+    Reason.CHALLENGE_EXPIRED: _INVALID_ID,
+    Reason.CHALLENGE_USED: _INVALID_ID,
+    Reason.CHALLENGE_CLOSED: _INVALID_ID,
+}
+
+
+def _read_acquirers(raw: object) -> frozenset[str] | None:
+    return None if raw is None else frozenset(config.texts(raw))
+
+
+class AlipayPlus:
+    """Speak Alipay+'s sendOTP and verifyOTP.
+
+    :param keys: the public keys of Alipay+, by client id and key version.
+    :param signer: signs the answers with the wallet's own key.
+    :param psp_ids: the ids by which Alipay+ addresses this wallet.
+    :param acquirers: the acquirers that may ask; None for all.
+    :param freshness: how far a request's time may be from now, either way.
+    :param prefix: where the paths lie in the Flask app.
+    :param public_prefix: the same as Alipay+ calls and signs it; other than ``prefix`` only behind
+        a proxy that rewrites paths.
+    """
+
+    name: ClassVar[str] = "alipayplus"
+    signs: ClassVar[bool] = True
+    credentials: ClassVar[frozenset[type[Credential]]] = frozenset({AccessToken})
+    channels: ClassVar[frozenset[Channel]] = frozenset()
+    operations: ClassVar[frozenset[Operation]] = BOTH
+    codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
+    success: ClassVar[CodeRow] = SUCCESS
+    settings: ClassVar[tuple[Setting, ...]] = (
+        clients_setting("ALIPAYPLUS", "Alipay+ signs"),
+        Setting(
+            "ALIPAYPLUS_PSP_ID",
+            lambda raw: frozenset(config.texts(raw)),
+            "a text, or a list of them",
+            "The pspId that Alipay+ gave to this wallet; a list to serve sandbox and production.",
+        ),
+        Setting(
+            "ALIPAYPLUS_ACQUIRERS",
+            _read_acquirers,
+            "a list of texts, or None",
+            "The acquirerIds that may ask; all if it is None.",
+            None,
+        ),
+        *mount_settings(
+            "ALIPAYPLUS", "/aps/api/v1/users", "the API lies", "Alipay+ calls and signs"
+        ),
+        *path_settings("ALIPAYPLUS", "sendOTP", "verifyOTP"),
+    )
+
+    def __init__(
+        self,
+        *,
+        keys: ClientKeys,
+        signer: Signer,
+        psp_ids: frozenset[str],
+        acquirers: frozenset[str] | None,
+        freshness: timedelta,
+        clock: Clock,
+        prefix: str,
+        public_prefix: str | None,
+        send_path: str,
+        verify_path: str,
+    ) -> None:
+        self._envelope = Envelope(keys, signer, freshness, clock)
+        self._psp_ids = psp_ids
+        self._acquirers = acquirers
+        self.mounts = (mount_at(prefix, public_prefix),)
+        self.paths: Mapping[str, Operation] = {
+            send_path: Operation.SEND,
+            verify_path: Operation.VERIFY,
+        }
+
+    @classmethod
+    def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
+        check_paths("ALIPAYPLUS", values)
+        return cls(
+            keys=ClientKeys(values["ALIPAYPLUS_CLIENTS"], deployment.client_key),
+            signer=cast(Signer, deployment.signer),  # since it says that it signs
+            psp_ids=values["ALIPAYPLUS_PSP_ID"],
+            acquirers=values["ALIPAYPLUS_ACQUIRERS"],
+            freshness=deployment.freshness,
+            clock=deployment.clock,
+            prefix=values["ALIPAYPLUS_PREFIX"],
+            public_prefix=values["ALIPAYPLUS_PUBLIC_PREFIX"],
+            send_path=values["ALIPAYPLUS_SEND_PATH"],
+            verify_path=values["ALIPAYPLUS_VERIFY_PATH"],
+        )
+
+    def admit(self, inbound: Inbound) -> Admission:
+        return self._envelope.open(inbound)
+
+    def read(self, operation: Operation, admission: Admission) -> Command:
+        fields = Fields.parse(admission.body)
+        acquirer = fields.text("acquirerId", 64)
+        psp = fields.text("pspId", 64)
+        token = AccessToken(fields.text("accessToken", 128))
+        if operation is Operation.SEND:
+            channel = fields.choice("verifyType", _CHANNELS, Channel.MOBILE)
+        else:
+            challenge_id = fields.text("verifyRequestId", 64)
+            code = fields.raw_text("otpCode", 32)
+        if psp not in self._psp_ids:
+            refuse(Reason.CLIENT_UNKNOWN, "pspId: is not this wallet's.")
+        if self._acquirers is not None and acquirer not in self._acquirers:
+            refuse(Reason.ACCESS_DENIED, "acquirerId: is not on this wallet's list.")
+        # All four must be the same to verify.
+        caller = name_for(self.name, admission.client, acquirer, psp)
+        if operation is Operation.SEND:
+            return SendOtp(caller, token, channel, admission.request)
+        return VerifyOtp(caller, ById(challenge_id, token), code, admission.request)
+
+    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+        if isinstance(answer, Refused):
+            return self._envelope.answer(call.inbound, CODES[answer.reason], answer.explain())
+        if call.operation is Operation.SEND:
+            return self._envelope.answer(call.inbound, SUCCESS, verifyRequestId=answer.challenge_id)
+        return self._envelope.answer(call.inbound, SUCCESS)

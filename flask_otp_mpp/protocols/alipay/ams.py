@@ -1,0 +1,260 @@
+"""Merchants name their requests themselves, and under one name a code is sent once.
+
+AMS: initAuthentication and verifyAuthentication, with the wallet as the server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self, cast
+
+from flask_otp_mpp.core import settings as config
+from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.settings import Setting
+from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.protocols.alipay.common import (
+    BOTH,
+    COMMON_CODES,
+    SEND,
+    SUCCESS,
+    VERIFY,
+    check_paths,
+    clients_setting,
+    mount_at,
+    mount_settings,
+    path_settings,
+    row,
+)
+from flask_otp_mpp.protocols.alipay.signed_headers import Envelope
+from flask_otp_mpp.protocols.base import (
+    Admission,
+    Call,
+    CodeRow,
+    Command,
+    Deployment,
+    Inbound,
+    Mount,
+    Operation,
+    Outbound,
+)
+from flask_otp_mpp.protocols.json_fields import Fields
+from flask_otp_mpp.protocols.naming import name_for
+from flask_otp_mpp.signing.keys import ClientKeys, Signer
+
+SANDBOX_CLIENT: Final = "SANDBOX_"
+"""Clients whose ids start so call the sandbox's paths, and no others do."""
+
+PATIENCE: Final = timedelta(seconds=3)
+"""How long a repeat waits for its first coming: a merchant that is planned to wait five seconds, as
+Alipay+ is, still gets the answer, and a request that broke off holds nobody for longer."""
+
+MIN_KEEP: Final = timedelta(hours=1)
+"""An id is known for longer than any code lives, and than any request that named it is fresh."""
+MAX_KEEP: Final = timedelta(days=30)
+
+_CHANNELS: Final = {"SMS": Channel.MOBILE, "EMAIL": Channel.EMAIL}
+_OTP: Final = {"OTP": "OTP"}
+_IDENTITIES: Final = {"WALLET_TOKEN": AccessToken}
+# Whether the code was right, where it was compared at all.
+_COMPARED: Final = {None: True, Reason.CODE_UNMATCHED: False}
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+_TOKEN: Final = row("INVALID_ACCESS_TOKEN", "The access token is not valid.")
+_INVALID_ID: Final = row(
+    "AUTHENTICATION_REQUEST_ID_INVALID",
+    "The authenticationRequestId names no OTP that can be verified.",
+    VERIFY,
+)
+_VERIFY_LIMIT: Final = row(
+    "VERIFY_TIMES_EXCEED_LIMIT", "Too many wrong codes. A new OTP is needed.", VERIFY
+)
+
+CODES: Final[Mapping[Reason, CodeRow]] = {
+    **COMMON_CODES,
+    Reason.PATH_UNKNOWN: row("API_INVALID", "There is no such API."),
+    Reason.CLIENT_UNKNOWN: row("CLIENT_INVALID", "The client is not known here."),
+    Reason.SIGNATURE_INVALID: row("SIGNATURE_INVALID", "The signature does not hold."),
+    Reason.TOKEN_INVALID: _TOKEN,
+    Reason.TOKEN_EXPIRED: _TOKEN,
+    Reason.CHANNEL_UNAVAILABLE: row(
+        "PARAM_ILLEGAL", "authenticationChannelType: no code can reach this user that way.", SEND
+    ),
+    Reason.SEND_LIMITED: row("PROCESS_FAIL", "No OTP can be sent to this user for now.", SEND),
+    Reason.CODE_UNMATCHED: row("VERIFY_UNMATCHED", "The OTP is wrong.", VERIFY),
+    Reason.TRIES_SPENT: _VERIFY_LIMIT,
+    Reason.USER_LOCKED: _VERIFY_LIMIT,
+    Reason.CHALLENGE_UNKNOWN: _INVALID_ID,
+    Reason.CHALLENGE_EXPIRED: _INVALID_ID,
+    Reason.CHALLENGE_USED: _INVALID_ID,
+    Reason.CHALLENGE_CLOSED: _INVALID_ID,
+    Reason.REQUEST_CONFLICT: row(
+        "PARAM_ILLEGAL", "authenticationRequestId: came before with other parameters.", SEND
+    ),
+}
+
+
+class Booleans(StrEnum):
+    """Say how a Boolean is written."""
+
+    JSON = "json"
+    STRING = "string"
+
+
+def _read_keep(raw: object) -> timedelta:
+    keep = config.seconds(raw)
+    if not MIN_KEEP <= keep <= MAX_KEEP:
+        shortest, longest = (int(bound.total_seconds()) for bound in (MIN_KEEP, MAX_KEEP))
+        raise ValueError(f"must be {shortest} to {longest} s: an id must outlive its code")
+    return keep
+
+
+def _read_code(raw: object) -> str:
+    code = config.text(raw)
+    if _CODE.fullmatch(code) is None or code == SUCCESS.code:
+        raise ValueError("must be a result code of a failure, such as 'PROCESS_FAIL'")
+    return code
+
+
+class Ams:
+    """Speak AMS's initAuthentication and verifyAuthentication.
+
+    :param envelope: knows the merchants' keys, and signs with the wallet's own.
+    :param usual: where merchants call, and ``sandbox`` where those of the sandbox do.
+    :param keep: how long an authenticationRequestId stands for its first request.
+    :param booleans: how isPassed is written.
+    :param send_limit_code: what answers when a user may not be sent a code for now; final, unless
+        it is one of the table's codes that are not.
+    """
+
+    name: ClassVar[str] = "ams"
+    signs: ClassVar[bool] = True
+    credentials: ClassVar[frozenset[type[Credential]]] = frozenset({AccessToken})
+    channels: ClassVar[frozenset[Channel]] = frozenset()
+    operations: ClassVar[frozenset[Operation]] = BOTH
+    codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
+    success: ClassVar[CodeRow] = SUCCESS
+    settings: ClassVar[tuple[Setting, ...]] = (
+        clients_setting("AMS", "merchants sign"),
+        *mount_settings("AMS", "/ams/api/v1/users", "the API lies", "merchants call and sign"),
+        *mount_settings(
+            "AMS_SANDBOX",
+            "/ams/sandbox/api/v1/users",
+            f"the API lies for clients whose ids start with `{SANDBOX_CLIENT}`",
+            "they call and sign",
+        ),
+        *path_settings("AMS", "initAuthentication", "verifyAuthentication"),
+        Setting(
+            "AMS_KEEP",
+            _read_keep,
+            "seconds, 3600 to 2592000",
+            "How long an authenticationRequestId stands for its first request.",
+            86400,
+        ),
+        Setting(
+            "AMS_BOOLEANS",
+            config.one_of(Booleans),
+            "'json' or 'string'",
+            'Whether isPassed is written as `true` or as `"true"`.',
+            "json",
+        ),
+        Setting(
+            "AMS_SEND_LIMIT_CODE",
+            _read_code,
+            "a resultCode",
+            "What answers initAuthentication when the user's cool-down or send limit is reached.",
+            CODES[Reason.SEND_LIMITED].code,
+        ),
+    )
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        *,
+        usual: Mount,
+        sandbox: Mount,
+        paths: Mapping[str, Operation],
+        keep: timedelta,
+        booleans: Booleans,
+        send_limit_code: str,
+    ) -> None:
+        self._envelope = envelope
+        self._sandbox = sandbox
+        self.mounts = (usual, sandbox)
+        self.paths = paths
+        self._keep = keep
+        self._booleans = booleans
+        self._codes = {**CODES, Reason.SEND_LIMITED: _limit_row(send_limit_code)}
+        self._redo = frozenset(reason for reason, it in self._codes.items() if it.status == "U")
+
+    @classmethod
+    def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
+        check_paths("AMS", values)
+        return cls(
+            Envelope(
+                ClientKeys(values["AMS_CLIENTS"], deployment.client_key),
+                cast(Signer, deployment.signer),  # since it says that it signs
+                deployment.freshness,
+                deployment.clock,
+            ),
+            usual=mount_at(values["AMS_PREFIX"], values["AMS_PUBLIC_PREFIX"]),
+            sandbox=mount_at(values["AMS_SANDBOX_PREFIX"], values["AMS_SANDBOX_PUBLIC_PREFIX"]),
+            paths={
+                values["AMS_SEND_PATH"]: Operation.SEND,
+                values["AMS_VERIFY_PATH"]: Operation.VERIFY,
+            },
+            keep=values["AMS_KEEP"],
+            booleans=values["AMS_BOOLEANS"],
+            send_limit_code=values["AMS_SEND_LIMIT_CODE"],
+        )
+
+    def admit(self, inbound: Inbound) -> Admission:
+        admission = self._envelope.open(inbound)
+        in_sandbox = inbound.prefix == self._sandbox.prefix
+        if admission.client.startswith(SANDBOX_CLIENT) is not in_sandbox:
+            served = "only" if in_sandbox else "not"
+            refuse(
+                Reason.ACCESS_DENIED,
+                f"Client-Id: ids that start with {SANDBOX_CLIENT} are {served} served here.",
+            )
+        return admission
+
+    def read(self, operation: Operation, admission: Admission) -> Command:
+        fields = Fields.parse(admission.body)
+        fields.choice("authenticationType", _OTP)
+        reference = fields.text("authenticationRequestId", 64)
+        caller = name_for(self.name, admission.client)
+        first = name_for(self.name, admission.client, "init", reference)
+        if operation is Operation.VERIFY:
+            code = fields.raw_text("authenticationValue", 256)
+            return VerifyOtp(caller, BySend(first), code, admission.request)
+        channel = fields.choice("authenticationChannelType", _CHANNELS)
+        identify = fields.choice("userIdentityType", _IDENTITIES)
+        user = identify(fields.text("userIdentityValue", 128))
+        parameters = name_for(channel, type(user).__name__, user)
+        request = RequestKey(first, self._keep, parameters, self._redo)
+        return SendOtp(caller, user, channel, request, PATIENCE, reference=reference)
+
+    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+        reason, more = None, ""
+        if isinstance(answer, Refused):
+            reason, more = answer.reason, answer.explain()
+        row = SUCCESS if reason is None else self._codes[reason]
+        fields: dict[str, str | bool] = {}
+        if isinstance(call.command, SendOtp):
+            fields["authenticationRequestId"] = call.command.reference
+        elif reason in _COMPARED:
+            fields["isPassed"] = self._written(passed=_COMPARED[reason])
+        return self._envelope.answer(call.inbound, row, more, **fields)
+
+    def _written(self, *, passed: bool) -> str | bool:
+        return passed if self._booleans is Booleans.JSON else str(passed).lower()
+
+
+def _limit_row(code: str) -> CodeRow:
+    statuses = {known.code: known.status for known in CODES.values()}
+    return row(code, CODES[Reason.SEND_LIMITED].message, SEND, statuses.get(code, "F"))

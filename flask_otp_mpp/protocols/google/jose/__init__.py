@@ -1,0 +1,1 @@
+"""JOSE for Google Standard Payments: the sealer, its keys, and new keys."""

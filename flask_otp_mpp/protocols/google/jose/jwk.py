@@ -1,0 +1,125 @@
+"""A JSON Web Key is read once, is RSA and strong enough, and never shows itself in a message.
+
+RFC 7517. Needs no JOSE library, so that faults are told where none is installed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from flask_otp_mpp.protocols.google.sealer import from_base64url
+from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
+
+MAX_BITS: Final = 8192
+MAX_FILE: Final = 1024 * 1024
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_HELD: Final = ("kty", "n", "e", "d", "p", "q", "dp", "dq", "qi")
+
+
+@dataclass(frozen=True, slots=True)
+class Jwk:
+    """Hold one RSA key of a JWK set.
+
+    :param kid: how headers name it.
+    :param use: ``sig``, ``enc``, or None for both.
+    :param alg: the one algorithm that it is for, None for any.
+    :param members: what a JOSE library takes.
+    """
+
+    kid: str
+    use: str | None
+    alg: str | None
+    members: Mapping[str, str] = field(repr=False)
+
+    def serves(self, use: str) -> bool:
+        return self.use in (None, use)
+
+
+def read_sets(raw: object, *, private: bool) -> tuple[Jwk, ...]:
+    """Read keys and key sets: one of, or a list of, JSON texts, paths of such files, mappings.
+
+    :param private: whether they must be private keys, or must not be.
+    :raises KeyFault: if one is no such key, or two have the same ``kid``.
+    """
+    found: dict[str, Jwk] = {}
+    for members in _members(raw):
+        key = _read(members, private=private)
+        if key.kid in found:
+            raise KeyFault(f"holds two keys with kid {key.kid!r}; give each one of its own")
+        found[key.kid] = key
+    if not found:
+        raise KeyFault("holds no key; give JWKs or JWK sets, or the paths of files that hold them")
+    return tuple(found.values())
+
+
+def pick(keys: Iterable[Jwk], use: str) -> tuple[Jwk, ...]:
+    """Return the keys for that use, in the order in which they are configured.
+
+    :raises KeyFault: if there is none.
+    """
+    chosen = tuple(key for key in keys if key.serves(use))
+    if not chosen:
+        raise KeyFault(f"holds no key with 'use': {use!r}; add one")
+    return chosen
+
+
+def _members(raw: object) -> Iterable[Mapping[str, Any]]:
+    if isinstance(raw, str):
+        raw = _parse(raw)
+    if isinstance(raw, list | tuple):
+        for item in raw:
+            yield from _members(item)
+        return
+    if not isinstance(raw, Mapping):
+        raise KeyFault("is no JWK; give JSON, the path of a file that holds it, or a mapping")
+    if "keys" in raw:
+        yield from _members(raw["keys"])
+    else:
+        yield raw
+
+
+def _parse(source: str) -> object:
+    text = source.strip()
+    try:
+        if not text.startswith(("{", "[")):
+            with Path(text).open(encoding="utf-8") as file:
+                text = file.read(MAX_FILE)
+        parsed: object = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        kind = type(error).__name__
+        raise KeyFault(f"names a file that can't be read, or is no JSON ({kind})") from None
+    if isinstance(parsed, str):
+        raise KeyFault("is a JSON text and no JWK")
+    return parsed
+
+
+def _read(members: Mapping[str, Any], *, private: bool) -> Jwk:
+    kid, use, alg = (members.get(name) for name in ("kid", "use", "alg"))
+    if not isinstance(kid, str) or not 0 < len(kid) <= 256:
+        raise KeyFault("holds a key without 'kid'; headers name keys by it")
+    if members.get("kty") != "RSA":
+        raise KeyFault(f"key {kid!r} is not RSA; use RSA of {MIN_BITS} bits or more")
+    if use not in (None, "sig", "enc"):
+        raise KeyFault(f"key {kid!r} is neither for 'sig' nor for 'enc' by its 'use'")
+    if alg is not None and not isinstance(alg, str):
+        raise KeyFault(f"key {kid!r} has an 'alg' that is no text")
+    if private and "d" not in members:
+        raise KeyFault(f"key {kid!r} is public; our keys must be private")
+    if not private and not _PRIVATE.isdisjoint(members):
+        raise KeyFault(
+            f"key {kid!r} is private; hold their public keys only, and take this one out of use"
+        )
+    held = {name: members[name] for name in _HELD if name in members}
+    if "oth" in members or not all(isinstance(value, str) for value in held.values()):
+        raise KeyFault(f"key {kid!r} has members that no RSA key of two primes has")
+    try:
+        bits = int.from_bytes(from_base64url(held["n"].encode())).bit_length()
+    except (KeyError, ValueError):
+        raise KeyFault(f"key {kid!r} has no modulus 'n' in base64url") from None
+    if not MIN_BITS <= bits <= MAX_BITS:
+        raise KeyFault(f"key {kid!r} is RSA of {bits} bits; use {MIN_BITS} to {MAX_BITS} bits")
+    return Jwk(kid, use, alg, held)

@@ -1,0 +1,182 @@
+"""A JWE opens only by a listed algorithm, for a key of ours that its header names, and only whole.
+
+JWE compact around a JWS compact (RFC 7515, 7516), or a bare JWE where mutual TLS authenticates.
+The only module that imports joserfc (extra ``google``).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from joserfc import jwe, jws
+from joserfc.errors import JoseError
+from joserfc.jwe import JWERegistry
+from joserfc.jwk import RSAKey
+from joserfc.jws import JWSRegistry
+
+from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick
+from flask_otp_mpp.protocols.google.sealer import (
+    MAX_PAYLOAD,
+    MAX_SEALED,
+    Opened,
+    from_base64url,
+    undecipherable,
+    unproven,
+)
+from flask_otp_mpp.signing.keys import KeyFault
+
+MAX_HEADER: Final = 512
+"""The longest header, in bytes of base64url."""
+
+# Whoever sends these wants us to fetch or believe a key, or to do what is not in the RFCs' core.
+_REFUSED: Final = frozenset({"crit", "b64", "jku", "jwk", "x5u", "x5c", "p2c", "p2s", "epk"})
+_BROKEN: Final = (JoseError, ValueError, TypeError, AssertionError, zlib.error)
+
+
+class _Key:
+    """Hold a key as joserfc takes it, with the algorithms that it may be used by."""
+
+    def __init__(self, jwk: Jwk, allowed: Sequence[str]) -> None:
+        algorithms = tuple(name for name in allowed if jwk.alg in (None, name))
+        if not algorithms:
+            raise KeyFault(f"key {jwk.kid!r} is for {jwk.alg!r}, which is not listed for it")
+        try:
+            self.rsa = RSAKey.import_key(dict(jwk.members))
+        except (JoseError, ValueError, TypeError, KeyError):
+            raise KeyFault(f"key {jwk.kid!r} is no RSA key whose numbers fit") from None
+        self.kid = jwk.kid
+        self.algorithms = algorithms
+
+
+class _Encryption(JWERegistry):
+    """Take algorithms without a warning: RSA1_5 was let in by the account's own switch."""
+
+    def get_alg(self, name: str) -> Any:
+        return self.algorithms["alg"][name]
+
+
+class Jose:
+    """Seal with the first of our keys and algorithms, open with any.
+
+    joserfc inflates 250 KB at most before it gives up (its ``DeflateZipModel``), and from a body
+    of MAX_SEALED only; what is longer than MAX_PAYLOAD then is refused.
+
+    :param ours: our private keys; the first for ``sig`` signs, all for ``enc`` decrypt.
+    :param theirs: their public keys; any for ``sig`` proves, the first for ``enc`` is sealed to.
+    :param key_algorithms: the ``alg`` of a JWE; in all three lists the first is used to seal.
+    :param content_algorithms: the ``enc`` of a JWE.
+    :param signature_algorithms: the ``alg`` of a JWS.
+    :param signed: whether a JWS is inside; without it the caller must be proven by other means.
+    :raises KeyFault: if a key or a use is missing.
+    """
+
+    media_type: Final = "application/jose; charset=utf-8"
+
+    def __init__(
+        self,
+        ours: Sequence[Jwk],
+        theirs: Sequence[Jwk],
+        *,
+        key_algorithms: Sequence[str],
+        content_algorithms: Sequence[str],
+        signature_algorithms: Sequence[str],
+        signed: bool = True,
+    ) -> None:
+        self._contents = tuple(content_algorithms)
+        self._registry = _Encryption(
+            algorithms=[*key_algorithms, *content_algorithms, "DEF"], strict_check_header=False
+        )
+        self._signatures = JWSRegistry(
+            algorithms=list(signature_algorithms), strict_check_header=False
+        )
+        self._decrypting = _by_kid(pick(ours, "enc"), key_algorithms)
+        self._recipient = _Key(pick(theirs, "enc")[0], key_algorithms)
+        self._proving: Mapping[str, _Key] = {}
+        self._signer: _Key | None = None
+        if signed:
+            self._proving = _by_kid(pick(theirs, "sig"), signature_algorithms)
+            self._signer = _Key(pick(ours, "sig")[0], signature_algorithms)
+
+    def open(self, body: bytes) -> Opened:
+        plaintext = self._decrypt(body)
+        if plaintext is None:
+            undecipherable()
+        if self._signer is None:
+            return Opened(plaintext, signer="")
+        opened = self._prove(plaintext)
+        if opened is None:
+            unproven()
+        return opened
+
+    def seal(self, payload: bytes) -> bytes:
+        if self._signer is not None:
+            header = {"alg": self._signer.algorithms[0], "kid": self._signer.kid}
+            payload = jws.serialize_compact(
+                header, payload, self._signer.rsa, registry=self._signatures
+            ).encode()
+        to = self._recipient
+        header = {"alg": to.algorithms[0], "enc": self._contents[0], "kid": to.kid}
+        return jwe.encrypt_compact(header, payload, to.rsa, registry=self._registry).encode()
+
+    def close(self) -> None:
+        """Hold nothing but memory, let go of nothing."""
+
+    def _decrypt(self, body: bytes) -> bytes | None:
+        """Return what is in a JWE; None, whatever is wrong with it."""
+        if len(body) > MAX_SEALED:
+            return None
+        header = _header(body, segments=5)
+        key = self._decrypting.get(header.get("kid", ""))
+        if (  # the registry asks for the same once more, below
+            key is None
+            or header.get("alg") not in key.algorithms
+            or header.get("enc") not in self._contents
+            or header.get("zip", "DEF") != "DEF"
+        ):
+            return None
+        try:
+            plaintext = jwe.decrypt_compact(body, key.rsa, registry=self._registry).plaintext
+        except _BROKEN:
+            return None
+        return plaintext if plaintext is not None and len(plaintext) <= MAX_PAYLOAD else None
+
+    def _prove(self, token: bytes) -> Opened | None:
+        """Return what is in a JWS, and whose it is; None, whatever is wrong with it."""
+        header = _header(token, segments=3)
+        key = self._proving.get(header.get("kid", ""))
+        if key is None or header.get("alg") not in key.algorithms:
+            return None
+        try:
+            proven = jws.deserialize_compact(token, key.rsa, registry=self._signatures)
+        except _BROKEN:
+            return None
+        return Opened(proven.payload, key.kid)
+
+
+def _by_kid(keys: Iterable[Jwk], allowed: Sequence[str]) -> Mapping[str, _Key]:
+    return {key.kid: _Key(key, allowed) for key in keys}
+
+
+def _header(token: bytes, segments: int) -> Mapping[str, str]:
+    """Read a compact token's header; it is empty if anything is wrong with it.
+
+    Members that mean nothing here are left out, as RFC 7515, section 4, demands of unknown ones.
+    """
+    parts = token.split(b".", segments)
+    if len(parts) != segments or len(parts[0]) > MAX_HEADER:
+        return {}
+    try:
+        text = from_base64url(parts[0]).decode("utf-8")
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        return {}
+    members = dict(pairs)
+    if len(members) != len(pairs) or not _REFUSED.isdisjoint(members):
+        return {}
+    read = {name: members[name] for name in ("alg", "enc", "kid", "zip") if name in members}
+    return read if all(isinstance(value, str) for value in read.values()) else {}

@@ -1,0 +1,1 @@
+"""OpenPGP for Google Standard Payments, by the program ``gpg``."""

@@ -1,0 +1,168 @@
+"""The keys of one account lie in a directory that nobody else reads, and both end together.
+
+An own GNUPGHOME is made at start-up from the configured keys and removed at the end. A directory
+of the deployment's would bring options, keyrings and agents that we don't know of; in ours the
+keys are the configured ones and no others, and two workers never write to the same keyring.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import selectors
+import shutil
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final, cast
+
+from flask_otp_mpp.protocols.google.pgp.process import Finished, Unfinished, run
+from flask_otp_mpp.signing.keys import KeyFault
+
+START_TIMEOUT: Final = 20.0
+"""How long a single program may take at start-up, in seconds."""
+MAX_LISTING: Final = 1024 * 1024
+
+# A socket's path has 107 characters (unix(7)); the longest of the agent's names takes these.
+_LONGEST_HOME: Final = 107 - len("/S.gpg-agent.browser")
+_INSTALL: Final = (
+    "install GnuPG 2.2 or later (Debian, Ubuntu: apt install gnupg), or let the account use 'jose'"
+)
+_OPTIONS: Final = (
+    "--no-options",
+    "--batch",
+    "--no-tty",
+    "--quiet",
+    "--no-permission-warning",
+    "--no-random-seed-file",
+    "--no-auto-key-locate",
+    "--no-auto-key-retrieve",
+    "--no-auto-check-trustdb",
+    "--disable-dirmngr",
+    "--lock-never",
+    "--trust-model",
+    "always",
+    "--pinentry-mode",
+    "loopback",
+)
+
+
+class Home:
+    """Hold a GNUPGHOME with an agent of its own.
+
+    It ends when it is closed or collected, or when the interpreter exits. The agent ends with
+    this process even if that is killed: it is started over a ``cat`` that waits for our end of a
+    pipe, and an agent goes when what it was started over has gone. gpg starts another one, should
+    it be missing.
+
+    :param program: gpg, by name or path.
+    :ivar path: the directory.
+    :raises KeyFault: if GnuPG is not there or does not start.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._gpg = _find(program)
+        gpgconf, agent = _find("gpgconf"), _find("gpg-agent")
+        self.path = tempfile.mkdtemp(prefix="otp-mpp-")  # with mode 0700
+        self._env = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C",
+            "GNUPGHOME": self.path,
+        }
+        # Cleaners of temporary directories (systemd-tmpfiles) pass over what is locked.
+        lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        kill = (gpgconf, "--homedir", self.path, "--kill", "gpg-agent")
+        leashes: list[subprocess.Popen[bytes]] = []
+        self._end = weakref.finalize(self, _end, os.getpid(), self._env, kill, leashes, lock)
+        if len(os.fsencode(self.path)) > _LONGEST_HOME:
+            self.close()
+            raise KeyFault(
+                "would have its GnuPG directory at a path too long for a socket; set TMPDIR to a "
+                "shorter one"
+            )
+        leashes.append(self._start(agent))
+        if not _is_ready(leashes[0]):
+            self.close()
+            raise KeyFault(f"can't be set up: gpg-agent does not start; {_INSTALL}")
+
+    def run(
+        self, arguments: Sequence[str], data: bytes, *, timeout: float, longest: int
+    ) -> Finished:
+        """Run gpg on this home.
+
+        :raises Unfinished: if it does not end in time; it is dead then.
+        """
+        command = (self._gpg, "--homedir", self.path, *_OPTIONS, *arguments)
+        return run(command, data, env=self._env, timeout=timeout, longest=longest)
+
+    def ask(self, arguments: Sequence[str], data: bytes = b"") -> Finished:
+        """Run gpg at start-up.
+
+        :raises KeyFault: if it does not end.
+        """
+        try:
+            return self.run(arguments, data, timeout=START_TIMEOUT, longest=MAX_LISTING)
+        except Unfinished as fault:
+            raise KeyFault(f"can't be set up: gpg {fault}; {_INSTALL}") from None
+
+    def close(self) -> None:
+        """End the agent and remove the directory; a forked child leaves both to its parent."""
+        self._end()
+
+    def _start(self, agent: str) -> subprocess.Popen[bytes]:
+        """Start the agent; what it runs speaks when the sockets are there."""
+        command = [agent, "--homedir", self.path, "--no-options", "--quiet"]
+        command += ["--allow-loopback-pinentry", "--daemon", "--"]
+        return subprocess.Popen(  # noqa: S603 - no shell of ours; nothing comes from a message
+            [*command, "/bin/sh", "-c", "echo ready; exec cat"],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._env,
+        )
+
+
+def _is_ready(leash: subprocess.Popen[bytes]) -> bool:
+    output = cast(IO[bytes], leash.stdout)
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        return bool(selector.select(START_TIMEOUT)) and output.read(1) == b"r"
+
+
+def _end(
+    owner: int,
+    env: Mapping[str, str],
+    kill: Sequence[str],
+    leashes: Sequence[subprocess.Popen[bytes]],
+    lock: int,
+) -> None:
+    if os.getpid() != owner:
+        return
+    nothing = subprocess.DEVNULL
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(  # noqa: S603 - the same
+            kill,
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            env=env,
+            timeout=START_TIMEOUT,
+            check=False,
+        )
+    for leash in leashes:
+        with leash:
+            leash.kill()
+    shutil.rmtree(env["GNUPGHOME"], ignore_errors=True)
+    os.close(lock)
+
+
+def _find(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise KeyFault(f"needs the program {Path(program).name!r}, which is not there; {_INSTALL}")
+    return found

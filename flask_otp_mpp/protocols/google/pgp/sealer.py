@@ -1,0 +1,166 @@
+"""A PGP message opens only whole, strongly encrypted, and signed by an active key that is trusted.
+
+OpenPGP (RFC 4880) by the ``gpg`` binary. Bodies are base64url of the message.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.protocols.google.pgp.home import Home
+from flask_otp_mpp.protocols.google.pgp.keys import PgpKey, active, import_keys
+from flask_otp_mpp.protocols.google.pgp.process import Overlong, Unfinished
+from flask_otp_mpp.protocols.google.pgp.status import is_decrypted, lines, proven_by
+from flask_otp_mpp.protocols.google.sealer import (
+    MAX_PAYLOAD,
+    MAX_SEALED,
+    Opened,
+    SealFault,
+    from_base64url,
+    undecipherable,
+    unproven,
+)
+from flask_otp_mpp.signing.keys import KeyFault
+
+_OPEN: Final = (
+    "--no-batch",  # a batch ends at the first bad signature, be there a good one after it
+    "--max-output",
+    str(2 * MAX_PAYLOAD),
+)
+_SEAL: Final = (
+    "--rfc4880",  # first, for it resets what follows; and no packets newer than the other side's
+    "--cipher-algo",
+    "AES256",
+    "--digest-algo",
+    "SHA384",
+    "--compress-algo",
+    "none",
+    "--no-armor",
+    "--sign",
+    "--encrypt",
+)
+
+
+class Pgp:
+    """Seal by all of our active keys to all of theirs, open what any of theirs has signed.
+
+    Several of either kind are there while keys are exchanged: a message under the old and the new
+    key is good for who knows one of them.
+
+    :param ours: armored private keys without passphrase.
+    :param theirs: armored public keys.
+    :param program: gpg, by name or path.
+    :param timeout: how long gpg may take for one message, in seconds; it is killed then.
+    :raises KeyFault: if GnuPG is not there, or a key can't be used.
+    """
+
+    media_type: Final = "application/octet-stream; charset=utf-8"
+
+    def __init__(
+        self, ours: Sequence[str], theirs: Sequence[str], *, program: str, timeout: float
+    ) -> None:
+        self._timeout = timeout
+        self._home = Home(program)
+        try:
+            self._theirs = import_keys(self._home, theirs, private=False)
+            self._ours = import_keys(self._home, ours, private=True)
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+        self._trusted = frozenset(key.fingerprint for key in self._theirs)
+
+    def open(self, body: bytes) -> Opened:
+        if len(body) > MAX_SEALED:
+            undecipherable()
+        try:
+            message = from_base64url(body)
+        except ValueError:
+            undecipherable()
+        try:
+            said = self._home.run(
+                [*_OPEN, "--decrypt"],
+                message,
+                timeout=self._timeout,
+                longest=MAX_PAYLOAD,
+            )
+        except Overlong:  # what is decompressed ends it here, the option is the second bar
+            undecipherable()
+        except Unfinished as fault:
+            refuse(Reason.UNFORESEEN, f"The body was not opened: gpg {fault}.")
+        if not is_decrypted(said.status):
+            undecipherable()
+        signer = proven_by(said.status, self._trusted)
+        if signer is None:
+            unproven()
+        return Opened(said.output, signer)
+
+    def seal(self, payload: bytes) -> bytes:
+        now = time.time()
+        signers, _ = active(self._ours, now)
+        _, recipients = active(self._theirs, now)
+        return base64.urlsafe_b64encode(self._seal(payload, signers, recipients))
+
+    def close(self) -> None:
+        """End the agent of this account and remove its keys; nothing can be opened after it."""
+        self._home.close()
+
+    def _seal(self, payload: bytes, signers: Sequence[str], recipients: Sequence[str]) -> bytes:
+        if not signers or not recipients:
+            raise SealFault("all of our signing keys, or of their encryption keys, have expired")
+        arguments = [
+            *_SEAL,
+            *(word for signer in signers for word in ("--local-user", signer)),
+            *(word for recipient in recipients for word in ("--recipient", recipient)),
+        ]
+        longest = 4 * MAX_SEALED
+        try:
+            said = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
+        except Unfinished as fault:
+            raise SealFault(f"gpg {fault}") from None
+        words = [line[0] for line in lines(said.status)]
+        done = words.count("SIG_CREATED") == len(signers) and "END_ENCRYPTION" in words
+        if said.code != 0 or not done:
+            raise SealFault(f"gpg ended with {said.code} and did not sign and encrypt")
+        return said.output
+
+    def _check(self) -> None:
+        """Try each of our keys, and see that the other side has active ones.
+
+        :raises KeyFault: if an answer could not be sealed, or nothing could be opened.
+        """
+        now = time.time()
+        _in_use("their_keys", self._theirs, now)
+        _in_use("our_keys", self._ours, now)
+        signers, recipients = active(self._ours, now)
+        for name in signers:
+            for to in recipients:
+                self._try(name, to)
+        mixed = {key.fingerprint for key in self._ours} & {key.fingerprint for key in self._theirs}
+        if mixed:
+            raise KeyFault(f"key {mixed.pop()} is both ours and theirs; give each side its own")
+
+    def _try(self, signer: str, recipient: str) -> None:
+        try:
+            sealed = self._seal(b"{}", [signer], [recipient])
+            said = self._home.run(["--decrypt"], sealed, timeout=self._timeout, longest=2)
+        except (SealFault, Unfinished):
+            said = None
+        if said is None or not is_decrypted(said.status):
+            raise KeyFault(
+                f"key {signer} or {recipient} can't be used; our keys must have no passphrase, "
+                "and both a part that signs and one that decrypts"
+            )
+
+
+def _in_use(setting: str, keys: Sequence[PgpKey], now: float) -> None:
+    signers, recipients = active(keys, now)
+    if not signers or not recipients:
+        raise KeyFault(
+            f"{setting!r} holds no active key that {'encrypts' if signers else 'signs'}; give one "
+            "that is neither expired nor revoked"
+        )

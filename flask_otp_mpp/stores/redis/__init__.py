@@ -1,0 +1,1 @@
+"""The Redis store, whose verbs are Lua scripts."""

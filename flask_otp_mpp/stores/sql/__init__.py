@@ -1,0 +1,1 @@
+"""The SQL store: SQLite, PostgreSQL, MySQL and MariaDB."""

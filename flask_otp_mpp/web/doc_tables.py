@@ -1,0 +1,88 @@
+"""The tables of settings and codes in the documentation are printed from what the code declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.settings import REQUIRED
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.ams import Ams
+from flask_otp_mpp.protocols.base import CodeRow, Operation, WireProtocol
+from flask_otp_mpp.protocols.google import results
+from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
+from flask_otp_mpp.web.settings import SETTINGS
+
+PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)
+FURTHER: Final[Mapping[type[WireProtocol], Sequence[tuple[str, CodeRow]]]] = {
+    GoogleStandardPayments: results.FURTHER
+}
+"""Rows that stand beside those of the reasons, each with its condition."""
+Row = tuple[str, ...]
+
+SETTING_HEAD: Final[Row] = ("key", "value", "default", "meaning")
+CODE_HEAD: Final[Row] = ("code", "status", "send", "verify", "condition")
+REASON_HEAD: Final[Row] = ("protocol", "reason", "code", "status", "message")
+
+
+def setting_rows() -> list[Row]:
+    """List every setting with its kind, default and meaning."""
+    declared = [*SETTINGS, *(item for protocol in PROTOCOLS for item in protocol.settings)]
+    return [(item.key, item.kind, _default(item.default), item.meaning) for item in declared]
+
+
+def code_rows(protocol: type[WireProtocol]) -> list[Row]:
+    """List every code of a protocol with the operations that answer it and its conditions."""
+    listed = [
+        ("the request is granted", protocol.success),
+        *((reason.value, protocol.codes[reason]) for reason in Reason),
+        *FURTHER.get(protocol, ()),
+    ]
+    found: dict[tuple[str, str], list[tuple[str, CodeRow]]] = {}
+    for condition, row in listed:
+        found.setdefault((row.code, row.status), []).append((condition, row))
+    return [
+        (
+            code,
+            status,
+            *(
+                "x" if any(operation in row.operations for _, row in rows) else ""
+                for operation in (Operation.SEND, Operation.VERIFY)
+            ),
+            "; or ".join(condition for condition, _ in rows),
+        )
+        for (code, status), rows in found.items()
+    ]
+
+
+def reason_rows() -> list[Row]:
+    """List what each protocol answers for each reason."""
+    return [
+        (protocol.name, reason.name, row.code, row.status, row.message)
+        for protocol in PROTOCOLS
+        for reason in Reason
+        for row in [protocol.codes[reason]]
+    ]
+
+
+def markdown(head: Row, rows: Sequence[Row]) -> str:
+    """Write a table as Markdown; its first column is code."""
+    coded = [(f"`{first}`", *others) for first, *others in rows]
+    lines = [head, tuple("---" for _ in head), *coded]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def plain(head: Row, rows: Sequence[Row]) -> str:
+    """Write a table in columns for a terminal."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *rows]
+    )
+
+
+def _default(value: Any) -> str:
+    if value is REQUIRED:
+        return "required"
+    return "none" if value is None else str(value)

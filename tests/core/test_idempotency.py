@@ -1,0 +1,260 @@
+"""A request that its caller has named is done once, and answered alike whenever it comes again."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.core.challenge import UNCOMPARED, Channel, RequestKey
+from flask_otp_mpp.core.message import Message
+from flask_otp_mpp.core.policy import Policy, Resend
+from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.users import AccessToken, PhoneNumber, Subject
+from flask_otp_mpp.stores import MemoryStore
+from tests.core.builders import KEEP, House, fresh_request, reason
+
+INIT = RequestKey("init", KEEP, "parameters")
+
+
+def init(
+    house: House,
+    key: RequestKey = INIT,
+    token: str = "alice",
+    channel: Channel = Channel.MOBILE,
+    patience: timedelta = timedelta(),
+) -> Done:
+    return house.service.send(SendOtp("caller", AccessToken(token), channel, key, patience))
+
+
+def verify(
+    house: House, code: str, sent: str = "init", caller: str = "caller", key: RequestKey = INIT
+) -> Done:
+    request = fresh_request() if key is INIT else key
+    return house.service.verify(VerifyOtp(caller, BySend(sent), code, request))
+
+
+def test_a_code_is_verified_by_the_name_of_the_request_that_sent_it() -> None:
+    """L5, L8: for the user it was sent to, whom nobody has to name again; once."""
+    house = House()
+    sent = init(house)
+    assert reason(verify, house, house.wrong()) is Reason.CODE_UNMATCHED
+    assert verify(house, house.inbox.code) == Done(sent.challenge_id, "alice")
+    assert reason(verify, house, house.inbox.code) is Reason.CHALLENGE_USED
+
+
+def test_a_name_that_sent_nothing_names_no_challenge() -> None:
+    """L8: never sent, refused before a user was known, or another caller's."""
+    house = House()
+    assert reason(verify, house, "123456") is Reason.CHALLENGE_UNKNOWN
+    assert reason(init, house, token="nobody") is Reason.TOKEN_INVALID
+    assert reason(verify, house, "123456") is Reason.CHALLENGE_UNKNOWN
+    init(house, RequestKey("second", KEEP, "p"))
+    foreign = reason(verify, house, house.inbox.code, "second", "another caller")
+    assert foreign is Reason.CHALLENGE_UNKNOWN
+    verify(house, house.inbox.code, "second")
+
+
+def test_a_reused_code_is_verified_by_each_name_that_sent_it() -> None:
+    """L12: the second name stands for the same challenge."""
+    house = House(Policy(resend=Resend.REUSE))
+    first = init(house)
+    house.clock.forward(seconds=60)
+    second = init(house, RequestKey("second", KEEP, "p"))
+    assert second.challenge_id == first.challenge_id
+    verify(house, house.inbox.code, "second")
+    assert reason(verify, house, house.inbox.code, "init") is Reason.CHALLENGE_USED
+
+
+def test_a_repeat_is_answered_without_asking_anybody() -> None:
+    """S10: one message, and the first answer, though the token has become invalid meanwhile."""
+    tokens = {"alice": "alice"}
+    house = House(load_user=tokens.get)
+    first = init(house)
+    del tokens["alice"]
+    repeat = init(house)
+    assert (repeat.challenge_id, repeat.subject) == (first.challenge_id, "alice")
+    assert repeat.repeated
+    assert len(house.inbox) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_refusal_by_the_host_is_final_if_the_key_says_so(kept: bool) -> None:
+    """S10: F stays F for the same name, though the host would now agree."""
+    tokens: dict[str, str] = {}
+    house = House(load_user=tokens.get)
+    key = RequestKey("init", KEEP, "p", frozenset() if kept else frozenset({Reason.TOKEN_INVALID}))
+    assert reason(init, house, key) is Reason.TOKEN_INVALID
+    tokens["alice"] = "alice"
+    assert reason(init, house, key) is (Reason.TOKEN_INVALID if kept else None)
+    assert len(house.inbox) == (0 if kept else 1)
+
+
+def test_a_channel_without_a_sender_is_remembered_like_any_refusal() -> None:
+    house = House(senders={})
+    assert reason(init, house) is Reason.CHANNEL_UNAVAILABLE
+    other = RequestKey("init", KEEP, "other parameters")
+    assert reason(init, house, other) is Reason.REQUEST_CONFLICT
+
+
+def test_other_parameters_are_a_conflict_and_do_nothing() -> None:
+    """S10: no second message, no user looked up."""
+    house = House()
+    init(house)
+    other = RequestKey("init", KEEP, "other parameters")
+    assert reason(init, house, other, "nobody") is Reason.REQUEST_CONFLICT
+    assert len(house.inbox) == 1
+
+
+def test_a_named_wrong_guess_is_one_try_however_often_it_comes() -> None:
+    """S10, A1: and a refusal without a comparison stays final where the key says so."""
+    house = House()
+    init(house)
+    guess = RequestKey("guess", KEEP, "parameters")
+    for _ in range(9):
+        assert reason(verify, house, house.wrong(), key=guess) is Reason.CODE_UNMATCHED
+    unknown = RequestKey("unknown", KEEP, "parameters")
+    for _ in range(2):
+        assert reason(verify, house, "123456", "no send", key=unknown) is Reason.CHALLENGE_UNKNOWN
+    forgotten = RequestKey("forgotten", KEEP, "parameters", UNCOMPARED)
+    assert reason(verify, house, "123456", "late", key=forgotten) is Reason.CHALLENGE_UNKNOWN
+    house.clock.forward(minutes=1)
+    init(house, RequestKey("late", KEEP, "p"))
+    assert verify(house, house.inbox.code, "late", key=forgotten).subject == "alice"
+
+
+def test_a_named_success_is_told_again() -> None:
+    """S10, L5: the answer got lost, its repeat is no second use."""
+    house = House()
+    init(house)
+    guess = RequestKey("guess", KEEP, "parameters")
+    first, again = (verify(house, house.inbox.code, key=guess) for _ in range(2))
+    assert (first.repeated, again.repeated) == (False, True)
+    assert again.subject == first.subject == "alice"
+
+
+def test_a_user_who_was_frozen_meanwhile_is_refused_where_the_host_can_tell() -> None:
+    """L8: the loader by subject is asked with what the identity hook returned."""
+    asked: list[str] = []
+
+    def frozen(subject: str) -> Any:
+        asked.append(subject)
+        refuse(Reason.USER_ABNORMAL)
+
+    house = House(identify=lambda user: f"id of {user}", loaders={Subject: frozen})
+    init(house)
+    assert reason(verify, house, house.inbox.code) is Reason.USER_ABNORMAL
+    assert asked == ["id of alice"]
+    gone = House(loaders={Subject: lambda _: None})
+    init(gone)
+    assert reason(verify, gone, gone.inbox.code) is Reason.USER_MISSING
+
+
+def test_without_a_loader_by_subject_nobody_is_asked() -> None:
+    house = House()
+    init(house)
+    assert verify(house, house.inbox.code).subject == "alice"
+
+
+def test_a_user_is_found_by_the_type_of_the_credential() -> None:
+    house = House(loaders={PhoneNumber: {"+49123": "bob"}.get})
+    command = SendOtp("caller", PhoneNumber("+49123"), Channel.MOBILE, INIT, line="FA+9qCX9VSu")
+    assert house.service.send(command).subject == "bob"
+    body = house.inbox.received[-1][1].body
+    assert "FA+9qCX9VSu" in body.splitlines()
+    unknown = SendOtp("caller", PhoneNumber("+49"), Channel.MOBILE, fresh_request())
+    assert reason(house.service.send, unknown) is Reason.USER_MISSING
+
+
+def test_sixteen_identical_requests_at_once_send_one_message_and_get_one_answer() -> None:
+    """S1, S10: the fifteen wait for the one that came first."""
+    started = threading.Event()
+    go_on = threading.Event()
+    delivered: list[Message] = []
+
+    def slow(_user: Any, message: Message) -> None:
+        started.set()
+        assert go_on.wait(30)
+        delivered.append(message)
+
+    house = House(senders={Channel.MOBILE: slow})
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(init, house, patience=timedelta(seconds=30)) for _ in range(16)]
+        assert started.wait(30)
+        go_on.set()
+        answers = [one.result(60) for one in asked]
+    assert len(delivered) == 1
+    assert len({answer.challenge_id for answer in answers}) == 1
+    assert Counter(answer.repeated for answer in answers) == {False: 1, True: 15}
+
+
+def test_a_repeat_waits_no_longer_than_its_patience() -> None:
+    """S10: the first coming broke off in delivery; nothing is sent again."""
+
+    def broken(_user: Any, _message: Message) -> None:
+        raise ConnectionError
+
+    house = House(senders={Channel.MOBILE: broken})
+    with pytest.raises(ConnectionError):
+        init(house)
+    for patience in (timedelta(), timedelta(seconds=0.12)):
+        assert reason(init, house, patience=patience) is Reason.REQUEST_PENDING
+
+
+class Late(MemoryStore):
+    """Be asked for a request just before another process has reserved it."""
+
+    asked = 0
+
+    def recall(self, request: str) -> Any:
+        self.asked += 1
+        return None if self.asked == 2 else super().recall(request)
+
+
+def test_a_repeat_that_meets_its_first_coming_at_the_reservation_waits_for_it() -> None:
+    """S10: it was not there yet when it was looked for."""
+    inner: list[Refused | Done] = []
+
+    def sender(_user: Any, message: Message) -> None:
+        if not inner:
+            inner.append(Done("", ""))
+            try:
+                init(house, patience=timedelta(seconds=0.12))
+            except Refused as refused:
+                inner.append(refused)
+
+    store = Late()
+    house = House(store=store, senders={Channel.MOBILE: sender})
+    init(house)
+    assert isinstance(inner[-1], Refused)
+    assert inner[-1].reason is Reason.REQUEST_PENDING
+    assert store.asked > 3
+
+
+def test_a_name_outlives_a_change_of_pepper() -> None:
+    """K1, S10: the repeat of a request that was sealed under the older one is its repeat."""
+    old, new = b"a pepper that is about to retire.", b"another pepper, which is to follow"
+    before = House(peppers=(old,))
+    first = init(before)
+    after = House(peppers=(new, old), store=before.kept)
+    assert init(after).challenge_id == first.challenge_id
+    other = RequestKey("init", KEEP, "other parameters")
+    assert reason(init, after, other) is Reason.REQUEST_CONFLICT
+
+
+def test_a_store_is_never_given_the_digest_of_parameters_as_it_is() -> None:
+    """P2, P4: a guess at a token or a code can't be checked without the pepper."""
+    house = House()
+    init(house)
+    verify(house, house.inbox.code, key=RequestKey("guess", KEEP, "a digest of the code"))
+    assert reason(init, house, RequestKey("third", KEEP, "p"), "nobody") is Reason.TOKEN_INVALID
+    for name, digest in (("init", "parameters"), ("guess", "a digest of the code"), ("third", "p")):
+        record = house.kept.recall(name)
+        assert record is not None
+        assert record.digest == house.codes.seals(digest)[0] != digest
+        assert len(record.digest) == 64

@@ -1,0 +1,253 @@
+"""The cheap check comes before the dear one, and whatever is refused is answered and reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.message import Composer
+from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.service import ById, Done, OtpService, SendOtp, VerifyOtp
+from flask_otp_mpp.protocols.base import Event, Inbound, exchange, turn_away
+from flask_otp_mpp.signing import rsa256
+from flask_otp_mpp.signing.keys import ClientKeys
+from flask_otp_mpp.signing.rsa256 import SignatureHeader
+from tests.core.builders import House
+from tests.protocols.caller import CLIENT, COMMON, KEYS, inbound, protocol
+from tests.vectors import public_key
+
+ANSWER = {**COMMON, "verifyRequestId": "request", "otpCode": "660000"}
+UNTIL = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Door:
+    """Stand for traffic limits, keys and house at once; note who is asked for what, in order."""
+
+    def __init__(self, refusing: str = "", fault: Exception | None = None) -> None:
+        self.asked: list[str] = []
+        self.commands: list[SendOtp | VerifyOtp] = []
+        self.refusing = refusing
+        self.fault = fault or Refused(Reason.TRAFFIC_EXCEEDED)
+
+    def ask(self, whom: str) -> None:
+        self.asked.append(whom)
+        if whom == self.refusing:
+            raise self.fault
+
+    def by_address(self, address: str) -> None:
+        assert address == "192.0.2.1"
+        self.ask("address")
+
+    def by_client(self, name: str, client: str) -> None:
+        assert (name, client) == ("alipayplus", CLIENT)
+        self.ask("client")
+
+    def send(self, command: SendOtp) -> Done:
+        self.commands.append(command)
+        self.ask("send")
+        return Done("the-id", "alice")
+
+    def verify(self, command: VerifyOtp) -> Done:
+        self.commands.append(command)
+        self.ask("verify")
+        assert isinstance(command.target, ById)
+        return Done(command.target.challenge_id, "alice", repeated=True)
+
+
+class Service(OtpService):
+    """Pass commands on to a door instead of serving them."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def send(self, command: SendOtp) -> Done:
+        return self._door.send(command)
+
+    def verify(self, command: VerifyOtp) -> Done:
+        return self._door.verify(command)
+
+
+def knock(request: Inbound, door: Door) -> tuple[str, Event]:
+    """Return the code of the answer, whose signature must hold, and the event."""
+
+    def key(client: str, version: str | None) -> Any:
+        door.ask("key")
+        return KEYS.find(client, version)
+
+    wallet = protocol(keys=ClientKeys({}, key))
+    outbound, event = exchange(wallet, request, Service(door), door)
+    headers = dict(outbound.headers)
+    signature = SignatureHeader.parse(headers["signature"]).signature
+    data = rsa256.canonical(
+        request.method, request.uri, headers["client-id"], headers["response-time"], outbound.body
+    )
+    assert rsa256.holds(public_key("mpp"), signature, data)
+    return json.loads(outbound.body)["result"]["resultCode"], event
+
+
+def test_a_send_passes_every_check_in_order() -> None:
+    door = Door()
+    code, event = knock(inbound(), door)
+    assert code == "SUCCESS"
+    assert door.asked == ["address", "key", "client", "send"]
+    assert event == Event("alipayplus", event.operation, CLIENT, None, None, "the-id", "alice")
+    assert event.operation == "send"
+    (command,) = door.commands
+    assert isinstance(command, SendOtp)
+    assert command.channel is Channel.MOBILE
+
+
+def test_a_verification_passes_every_check_in_order() -> None:
+    door = Door()
+    code, event = knock(inbound(ANSWER, path="/verifyOTP"), door)
+    assert code == "SUCCESS"
+    assert door.asked == ["address", "key", "client", "verify"]
+    assert (event.operation, event.challenge_id, event.repeated) == ("verify", "request", True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "asked", "reason"),
+    [
+        (inbound(path="/other", method="GET"), ["address"], Reason.PATH_UNKNOWN),
+        (inbound(method="GET"), ["address"], Reason.METHOD_UNSUPPORTED),
+        (
+            inbound(headers={"content-type": "text/plain"}),
+            ["address"],
+            Reason.MEDIA_TYPE_UNSUPPORTED,
+        ),
+        (inbound(headers={"client-id": None}), ["address"], Reason.CLIENT_UNKNOWN),
+        (inbound(b"{", client="NOBODY"), ["address", "key"], Reason.CLIENT_UNKNOWN),
+        (inbound(b"{", key="mpp"), ["address", "key"], Reason.SIGNATURE_INVALID),
+        (inbound(b"{", time="2020-01-01T00:00:00Z"), ["address", "key"], Reason.REQUEST_STALE),
+        (inbound(b"{"), ["address", "key"], Reason.FIELD_INVALID),
+        (inbound({}), ["address", "key"], Reason.FIELD_INVALID),
+        (inbound({**COMMON, "pspId": "x"}), ["address", "key"], Reason.CLIENT_UNKNOWN),
+    ],
+)
+def test_a_request_goes_no_further_than_its_first_fault(
+    request_: Inbound, asked: list[str], reason: Reason
+) -> None:
+    """G1, R4: nobody pays from a client's limit, and no hook is called, before the fields hold."""
+    door = Door()
+    code, event = knock(request_, door)
+    assert door.asked == asked
+    assert event.reason is reason
+    assert code == protocol().codes[reason].code
+    assert (event.challenge_id, event.subject, event.repeated) == ("", "", False)
+
+
+def test_traffic_by_address_is_limited_before_anything_is_looked_at() -> None:
+    """R4: an unknown path, a bad signature, a bad body: nothing of it was judged."""
+    door = Door("address")
+    code, event = knock(inbound(b"{", path="/other", key="mpp"), door)
+    assert code == "REQUEST_TRAFFIC_EXCEED_LIMIT"
+    assert door.asked == ["address"]
+    assert (event.operation, event.client) == (None, "")
+
+
+def test_traffic_of_a_client_is_limited_before_the_house_works() -> None:
+    """R4: only what the client has signed and filled in rightly is counted for it."""
+    door = Door("client")
+    code, event = knock(inbound(), door)
+    assert code == "REQUEST_TRAFFIC_EXCEED_LIMIT"
+    assert door.asked == ["address", "key", "client"]
+    assert (event.operation, event.client) == ("send", CLIENT)
+
+
+def test_an_event_names_a_client_only_when_its_signature_held() -> None:
+    """P1, G1: what was merely claimed is reported of nobody."""
+    assert knock(inbound(key="mpp"), Door())[1].client == ""
+    assert knock(inbound({}), Door())[1].client == CLIENT
+
+
+def test_a_refusal_of_the_house_is_answered_and_reported_with_its_end() -> None:
+    """A5: a lock is told in message and event."""
+    door = Door("verify", Refused(Reason.USER_LOCKED, until=UNTIL))
+    code, event = knock(inbound(ANSWER, path="/verifyOTP"), door)
+    assert code == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
+    assert (event.reason, event.until, event.client) == (Reason.USER_LOCKED, UNTIL, CLIENT)
+
+
+def test_what_is_unforeseen_is_left_to_whoever_reports_it() -> None:
+    """A crash is no refusal: it is not answered here, so that it is not swallowed here."""
+    with pytest.raises(ZeroDivisionError):
+        knock(inbound(), Door("send", ZeroDivisionError()))
+
+
+def test_who_is_turned_away_gets_a_signed_answer_too() -> None:
+    """G9: a request that never came to the checks is answered like any other."""
+    request = inbound()
+    outbound, event = turn_away(protocol(), request, Refused(Reason.BODY_TOO_LARGE))
+    assert json.loads(outbound.body)["result"]["resultCode"] == "PARAM_ILLEGAL"
+    assert "signature" in dict(outbound.headers)
+    assert event == Event("alipayplus", reason=Reason.BODY_TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    ("signed", "called"), [("/sendOTP", "/verifyOTP"), ("/verifyOTP", "/sendOTP")]
+)
+def test_a_request_that_was_signed_for_one_api_is_refused_by_the_other(
+    signed: str, called: str
+) -> None:
+    """G13: the signature covers the path, so it can't be carried over."""
+    genuine = inbound(ANSWER, path=signed)
+    carried = replace(genuine, path=called, uri=genuine.uri.replace(signed, called))
+    door = Door()
+    code, _ = knock(carried, door)
+    assert code == "INVALID_SIGNATURE"
+    assert door.commands == []
+
+
+def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
+    """S3: the code goes to whom the host names, whatever else the body says."""
+    house = House(load_user={"token": "alice"}.get)
+    door = Door()
+    payload = {**COMMON, "phone": "+49 170 0000000", "email": "mallory@example.com"}
+    outbound, _ = exchange(protocol(), inbound(payload), house.service, door)
+    challenge_id = json.loads(outbound.body)["verifyRequestId"]
+    ((user, message),) = house.inbox.received
+    assert user == "alice"
+    assert message == Composer("Wallet").compose(message.code, Channel.MOBILE, message.life)
+    codes = [house.wrong(), message.code]
+    expected = ["OTP_VERIFY_UNMATCHED", "SUCCESS"]
+    found = []
+    for code in codes:
+        answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": code}
+        request = inbound(answer, path="/verifyOTP")
+        outbound, _ = exchange(protocol(), request, house.service, door)
+        found.append(json.loads(outbound.body)["result"]["resultCode"])
+    assert found == expected
+
+
+def test_another_acquirer_can_not_answer_a_challenge() -> None:
+    """L8: client, acquirer and wallet are those that asked, or the id is unknown."""
+    house = House(load_user={"token": "alice"}.get)
+    outbound, _ = exchange(protocol(), inbound(), house.service, Door())
+    challenge_id = json.loads(outbound.body)["verifyRequestId"]
+    changes: list[Callable[[dict[str, str]], dict[str, str]]] = [
+        lambda body: {**body, "acquirerId": "other"},
+        lambda body: {**body, "pspId": "psp2"},
+    ]
+    wallet = protocol(psp_ids=frozenset({"psp", "psp2"}))
+    answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": house.inbox.code}
+    for change in changes:
+        request = inbound(change(answer), path="/verifyOTP")
+        _, event = exchange(wallet, request, house.service, Door())
+        assert event.reason is Reason.CHALLENGE_UNKNOWN
+    _, event = exchange(wallet, inbound(answer, path="/verifyOTP"), house.service, Door())
+    assert event.reason is None
+
+
+def test_a_host_may_refuse_from_its_hooks() -> None:
+    house = House(load_user=lambda _: refuse(Reason.USER_ABNORMAL, "frozen"))
+    outbound, event = exchange(protocol(), inbound(), house.service, Door())
+    result = json.loads(outbound.body)["result"]
+    assert result["resultCode"] == "USER_STATUS_ABNORMAL"
+    assert result["resultMessage"] == "The user's account is barred. frozen"
+    assert event.reason is Reason.USER_ABNORMAL

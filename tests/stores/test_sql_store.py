@@ -1,0 +1,211 @@
+"""The SQL store keeps every promise on a SQLite file, across restarts, and fails by its name."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from flask_otp_mpp.core.challenge import Challenge, Channel, Outcome
+from flask_otp_mpp.core.message import Message
+from flask_otp_mpp.core.ports import Store, StoreError
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores.sql.sqlite import Watchful
+from flask_otp_mpp.stores.sql.transaction import AGAIN_TIMES, Step
+from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.builders import (
+    POLICY,
+    RIGHT,
+    WRONG,
+    answer,
+    claim,
+    draft,
+    opened,
+)
+from tests.core.builders import House
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SQLAlchemyStore]:
+    store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
+    yield store
+    store.engine.dispose()
+
+
+VERBS: list[Callable[[Store], Any]] = [
+    lambda store: store.reserve(draft("canary-subject"), POLICY),
+    lambda store: store.spend(claim("canary-id", RIGHT, subject="canary-subject"), POLICY),
+    lambda store: store.pardon("canary-subject"),
+    lambda store: store.purge(POLICY),
+]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_missing_table_is_a_store_error_without_parameters(
+    store: SQLAlchemyStore, verb: Callable[[Store], Any]
+) -> None:
+    """P1: neither the error nor what caused it shows what was to be stored."""
+    with pytest.raises(StoreError, match=r"^the OTP database failed: OperationalError$") as caught:
+        verb(store)
+    assert "canary" not in repr(caught.value.__cause__)
+    assert "canary" not in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("verb", [*VERBS, lambda store: store.create_tables()])
+def test_a_file_that_is_no_database_is_a_store_error(
+    tmp_path: Path, verb: Callable[[Any], Any]
+) -> None:
+    (tmp_path / "otp.db").write_bytes(b"no database at all" * 100)
+    store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
+    with pytest.raises(StoreError, match="the OTP database failed: DatabaseError"):
+        verb(store)
+    store.engine.dispose()
+
+
+def test_a_failed_verb_leaves_nothing_behind(store: SQLAlchemyStore) -> None:
+    """A send whose request can't be remembered is not counted either."""
+    store.create_tables()
+    with store.engine.begin() as db:
+        db.execute(sa.text("ALTER TABLE otp_mpp_requests RENAME TO elsewhere"))
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            store.reserve(draft(), POLICY)
+    with store.engine.begin() as db:
+        db.execute(sa.text("ALTER TABLE elsewhere RENAME TO otp_mpp_requests"))
+        for table in ("otp_mpp_challenges", "otp_mpp_standings", "otp_mpp_requests"):
+            assert db.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0
+    opened(store)
+
+
+def test_tables_may_be_created_twice(store: SQLAlchemyStore) -> None:
+    store.create_tables()
+    challenge = opened(store)
+    store.create_tables()
+    assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
+
+
+def test_a_counted_try_survives_a_power_cut(store: SQLAlchemyStore) -> None:
+    """T4: SQLite is told to write every commit through to the disk, on every connection."""
+    for _ in range(2):
+        connection = store.engine.raw_connection()
+        cursor = connection.cursor()
+        assert cursor.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.detach()  # so that the next one is new
+        connection.close()
+
+
+def test_a_database_that_stays_locked_is_a_store_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: SQLAlchemyStore
+) -> None:
+    """Waiting has an end, for the caller waits no longer than five seconds."""
+    quick = {"connect_args": {"timeout": 0.05, "factory": Watchful}}
+    monkeypatch.setattr("flask_otp_mpp.stores.sql.engine._sqlite", lambda _: quick)
+    store.create_tables()
+    other = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
+    with store.engine.begin(), pytest.raises(StoreError, match="OperationalError"):
+        opened(other)
+    opened(other)
+    other.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("collisions", "begun"), [(0, 1), (1, 2), (AGAIN_TIMES, AGAIN_TIMES + 1), (99, AGAIN_TIMES + 1)]
+)
+def test_a_collision_of_two_nodes_is_tried_again_and_then_told(
+    store: SQLAlchemyStore, collisions: int, begun: int
+) -> None:
+    """Two nodes may insert the same user at once; one of them then finds the other's row."""
+    left, calls = collisions, 0
+
+    def work(_: Step) -> str:
+        nonlocal left, calls
+        calls += 1
+        if left:
+            left -= 1
+            raise sqlite3.IntegrityError("canary")
+        return "done"
+
+    if collisions < 99:
+        assert store._transactions.run(work) == "done"
+    else:
+        with pytest.raises(StoreError, match=r"^the OTP database failed: IntegrityError$"):
+            store._transactions.run(work)
+    assert calls == begun
+
+
+def test_nothing_is_held_while_a_provider_works(store: SQLAlchemyStore) -> None:
+    """S4: during the delivery no connection is out, and somebody else can write at once."""
+    store.create_tables()
+    out: list[int] = []
+    sa.event.listen(store.engine, "checkout", lambda *_: out.append(1))
+    sa.event.listen(store.engine, "checkin", lambda *_: out.pop())
+    seen: list[object] = []
+
+    def write() -> None:
+        other = SQLAlchemyStore(str(store.engine.url), FrozenClock())
+        seen.append(opened(other, "bob").subject)
+        other.engine.dispose()
+
+    def slow(user: object, message: Message) -> None:
+        seen.append(len(out))
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(2)  # less than the database would wait for a lock
+
+    House(store=store, senders={Channel.MOBILE: slow}).send()
+    assert seen == [0, "bob"]
+
+
+@pytest.fixture
+def levels(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """See how synchronous each commit is: 1 may be taken back by a power cut, 2 not."""
+    seen: list[int] = []
+    execute = Watchful.execute
+
+    def watched(driver: Watchful, *said: Any) -> sqlite3.Cursor:
+        if said[0] == "COMMIT":
+            seen.append(execute(driver, "PRAGMA synchronous").fetchone()[0])
+        return execute(driver, *said)
+
+    monkeypatch.setattr(Watchful, "execute", watched)
+    return seen
+
+
+def test_only_the_end_of_a_delivery_may_be_taken_back_by_a_power_cut(
+    store: SQLAlchemyStore, levels: list[int]
+) -> None:
+    """S10, A7: whatever counts waits for the disk, whatever the connection did before."""
+    store.create_tables()
+    asked = draft()
+    levels.clear()
+    reserved = store.reserve(asked, POLICY)
+    assert isinstance(reserved, Challenge)
+    store.settle(asked, Outcome(reserved.id))
+    assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
+    store.pardon("alice")
+    assert levels == [2, 1, 2, 2]
+
+
+def test_a_light_transaction_that_fails_makes_none_light_that_follows(
+    store: SQLAlchemyStore, levels: list[int]
+) -> None:
+    """A7: on the same connection."""
+    store.create_tables()
+    levels.clear()
+
+    def fail(step: Step) -> None:
+        step.ask((store._say.known, {"at_key": "", **store._now()}))
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(StoreError):
+        store._transactions.run(fail, lightly=True)
+    assert store.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    opened(store)
+    assert levels == [2, 1]
