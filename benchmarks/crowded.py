@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from benchmarks.places import place
 from benchmarks.progress import note
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.stores.sql.tables import challenges, requests, standings
+from flask_otp_mpp.stores.sql.tables import challenges, requests, user_limits
 
 BATCH: Final = 250_000
 _SERIES: Final = {
@@ -33,7 +33,7 @@ _ID: Final = {
     "replace(CAST(gen_random_uuid() AS text), '-', '')",
 }
 _BLOB: Final = {"sqlite": "zeroblob(32)", "postgresql": "decode(repeat('00', 32), 'hex')"}
-_TABLES: Final = (challenges, requests, standings)
+_TABLES: Final = (challenges, requests, user_limits)
 
 
 def _values(kind: str) -> dict[sa.Table, dict[str, str]]:
@@ -48,7 +48,7 @@ def _values(kind: str) -> dict[sa.Table, dict[str, str]]:
         requests: {
             "key": _ID[kind], "challenge_id": _ID[kind], "detail": "''", "keep_until": made,
         },
-        standings: {
+        user_limits: {
             "subject": subject, "failures": "0", "locks": "0", "sends": "'[]'",
             "keep_until": f"{made} + 86400000000",
         },

@@ -42,10 +42,10 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import Call, over_wsgi
-from flask_otp_mpp.protocols.google.accounts import open_envelopes
-from flask_otp_mpp.protocols.google.jose.generate import mint_sets
-from flask_otp_mpp.protocols.google.pgp.home import Home
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.accounts import open_sealers
+from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
+from flask_otp_mpp.protocols.google.pgp.home import GpgHome
+from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.testing import Inbox
 
@@ -63,7 +63,7 @@ COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class MountedAccount:
     """Be a wallet's app in this process, with Google before it.
 
     :param envelope: Google's side of the account.
@@ -71,7 +71,7 @@ class Desk:
 
     app: Flask
     inbox: Inbox
-    envelope: Envelope
+    sealer: Sealer
     caller: GoogleCaller
     took: dict[str, list[float]] = field(default_factory=dict)
 
@@ -110,18 +110,18 @@ class Desk:
             body = _called(self.app, environ)
             took.append(time.perf_counter() - begin)
             bodies.append(body)
-        return [json.loads(self.envelope.open(body).payload) if body else {} for body in bodies]
+        return [json.loads(self.sealer.open(body).payload) if body else {} for body in bodies]
 
 
 @contextmanager
-def desk(envelope: str, folder: Path) -> Iterator[Desk]:
+def account(sealer: str, folder: Path) -> Iterator[MountedAccount]:
     """Open a wallet with one account, on a SQLite store in a folder."""
     with ExitStack() as stack:
         url = stack.enter_context(place("sqlite", folder))
         store = SQLAlchemyStore(url)
         store.create_tables()
         stack.callback(store.engine.dispose)
-        ours, theirs = _accounts(envelope)
+        ours, theirs = _accounts(sealer)
         app, inbox = Flask("benchmarks.google"), Inbox()
         otp = OtpMpp(GoogleStandardPayments, store=store)
         otp.user_loader(PhoneNumber)(lambda number: number)
@@ -136,9 +136,9 @@ def desk(envelope: str, folder: Path) -> Iterator[Desk]:
             OTP_MPP_GOOGLE_ACCOUNTS={"google": ours},
         )
         otp.init_app(app)
-        google = open_envelopes(read_accounts({"google": theirs}))["google"]
+        google = open_sealers(read_accounts({"google": theirs}))["google"]
         stack.callback(google.close)
-        yield Desk(app, inbox, google, GoogleCaller(over_wsgi(app), google))
+        yield MountedAccount(app, inbox, google, GoogleCaller(over_wsgi(app), google))
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -152,9 +152,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> Report:
     """Measure what was asked for."""
     rows: list[tuple[object, ...]] = []
-    for envelope in asked.envelope or _there():
-        rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)[envelope]
-        rows += _measured(envelope, rounds)
+    for sealer in asked.sealer or _there():
+        rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)[sealer]
+        rows += _measured(sealer, rounds)
     note()
     title = "Milliseconds from request to answer, in one thread"
     return Report("google", [Table(title, COLUMNS, rows)])
@@ -166,25 +166,25 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
-def _measured(envelope: str, rounds: int) -> Iterator[tuple[object, ...]]:
+def _measured(sealer: str, rounds: int) -> Iterator[tuple[object, ...]]:
     unit = rsa.generate_private_key(65537, 2048)
     signer, units = Caller(unit, unit.public_key()), []
     with (
         tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home,
-        desk(envelope, Path(home)) as wallet,
+        account(sealer, Path(home)) as wallet,
     ):
         wallet.block(_numbers(rounds, BLOCK))  # warms up
         wallet.took.clear()
         for first in range(0, rounds, BLOCK):
             wallet.block(_numbers(first, min(BLOCK, rounds - first)))
             units.append(signer.signature_us(10) / 1e3)
-            note(f"{envelope}: {first} of {rounds} rounds")
+            note(f"{sealer}: {first} of {rounds} rounds")
     signature = statistics.median(units)
     for method, took in wallet.took.items():
         half, most = (percentile(took, part) * 1e3 for part in (0.5, 0.99))
-        goal = GOALS.get((envelope, method))
+        goal = GOALS.get((sealer, method))
         told = ("-", "-") if goal is None else (f"{goal:g} ms", "yes" if most < goal else "no")
-        yield envelope, method, len(took), half, most, half / signature, most / signature, *told
+        yield sealer, method, len(took), half, most, half / signature, most / signature, *told
 
 
 def _there() -> list[str]:
@@ -194,19 +194,19 @@ def _there() -> list[str]:
     return ["jose"]
 
 
-def _accounts(envelope: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _accounts(sealer: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make keys, and return the account as the wallet has it and as Google has it."""
-    pair = mint_sets if envelope == "jose" else _pgp_pair
+    pair = generate_jwk_sets if sealer == "jose" else _pgp_pair
     (ours, our_public), (theirs, their_public) = pair("wallet"), pair("google")
     return (
-        {"envelope": envelope, "our_keys": ours, "their_keys": their_public},
-        {"envelope": envelope, "our_keys": theirs, "their_keys": our_public},
+        {"envelope": sealer, "our_keys": ours, "their_keys": their_public},
+        {"envelope": sealer, "our_keys": theirs, "their_keys": our_public},
     )
 
 
 def _pgp_pair(name: str) -> tuple[str, str]:
     """Make a key that signs, with a subkey that decrypts; return it private and public."""
-    ring, address = Home("gpg"), f"{name}@bench.invalid"
+    ring, address = GpgHome("gpg"), f"{name}@bench.invalid"
     try:
         bare = ("--passphrase", "")
         ring.ask([*bare, "--quick-generate-key", address, "rsa2048", "sign", "never"])

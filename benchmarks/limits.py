@@ -28,7 +28,7 @@ from benchmarks.places import place, there
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp.web.settings import OnLimiterFailure
-from flask_otp_mpp.web.traffic import TrafficGate, own_limiter
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, own_limiter
 
 NAMES: Final = ("memory", "redis")
 LIMIT: Final = "1000000 per minute"
@@ -57,13 +57,13 @@ def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:
             relay = stack.enter_context(Relay("127.0.0.1", port))
             url = url.replace(f":{port}", f":{relay.port}")
         limit = (parse(LIMIT),)
-        gate = TrafficGate(
+        traffic = FlaskTrafficLimiter(
             own_limiter({}, url, "fixed-window"), limit, limit, OnLimiterFailure.CLOSED
         )
 
         def door() -> None:
-            gate.by_address("192.0.2.1")
-            gate.by_client("alipayplus", "CLIENT")
+            traffic.check_address("192.0.2.1")
+            traffic.check_client("alipayplus", "CLIENT")
 
         empty = _timed(_viewed(None), rounds, None)
         decorated = _timed(_viewed(url), rounds, relay)

@@ -29,11 +29,11 @@ from benchmarks.crowded import fill, opened
 from benchmarks.places import there
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
-from benchmarks.stores import POLICY, RIGHT, claim, draft, p99, reserved
+from benchmarks.stores import POLICY, RIGHT, attempt, draft, p99, reserved
 from flask_otp_mpp import SQLAlchemyStore, Store
 from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.stores.sql.tables import challenges, standings
+from flask_otp_mpp.stores.sql.tables import challenges, user_limits
 
 KINDS: Final = ("sqlite", "postgresql")
 BEFORE: Final = 300
@@ -95,7 +95,7 @@ def _measured(kind: str, each: int) -> tuple[object, ...]:
                 purger.terminate()
         note()
         with store.engine.connect() as db:
-            for table in (challenges, standings):
+            for table in (challenges, user_limits):
                 left = sa.select(sa.func.count()).where(table.c.subject.like("user-%"))
                 assert db.scalar(left) == 0, f"{table.name} still holds dead rows"
         rows = each * 3
@@ -145,7 +145,7 @@ def live(store: Store, seen: Traffic, over: Callable[[], bool]) -> None:
             challenge = reserved(store, asked)
             store.settle(asked, Outcome(asked.id))
             begin = time.perf_counter()
-            outcome = store.spend(claim(challenge, RIGHT), POLICY)
+            outcome = store.spend(attempt(challenge, RIGHT), POLICY)
             seen.verifies.append((time.perf_counter() - begin) * 1e3)
             assert outcome.reason is None, outcome.reason
         except StoreError:

@@ -21,7 +21,7 @@ from benchmarks.choices import several
 from benchmarks.crowded import fill, opened
 from benchmarks.places import there
 from benchmarks.report import Report, Table
-from benchmarks.stores import POLICY, RIGHT, claim, draft, p99, reserved
+from benchmarks.stores import POLICY, RIGHT, attempt, draft, p99, reserved
 from flask_otp_mpp import Store
 from flask_otp_mpp.core.challenge import Outcome
 
@@ -81,7 +81,7 @@ def _one(store: Store) -> tuple[float, float]:
     challenge = reserved(store, asked)
     store.settle(asked, Outcome(asked.id))
     middle = time.perf_counter()
-    outcome = store.spend(claim(challenge, RIGHT), POLICY)
+    outcome = store.spend(attempt(challenge, RIGHT), POLICY)
     end = time.perf_counter()
     assert outcome.reason is None, outcome.reason
     return (middle - start) * 1e6, (end - middle) * 1e6

@@ -26,7 +26,7 @@ from benchmarks.places import place, there
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp import Policy, SQLAlchemyStore, Store
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey, Outcome
 from flask_otp_mpp.stores import from_url
 
 POLICY: Final = Policy()
@@ -37,16 +37,16 @@ COLUMNS: Final = ("store", "verb", "p50 us", "p99 us", "round trips")
 
 def draft(subject: str) -> Draft:
     """Ask for a code for a user."""
-    key = RequestKey(uuid.uuid4().hex, timedelta(minutes=10))
+    key = IdempotencyKey(uuid.uuid4().hex, timedelta(minutes=10))
     # An id of the package's own kind: the time first, by which rows lie beside their neighbours.
     made = f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex}"
     return Draft(made, subject, "caller", Channel.MOBILE, RIGHT, key)
 
 
-def claim(challenge: Challenge, digest: bytes) -> Claim:
+def attempt(challenge: Challenge, digest: bytes) -> Attempt:
     """Answer a challenge."""
-    key = RequestKey(uuid.uuid4().hex, timedelta(minutes=10))
-    return Claim(challenge.id, challenge.subject, challenge.caller, (digest,), key)
+    key = IdempotencyKey(uuid.uuid4().hex, timedelta(minutes=10))
+    return Attempt(challenge.id, challenge.subject, challenge.caller, (digest,), key)
 
 
 def reserved(store: Store, asked: Draft) -> Challenge:
@@ -105,8 +105,8 @@ def _verbs(name: str, rounds: int) -> list[tuple[object, ...]]:
         settle = [partial(store.settle, one, Outcome(one.id)) for one in drafts]
         rows.append(_timed(name, "settle", relay, settle))
         for verb, digest in (("spend, wrong", WRONG), ("spend, right", RIGHT)):
-            claims = [claim(challenge, digest) for challenge in made]
-            spend = [partial(store.spend, one, POLICY) for one in claims]
+            attempts = [attempt(challenge, digest) for challenge in made]
+            spend = [partial(store.spend, one, POLICY) for one in attempts]
             rows.append(_timed(name, verb, relay, spend))
         return rows
 

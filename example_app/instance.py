@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from example_app.records import Record, User, engine, people
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.protocols.google.jose.generate import mint_sets
+from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
 from flask_otp_mpp.signing.keys import one_line, private_pem
 
 CLIENT_ID = "SANDBOX_5YC47N2ZQHJ004124"
@@ -81,7 +81,7 @@ def fill(folder: Path) -> list[str]:
             _write(folder / f"{owner}.pub", one_line(key.public_key()).encode())
     for owner in ("wallet", "google"):
         if f"{owner}.jwks" in missing:
-            private_set, public_set = mint_sets(owner)
+            private_set, public_set = generate_jwk_sets(owner)
             _write(folder / f"{owner}.jwks", private_set.encode())
             _write(folder / f"{owner}.pub.jwks", public_set.encode())
     _fill_wallet_database(folder / "wallet.db")

@@ -113,7 +113,7 @@ def _play(address: str, home: Path) -> Iterator[Step]:
 def _google(home: Path, wallet: Transport) -> GoogleCaller:
     keys = {"our_keys": str(home / "google.jwks"), "their_keys": str(home / "wallet.pub.jwks")}
     (account,) = read_accounts({"google": {"envelope": "jose", **keys}})
-    return GoogleCaller(wallet, account.envelope(), impostor=impersonate(account))
+    return GoogleCaller(wallet, account.sealer(), impostor=impersonate(account))
 
 
 def _signing(home: Path, client: str, key: str) -> Signing:

@@ -17,7 +17,7 @@ from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount
 from flask_otp_mpp.protocols.google.jose.generate import jwk
 from flask_otp_mpp.protocols.google.jose.jwk import Jwk
-from flask_otp_mpp.protocols.google.sealer import Envelope, Opened
+from flask_otp_mpp.protocols.google.sealer import Opened, Sealer
 
 Tamper: TypeAlias = Literal[
     "signature",
@@ -108,14 +108,14 @@ class GoogleCaller:
     def __init__(
         self,
         transport: Transport,
-        envelope: Envelope,
+        sealer: Sealer,
         *,
-        impostor: Envelope | None = None,
+        impostor: Sealer | None = None,
         prefix: str = PREFIX,
         clock: Clock = utc_now,
     ) -> None:
         self._transport = transport
-        self._envelope = envelope
+        self._sealer = sealer
         self._impostor = impostor
         self._prefix = prefix
         self._clock = clock
@@ -197,16 +197,16 @@ class GoogleCaller:
             header = self._header(request_id, tamper)
             asked = json.dumps({"requestHeader": header, **payload}).encode()
         asked = _BEFORE_SEALING.get(tamper, _untouched)(asked)
-        envelope = self._envelope
+        sealer = self._sealer
         if tamper == "signature":
             if self._impostor is None:
                 raise ValueError("a wrong signature needs an impostor's keys")
-            envelope = self._impostor
-        sealed = asked if tamper == "unsealed" else envelope.seal(asked)
+            sealer = self._impostor
+        sealed = asked if tamper == "unsealed" else sealer.seal(asked)
         if tamper == "encryption":
             sealed = _flip(sealed)
         verb = "GET" if tamper == "method" else "POST"
-        headers = {"content-type": envelope.media_type}
+        headers = {"content-type": sealer.media_type}
         return Call(verb, f"{self._prefix}/{method}", headers, sealed), asked
 
     def deliver(self, call: Call, asked: bytes = b"{}") -> Answer:
@@ -216,7 +216,7 @@ class GoogleCaller:
 
     def _open(self, body: bytes) -> Opened | None:
         try:
-            return self._envelope.open(body) if body else None
+            return self._sealer.open(body) if body else None
         except Refused:
             return None
 
@@ -231,7 +231,7 @@ class GoogleCaller:
         }
 
 
-def impersonate(account: Account) -> Envelope | None:
+def impersonate(account: Account) -> Sealer | None:
     """Seal as Google's side of an account does, by a fresh key under the name of its own.
 
     Only JOSE names keys freely; for the others there is none.
@@ -239,7 +239,7 @@ def impersonate(account: Account) -> Envelope | None:
     if not isinstance(account, JoseAccount):
         return None
     keys = tuple(_forged(key) if key.serves("sig") else key for key in account.our_keys)
-    return replace(account, our_keys=keys).envelope()
+    return replace(account, our_keys=keys).sealer()
 
 
 def _forged(key: Jwk) -> Jwk:

@@ -32,7 +32,7 @@ UNCOMPARED: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class RequestKey:
+class IdempotencyKey:
     """Identify one request of a caller, so that its repeat is answered and not done again.
 
     :param value: the same for a repeat and for no other request, at most 64 characters.
@@ -44,18 +44,18 @@ class RequestKey:
     """
 
     value: str
-    keep: timedelta
+    ttl: timedelta
     digest: str = ""
-    redo: frozenset[Reason] = UNCOMPARED
+    not_cached: frozenset[Reason] = UNCOMPARED
 
     @property
-    def named(self) -> bool:
+    def chosen_by_caller(self) -> bool:
         """Whether the caller chose the request's name; it may then be asked for by it."""
         return self.digest != ""
 
-    def keeps(self, reason: Reason | None) -> bool:
+    def caches(self, reason: Reason | None) -> bool:
         """Tell whether a repeat gets this answer again; while a send is at work it always does."""
-        return reason is Reason.REQUEST_PENDING or reason not in self.redo
+        return reason is Reason.REQUEST_PENDING or reason not in self.not_cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Draft:
     caller: str
     channel: Channel
     digest: bytes = field(repr=False)
-    request: RequestKey
+    request: IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Attempt:
     """Answer a challenge with a code.
 
     :param digests: what the code may have been stored as, one for each pepper; none at all for a
@@ -88,7 +88,7 @@ class Claim:
     subject: str
     caller: str
     digests: tuple[bytes, ...] = field(repr=False)
-    request: RequestKey
+    request: IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Challenge:
     used_at: datetime | None = None
     closed_at: datetime | None = None
 
-    def death(self, now: datetime) -> Reason | None:
+    def refusal(self, now: datetime) -> Reason | None:
         """Name what the challenge has died of; None while it may still be answered."""
         if self.used_at is not None:
             return Reason.CHALLENGE_USED
@@ -119,14 +119,14 @@ class Challenge:
             return Reason.TRIES_SPENT
         return None
 
-    def belongs_to(self, claim: Claim) -> bool:
+    def belongs_to(self, attempt: Attempt) -> bool:
         """Tell whether the claim comes from the user and the caller that the code was made for."""
-        return self.subject == claim.subject and self.caller == claim.caller
+        return self.subject == attempt.subject and self.caller == attempt.caller
 
-    def tried(self, claim: Claim, now: datetime) -> Challenge:
+    def tried(self, attempt: Attempt, now: datetime) -> Challenge:
         """Count one try and compare it, in constant time; a match uses the challenge up."""
         matched = False
-        for digest in claim.digests:
+        for digest in attempt.digests:
             matched |= hmac.compare_digest(self.digest, digest)
         return replace(self, attempts=self.attempts + 1, used_at=now if matched else None)
 
@@ -153,10 +153,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredAnswer:
     """Hold what is remembered of a request.
 
-    :param digest: the digest of its parameters, as in :class:`RequestKey`.
+    :param digest: the digest of its parameters, as in :class:`IdempotencyKey`.
     :param subject: the user it was about; empty if it was refused before that was known.
     """
 
@@ -164,7 +164,7 @@ class Record:
     digest: str = ""
     subject: str = ""
 
-    def answer(self, request: RequestKey) -> Outcome:
+    def answer(self, request: IdempotencyKey) -> Outcome:
         """Return what a later request of the same name is answered."""
         if request.digest != self.digest:
             return Outcome("", Reason.REQUEST_CONFLICT)

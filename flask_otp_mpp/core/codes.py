@@ -14,7 +14,7 @@ from flask_otp_mpp.core.policy import Resend
 MIN_PEPPER_BYTES = 32
 
 
-def mint_id() -> str:
+def new_challenge_id() -> str:
     """Make the id of a challenge: 44 hexadecimal digits, of which 128 bits are random.
 
     It begins with the time in milliseconds, so that a database adds and purges rows in one place
@@ -75,7 +75,7 @@ class Codes:
             return ()
         return tuple(_digest(pepper, challenge_id, caller, code) for pepper in self._peppers)
 
-    def seals(self, digest: str) -> tuple[str, ...]:
+    def request_macs(self, digest: str) -> tuple[str, ...]:
         """Return what the digest of a request's parameters is stored as, one text a pepper.
 
         Among the parameters are tokens, phone numbers and codes, some of them easily guessed: a

@@ -11,7 +11,7 @@ from flask_otp_mpp.core.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class UserLimits:
     """Hold what is counted for one user over all challenges, channels and protocols.
 
     :param failures: wrong codes in a row since the last success or lock.
@@ -32,18 +32,18 @@ class Standing:
             return self.locked_until
         return None
 
-    def blamed(self, now: datetime) -> bool:
+    def has_failures(self, now: datetime) -> bool:
         """Tell whether failures are still held against the user."""
         forgotten = self.forget_at is not None and now >= self.forget_at
         return not forgotten and (self.failures > 0 or self.locks > 0)
 
-    def pardoned(self) -> Standing:
+    def unlocked(self) -> UserLimits:
         """Forget failures and locks, not sends: the user proved themself, or an operator did."""
-        return Standing(sends=self.sends)
+        return UserLimits(sends=self.sends)
 
-    def failed(self, policy: Policy, now: datetime) -> Standing:
+    def with_failure(self, policy: Policy, now: datetime) -> UserLimits:
         """Count one wrong code; the last one that the budget allows starts a lock."""
-        was = self if self.blamed(now) else self.pardoned()
+        was = self if self.has_failures(now) else self.unlocked()
         failures, locks, locked_until = was.failures + 1, was.locks, was.locked_until
         if failures >= policy.failure_limit:
             failures, locks = 0, locks + 1
@@ -51,9 +51,9 @@ class Standing:
             length = min(policy.first_lock * 2 ** min(locks - 1, 20), policy.longest_lock)
             locked_until = now + length
         rest = max(now, locked_until or now) + policy.forget_after
-        return Standing(failures, locks, locked_until, rest, self.sends)
+        return UserLimits(failures, locks, locked_until, rest, self.sends)
 
-    def sent(self, channel: Channel, policy: Policy, now: datetime) -> Standing:
+    def with_send(self, channel: Channel, policy: Policy, now: datetime) -> UserLimits:
         """Count one send, and drop the sends that no limit looks back to any more."""
         horizon = now - policy.send_memory
         recent = tuple(entry for entry in self.sends if entry[1] > horizon)

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
 from flask_otp_mpp.core.policy import Policy
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -32,18 +39,18 @@ class Store(Protocol):
     that it has seen is answered from memory: nothing is counted, compared or sent twice. One that
     it has seen with another digest is refused as a conflict, whichever user it is about.
 
-    What a request's key ``keeps`` is remembered in the step that decides it; what it does not keep
+    What a request's key ``caches`` is remembered in the step that decides it; what it does not keep
     leaves no trace of the request.
     """
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         """Return what is remembered of a named request; None if it is new.
 
         :param request: the value of its key.
         """
         ...
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         """Remember how a named request was refused before a user was known.
 
         :returns: the answer that counts: this one, unless the request has got another before.
@@ -67,11 +74,11 @@ class Store(Protocol):
         """
         ...
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         """Count an attempt, compare it, consume the challenge and charge the user, in one step."""
         ...
 
-    def pardon(self, subject: str) -> bool:
+    def unlock(self, subject: str) -> bool:
         """Lift a user's lock and forget their failures.
 
         :returns: whether there was anything to forget.

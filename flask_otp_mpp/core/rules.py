@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, Outcome
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Reason
 
@@ -22,16 +22,16 @@ class Reservation:
 
     challenge: Challenge
     closed: tuple[Challenge, ...]
-    standing: Standing
+    limits: UserLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class CountedAttempt:
     """Report an attempt that was counted, and what it has made of challenge and user."""
 
     outcome: Outcome
     challenge: Challenge
-    standing: Standing
+    limits: UserLimits
 
 
 def reserve(
@@ -39,7 +39,7 @@ def reserve(
     policy: Policy,
     now: datetime,
     *,
-    standing: Standing,
+    limits: UserLimits,
     open_challenges: Iterable[Challenge],
 ) -> Reservation | Outcome:
     """Decide on a send: check and count the quota, and make, reuse or supersede challenges.
@@ -47,13 +47,13 @@ def reserve(
     :param open_challenges: those of the same user, caller and channel that may still live.
     :returns: what changes, or the refusal, by which nothing changes.
     """
-    end = standing.lock_at(now) or standing.send_not_before(draft.channel, policy, now)
+    end = limits.lock_at(now) or limits.send_not_before(draft.channel, policy, now)
     if end is not None:
         return Outcome(draft.id, Reason.SEND_LIMITED, until=end)
-    standing = standing.sent(draft.channel, policy, now)
-    alive = [old for old in open_challenges if old.death(now) is None]
-    if alive and policy.resend is Resend.REUSE:
-        return Reservation(alive[-1], (), standing)
+    limits = limits.with_send(draft.channel, policy, now)
+    usable = [old for old in open_challenges if old.refusal(now) is None]
+    if usable and policy.resend is Resend.REUSE:
+        return Reservation(usable[-1], (), limits)
     fresh = Challenge(
         id=draft.id,
         subject=draft.subject,
@@ -64,17 +64,17 @@ def reserve(
         expires_at=now + policy.life,
         tries=policy.tries,
     )
-    return Reservation(fresh, tuple(old.closed(now) for old in alive), standing)
+    return Reservation(fresh, tuple(old.closed(now) for old in usable), limits)
 
 
 def spend(
-    claim: Claim,
+    attempt: Attempt,
     policy: Policy,
     now: datetime,
     *,
-    standing: Standing,
+    limits: UserLimits,
     challenge: Challenge | None,
-) -> Spending | Outcome:
+) -> CountedAttempt | Outcome:
     """Decide on an attempt: count it, compare it, use the challenge up, charge the user.
 
     The try that empties the tries or the budget is told that it was wrong; the next one is told
@@ -83,24 +83,24 @@ def spend(
     :returns: what changes; or a refusal without a comparison, by which nothing changes: the
         challenge is unknown, foreign or dead, or the user is locked.
     """
-    if challenge is None or not challenge.belongs_to(claim):
-        return Outcome(claim.id, Reason.CHALLENGE_UNKNOWN)
-    if (death := challenge.death(now)) is not None:
-        return Outcome(claim.id, death)
-    if (end := standing.lock_at(now)) is not None:
-        return Outcome(claim.id, Reason.USER_LOCKED, until=end)
-    tried = challenge.tried(claim, now)
+    if challenge is None or not challenge.belongs_to(attempt):
+        return Outcome(attempt.id, Reason.CHALLENGE_UNKNOWN)
+    if (refusal := challenge.refusal(now)) is not None:
+        return Outcome(attempt.id, refusal)
+    if (end := limits.lock_at(now)) is not None:
+        return Outcome(attempt.id, Reason.USER_LOCKED, until=end)
+    tried = challenge.tried(attempt, now)
     if tried.used_at is not None:
-        return Spending(Outcome(claim.id), tried, standing.pardoned())
-    charged = standing.failed(policy, now)
-    wrong = Outcome(claim.id, Reason.CODE_UNMATCHED, until=charged.lock_at(now))
-    return Spending(wrong, tried, charged)
+        return CountedAttempt(Outcome(attempt.id), tried, limits.unlocked())
+    charged = limits.with_failure(policy, now)
+    wrong = Outcome(attempt.id, Reason.CODE_UNMATCHED, until=charged.lock_at(now))
+    return CountedAttempt(wrong, tried, charged)
 
 
-def keep_until(standing: Standing, policy: Policy, now: datetime) -> datetime:
+def keep_until(limits: UserLimits, policy: Policy, now: datetime) -> datetime:
     """Return how long a standing must be kept: as long as a limit, a lock or a code that is known.
 
     A store may take a user without a standing for one to whom nothing was ever sent.
     """
     known = now + policy.life + policy.retention
-    return max(now + policy.send_memory, known, standing.forget_at or now)
+    return max(now + policy.send_memory, known, limits.forget_at or now)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from flask_otp_mpp.core.challenge import Channel, Claim, Draft, Outcome, RequestKey
-from flask_otp_mpp.core.codes import Codes, mint_id
+from flask_otp_mpp.core.challenge import Attempt, Channel, Draft, IdempotencyKey, Outcome
+from flask_otp_mpp.core.codes import Codes, new_challenge_id
 from flask_otp_mpp.core.message import Composer, Message
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, Store
@@ -40,11 +40,11 @@ class SendOtp:
     caller: str
     credential: Credential = field(repr=False)
     channel: Channel
-    request: RequestKey
-    patience: timedelta = timedelta()
+    request: IdempotencyKey
+    wait: timedelta = timedelta()
     line: str = field(default="", repr=False)
     reference: str = ""
-    anew: bool = False
+    retry_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class VerifyOtp:
     caller: str
     target: ById | BySend
     code: str = field(repr=False)
-    request: RequestKey
+    request: IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ class OtpService:
 
         :raises Refused: by the user lookup, the quota, the sender, or a repeat of a refused send.
         """
-        request, patience = self._sealed(command.request), command.patience
-        if (known := self._recall(command.request, patience)) is not None:
+        request, wait = self._sealed(command.request), command.wait
+        if (known := self._recall(command.request, wait)) is not None:
             return known
         try:
             sender = self._senders.get(command.channel)
@@ -134,14 +134,14 @@ class OtpService:
             user, subject = self._users.load(command.credential)
         except Refused as refusal:
             return self._refuse(request, refusal)
-        challenge_id = mint_id()
+        challenge_id = new_challenge_id()
         code = self._codes.mint(challenge_id)
         digest = self._codes.digest(challenge_id, command.caller, code)
         draft = Draft(challenge_id, subject, command.caller, command.channel, digest, request)
         reserved = self._store.reserve(draft, self._policy)
         if isinstance(reserved, Outcome):
-            if reserved.reason is Reason.REQUEST_PENDING and patience:
-                return self._recall(command.request, patience) or _answer(reserved, subject)
+            if reserved.reason is Reason.REQUEST_PENDING and wait:
+                return self._recall(command.request, wait) or _answer(reserved, subject)
             return _answer(reserved, subject)
         life = self._policy.life
         if reserved.id != draft.id:
@@ -153,7 +153,7 @@ class OtpService:
         except Refused as refusal:
             outcome = Outcome(reserved.id, refusal.reason, refusal.detail, refusal.until)
         except Exception:
-            if command.anew:
+            if command.retry_unknown:
                 self._store.settle(draft, Outcome(reserved.id, Reason.UNFORESEEN))
             raise
         self._store.settle(draft, outcome)
@@ -178,8 +178,8 @@ class OtpService:
         except Refused as refusal:
             return self._refuse(request, refusal)
         digests = self._codes.candidates(challenge_id, command.caller, command.code)
-        claim = Claim(challenge_id, subject, command.caller, digests, request)
-        outcome = self._store.spend(claim, self._policy)
+        attempt = Attempt(challenge_id, subject, command.caller, digests, request)
+        outcome = self._store.spend(attempt, self._policy)
         if (
             outcome.reason is Reason.CODE_UNMATCHED
             and outcome.until is not None
@@ -188,23 +188,25 @@ class OtpService:
             self._on_lock(subject, outcome.until)
         return _answer(outcome, subject)
 
-    def _sealed(self, request: RequestKey) -> RequestKey:
+    def _sealed(self, request: IdempotencyKey) -> IdempotencyKey:
         """Return the key of a request as a store may keep it."""
-        if not request.named:
+        if not request.chosen_by_caller:
             return request
-        return replace(request, digest=self._codes.seals(request.digest)[0])
+        return replace(request, digest=self._codes.request_macs(request.digest)[0])
 
-    def _recall(self, request: RequestKey, patience: timedelta = timedelta()) -> Done | None:
+    def _recall(self, request: IdempotencyKey, wait: timedelta = timedelta()) -> Done | None:
         """Answer a repeat of a named request as its first coming was; None if it is new.
 
         While that one is at work, wait for it.
         """
-        if not request.named:
+        if not request.chosen_by_caller:
             return None
-        seals = self._codes.seals(request.digest)
-        end = time.monotonic() + patience.total_seconds()
-        while (record := self._store.recall(request.value)) is not None:
-            seal = record.digest if record.digest in seals else seals[0]  # an older pepper's
+        request_macs = self._codes.request_macs(request.digest)
+        end = time.monotonic() + wait.total_seconds()
+        while (record := self._store.get_answer(request.value)) is not None:
+            seal = (
+                record.digest if record.digest in request_macs else request_macs[0]
+            )  # an older pepper's
             outcome = record.answer(replace(request, digest=seal))
             if outcome.reason is not Reason.REQUEST_PENDING or time.monotonic() >= end:
                 return _answer(outcome, record.subject)
@@ -212,21 +214,21 @@ class OtpService:
         return None
 
     def _sent_by(self, request: str) -> tuple[str, str]:
-        record = self._store.recall(request)
+        record = self._store.get_answer(request)
         if record is None or not record.subject:
             refuse(Reason.CHALLENGE_UNKNOWN)
         self._users.confirm(record.subject)
         return record.outcome.challenge_id, record.subject
 
-    def _refuse(self, request: RequestKey, refusal: Refused) -> Done:
+    def _refuse(self, request: IdempotencyKey, refusal: Refused) -> Done:
         """Refuse what never came to the store's decision; remember that of a named request.
 
         If the same request was meanwhile answered otherwise, that answer counts.
         """
-        if not request.named or not request.keeps(refusal.reason):
+        if not request.chosen_by_caller or not request.caches(refusal.reason):
             raise refusal
         outcome = Outcome("", refusal.reason, refusal.detail, refusal.until)
-        return _answer(self._store.remember(request, outcome), "")
+        return _answer(self._store.put_answer(request, outcome), "")
 
 
 def _answer(outcome: Outcome, subject: str) -> Done:

@@ -1,17 +1,19 @@
 """Every protocol goes through the same door in the same order: the cheap check before the dear one.
 
-``exchange`` is that order. A protocol has three faces: admit a caller, read a command, answer it.
+``handle`` is that order. A protocol has three faces: admit a caller, read a command, answer it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
-from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done, OtpService, SendOtp, VerifyOtp
@@ -80,7 +82,7 @@ Command: TypeAlias = SendOtp | VerifyOtp | Echo
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class AuthenticatedRequest:
     """Hold who was let in: a client whose signature holds, with a fresh request.
 
     :param request: the same for a byte-identical repeat.
@@ -88,17 +90,17 @@ class Admission:
     """
 
     client: str
-    request: RequestKey
+    request: IdempotencyKey
     body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RequestContext:
     """Hold a request as far as it came through the door; what it did not come to is None."""
 
     inbound: Inbound
     operation: Operation | None = None
-    admission: Admission | None = None
+    authenticated: AuthenticatedRequest | None = None
     command: Command | None = None
 
 
@@ -136,12 +138,12 @@ class Event:
     repeated: bool = False
 
 
-class Gate(Protocol):
+class TrafficLimiter(Protocol):
     """Limit the traffic; both verbs raise :class:`Refused` when it is too much."""
 
-    def by_address(self, address: str) -> None: ...
+    def check_address(self, address: str) -> None: ...
 
-    def by_client(self, protocol: str, client: str) -> None: ...
+    def check_client(self, protocol: str, client: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,39 +202,39 @@ class WireProtocol(Protocol):
         """
         ...
 
-    def admit(self, inbound: Inbound) -> Admission:
+    def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         """Check verb, media type, client, key, signature and freshness, in this order."""
         ...
 
-    def read(self, operation: Operation, admission: Admission) -> Command:
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
         """Read the proven bytes into a command."""
         ...
 
-    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
         """Write an answer, and sign it over the bytes that leave."""
         ...
 
 
-def exchange(
-    protocol: WireProtocol, inbound: Inbound, service: OtpService, gate: Gate
+def handle(
+    protocol: WireProtocol, inbound: Inbound, service: OtpService, traffic: TrafficLimiter
 ) -> tuple[Outbound, Event]:
     """Serve one request: traffic, path, caller, body, traffic again, work, seal.
 
     Whatever is refused on the way is answered. What is unforeseen is left to the caller, who
-    knows how to report it and then answers by :func:`turn_away`.
+    knows how to report it and then answers by :func:`reject`.
     """
     operation = None
-    admission = None
+    authenticated = None
     command = None
     answer: Done | Refused
     try:
-        gate.by_address(inbound.address)
+        traffic.check_address(inbound.address)
         operation = protocol.paths.get(inbound.path)
         if operation is None:
             raise Refused(Reason.PATH_UNKNOWN)
-        admission = protocol.admit(inbound)
-        command = protocol.read(operation, admission)
-        gate.by_client(protocol.name, admission.client)
+        authenticated = protocol.authenticate(inbound)
+        command = protocol.read(operation, authenticated)
+        traffic.check_client(protocol.name, authenticated.client)
         match command:
             case SendOtp():
                 answer = service.send(command)
@@ -242,18 +244,18 @@ def exchange(
                 answer = Done("", "")
     except Refused as refusal:
         answer = refusal
-    call = Call(inbound, operation, admission, command)
+    call = RequestContext(inbound, operation, authenticated, command)
     return protocol.answer(call, answer), _event(protocol.name, call, answer)
 
 
-def turn_away(protocol: WireProtocol, inbound: Inbound, refusal: Refused) -> tuple[Outbound, Event]:
-    """Answer a request that never came as far as :func:`exchange`, or broke in it."""
-    call = Call(inbound)
+def reject(protocol: WireProtocol, inbound: Inbound, refusal: Refused) -> tuple[Outbound, Event]:
+    """Answer a request that never came as far as :func:`handle`, or broke in it."""
+    call = RequestContext(inbound)
     return protocol.answer(call, refusal), _event(protocol.name, call, refusal)
 
 
-def _event(name: str, call: Call, answer: Done | Refused) -> Event:
-    client = "" if call.admission is None else call.admission.client
+def _event(name: str, call: RequestContext, answer: Done | Refused) -> Event:
+    client = "" if call.authenticated is None else call.authenticated.client
     if isinstance(answer, Refused):
         return Event(name, call.operation, client, answer.reason, answer.until)
     return Event(
@@ -264,3 +266,8 @@ def _event(name: str, call: Call, answer: Done | Refused) -> Event:
         subject=answer.subject,
         repeated=answer.repeated,
     )
+
+
+def digest_of(*parts: str) -> str:
+    """Return 64 characters that stand for these texts in this order, however they run together."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -6,15 +6,15 @@ from typing import Final
 
 from flask_otp_mpp.core.ports import Clock, Store, utc_now
 from flask_otp_mpp.stores.memory import MemoryStore
-from flask_otp_mpp.stores.options import DEFAULT, Terms
+from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql.store import SQLAlchemyStore
 
-__all__ = ["MemoryStore", "SQLAlchemyStore", "Terms", "from_url"]
+__all__ = ["MemoryStore", "SQLAlchemyStore", "StoreOptions", "from_url"]
 
 _REDIS: Final = ("redis://", "rediss://", "valkey://", "valkeys://")
 
 
-def from_url(url: str, clock: Clock = utc_now, terms: Terms = DEFAULT) -> Store:
+def from_url(url: str, clock: Clock = utc_now, options: StoreOptions = DEFAULT) -> Store:
     """Make the store that a URL names.
 
     :param url: ``memory://``; ``redis://``, ``rediss://`` or ``valkey://``; or a SQLAlchemy URL of
@@ -26,11 +26,11 @@ def from_url(url: str, clock: Clock = utc_now, terms: Terms = DEFAULT) -> Store:
     if url == "memory://":
         return MemoryStore(clock)
     if url.startswith(_REDIS):
-        return _redis_store(url, clock, terms)
-    return SQLAlchemyStore(url, clock, terms)
+        return _redis_store(url, clock, options)
+    return SQLAlchemyStore(url, clock, options)
 
 
-def _redis_store(url: str, clock: Clock, terms: Terms) -> Store:
+def _redis_store(url: str, clock: Clock, options: StoreOptions) -> Store:
     try:
         import redis  # noqa: F401, PLC0415 - only those who use it need to have it
     except ModuleNotFoundError:
@@ -39,4 +39,4 @@ def _redis_store(url: str, clock: Clock, terms: Terms) -> Store:
         ) from None
     from flask_otp_mpp.stores.redis.store import RedisStore  # noqa: PLC0415
 
-    return RedisStore(url, clock, terms=terms)
+    return RedisStore(url, clock, options=options)

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.challenge import (
+    Attempt,
     Challenge,
     Channel,
-    Claim,
     Draft,
+    IdempotencyKey,
     Outcome,
-    Record,
-    RequestKey,
+    StoredAnswer,
 )
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason
@@ -34,15 +34,15 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._challenges: dict[str, Challenge] = {}
         self._latest: dict[tuple[str, str, Channel], str] = {}
-        self._standings: dict[str, tuple[Standing, datetime]] = {}
-        self._records: dict[str, tuple[Record, datetime]] = {}
+        self._user_limits: dict[str, tuple[UserLimits, datetime]] = {}
+        self._records: dict[str, tuple[StoredAnswer, datetime]] = {}
         self._swept_at = clock()
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         with self._lock:
             return self._records.get(request, (None, None))[0]
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         with self._lock:
             if (known := self._known(request)) is not None:
                 return known
@@ -62,7 +62,7 @@ class MemoryStore:
                 draft,
                 policy,
                 now,
-                standing=self._standing(draft.subject),
+                limits=self._limits(draft.subject),
                 open_challenges=() if latest is None else (latest,),
             )
             if isinstance(decided, Outcome):
@@ -71,7 +71,7 @@ class MemoryStore:
             for challenge in (*decided.closed, decided.challenge):
                 self._challenges[challenge.id] = challenge
             self._latest[place] = decided.challenge.id
-            self._keep_standing(draft.subject, decided.standing, policy, now)
+            self._keep_limits(draft.subject, decided.limits, policy, now)
             pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
             self._keep_answer(draft.request, pending, draft.subject, now)
             return decided.challenge
@@ -84,57 +84,55 @@ class MemoryStore:
             if outcome.reason is not None and stored is not None:
                 self._challenges[draft.id] = stored.closed(now)
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         with self._lock:
             now = self._clock()
-            if (known := self._known(claim.request)) is not None:
+            if (known := self._known(attempt.request)) is not None:
                 return known
             decided = rules.spend(
-                claim,
+                attempt,
                 policy,
                 now,
-                standing=self._standing(claim.subject),
-                challenge=self._challenges.get(claim.id),
+                limits=self._limits(attempt.subject),
+                challenge=self._challenges.get(attempt.id),
             )
             if isinstance(decided, Outcome):
-                self._keep_answer(claim.request, decided, claim.subject, now)
+                self._keep_answer(attempt.request, decided, attempt.subject, now)
                 return decided
-            self._challenges[claim.id] = decided.challenge
-            self._keep_standing(claim.subject, decided.standing, policy, now)
-            self._keep_answer(claim.request, decided.outcome, claim.subject, now)
+            self._challenges[attempt.id] = decided.challenge
+            self._keep_limits(attempt.subject, decided.limits, policy, now)
+            self._keep_answer(attempt.request, decided.outcome, attempt.subject, now)
             return decided.outcome
 
-    def pardon(self, subject: str) -> bool:
+    def unlock(self, subject: str) -> bool:
         with self._lock:
-            standing = self._standing(subject)
-            if not standing.blamed(self._clock()):
+            limits = self._limits(subject)
+            if not limits.has_failures(self._clock()):
                 return False
-            _, keep_until = self._standings[subject]
-            self._standings[subject] = (standing.pardoned(), keep_until)
+            _, keep_until = self._user_limits[subject]
+            self._user_limits[subject] = (limits.unlocked(), keep_until)
             return True
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         with self._lock:
             return self._sweep(policy, self._clock())
 
-    def _standing(self, subject: str) -> Standing:
-        return self._standings.get(subject, (Standing(), None))[0]
+    def _limits(self, subject: str) -> UserLimits:
+        return self._user_limits.get(subject, (UserLimits(), None))[0]
 
-    def _keep_standing(
-        self, subject: str, standing: Standing, policy: Policy, now: datetime
-    ) -> None:
-        self._standings[subject] = (standing, rules.keep_until(standing, policy, now))
+    def _keep_limits(self, subject: str, limits: UserLimits, policy: Policy, now: datetime) -> None:
+        self._user_limits[subject] = (limits, rules.keep_until(limits, policy, now))
 
-    def _known(self, request: RequestKey) -> Outcome | None:
+    def _known(self, request: IdempotencyKey) -> Outcome | None:
         record, _ = self._records.get(request.value, (None, None))
         return None if record is None else record.answer(request)
 
     def _keep_answer(
-        self, request: RequestKey, outcome: Outcome, subject: str, now: datetime
+        self, request: IdempotencyKey, outcome: Outcome, subject: str, now: datetime
     ) -> None:
-        if request.keeps(outcome.reason):
-            record = Record(outcome, request.digest, subject)
-            self._records[request.value] = (record, now + request.keep)
+        if request.caches(outcome.reason):
+            record = StoredAnswer(outcome, request.digest, subject)
+            self._records[request.value] = (record, now + request.ttl)
         else:
             self._records.pop(request.value, None)
 
@@ -146,9 +144,9 @@ class MemoryStore:
             place = (challenge.subject, challenge.caller, challenge.channel)
             if self._latest.get(place) == challenge.id:
                 del self._latest[place]
-        idle = [subject for subject, (_, until) in self._standings.items() if until <= now]
+        idle = [subject for subject, (_, until) in self._user_limits.items() if until <= now]
         for subject in idle:
-            del self._standings[subject]
+            del self._user_limits[subject]
         old = [key for key, (_, until) in self._records.items() if until <= now]
         for key in old:
             del self._records[key]

@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class StoreOptions:
     """Bound what a store takes of its server, and what it puts up with.
 
     Whatever is waited for must end before the caller does, after about five seconds.
@@ -40,6 +40,6 @@ class Terms:
         return self.pool_size + self.pool_overflow
 
 
-DEFAULT: Final = Terms()
+DEFAULT: Final = StoreOptions()
 POOL_SECONDS: Final = 1
 """How long a free connection to a server is waited for."""

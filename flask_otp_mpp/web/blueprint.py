@@ -24,13 +24,13 @@ from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.protocols.base import (
     Event,
-    Gate,
     Inbound,
     Mount,
     Outbound,
+    TrafficLimiter,
     WireProtocol,
-    exchange,
-    turn_away,
+    handle,
+    reject,
 )
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.response import SealedResponse
@@ -62,7 +62,7 @@ class _Rest(PathConverter):
     part_isolating = False
 
 
-class ProtocolDoors:
+class ProtocolBlueprint:
     """Stand between one app and one mount of a protocol."""
 
     def __init__(
@@ -70,13 +70,13 @@ class ProtocolDoors:
         protocol: WireProtocol,
         mount: Mount,
         service: OtpService,
-        gate: Gate,
+        traffic: TrafficLimiter,
         body_limit: int,
     ) -> None:
         self._protocol = protocol
         self._mount = mount
         self._service = service
-        self._gate = gate
+        self._traffic = traffic
         self._body_limit = body_limit
         number = protocol.mounts.index(mount)
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
@@ -104,7 +104,7 @@ class ProtocolDoors:
         app.after_request_funcs.setdefault(None, []).insert(0, self._last_door)
 
     def _view(self, **_: str) -> Response:
-        outbound, event = exchange(self._protocol, self._inbound(), self._service, self._gate)
+        outbound, event = handle(self._protocol, self._inbound(), self._service, self._traffic)
         return _seal(outbound, event)
 
     def _first_door(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
@@ -148,7 +148,7 @@ class ProtocolDoors:
         if (sealed := request.environ.get(_SEALED)) is not None:
             return SealedResponse(sealed)
         try:
-            outbound, event = turn_away(self._protocol, self._inbound(), refusal)
+            outbound, event = reject(self._protocol, self._inbound(), refusal)
         except Exception as error:  # noqa: BLE001 - the signer is down: nothing true can be said
             _log_crash(error)
             request.environ[_SEALED] = _OUTAGE

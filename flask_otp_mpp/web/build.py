@@ -23,13 +23,13 @@ from flask_otp_mpp.core.ports import Clock, Store
 from flask_otp_mpp.core.service import OtpService, Sender
 from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, read_settings
 from flask_otp_mpp.core.users import AccessToken, Credential, User, UserLoader, Users
-from flask_otp_mpp.protocols.base import Deployment, Gate, WireProtocol
+from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
 from flask_otp_mpp.signing.keys import LocalSigner, Signer, is_exposed
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.web.events import announce_lock
-from flask_otp_mpp.web.open_store import check_store, named_store
+from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.settings import POLICY_KEYS, SETTINGS, policy_values
-from flask_otp_mpp.web.traffic import TrafficGate, own_limiter
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, own_limiter
 
 logger = logging.getLogger("flask_otp_mpp")
 Faults = list[tuple[str, str]]
@@ -46,7 +46,7 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """Hold what the host passed to ``OtpMpp`` ready made."""
 
     protocols: Sequence[type[WireProtocol]]
@@ -67,36 +67,39 @@ class State:
     service: OtpService
     store: Store
     policy: Policy
-    gate: Gate
+    traffic: TrafficLimiter
     body_limit: int
     public_keys: Mapping[str, RSAPublicKey]
 
 
-def assemble(app: Flask, parts: Parts, hooks: Hooks) -> State:
+def build(app: Flask, components: Components, hooks: Hooks) -> State:
     """Build the state of an app.
 
     :raises ConfigurationError: naming every fault that was found.
     """
     faults: Faults = []
-    declared = [*SETTINGS, *(item for protocol in parts.protocols for item in protocol.settings)]
+    declared = [
+        *SETTINGS,
+        *(item for protocol in components.protocols for item in protocol.settings),
+    ]
     values = read_settings(declared, app.config, faults)
     keys: Mapping[str, RSAPrivateKey] = values.get("PRIVATE_KEYS") or {}
-    signer, store, limiter = parts.signer, parts.store, parts.limiter
-    if signer is None and any(protocol.signs for protocol in parts.protocols):
+    signer, store, limiter = components.signer, components.store, components.limiter
+    if signer is None and any(protocol.signs for protocol in components.protocols):
         signer = _own_signer(values, keys, faults)
     if store is None:
-        store = named_store(values, parts.clock, faults)
+        store = open_store(values, components.clock, faults)
     check_store(store, values, faults)
     if limiter is None:
         limiter = _limiter(app, values, faults)
     policy = _policy(values, faults)
-    _check_hooks(values, parts.protocols, hooks, faults)
+    _check_hooks(values, components.protocols, hooks, faults)
     if faults or store is None or policy is None or limiter is None:
         raise ConfigurationError(faults)
     _warn(app, store)
     loaders = {kind: app.ensure_sync(hook) for kind, hook in hooks.user_loaders.items()}
     return State(
-        protocols=_protocols(app, values, parts, hooks, signer),
+        protocols=_protocols(app, values, components, hooks, signer),
         service=OtpService(
             store=store,
             policy=policy,
@@ -105,11 +108,11 @@ def assemble(app: Flask, parts: Parts, hooks: Hooks) -> State:
             users=Users(loaders, app.ensure_sync(hooks.user_identity or identity_of)),
             senders={channel: app.ensure_sync(hook) for channel, hook in hooks.senders.items()},
             on_lock=partial(announce_lock, app),
-            clock=parts.clock,
+            clock=components.clock,
         ),
         store=store,
         policy=policy,
-        gate=TrafficGate(
+        traffic=FlaskTrafficLimiter(
             limiter, values["ADDRESS_LIMIT"], values["CLIENT_LIMIT"], values["LIMITER_FAILURE"]
         ),
         body_limit=values["BODY_LIMIT"],
@@ -172,17 +175,21 @@ def _limiter(app: Flask, values: Mapping[str, Any], faults: Faults) -> Limiter |
 
 
 def _protocols(
-    app: Flask, values: Mapping[str, Any], parts: Parts, hooks: Hooks, signer: Signer | None
+    app: Flask,
+    values: Mapping[str, Any],
+    components: Components,
+    hooks: Hooks,
+    signer: Signer | None,
 ) -> tuple[WireProtocol, ...]:
     """Configure each protocol, and see that no two of them live in one place."""
     configured: list[WireProtocol] = []
     faults: Faults = []
-    for protocol in parts.protocols:
+    for protocol in components.protocols:
         hook = hooks.client_keys.get(protocol, hooks.client_keys.get(None))
         deployment = Deployment(
             signer=signer,
             freshness=values["FRESHNESS"],
-            clock=parts.clock,
+            clock=components.clock,
             client_key=None if hook is None else app.ensure_sync(hook),
             trial=app.debug or app.testing,
         )

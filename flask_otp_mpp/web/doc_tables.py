@@ -15,8 +15,8 @@ from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.web.settings import SETTINGS
 
 PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)
-FURTHER: Final[Mapping[type[WireProtocol], Sequence[tuple[str, CodeRow]]]] = {
-    GoogleStandardPayments: results.FURTHER
+EXTRA_ROWS: Final[Mapping[type[WireProtocol], Sequence[tuple[str, CodeRow]]]] = {
+    GoogleStandardPayments: results.EXTRA_ROWS
 }
 """Rows that stand beside those of the reasons, each with its condition."""
 Row = tuple[str, ...]
@@ -37,7 +37,7 @@ def code_rows(protocol: type[WireProtocol]) -> list[Row]:
     listed = [
         ("the request is granted", protocol.success),
         *((reason.value, protocol.codes[reason]) for reason in Reason),
-        *FURTHER.get(protocol, ()),
+        *EXTRA_ROWS.get(protocol, ()),
     ]
     found: dict[tuple[str, str], list[tuple[str, CodeRow]]] = {}
     for condition, row in listed:

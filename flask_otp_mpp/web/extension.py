@@ -15,8 +15,8 @@ from flask_otp_mpp.core.service import Sender
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
-from flask_otp_mpp.web.blueprint import ProtocolDoors
-from flask_otp_mpp.web.build import Hooks, Parts, State, assemble
+from flask_otp_mpp.web.blueprint import ProtocolBlueprint
+from flask_otp_mpp.web.build import Components, Hooks, State, build
 
 EXTENSION: Final = "otp_mpp"
 H = TypeVar("H")
@@ -48,7 +48,7 @@ class OtpMpp:
     ) -> None:
         if not protocols:
             raise TypeError("OtpMpp needs a protocol to serve, such as OtpMpp(AlipayPlus)")
-        self._parts = Parts(protocols, signer, store, limiter, clock)
+        self._components = Components(protocols, signer, store, limiter, clock)
         self._hooks = Hooks()
         self._in_use = False
 
@@ -60,11 +60,13 @@ class OtpMpp:
         """
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an OtpMpp already; pass it all protocols at once")
-        state = assemble(app, self._parts, self._hooks)
+        state = build(app, self._components, self._hooks)
         self._in_use = True
         for protocol in state.protocols:
             for mount in protocol.mounts:
-                doors = ProtocolDoors(protocol, mount, state.service, state.gate, state.body_limit)
+                doors = ProtocolBlueprint(
+                    protocol, mount, state.service, state.traffic, state.body_limit
+                )
                 doors.open(app)
         app.extensions[EXTENSION] = state
 
@@ -127,7 +129,7 @@ class OtpMpp:
         Where several protocols are served, each has clients of its own: say whose they are, as in
         ``@otp.client_key(AlipayPlus)``.
         """
-        if what in self._parts.protocols:
+        if what in self._components.protocols:
             return partial(self._add_client_key, what)
         return self._add_client_key(None, what)
 

@@ -11,7 +11,7 @@ from flask.cli import ScriptInfo
 
 from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore
 from flask_otp_mpp.core.settings import PREFIX
-from flask_otp_mpp.stores import Terms, from_url
+from flask_otp_mpp.stores import StoreOptions, from_url
 from flask_otp_mpp.web.store_settings import OnUnfit
 
 KEY: Final = PREFIX + "STORE"
@@ -19,7 +19,7 @@ Faults = list[tuple[str, str]]
 _logger = logging.getLogger("flask_otp_mpp")
 
 
-def named_store(values: Mapping[str, Any], clock: Clock, faults: Faults) -> Store | None:
+def open_store(values: Mapping[str, Any], clock: Clock, faults: Faults) -> Store | None:
     """Make the store that ``OTP_MPP_STORE`` names; what is wrong with it is added to the faults."""
     url = values.get("STORE")
     if url is None:
@@ -28,7 +28,7 @@ def named_store(values: Mapping[str, Any], clock: Clock, faults: Faults) -> Stor
             faults.append((KEY, f"is missing; {advice}"))
         return None
     try:
-        return from_url(url, clock, _terms(values))
+        return from_url(url, clock, _options(values))
     except ValueError as fault:
         faults.append((KEY, str(fault)))
         return None
@@ -54,9 +54,9 @@ def check_store(store: Store | None, values: Mapping[str, Any], faults: Faults) 
         _logger.warning("%r: %s; until it does, requests are answered as unforeseen", KEY, away)
 
 
-def _terms(values: Mapping[str, Any]) -> Terms:
+def _options(values: Mapping[str, Any]) -> StoreOptions:
     try:
-        return Terms(
+        return StoreOptions(
             pool_size=values["STORE_POOL_SIZE"],
             pool_overflow=values["STORE_POOL_OVERFLOW"],
             connect_timeout=values["STORE_CONNECT_TIMEOUT"],
@@ -65,7 +65,7 @@ def _terms(values: Mapping[str, Any]) -> Terms:
             evicting=values["STORE_EVICTION"] is OnUnfit.WARN,
         )
     except KeyError:  # it is at fault, and told already; the store is only looked at
-        return Terms()
+        return StoreOptions()
 
 
 def _is_command() -> bool:

@@ -70,7 +70,7 @@ class _Rest(threading.Timer):
         return time.monotonic() < self._end
 
 
-class TrafficGate:
+class FlaskTrafficLimiter:
     """Count requests by address and by client, and refuse those above a limit.
 
     :param limiter: ours, or the host's own, whose storage and strategy then count.
@@ -90,10 +90,10 @@ class TrafficGate:
         self._on_failure = on_failure
         self._lock: AbstractContextManager[Any] | None = None
 
-    def by_address(self, address: str) -> None:
+    def check_address(self, address: str) -> None:
         self._hit(self._address_limits, "address", address)
 
-    def by_client(self, protocol: str, client: str) -> None:
+    def check_client(self, protocol: str, client: str) -> None:
         self._hit(self._client_limits, protocol, client)
 
     def _hit(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.google import GOALS, desk, percentile, run
+from benchmarks.google import GOALS, account, percentile, run
 from flask_otp_mpp import Channel, Message
 from flask_otp_mpp.testing import Inbox
 from tests.benchmarks.test_load import bench, rows
@@ -20,19 +20,19 @@ NUMBER = "+8613000000001"
 
 
 @pytest.mark.parametrize("envelope", ["jose", "pgp"])
-def test_each_method_is_measured_by_each_envelope(envelope: str) -> None:
+def test_each_method_is_measured_by_each_envelope(sealer: str) -> None:
     required = "OTP_MPP_TEST_REQUIRE_SERVICES" in os.environ
-    if envelope == "pgp" and shutil.which("gpg") is None and not required:
+    if sealer == "pgp" and shutil.which("gpg") is None and not required:
         pytest.skip("gpg is not installed")
-    status, reports = bench("google", f"--envelope={envelope}", "--rounds=3")
+    status, reports = bench("google", f"--envelope={sealer}", "--rounds=3")
     assert status == 0, reports
     found = {row["method"]: row for row in rows(reports)}
     assert list(found) == ["echo", "sendOtp", "verifyOtp"]
     for row in found.values():
-        assert (row["envelope"], row["rounds"]) == (envelope, 3)
+        assert (row["envelope"], row["rounds"]) == (sealer, 3)
         assert 0 < row["p50 ms"] <= row["p99 ms"]
         assert 0 < row["p50 in signatures"] <= row["p99 in signatures"]
-    assert found["verifyOtp"]["goal for p99"] == f"{GOALS[envelope, 'verifyOtp']:g} ms"
+    assert found["verifyOtp"]["goal for p99"] == f"{GOALS[sealer, 'verifyOtp']:g} ms"
     assert found["verifyOtp"]["met"] in {"yes", "no"}
     assert found["echo"]["met"] == "-"
 
@@ -42,12 +42,12 @@ def test_a_goal_is_met_if_the_slowest_of_a_hundred_is_below_it(
     limit: float, met: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(GOALS, ("jose", "verifyOtp"), limit)
-    report = run(argparse.Namespace(envelope=["jose"], rounds=2, quick=False))
+    report = run(argparse.Namespace(sealer=["jose"], rounds=2, quick=False))
     assert [row[-1] for row in report.tables[0].rows] == ["-", "-", met]
 
 
 def test_an_answer_other_than_the_expected_one_ends_the_run(tmp_path: Path) -> None:
-    with desk("jose", tmp_path) as wallet:
+    with account("jose", tmp_path) as wallet:
         wallet.block([NUMBER])
         with pytest.raises(RuntimeError, match="verifyOtp was answered by 'OTP_ALREADY_USED'"):
             wallet.block([NUMBER])  # the send is a repeat, and its code has been used
@@ -57,7 +57,7 @@ def test_a_wrong_code_ends_the_run(tmp_path: Path) -> None:
     misread = Inbox()
     misread(NUMBER, Message("no code", "", Channel.MOBILE, timedelta(minutes=5)))
     with (
-        desk("jose", tmp_path) as wallet,
+        account("jose", tmp_path) as wallet,
         pytest.raises(RuntimeError, match="verifyOtp was answered by 'OTP_NOT_MATCHED'"),
     ):
         replace(wallet, inbox=misread).block([NUMBER])
@@ -68,7 +68,7 @@ def test_what_gpg_is_needed_for_is_left_out_without_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.google.shutil.which", lambda program: None)
-    report = run(argparse.Namespace(envelope=None, rounds=1, quick=False))
+    report = run(argparse.Namespace(sealer=None, rounds=1, quick=False))
     assert {row[0] for row in report.tables[0].rows} == {"jose"}
     assert "pgp is left out: gpg is not installed" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
@@ -27,8 +27,8 @@ _numbers = count()
 P = ParamSpec("P")
 
 
-def fresh_request() -> RequestKey:
-    return RequestKey(f"request-{next(_numbers)}", KEEP)
+def fresh_request() -> IdempotencyKey:
+    return IdempotencyKey(f"request-{next(_numbers)}", KEEP)
 
 
 @dataclass
@@ -71,7 +71,7 @@ class House:
         *,
         caller: str = "caller",
         channel: Channel = Channel.MOBILE,
-        request: RequestKey | None = None,
+        request: IdempotencyKey | None = None,
     ) -> Done:
         return self.service.send(
             SendOtp(caller, AccessToken(token), channel, request or fresh_request())
@@ -84,7 +84,7 @@ class House:
         token: str = "alice",
         *,
         caller: str = "caller",
-        request: RequestKey | None = None,
+        request: IdempotencyKey | None = None,
     ) -> Done:
         target = ById(challenge_id, AccessToken(token))
         return self.service.verify(VerifyOtp(caller, target, code, request or fresh_request()))

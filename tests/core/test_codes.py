@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.challenge import Challenge, Channel
-from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES, Codes, mint_id
+from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES, Codes, new_challenge_id
 from flask_otp_mpp.core.policy import Resend
 
 OLD, NEW, LATER = (name * MIN_PEPPER_BYTES for name in (b"o", b"n", b"l"))
@@ -76,7 +76,7 @@ def test_drawn_codes_come_from_the_secrets_module(monkeypatch: pytest.MonkeyPatc
 
 def test_an_id_can_be_neither_guessed_nor_met_twice() -> None:
     """L10: 44 hexadecimal digits, of which 128 bits are random; they sort by their time."""
-    ids = [mint_id() for _ in range(2000)]
+    ids = [new_challenge_id() for _ in range(2000)]
     assert {len(found) for found in ids} == {44}
     assert set("".join(ids)) <= set("0123456789abcdef")
     random = [found[12:] for found in ids]
@@ -91,7 +91,7 @@ def test_the_random_part_of_an_id_comes_from_the_secrets_module(
 ) -> None:
     """L10: sixteen bytes of a cryptographic generator."""
     monkeypatch.setattr("secrets.token_hex", lambda size: "ab" * size)
-    assert mint_id().endswith("ab" * 16)
+    assert new_challenge_id().endswith("ab" * 16)
 
 
 def test_a_code_belongs_to_one_challenge_and_one_caller() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import UNCOMPARED, Channel, RequestKey
+from flask_otp_mpp.core.challenge import UNCOMPARED, Channel, IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
@@ -19,21 +19,21 @@ from flask_otp_mpp.core.users import AccessToken, PhoneNumber, Subject
 from flask_otp_mpp.stores import MemoryStore
 from tests.core.builders import KEEP, House, fresh_request, reason
 
-INIT = RequestKey("init", KEEP, "parameters")
+INIT = IdempotencyKey("init", KEEP, "parameters")
 
 
 def init(
     house: House,
-    key: RequestKey = INIT,
+    key: IdempotencyKey = INIT,
     token: str = "alice",
     channel: Channel = Channel.MOBILE,
-    patience: timedelta = timedelta(),
+    wait: timedelta = timedelta(),
 ) -> Done:
-    return house.service.send(SendOtp("caller", AccessToken(token), channel, key, patience))
+    return house.service.send(SendOtp("caller", AccessToken(token), channel, key, wait))
 
 
 def verify(
-    house: House, code: str, sent: str = "init", caller: str = "caller", key: RequestKey = INIT
+    house: House, code: str, sent: str = "init", caller: str = "caller", key: IdempotencyKey = INIT
 ) -> Done:
     request = fresh_request() if key is INIT else key
     return house.service.verify(VerifyOtp(caller, BySend(sent), code, request))
@@ -54,7 +54,7 @@ def test_a_name_that_sent_nothing_names_no_challenge() -> None:
     assert reason(verify, house, "123456") is Reason.CHALLENGE_UNKNOWN
     assert reason(init, house, token="nobody") is Reason.TOKEN_INVALID
     assert reason(verify, house, "123456") is Reason.CHALLENGE_UNKNOWN
-    init(house, RequestKey("second", KEEP, "p"))
+    init(house, IdempotencyKey("second", KEEP, "p"))
     foreign = reason(verify, house, house.inbox.code, "second", "another caller")
     assert foreign is Reason.CHALLENGE_UNKNOWN
     verify(house, house.inbox.code, "second")
@@ -65,7 +65,7 @@ def test_a_reused_code_is_verified_by_each_name_that_sent_it() -> None:
     house = House(Policy(resend=Resend.REUSE))
     first = init(house)
     house.clock.forward(seconds=60)
-    second = init(house, RequestKey("second", KEEP, "p"))
+    second = init(house, IdempotencyKey("second", KEEP, "p"))
     assert second.challenge_id == first.challenge_id
     verify(house, house.inbox.code, "second")
     assert reason(verify, house, house.inbox.code, "init") is Reason.CHALLENGE_USED
@@ -88,7 +88,9 @@ def test_a_refusal_by_the_host_is_final_if_the_key_says_so(kept: bool) -> None:
     """S10: F stays F for the same name, though the host would now agree."""
     tokens: dict[str, str] = {}
     house = House(load_user=tokens.get)
-    key = RequestKey("init", KEEP, "p", frozenset() if kept else frozenset({Reason.TOKEN_INVALID}))
+    key = IdempotencyKey(
+        "init", KEEP, "p", frozenset() if kept else frozenset({Reason.TOKEN_INVALID})
+    )
     assert reason(init, house, key) is Reason.TOKEN_INVALID
     tokens["alice"] = "alice"
     assert reason(init, house, key) is (Reason.TOKEN_INVALID if kept else None)
@@ -98,7 +100,7 @@ def test_a_refusal_by_the_host_is_final_if_the_key_says_so(kept: bool) -> None:
 def test_a_channel_without_a_sender_is_remembered_like_any_refusal() -> None:
     house = House(senders={})
     assert reason(init, house) is Reason.CHANNEL_UNAVAILABLE
-    other = RequestKey("init", KEEP, "other parameters")
+    other = IdempotencyKey("init", KEEP, "other parameters")
     assert reason(init, house, other) is Reason.REQUEST_CONFLICT
 
 
@@ -106,7 +108,7 @@ def test_other_parameters_are_a_conflict_and_do_nothing() -> None:
     """S10: no second message, no user looked up."""
     house = House()
     init(house)
-    other = RequestKey("init", KEEP, "other parameters")
+    other = IdempotencyKey("init", KEEP, "other parameters")
     assert reason(init, house, other, "nobody") is Reason.REQUEST_CONFLICT
     assert len(house.inbox) == 1
 
@@ -115,16 +117,16 @@ def test_a_named_wrong_guess_is_one_try_however_often_it_comes() -> None:
     """S10, A1: and a refusal without a comparison stays final where the key says so."""
     house = House()
     init(house)
-    guess = RequestKey("guess", KEEP, "parameters")
+    guess = IdempotencyKey("guess", KEEP, "parameters")
     for _ in range(9):
         assert reason(verify, house, house.wrong(), key=guess) is Reason.CODE_UNMATCHED
-    unknown = RequestKey("unknown", KEEP, "parameters")
+    unknown = IdempotencyKey("unknown", KEEP, "parameters")
     for _ in range(2):
         assert reason(verify, house, "123456", "no send", key=unknown) is Reason.CHALLENGE_UNKNOWN
-    forgotten = RequestKey("forgotten", KEEP, "parameters", UNCOMPARED)
+    forgotten = IdempotencyKey("forgotten", KEEP, "parameters", UNCOMPARED)
     assert reason(verify, house, "123456", "late", key=forgotten) is Reason.CHALLENGE_UNKNOWN
     house.clock.forward(minutes=1)
-    init(house, RequestKey("late", KEEP, "p"))
+    init(house, IdempotencyKey("late", KEEP, "p"))
     assert verify(house, house.inbox.code, "late", key=forgotten).subject == "alice"
 
 
@@ -132,7 +134,7 @@ def test_a_named_success_is_told_again() -> None:
     """S10, L5: the answer got lost, its repeat is no second use."""
     house = House()
     init(house)
-    guess = RequestKey("guess", KEEP, "parameters")
+    guess = IdempotencyKey("guess", KEEP, "parameters")
     first, again = (verify(house, house.inbox.code, key=guess) for _ in range(2))
     assert (first.repeated, again.repeated) == (False, True)
     assert again.subject == first.subject == "alice"
@@ -184,7 +186,7 @@ def test_sixteen_identical_requests_at_once_send_one_message_and_get_one_answer(
 
     house = House(senders={Channel.MOBILE: slow})
     with ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(init, house, patience=timedelta(seconds=30)) for _ in range(16)]
+        asked = [pool.submit(init, house, wait=timedelta(seconds=30)) for _ in range(16)]
         assert started.wait(30)
         go_on.set()
         answers = [one.result(60) for one in asked]
@@ -202,8 +204,8 @@ def test_a_repeat_waits_no_longer_than_its_patience() -> None:
     house = House(senders={Channel.MOBILE: broken})
     with pytest.raises(ConnectionError):
         init(house)
-    for patience in (timedelta(), timedelta(seconds=0.12)):
-        assert reason(init, house, patience=patience) is Reason.REQUEST_PENDING
+    for wait in (timedelta(), timedelta(seconds=0.12)):
+        assert reason(init, house, wait=wait) is Reason.REQUEST_PENDING
 
 
 class Late(MemoryStore):
@@ -211,9 +213,9 @@ class Late(MemoryStore):
 
     asked = 0
 
-    def recall(self, request: str) -> Any:
+    def get_answer(self, request: str) -> Any:
         self.asked += 1
-        return None if self.asked == 2 else super().recall(request)
+        return None if self.asked == 2 else super().get_answer(request)
 
 
 def test_a_repeat_that_meets_its_first_coming_at_the_reservation_waits_for_it() -> None:
@@ -224,7 +226,7 @@ def test_a_repeat_that_meets_its_first_coming_at_the_reservation_waits_for_it() 
         if not inner:
             inner.append(Done("", ""))
             try:
-                init(house, patience=timedelta(seconds=0.12))
+                init(house, wait=timedelta(seconds=0.12))
             except Refused as refused:
                 inner.append(refused)
 
@@ -243,7 +245,7 @@ def test_a_name_outlives_a_change_of_pepper() -> None:
     first = init(before)
     after = House(peppers=(new, old), store=before.kept)
     assert init(after).challenge_id == first.challenge_id
-    other = RequestKey("init", KEEP, "other parameters")
+    other = IdempotencyKey("init", KEEP, "other parameters")
     assert reason(init, after, other) is Reason.REQUEST_CONFLICT
 
 
@@ -251,10 +253,10 @@ def test_a_store_is_never_given_the_digest_of_parameters_as_it_is() -> None:
     """P2, P4: a guess at a token or a code can't be checked without the pepper."""
     house = House()
     init(house)
-    verify(house, house.inbox.code, key=RequestKey("guess", KEEP, "a digest of the code"))
-    assert reason(init, house, RequestKey("third", KEEP, "p"), "nobody") is Reason.TOKEN_INVALID
+    verify(house, house.inbox.code, key=IdempotencyKey("guess", KEEP, "a digest of the code"))
+    assert reason(init, house, IdempotencyKey("third", KEEP, "p"), "nobody") is Reason.TOKEN_INVALID
     for name, digest in (("init", "parameters"), ("guess", "a digest of the code"), ("third", "p")):
-        record = house.kept.recall(name)
+        record = house.kept.get_answer(name)
         assert record is not None
-        assert record.digest == house.codes.seals(digest)[0] != digest
+        assert record.digest == house.codes.request_macs(digest)[0] != digest
         assert len(record.digest) == 64

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import DAY, Policy, SendLimit
 from flask_otp_mpp.core.rules import keep_until
 
@@ -19,23 +19,23 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 POLICY = Policy()
 
 
-def failed(times: int, standing: Standing | None = None, now: datetime = NOW) -> Standing:
-    found = standing or Standing()
+def failed(times: int, limits: UserLimits | None = None, now: datetime = NOW) -> UserLimits:
+    found = limits or UserLimits()
     for _ in range(times):
-        found = found.failed(POLICY, now)
+        found = found.with_failure(POLICY, now)
     return found
 
 
-def sent(*seconds: int, policy: Policy = POLICY, channel: Channel = Channel.MOBILE) -> Standing:
-    found = Standing()
+def sent(*seconds: int, policy: Policy = POLICY, channel: Channel = Channel.MOBILE) -> UserLimits:
+    found = UserLimits()
     for second in seconds:
-        found = found.sent(channel, policy, NOW + second * SECOND)
+        found = found.with_send(channel, policy, NOW + second * SECOND)
     return found
 
 
-def wait(standing: Standing, at: int, policy: Policy = POLICY) -> int | None:
+def wait(limits: UserLimits, at: int, policy: Policy = POLICY) -> int | None:
     """Return at which second the next send is allowed, None if it is at once."""
-    end = standing.send_not_before(Channel.MOBILE, policy, NOW + at * SECOND)
+    end = limits.send_not_before(Channel.MOBILE, policy, NOW + at * SECOND)
     return None if end is None else int((end - NOW).total_seconds())
 
 
@@ -50,10 +50,10 @@ def test_the_last_failure_of_the_budget_starts_a_lock() -> None:
 
 def test_each_lock_is_twice_as_long_up_to_the_longest() -> None:
     """A5: the lock is temporary, and grows with every budget that is spent."""
-    standing, now, lengths = Standing(), NOW, []
+    limits, now, lengths = UserLimits(), NOW, []
     for _ in range(9):
-        standing = failed(10, standing, now)
-        end = standing.lock_at(now)
+        limits = failed(10, limits, now)
+        end = limits.lock_at(now)
         assert end is not None
         lengths.append((end - now) // MINUTE)
         now = end
@@ -63,7 +63,7 @@ def test_each_lock_is_twice_as_long_up_to_the_longest() -> None:
 def test_a_hundredth_lock_is_still_a_date() -> None:
     """A5: the doubling neither overflows nor exceeds the longest lock."""
     policy = Policy(first_lock=30 * DAY, longest_lock=30 * DAY, failure_limit=1)
-    assert Standing(locks=10_000).failed(policy, NOW).lock_at(NOW) == NOW + 30 * DAY
+    assert UserLimits(locks=10_000).with_failure(policy, NOW).lock_at(NOW) == NOW + 30 * DAY
 
 
 def test_a_quiet_day_forgets_failures_and_locks() -> None:
@@ -81,22 +81,22 @@ def test_a_quiet_day_forgets_failures_and_locks() -> None:
 @given(st.lists(st.booleans(), max_size=60))
 def test_only_failures_in_a_row_lock(results: list[bool]) -> None:
     """A4: a success resets what was counted; a lock needs ten failures after it."""
-    standing, row = Standing(), 0
+    limits, row = UserLimits(), 0
     for right in results:
-        standing = standing.pardoned() if right else standing.failed(POLICY, NOW)
+        limits = limits.unlocked() if right else limits.with_failure(POLICY, NOW)
         row = 0 if right else row + 1
-        assert standing.failures == row % 10
-        assert standing.locks == row // 10
-        assert (standing.lock_at(NOW) is not None) is (row >= 10)
+        assert limits.failures == row % 10
+        assert limits.locks == row // 10
+        assert (limits.lock_at(NOW) is not None) is (row >= 10)
 
 
 def test_a_success_does_not_forget_sends() -> None:
     """A4, S2: a right code buys no further messages."""
-    assert sent(0, 60).pardoned().sends == sent(0, 60).sends
+    assert sent(0, 60).unlocked().sends == sent(0, 60).sends
 
 
 def test_a_failure_does_not_forget_sends() -> None:
-    assert sent(0, 60).failed(POLICY, NOW + DAY).sends == sent(0, 60).sends
+    assert sent(0, 60).with_failure(POLICY, NOW + DAY).sends == sent(0, 60).sends
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_the_cool_down_and_each_limit_hold_to_the_second(
 
 def test_each_channel_is_limited_by_itself() -> None:
     """S2: a message by e-mail does not delay one by phone."""
-    standing = sent(0, channel=Channel.EMAIL)
-    assert standing.send_not_before(Channel.EMAIL, POLICY, NOW) is not None
-    assert standing.send_not_before(Channel.MOBILE, POLICY, NOW) is None
+    limits = sent(0, channel=Channel.EMAIL)
+    assert limits.send_not_before(Channel.EMAIL, POLICY, NOW) is not None
+    assert limits.send_not_before(Channel.MOBILE, POLICY, NOW) is None
 
 
 def test_three_sends_a_day_are_allowed_under_the_strictest_cool_down() -> None:
@@ -145,11 +145,11 @@ def test_three_sends_a_day_are_allowed_under_the_strictest_cool_down() -> None:
 @given(st.lists(st.integers(0, 4000), min_size=1, max_size=40))
 def test_no_stretch_of_time_holds_more_sends_than_its_limit(pauses: list[int]) -> None:
     """S2: whoever asks whenever, no ten minutes see six messages and no day eleven."""
-    standing, now, allowed = Standing(), NOW, list[datetime]()
+    limits, now, allowed = UserLimits(), NOW, list[datetime]()
     for pause in pauses:
         now += pause * SECOND
-        if standing.send_not_before(Channel.MOBILE, POLICY, now) is None:
-            standing = standing.sent(Channel.MOBILE, POLICY, now)
+        if limits.send_not_before(Channel.MOBILE, POLICY, now) is None:
+            limits = limits.with_send(Channel.MOBILE, POLICY, now)
             allowed.append(now)
     for limit in POLICY.send_limits:
         for start in allowed:
@@ -160,8 +160,8 @@ def test_no_stretch_of_time_holds_more_sends_than_its_limit(pauses: list[int]) -
 
 def test_sends_that_no_limit_looks_back_to_are_dropped() -> None:
     """What is kept of a user does not grow with the years."""
-    standing = sent(*range(0, 30 * 86_400, 9000))
-    assert len(standing.sends) <= 10
+    limits = sent(*range(0, 30 * 86_400, 9000))
+    assert len(limits.sends) <= 10
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 3))
@@ -170,10 +170,10 @@ def test_a_standing_is_kept_while_it_can_change_an_answer(
 ) -> None:
     """T5: whoever is deleted at this time could as well have been unknown."""
     now = NOW + days * DAY
-    standing = failed(failures, sent(*range(0, sends * 60, 60)), now)
-    end = keep_until(standing, POLICY, now)
-    assert standing.lock_at(end) is None
-    assert standing.send_not_before(Channel.MOBILE, POLICY, end) is None
-    forgotten, unknown = standing.failed(POLICY, end), Standing().failed(POLICY, end)
+    limits = failed(failures, sent(*range(0, sends * 60, 60)), now)
+    end = keep_until(limits, POLICY, now)
+    assert limits.lock_at(end) is None
+    assert limits.send_not_before(Channel.MOBILE, POLICY, end) is None
+    forgotten, unknown = limits.with_failure(POLICY, end), UserLimits().with_failure(POLICY, end)
     assert (forgotten.failures, forgotten.locks) == (unknown.failures, unknown.locks)
     assert end >= now + POLICY.life + POLICY.retention  # a challenge of now is known as long

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, RequestKey
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber
@@ -17,7 +17,7 @@ from flask_otp_mpp.protocols.base import Inbound
 
 CODE, TOKEN, DIGEST = "canary-code", "canary-token", b"canary-digest"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REQUEST = RequestKey("request", timedelta(minutes=10))
+REQUEST = IdempotencyKey("request", timedelta(minutes=10))
 LIFE = timedelta(minutes=5)
 
 
@@ -27,7 +27,7 @@ LIFE = timedelta(minutes=5)
         SendOtp("caller", AccessToken(TOKEN), Channel.MOBILE, REQUEST),
         VerifyOtp("caller", ById("id", AccessToken(TOKEN)), CODE, REQUEST),
         Draft("id", "user", "caller", Channel.MOBILE, DIGEST, REQUEST),
-        Claim("id", "user", "caller", (DIGEST, DIGEST), REQUEST),
+        Attempt("id", "user", "caller", (DIGEST, DIGEST), REQUEST),
         Challenge("id", "user", "caller", Channel.MOBILE, DIGEST, NOW, NOW + LIFE, 5),
         Message(CODE, f"{CODE} is your code", Channel.MOBILE, LIFE),
         Inbound("POST", "/", "/", {"signature": TOKEN}, CODE.encode()),

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey, Outcome
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.core.rules import Reservation, Spending
+from flask_otp_mpp.core.rules import CountedAttempt, Reservation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 POLICY = Policy()
 REUSE = Policy(resend=Resend.REUSE)
-REQUEST = RequestKey("request", timedelta(minutes=10))
+REQUEST = IdempotencyKey("request", timedelta(minutes=10))
 RIGHT, WRONG = b"right", b"wrong"
 
 
@@ -31,11 +31,11 @@ def reserve(
     *,
     policy: Policy = POLICY,
     now: datetime = NOW,
-    standing: Standing | None = None,
-    alive: tuple[Challenge, ...] = (),
+    limits: UserLimits | None = None,
+    usable: tuple[Challenge, ...] = (),
 ) -> Reservation | Outcome:
     draft = Draft(challenge_id, "user", "caller", Channel.MOBILE, RIGHT, REQUEST)
-    return rules.reserve(draft, policy, now, standing=standing or Standing(), open_challenges=alive)
+    return rules.reserve(draft, policy, now, limits=limits or UserLimits(), open_challenges=usable)
 
 
 def opened(challenge_id: str = "old", policy: Policy = POLICY, now: datetime = NOW) -> Challenge:
@@ -48,16 +48,16 @@ def spend(
     challenge: Challenge | None,
     *digests: bytes,
     now: datetime = NOW,
-    standing: Standing | None = None,
+    limits: UserLimits | None = None,
     subject: str = "user",
     caller: str = "caller",
-) -> Spending | Outcome:
-    claim = Claim("old", subject, caller, digests, REQUEST)
-    return rules.spend(claim, POLICY, now, standing=standing or Standing(), challenge=challenge)
+) -> CountedAttempt | Outcome:
+    attempt = Attempt("old", subject, caller, digests, REQUEST)
+    return rules.spend(attempt, POLICY, now, limits=limits or UserLimits(), challenge=challenge)
 
 
-def reason(decided: Spending | Outcome) -> Reason | None:
-    return decided.outcome.reason if isinstance(decided, Spending) else decided.reason
+def reason(decided: CountedAttempt | Outcome) -> Reason | None:
+    return decided.outcome.reason if isinstance(decided, CountedAttempt) else decided.reason
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_five_tries_are_compared_and_the_sixth_is_not(wrong: int) -> None:
     challenge = opened()
     for _ in range(min(wrong, 5)):
         spent = spend(challenge, WRONG)
-        assert isinstance(spent, Spending)
+        assert isinstance(spent, CountedAttempt)
         assert spent.outcome.reason is Reason.CODE_UNMATCHED
         challenge = spent.challenge
     if wrong > 5:
@@ -99,98 +99,98 @@ def test_five_tries_are_compared_and_the_sixth_is_not(wrong: int) -> None:
 def test_a_code_is_used_once() -> None:
     """L5: the right code, again, is refused and not compared."""
     first = spend(opened(), RIGHT)
-    assert isinstance(first, Spending)
+    assert isinstance(first, CountedAttempt)
     assert first.outcome.reason is None
     assert first.challenge.used_at == NOW
     again = spend(first.challenge, RIGHT)
     assert again == Outcome("old", Reason.CHALLENGE_USED)
 
 
-@pytest.mark.parametrize("standing", [Standing(), Standing(locked_until=NOW + SECOND)])
+@pytest.mark.parametrize("limits", [UserLimits(), UserLimits(locked_until=NOW + SECOND)])
 @pytest.mark.parametrize(
     ("subject", "caller"), [("other", "caller"), ("user", "other"), ("other", "other")]
 )
 def test_a_foreign_claim_learns_and_spends_nothing(
-    subject: str, caller: str, standing: Standing
+    subject: str, caller: str, limits: UserLimits
 ) -> None:
     """L8: it gets the answer of an unknown id, even for a dead challenge, and changes nothing."""
     used = replace(opened(), used_at=NOW)
     for challenge in (opened(), used, None):
-        decided = spend(challenge, RIGHT, subject=subject, caller=caller, standing=standing)
+        decided = spend(challenge, RIGHT, subject=subject, caller=caller, limits=limits)
         assert decided == Outcome("old", Reason.CHALLENGE_UNKNOWN)
 
 
 def test_a_locked_user_compares_nothing() -> None:
     """A2: the right code fails during a lock, and succeeds after it while it lives."""
-    locked = Standing(locked_until=NOW + 60 * SECOND)
-    assert spend(opened(), RIGHT, standing=locked) == Outcome(
+    locked = UserLimits(locked_until=NOW + 60 * SECOND)
+    assert spend(opened(), RIGHT, limits=locked) == Outcome(
         "old", Reason.USER_LOCKED, until=NOW + 60 * SECOND
     )
-    assert reason(spend(opened(), RIGHT, standing=locked, now=NOW + 60 * SECOND)) is None
+    assert reason(spend(opened(), RIGHT, limits=locked, now=NOW + 60 * SECOND)) is None
 
 
 def test_the_try_that_starts_a_lock_says_until_when() -> None:
     """A5: the end is told with the wrong code that caused it, and with no other."""
-    spent = spend(opened(), WRONG, standing=Standing(failures=9))
-    assert isinstance(spent, Spending)
+    spent = spend(opened(), WRONG, limits=UserLimits(failures=9))
+    assert isinstance(spent, CountedAttempt)
     assert spent.outcome.until == NOW + timedelta(minutes=15)
-    earlier = spend(opened(), WRONG, standing=Standing(failures=8))
-    assert isinstance(earlier, Spending)
+    earlier = spend(opened(), WRONG, limits=UserLimits(failures=8))
+    assert isinstance(earlier, CountedAttempt)
     assert earlier.outcome.until is None
 
 
 def test_a_malformed_code_counts_like_a_wrong_one() -> None:
     """L11: no digest, no match, but a try and a failure."""
     spent = spend(opened())
-    assert isinstance(spent, Spending)
+    assert isinstance(spent, CountedAttempt)
     assert spent.outcome.reason is Reason.CODE_UNMATCHED
     assert spent.challenge.attempts == 1
-    assert spent.standing.failures == 1
+    assert spent.limits.failures == 1
 
 
 @given(st.lists(st.sampled_from([RIGHT, WRONG, b"", b"rightright"]), max_size=4))
 def test_any_pepper_may_be_the_one_that_matches(digests: list[bytes]) -> None:
     spent = spend(opened(), *digests)
-    assert isinstance(spent, Spending)
+    assert isinstance(spent, CountedAttempt)
     assert (spent.outcome.reason is None) is (RIGHT in digests)
 
 
 def test_a_success_pardons_and_a_new_code_does_not() -> None:
     """A2, A4: failures survive a send and end with a right code."""
-    standing = Standing(failures=4, locks=1, forget_at=NOW + timedelta(days=1))
-    reserved = reserve(standing=standing)
+    limits = UserLimits(failures=4, locks=1, forget_at=NOW + timedelta(days=1))
+    reserved = reserve(limits=limits)
     assert isinstance(reserved, Reservation)
-    assert replace(reserved.standing, sends=()) == standing
-    spent = spend(opened(), RIGHT, standing=standing)
-    assert isinstance(spent, Spending)
-    assert spent.standing == Standing()
+    assert replace(reserved.limits, sends=()) == limits
+    spent = spend(opened(), RIGHT, limits=limits)
+    assert isinstance(spent, CountedAttempt)
+    assert spent.limits == UserLimits()
 
 
 def test_a_lock_refuses_sends_until_it_ends() -> None:
     """S2: a locked user can't be sent a code that could not be used."""
-    locked = Standing(locked_until=NOW + 60 * SECOND)
-    assert reserve(standing=locked) == Outcome("new", Reason.SEND_LIMITED, until=NOW + 60 * SECOND)
-    assert isinstance(reserve(standing=locked, now=NOW + 60 * SECOND), Reservation)
+    locked = UserLimits(locked_until=NOW + 60 * SECOND)
+    assert reserve(limits=locked) == Outcome("new", Reason.SEND_LIMITED, until=NOW + 60 * SECOND)
+    assert isinstance(reserve(limits=locked, now=NOW + 60 * SECOND), Reservation)
 
 
 def test_a_new_code_kills_the_older_ones_of_its_place() -> None:
     """L12: under `rotate` an open challenge dies by the send, a dead one is left alone."""
     used = replace(opened("used"), used_at=NOW)
-    reserved = reserve(alive=(used, opened("old")))
+    reserved = reserve(usable=(used, opened("old")))
     assert isinstance(reserved, Reservation)
     assert reserved.challenge.id == "new"
     assert [closed.id for closed in reserved.closed] == ["old"]
-    assert reserved.closed[0].death(NOW) is Reason.CHALLENGE_CLOSED
+    assert reserved.closed[0].refusal(NOW) is Reason.CHALLENGE_CLOSED
 
 
 def test_a_reused_challenge_gains_neither_tries_nor_time() -> None:
     """L12: under `reuse` attempts and expiry stay as they are; the send is counted."""
     worn = replace(opened("old"), attempts=4)
-    reserved = reserve(policy=REUSE, now=NOW + 60 * SECOND, alive=(worn,))
+    reserved = reserve(policy=REUSE, now=NOW + 60 * SECOND, usable=(worn,))
     assert isinstance(reserved, Reservation)
     assert reserved.challenge == worn
     assert reserved.closed == ()
-    assert reserved.standing.sends == ((Channel.MOBILE, NOW + 60 * SECOND),)
+    assert reserved.limits.sends == ((Channel.MOBILE, NOW + 60 * SECOND),)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_reused_challenge_gains_neither_tries_nor_time() -> None:
 )
 def test_a_dead_challenge_is_not_reused(dead: Challenge) -> None:
     """L12: what can't be answered any more is not sent again."""
-    reserved = reserve(policy=REUSE, alive=(dead,))
+    reserved = reserve(policy=REUSE, usable=(dead,))
     assert isinstance(reserved, Reservation)
     assert reserved.challenge.id == "new"
     assert reserved.closed == ()
@@ -228,5 +228,5 @@ def test_the_cause_of_death_that_is_named_is_the_first_that_matters() -> None:
             challenge = opened()
             for die, _ in chosen:
                 challenge = die(challenge)
-            assert challenge.death(NOW) is chosen[0][1]
-    assert opened().death(NOW) is None
+            assert challenge.refusal(NOW) is chosen[0][1]
+    assert opened().refusal(NOW) is None

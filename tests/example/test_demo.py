@@ -80,13 +80,13 @@ def granting_everything(key_file: Path) -> Flask:
     home = key_file.parent
     keys = {"our_keys": str(home / "wallet.jwks"), "their_keys": str(home / "google.pub.jwks")}
     (account,) = read_accounts({"google": {"envelope": "jose", **keys}})
-    envelope = account.envelope()
+    sealer = account.sealer()
     signer = LocalSigner("1", load_private_key(str(key_file)))
 
     @app.post("/<path:path>")
     def grant(path: str) -> Response:
         if path.startswith("google/") and key_file.name == "wallet.pem":
-            return Response(envelope.seal(b'{"result":"SUCCESS"}'))
+            return Response(sealer.seal(b'{"result":"SUCCESS"}'))
         result = {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "Success"}
         body = json.dumps({"result": result, "verifyRequestId": "1"}).encode()
         client, time = request.headers["client-id"], "2026-01-01T00:00:00+00:00"

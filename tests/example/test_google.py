@@ -22,7 +22,7 @@ ADA, FRED, NOBODY = "+639175550101", "+639175550102", "+639175550999"
 def google(app: Flask, home: Path) -> GoogleCaller:
     keys = {"our_keys": str(home / "google.jwks"), "their_keys": str(home / "wallet.pub.jwks")}
     (account,) = read_accounts({"google": {"envelope": "jose", **keys}})
-    return GoogleCaller(over_wsgi(app), account.envelope())
+    return GoogleCaller(over_wsgi(app), account.sealer())
 
 
 def association_of(app: Flask, user: str) -> str:

@@ -60,7 +60,7 @@ def _on_postgresql(_: Path) -> Iterator[str]:
 
 @contextmanager
 def _on_redis(_: Path) -> Iterator[str]:
-    """Claim a database that is empty, and empty it in the end."""
+    """Attempt a database that is empty, and empty it in the end."""
     need_redis()
     for number in range(15, 0, -1):
         url = urlsplit(REDIS_URL)._replace(path=f"/{number}").geturl()

@@ -42,7 +42,7 @@ class Trap:
     word: bytes
     fault: Fault
     nth: int = 1
-    keep: int = 0
+    ttl: int = 0
 
     def springs(self, data: bytes) -> bool:
         self.nth -= self.word in data
@@ -97,9 +97,9 @@ class FaultProxy:
         """Let every answer arrive later."""
         self._order(lambda: setattr(self, "_lag", seconds))
 
-    def when(self, word: bytes, fault: Fault, nth: int = 1, keep: int = 0) -> None:
+    def when(self, word: bytes, fault: Fault, nth: int = 1, ttl: int = 0) -> None:
         """Let a fault happen once, at the ``nth`` request from now on that holds a word."""
-        self._order(lambda: setattr(self, "_trap", Trap(word, fault, nth, keep)))
+        self._order(lambda: setattr(self, "_trap", Trap(word, fault, nth, ttl)))
 
     def heal(self) -> None:
         """Forward again; connections that have lost bytes are reset, for they can't go on."""
@@ -208,7 +208,7 @@ class FaultProxy:
     def _answer(self, pair: _Pair, data: bytes) -> None:
         trap = pair.trap
         if trap is not None:
-            data = data[: trap.keep]
+            data = data[: trap.ttl]
         pair.waiting.append((time.monotonic() + self._lag, pair.client, data))
         if trap is not None:
             self._deliver(pair)

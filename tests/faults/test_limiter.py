@@ -31,8 +31,8 @@ FAULTS: dict[str, Callable[[FaultProxy], None]] = {
 @pytest.fixture
 def proxy() -> Iterator[FaultProxy]:
     need_redis()
-    with proxy_to(*address(REDIS_URL)) as standing:
-        yield standing
+    with proxy_to(*address(REDIS_URL)) as limits:
+        yield limits
 
 
 @pytest.fixture

@@ -68,8 +68,8 @@ def echo() -> Iterator[Echo]:
 
 @pytest.fixture
 def proxy(echo: Echo) -> Iterator[FaultProxy]:
-    with proxy_to("127.0.0.1", echo.port) as standing:
-        yield standing
+    with proxy_to("127.0.0.1", echo.port) as limits:
+        yield limits
 
 
 def dial(proxy: FaultProxy) -> socket.socket:
@@ -134,7 +134,7 @@ def test_a_fault_springs_once_at_its_word(proxy: FaultProxy, echo: Echo, fault: 
     """T4: at the second COMMIT; before or after it is done, with a reset or in silence."""
     done = fault in {Fault.CUT_ANSWER, Fault.SWALLOW_ANSWER}
     silent = fault in {Fault.SWALLOW_REQUEST, Fault.SWALLOW_ANSWER}
-    proxy.when(b"COMMIT", fault, nth=2, keep=3 if done else 0)
+    proxy.when(b"COMMIT", fault, nth=2, ttl=3 if done else 0)
     with dial(proxy) as peer:
         assert said(peer, b"COMMIT 1") == b"COMMIT 1"
         assert said(peer, b"SELECT") == b"SELECT"

@@ -17,11 +17,11 @@ from typing import Any, Final
 import redis
 
 from flask_otp_mpp import AlipayPlus, Refused, SQLAlchemyStore
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.service import Done
-from flask_otp_mpp.protocols.base import Call, Outbound
+from flask_otp_mpp.protocols.base import Outbound, RequestContext
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.stores.sql.dialect import Said
 from flask_otp_mpp.stores.sql.sentences import Row
@@ -111,7 +111,7 @@ class TrappedStore:
         with self._trap.around(self._enter("settle")):
             self._store.settle(draft, outcome)
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, claim: Attempt, policy: Policy) -> Outcome:
         with self._trap.around(self._enter("spend")):
             return self._store.spend(claim, policy)
 
@@ -127,7 +127,7 @@ def trapped(trap: Trap) -> type[AlipayPlus]:
     """Return the protocol with a point before an answer is written and signed."""
 
     class Trapped(AlipayPlus):
-        def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+        def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
             trap.at("before-signing")
             return super().answer(call, answer)
 

@@ -45,7 +45,7 @@ class HostDatabase:
     touched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     pending: list[int] = field(default_factory=list)
-    keep: bool = False
+    ttl: bool = False
     flushing: bool = False
 
     def load(self, token: str) -> User | None:
@@ -63,7 +63,7 @@ class HostDatabase:
         def look(response: Response) -> Response:
             self.pending.append(len(self.db.session.new))
             self.touched.extend(self.seen)
-            if self.keep:
+            if self.ttl:
                 self.db.session.commit()
                 self.kept.extend(self.seen)
             return response
@@ -83,9 +83,9 @@ def open_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Op
     same = request.param == "the-same-file"
     opened: list[HostDatabase] = []
 
-    def make(*, keep: bool = False, flushing: bool = False) -> HostDatabase:
+    def make(*, ttl: bool = False, flushing: bool = False) -> HostDatabase:
         store = SQLAlchemyStore(f"sqlite:///{tmp_path / ('host.db' if same else 'otp.db')}")
-        host = HostDatabase(SQLAlchemy(model_class=Base), store, keep=keep, flushing=flushing)
+        host = HostDatabase(SQLAlchemy(model_class=Base), store, ttl=ttl, flushing=flushing)
         opened.append(host)
 
         def prepare(app: Flask) -> None:
@@ -150,7 +150,7 @@ def test_the_hosts_pending_work_is_not_committed_by_us(open_database: Open) -> N
 
 def test_the_hosts_pending_work_is_not_lost_by_us(open_database: Open) -> None:
     """T1: the host may commit it after our answer, also when that was a refusal."""
-    host = open_database(keep=True)
+    host = open_database(ttl=True)
     assert ask_everything(host) == ANSWERS
     assert host.pending == [1] * len(ANSWERS)
     assert host.notes() == len(ANSWERS)
@@ -160,7 +160,7 @@ def test_the_hosts_pending_work_is_not_lost_by_us(open_database: Open) -> None:
 @pytest.mark.parametrize("open_database", ["another-file"], indirect=True)
 def test_work_that_the_host_has_flushed_stays_in_its_transaction(open_database: Open) -> None:
     """T1: with a database of its own to write to, ours does not wait for the host's."""
-    host = open_database(keep=True, flushing=True)
+    host = open_database(ttl=True, flushing=True)
     assert ask_everything(host) == ANSWERS
     assert host.notes() == len(ANSWERS)
 
@@ -168,7 +168,7 @@ def test_work_that_the_host_has_flushed_stays_in_its_transaction(open_database: 
 @pytest.mark.parametrize("open_database", ["the-same-file"], indirect=True)
 def test_a_host_that_holds_the_write_lock_of_our_file_gets_no_code_out(open_database: Open) -> None:
     """T1: SQLite has one writer; we give up in time, send nothing, and leave its work alone."""
-    host = open_database(keep=True, flushing=True)
+    host = open_database(ttl=True, flushing=True)
 
     def hurry(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA busy_timeout=50")

@@ -135,7 +135,7 @@ def test_no_header_of_a_browsers_world_is_on_our_answers() -> None:
         app.secret_key = "a secret of the host"
 
         @app.before_request
-        def remember() -> None:
+        def put_answer() -> None:
             session.permanent = True
             session["visits"] = session.get("visits", 0) + 1
 

@@ -18,8 +18,15 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing.contract.model import Model
@@ -32,8 +39,8 @@ class State:
 
     now: datetime
     challenges: frozenset[tuple[str, Challenge]] = frozenset()
-    standings: frozenset[tuple[str, Standing]] = frozenset()
-    records: frozenset[tuple[str, Record]] = frozenset()
+    user_limits: frozenset[tuple[str, UserLimits]] = frozenset()
+    records: frozenset[tuple[str, StoredAnswer]] = frozenset()
 
     def after(self, operation: Operation, policy: Policy) -> tuple[State, Any]:
         """Do one operation alone; return what it leads to and what it must be told."""
@@ -41,7 +48,7 @@ class State:
             return replace(self, now=operation.arguments[0]), None
         model = Model(lambda: self.now)
         model.challenges.update(self.challenges)
-        model.standings.update(self.standings)
+        model.user_limits.update(self.user_limits)
         model.records.update(self.records)
         result = _ask(model, operation, policy)
         return (
@@ -49,7 +56,7 @@ class State:
                 self.now,
                 frozenset(model.challenges.items()),
                 # Nobody can tell an empty standing from none.
-                frozenset(item for item in model.standings.items() if item[1] != Standing()),
+                frozenset(item for item in model.user_limits.items() if item[1] != UserLimits()),
                 frozenset(model.records.items()),
             ),
             result,
@@ -59,18 +66,18 @@ class State:
 def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
     arguments: Any = operation.arguments
     match operation.verb:
-        case "recall":
-            return model.recall(*arguments)
-        case "remember":
-            return model.remember(*arguments)
+        case "get_answer":
+            return model.get_answer(*arguments)
+        case "put_answer":
+            return model.put_answer(*arguments)
         case "reserve":
             return model.reserve(arguments[0], policy)
         case "spend":
             return model.spend(arguments[0], policy)
         case "settle":
             model.settle(*arguments)
-        case "pardon":
-            return model.pardon(*arguments)
+        case "unlock":
+            return model.unlock(*arguments)
         case "purge":
             model.purge(policy)
         case "forget":
@@ -132,11 +139,11 @@ def _contradicts(other: Operation, conflict: Operation) -> bool:
     return one.value == two.value and one.digest != two.digest
 
 
-def _key(operation: Operation) -> RequestKey | None:
+def _key(operation: Operation) -> IdempotencyKey | None:
     asked = operation.arguments[0] if operation.arguments else None
-    if isinstance(asked, Draft | Claim):
+    if isinstance(asked, Draft | Attempt):
         return asked.request
-    return asked if isinstance(asked, RequestKey) else None
+    return asked if isinstance(asked, IdempotencyKey) else None
 
 
 def told(history: Sequence[Operation]) -> str:

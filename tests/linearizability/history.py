@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Final, Literal, TypeAlias
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, IdempotencyKey, Outcome
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 
 Verb: TypeAlias = Literal[
-    "recall", "remember", "reserve", "settle", "spend", "pardon", "purge", "forget", "tick"
+    "get_answer", "put_answer", "reserve", "settle", "spend", "unlock", "purge", "forget", "tick"
 ]
 Pause: TypeAlias = Callable[[], object]
 A_MOMENT: Final = 0.0005
@@ -30,7 +30,7 @@ def rest() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Record one call: it took effect somewhere between two moments of a common order.
+    """StoredAnswer one call: it took effect somewhere between two moments of a common order.
 
     :param result: what was returned; an exception is a result that no store may give.
     :param returned: infinite for what may still happen, or never.
@@ -90,14 +90,14 @@ class Recorder:
         self._lock = threading.Lock()
         self._ids: dict[str, object] = {}
 
-    def recall(self, thread: int, request: str) -> None:
-        self._record(thread, "recall", (request,), lambda: self.store.recall(request))
+    def get_answer(self, thread: int, request: str) -> None:
+        self._record(thread, "get_answer", (request,), lambda: self.store.get_answer(request))
 
-    def remember(self, thread: int, request: RequestKey, outcome: Outcome) -> None:
+    def put_answer(self, thread: int, request: IdempotencyKey, outcome: Outcome) -> None:
         def call() -> Outcome:
-            return self.store.remember(request, outcome)
+            return self.store.put_answer(request, outcome)
 
-        self._record(thread, "remember", (request, outcome), call)
+        self._record(thread, "put_answer", (request, outcome), call)
 
     def fresh(self, draft: Draft) -> Draft:
         """Give a draft that was handed in before another id: a service makes one each time."""
@@ -115,14 +115,14 @@ class Recorder:
     def settle(self, thread: int, draft: Draft, outcome: Outcome) -> None:
         self._record(thread, "settle", (draft, outcome), lambda: self.store.settle(draft, outcome))
 
-    def spend(self, thread: int, claim: Claim) -> None:
-        digests = _Lingering(claim.digests)
+    def spend(self, thread: int, attempt: Attempt) -> None:
+        digests = _Lingering(attempt.digests)
         digests.pause = self.pause
-        asked = replace(claim, digests=digests)
-        self._record(thread, "spend", (claim,), lambda: self.store.spend(asked, self.policy))
+        asked = replace(attempt, digests=digests)
+        self._record(thread, "spend", (attempt,), lambda: self.store.spend(asked, self.policy))
 
-    def pardon(self, thread: int, subject: str) -> None:
-        self._record(thread, "pardon", (subject,), lambda: self.store.pardon(subject))
+    def unlock(self, thread: int, subject: str) -> None:
+        self._record(thread, "unlock", (subject,), lambda: self.store.unlock(subject))
 
     def purge(self, thread: int) -> None:
         """Purge row by row; how many rows there were is nobody's answer, and not recorded."""

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, Outcome, StoredAnswer
 from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import RIGHT, START, WRONG, claim, draft, named
+from flask_otp_mpp.testing.contract.builders import RIGHT, START, WRONG, attempt, draft, named
 from tests.linearizability.checker import State, explain
 from tests.linearizability.history import Operation, Recorder
 from tests.linearizability.workload import Send, Step, Try, policy, run
@@ -41,7 +41,7 @@ RESERVED = Operation(1, "reserve", (ASKED,), SENT, 0, 1)
 
 def tried(digest: bytes, reason: Reason | None, called: float, returned: float = inf) -> Operation:
     outcome = Outcome(ASKED.id, reason)
-    return Operation(1, "spend", (claim(ASKED.id, digest),), outcome, called, returned)
+    return Operation(1, "spend", (attempt(ASKED.id, digest),), outcome, called, returned)
 
 
 def explained(*history: Operation) -> bool:
@@ -99,9 +99,9 @@ def test_a_name_is_found_from_its_reservation_on() -> None:
     """T3, S10: a look that overlaps may find it or not, a later one must."""
     key = named()
     asked = replace(ASKED, request=key)
-    found = Record(Outcome(asked.id, Reason.REQUEST_PENDING), key.digest, asked.subject)
+    found = StoredAnswer(Outcome(asked.id, Reason.REQUEST_PENDING), key.digest, asked.subject)
     reserved = replace(RESERVED, arguments=(asked,), returned=4)
-    look = Operation(2, "recall", (key.value,), found, 2, 3)
+    look = Operation(2, "get_answer", (key.value,), found, 2, 3)
     assert explained(reserved, look)
     assert explained(reserved, replace(look, result=None))
     assert not explained(reserved, replace(look, result=None, called=5, returned=6))
@@ -122,7 +122,7 @@ def test_one_name_for_two_requests_is_not_explained() -> None:
 
 def test_a_fault_is_not_explained() -> None:
     """T3: no verb of the workload may raise."""
-    fault = Operation(1, "pardon", ("alice",), StoreError("the backend is busy"), 2, 3)
+    fault = Operation(1, "unlock", ("alice",), StoreError("the backend is busy"), 2, 3)
     assert explained(RESERVED, replace(fault, result=False))
     assert not explained(RESERVED, fault)
 
@@ -148,9 +148,9 @@ def test_the_search_decides_as_the_trial_of_all_orders_does() -> None:
     decided = []
     for number in range(300):
         chance = Random(number)
-        questions: list[Draft | Claim] = [
+        questions: list[Draft | Attempt] = [
             ASKED,
-            *(claim(ASKED.id, chance.choice([RIGHT, WRONG, WRONG])) for _ in range(4)),
+            *(attempt(ASKED.id, chance.choice([RIGHT, WRONG, WRONG])) for _ in range(4)),
         ]
         chance.shuffle(questions)
         state, history = State(START), []
@@ -180,11 +180,11 @@ def at_once(recorder: Recorder, *steps: Step) -> None:
 
 
 def right() -> Try:
-    return Try(claim(ASKED.id, RIGHT))
+    return Try(attempt(ASKED.id, RIGHT))
 
 
 def wrong() -> Try:
-    return Try(claim(ASKED.id, WRONG))
+    return Try(attempt(ASKED.id, WRONG))
 
 
 def test_the_naive_store_is_caught_at_two_successes(recorder: Recorder) -> None:

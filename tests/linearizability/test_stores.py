@@ -64,7 +64,7 @@ def test_the_histories_are_small_and_come_upon_every_decision() -> None:
             if "forget" not in (earlier.verb, later.verb)
         )
         for operation in history:
-            if operation.verb in ("reserve", "spend", "remember"):
+            if operation.verb in ("reserve", "spend", "put_answer"):
                 found = operation.result
                 reasons.add("sent" if isinstance(found, Challenge) else found.reason)
         if number >= 100 and reasons >= DECISIONS:

@@ -9,12 +9,19 @@ from functools import partial
 from random import Random
 from typing import Final, TypeAlias
 
-from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import (
+    UNCOMPARED,
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+)
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, claim, draft, named, request
+from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, attempt, draft, named, request
 from flask_otp_mpp.testing.contract.race import together
 from tests.linearizability.history import Recorder
 
@@ -52,10 +59,10 @@ class Send:
 
 @dataclass(frozen=True)
 class Try:
-    claim: Claim
+    attempt: Attempt
 
     def do(self, recorder: Recorder, thread: int) -> None:
-        recorder.spend(thread, self.claim)
+        recorder.spend(thread, self.attempt)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Pardon:
     subject: str
 
     def do(self, recorder: Recorder, thread: int) -> None:
-        recorder.pardon(thread, self.subject)
+        recorder.unlock(thread, self.subject)
 
 
 @dataclass(frozen=True)
@@ -79,17 +86,17 @@ class Recall:
     request: str
 
     def do(self, recorder: Recorder, thread: int) -> None:
-        recorder.recall(thread, self.request)
+        recorder.get_answer(thread, self.request)
 
 
 @dataclass(frozen=True)
 class Refuse:
     """Refuse a named request before its user is known."""
 
-    request: RequestKey
+    request: IdempotencyKey
 
     def do(self, recorder: Recorder, thread: int) -> None:
-        recorder.remember(thread, self.request, Outcome("", Reason.TOKEN_INVALID))
+        recorder.put_answer(thread, self.request, Outcome("", Reason.TOKEN_INVALID))
 
 
 Step: TypeAlias = Send | Try | Pardon | Purge | Recall | Refuse
@@ -115,7 +122,7 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
     store.purge(recorder.policy)
     users = [f"{name} {number}" for name in ("alice", "alice", "alice", "bob")]
     drafts = [draft(user, key=_key(chance, number)) for user in users]
-    wrong = Try(claim(drafts[0].id, WRONG, subject=drafts[0].subject))
+    wrong = Try(attempt(drafts[0].id, WRONG, subject=drafts[0].subject))
     match chance.choice(("nothing", "a send", "an old failure", "two failures", "two sends")):
         case "a send":
             run(recorder, [[Send(drafts[0])]])
@@ -128,33 +135,35 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
             drafts.append(old)
             drafts[0] = draft(users[0], key=_key(chance, number))
         case "two failures":
-            again = Try(claim(drafts[0].id, WRONG, subject=drafts[0].subject))
+            again = Try(attempt(drafts[0].id, WRONG, subject=drafts[0].subject))
             run(recorder, [[Send(drafts[0]), wrong, again, Send(drafts[1])]])
         case "two sends":
             run(recorder, [[Send(drafts[0]), Send(drafts[1])]])
-    claims = [_claim(chance, drafts, _key(chance, number)) for _ in range(5)]
+    attempts = [_claim(chance, drafts, _key(chance, number)) for _ in range(5)]
     run(
         recorder,
-        [[_step(chance, drafts[:4], claims) for _ in range(STEPS)] for _ in range(THREADS)],
+        [[_step(chance, drafts[:4], attempts) for _ in range(STEPS)] for _ in range(THREADS)],
     )
     return recorder
 
 
-def _key(chance: Random, number: int) -> RequestKey:
+def _key(chance: Random, number: int) -> IdempotencyKey:
     """Name every third request, by one of two names, so that different ones meet under it."""
     if chance.randrange(3):
         return request()
-    redo = chance.choice((frozenset[Reason](), UNCOMPARED, frozenset({Reason.DELIVERY_REFUSED})))
-    return named(f"{chance.choice('ab')} {number}", request().value, redo)
+    not_cached = chance.choice(
+        (frozenset[Reason](), UNCOMPARED, frozenset({Reason.DELIVERY_REFUSED}))
+    )
+    return named(f"{chance.choice('ab')} {number}", request().value, not_cached)
 
 
-def _claim(chance: Random, drafts: Sequence[Draft], key: RequestKey) -> Claim:
+def _claim(chance: Random, drafts: Sequence[Draft], key: IdempotencyKey) -> Attempt:
     known = chance.choice((*drafts[:2], *drafts))
-    return claim(known.id, chance.choice((RIGHT, WRONG, WRONG)), subject=known.subject, key=key)
+    return attempt(known.id, chance.choice((RIGHT, WRONG, WRONG)), subject=known.subject, key=key)
 
 
-def _step(chance: Random, drafts: Sequence[Draft], claims: Sequence[Claim]) -> Step:
-    kinds = ("send", "repeat", "try", "recall", "refuse", "pardon", "purge")
+def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) -> Step:
+    kinds = ("send", "repeat", "try", "get_answer", "refuse", "unlock", "purge")
     kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1))[0]
     asked = chance.choice(drafts)
     match kind:
@@ -165,14 +174,14 @@ def _step(chance: Random, drafts: Sequence[Draft], claims: Sequence[Claim]) -> S
             return Send(draft(asked.subject, key=asked.request))
         case "try":
             # The same claim again is the same request; a copy of it is another one.
-            known = chance.choice(claims)
+            known = chance.choice(attempts)
             return Try(
-                chance.choice((known, claim(known.id, *known.digests, subject=known.subject)))
+                chance.choice((known, attempt(known.id, *known.digests, subject=known.subject)))
             )
-        case "recall" if asked.request.named:
+        case "get_answer" if asked.request.chosen_by_caller:
             return Recall(asked.request.value)
-        case "refuse" if asked.request.named:
-            return Refuse(replace(asked.request, digest="refused", redo=frozenset()))
-        case "pardon":
+        case "refuse" if asked.request.chosen_by_caller:
+            return Refuse(replace(asked.request, digest="refused", not_cached=frozenset()))
+        case "unlock":
             return Pardon(asked.subject)
     return Purge()

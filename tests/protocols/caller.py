@@ -11,7 +11,7 @@ import pytest
 
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
-from flask_otp_mpp.protocols.alipay.signed_headers import Envelope
+from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Inbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys, LocalSigner
@@ -63,8 +63,8 @@ def inbound(
     return Inbound(method, uri, path, present, body, "192.0.2.1", prefix)
 
 
-def envelope() -> Envelope:
-    return Envelope(KEYS, SIGNER, FRESHNESS, CLOCK)
+def signed_headers() -> SignedHeaders:
+    return SignedHeaders(KEYS, SIGNER, FRESHNESS, CLOCK)
 
 
 def protocol(**changes: Any) -> AlipayPlus:

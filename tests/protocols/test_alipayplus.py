@@ -52,7 +52,7 @@ def read(
     key: str = "alipayplus",
 ) -> Command:
     used = wallet or protocol()
-    return used.read(operation, used.admit(inbound(payload, client=client, key=key)))
+    return used.read(operation, used.authenticate(inbound(payload, client=client, key=key)))
 
 
 def test_a_body_is_read_into_what_the_house_understands() -> None:
@@ -210,7 +210,7 @@ def test_without_settings_it_lies_where_alipay_plus_documents_it() -> None:
     wallet = configure()
     assert wallet.mounts == (Mount(PREFIX, PREFIX),)
     assert wallet.paths == {"/sendOTP": Operation.SEND, "/verifyOTP": Operation.VERIFY}
-    assert refusal(wallet.admit, inbound()).reason is Reason.CLIENT_UNKNOWN
+    assert refusal(wallet.authenticate, inbound()).reason is Reason.CLIENT_UNKNOWN
 
 
 def test_two_apis_can_not_lie_on_one_path() -> None:

@@ -19,7 +19,7 @@ from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.protocols.alipay.ams import CODES, PATIENCE, Ams
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
-from flask_otp_mpp.protocols.base import Call, Deployment, Inbound, Mount, Operation
+from flask_otp_mpp.protocols.base import Deployment, Inbound, Mount, Operation, RequestContext
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
@@ -121,13 +121,13 @@ def request(payload: Any = INIT, **signed: Any) -> Inbound:
 
 
 def read_init(payload: Any = INIT, wallet: Ams = WALLET, **signed: Any) -> SendOtp:
-    command = wallet.read(Operation.SEND, wallet.admit(request(payload, **signed)))
+    command = wallet.read(Operation.SEND, wallet.authenticate(request(payload, **signed)))
     assert isinstance(command, SendOtp)
     return command
 
 
 def read_verify(payload: Any = VERIFY, wallet: Ams = WALLET, **signed: Any) -> VerifyOtp:
-    command = wallet.read(Operation.VERIFY, wallet.admit(request(payload, **signed)))
+    command = wallet.read(Operation.VERIFY, wallet.authenticate(request(payload, **signed)))
     assert isinstance(command, VerifyOtp)
     return command
 
@@ -135,7 +135,9 @@ def read_verify(payload: Any = VERIFY, wallet: Ams = WALLET, **signed: Any) -> V
 def body(
     command: SendOtp | VerifyOtp | None, answer: Done | Refused, wallet: Ams = WALLET
 ) -> dict[str, Any]:
-    return dict(json.loads(wallet.answer(Call(request(), None, None, command), answer).body))
+    return dict(
+        json.loads(wallet.answer(RequestContext(request(), None, None, command), answer).body)
+    )
 
 
 def test_a_body_is_read_into_what_the_house_understands() -> None:
@@ -155,11 +157,11 @@ def test_the_published_request_is_let_in_and_read() -> None:
     headers = {"client-id": found.client, "request-time": found.time, "signature": found.header}
     published = Inbound("POST", found.uri, "/initAuthentication", headers, found.body, "", USUAL)
     wallet = configure(FrozenClock(moment))
-    command = wallet.read(Operation.SEND, wallet.admit(published))
+    command = wallet.read(Operation.SEND, wallet.authenticate(published))
     assert isinstance(command, SendOtp)
     assert command.credential == "281010033AB2F588D14B43238637264FCA5A0000"
     assert command.reference == "AUTH_REQ_0001"
-    assert refusal(WALLET.admit, published).reason is Reason.REQUEST_STALE
+    assert refusal(WALLET.authenticate, published).reason is Reason.REQUEST_STALE
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_a_required_field_is_refused_by_name(
         del payload[field]
     elif value == "too long":
         payload[field] = "x" * (longest + 1)
-    refused = refusal(WALLET.read, operation, WALLET.admit(request(payload)))
+    refused = refusal(WALLET.read, operation, WALLET.authenticate(request(payload)))
     assert refused.reason is Reason.FIELD_INVALID
     assert refused.detail.startswith(f"{field}: ")
     assert "xx" not in refused.detail
@@ -268,7 +270,7 @@ def test_a_guess_is_named_by_its_bytes() -> None:
     first = read_verify().request
     assert read_verify().request == first
     assert read_verify(time=later).request != first
-    assert not first.named
+    assert not first.chosen_by_caller
 
 
 def test_another_merchant_has_names_and_challenges_of_its_own() -> None:
@@ -282,22 +284,22 @@ def test_another_merchant_has_names_and_challenges_of_its_own() -> None:
 
 def test_what_is_not_final_is_not_remembered() -> None:
     """S10: and a send at work always is, whatever its code."""
-    keeps = read_init().request.keeps
-    assert {reason for reason in Reason if not keeps(reason)} == {
+    caches = read_init().request.caches
+    assert {reason for reason in Reason if not caches(reason)} == {
         Reason.TRAFFIC_EXCEEDED,
         Reason.UNFORESEEN,
     }
-    assert keeps(None)
+    assert caches(None)
     softer = configure(AMS_SEND_LIMIT_CODE="REQUEST_TRAFFIC_EXCEED_LIMIT")
-    assert not read_init(wallet=softer).request.keeps(Reason.SEND_LIMITED)
+    assert not read_init(wallet=softer).request.caches(Reason.SEND_LIMITED)
 
 
 def test_a_name_is_kept_for_longer_than_a_code_or_a_request_can_live() -> None:
     """S10: whatever the settings allow; and a repeat waits for less than a caller does."""
-    assert read_init().request.keep == timedelta(days=1)
-    assert read_init(wallet=configure(AMS_KEEP=3600)).request.keep == timedelta(hours=1)
+    assert read_init().request.ttl == timedelta(days=1)
+    assert read_init(wallet=configure(AMS_KEEP=3600)).request.ttl == timedelta(hours=1)
     assert timedelta(hours=1) > max(timedelta(seconds=600), 2 * MAX_FRESHNESS)
-    assert read_init().patience == PATIENCE < timedelta(seconds=5)
+    assert read_init().wait == PATIENCE < timedelta(seconds=5)
 
 
 SANDBOX_CLIENT = "SANDBOX_5X00000000000000"
@@ -309,12 +311,12 @@ def test_a_client_of_the_sandbox_calls_the_sandbox_and_nobody_else(client: str) 
     clients = {client: {"1": KEYS["mpp"]["public_spki_der_b64"]}}
     wallet = configure(AMS_CLIENTS=clients)
     home, abroad = (SANDBOX, USUAL) if client == SANDBOX_CLIENT else (USUAL, SANDBOX)
-    assert wallet.admit(request(client=client, prefix=home)).client == client
-    refused = refusal(wallet.admit, request(client=client, prefix=abroad))
+    assert wallet.authenticate(request(client=client, prefix=home)).client == client
+    refused = refusal(wallet.authenticate, request(client=client, prefix=abroad))
     assert refused.reason is Reason.ACCESS_DENIED
     assert "SANDBOX_" in refused.detail
     forged = request(client=client, prefix=abroad, key="unrelated")
-    assert refusal(wallet.admit, forged).reason is Reason.SIGNATURE_INVALID
+    assert refusal(wallet.authenticate, forged).reason is Reason.SIGNATURE_INVALID
 
 
 def test_every_reason_has_a_code_of_the_table() -> None:
@@ -397,7 +399,7 @@ def test_an_answer_is_sealed_for_the_place_that_was_called() -> None:
     """G9, G13: an answer of the sandbox is none of the usual place."""
     for prefix in (USUAL, SANDBOX):
         asked = request(prefix=prefix)
-        outbound = WALLET.answer(Call(asked), Refused(Reason.ACCESS_DENIED))
+        outbound = WALLET.answer(RequestContext(asked), Refused(Reason.ACCESS_DENIED))
         headers = dict(outbound.headers)
         data = rsa256.canonical(
             "POST", asked.uri, MERCHANT, headers["response-time"], outbound.body
@@ -415,7 +417,7 @@ def test_without_settings_it_lies_where_ams_documents_it() -> None:
     }
     values = {it.name: it.read(it.default) for it in Ams.settings}
     hooked = Deployment(SIGNER, FRESHNESS, CLOCK, lambda client, version: public_key("mpp"))
-    assert Ams.configure(values, hooked).admit(request(client="M9")).client == "M9"
+    assert Ams.configure(values, hooked).authenticate(request(client="M9")).client == "M9"
 
 
 def test_places_and_paths_can_be_others() -> None:

@@ -13,7 +13,7 @@ from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done
 from flask_otp_mpp.protocols.alipay.alipayplus import CODES, AlipayPlus
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
-from flask_otp_mpp.protocols.base import Call, Operation
+from flask_otp_mpp.protocols.base import Operation, RequestContext
 from tests.protocols.caller import inbound, protocol
 
 # The tables of Alipay+'s sendOTP and verifyOTP: code, status, in which of the two it stands.
@@ -81,7 +81,7 @@ UNTIL = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 
 
 def body(operation: Operation | None, answer: Done | Refused) -> bytes:
-    return protocol().answer(Call(inbound(), operation), answer).body
+    return protocol().answer(RequestContext(inbound(), operation), answer).body
 
 
 def result(operation: Operation | None, answer: Done | Refused) -> dict[str, str]:

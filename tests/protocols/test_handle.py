@@ -14,7 +14,7 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import ById, Done, OtpService, SendOtp, VerifyOtp
-from flask_otp_mpp.protocols.base import Event, Inbound, exchange, turn_away
+from flask_otp_mpp.protocols.base import Event, Inbound, handle, reject
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
@@ -40,11 +40,11 @@ class Door:
         if whom == self.refusing:
             raise self.fault
 
-    def by_address(self, address: str) -> None:
+    def check_address(self, address: str) -> None:
         assert address == "192.0.2.1"
         self.ask("address")
 
-    def by_client(self, name: str, client: str) -> None:
+    def check_client(self, name: str, client: str) -> None:
         assert (name, client) == ("alipayplus", CLIENT)
         self.ask("client")
 
@@ -81,7 +81,7 @@ def knock(request: Inbound, door: Door) -> tuple[str, Event]:
         return KEYS.find(client, version)
 
     wallet = protocol(keys=ClientKeys({}, key))
-    outbound, event = exchange(wallet, request, Service(door), door)
+    outbound, event = handle(wallet, request, Service(door), door)
     headers = dict(outbound.headers)
     signature = SignatureHeader.parse(headers["signature"]).signature
     data = rsa256.canonical(
@@ -183,7 +183,7 @@ def test_what_is_unforeseen_is_left_to_whoever_reports_it() -> None:
 def test_who_is_turned_away_gets_a_signed_answer_too() -> None:
     """G9: a request that never came to the checks is answered like any other."""
     request = inbound()
-    outbound, event = turn_away(protocol(), request, Refused(Reason.BODY_TOO_LARGE))
+    outbound, event = reject(protocol(), request, Refused(Reason.BODY_TOO_LARGE))
     assert json.loads(outbound.body)["result"]["resultCode"] == "PARAM_ILLEGAL"
     assert "signature" in dict(outbound.headers)
     assert event == Event("alipayplus", reason=Reason.BODY_TOO_LARGE)
@@ -209,7 +209,7 @@ def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
     house = House(load_user={"token": "alice"}.get)
     door = Door()
     payload = {**COMMON, "phone": "+49 170 0000000", "email": "mallory@example.com"}
-    outbound, _ = exchange(protocol(), inbound(payload), house.service, door)
+    outbound, _ = handle(protocol(), inbound(payload), house.service, door)
     challenge_id = json.loads(outbound.body)["verifyRequestId"]
     ((user, message),) = house.inbox.received
     assert user == "alice"
@@ -220,7 +220,7 @@ def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
     for code in codes:
         answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": code}
         request = inbound(answer, path="/verifyOTP")
-        outbound, _ = exchange(protocol(), request, house.service, door)
+        outbound, _ = handle(protocol(), request, house.service, door)
         found.append(json.loads(outbound.body)["result"]["resultCode"])
     assert found == expected
 
@@ -228,7 +228,7 @@ def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
 def test_another_acquirer_can_not_answer_a_challenge() -> None:
     """L8: client, acquirer and wallet are those that asked, or the id is unknown."""
     house = House(load_user={"token": "alice"}.get)
-    outbound, _ = exchange(protocol(), inbound(), house.service, Door())
+    outbound, _ = handle(protocol(), inbound(), house.service, Door())
     challenge_id = json.loads(outbound.body)["verifyRequestId"]
     changes: list[Callable[[dict[str, str]], dict[str, str]]] = [
         lambda body: {**body, "acquirerId": "other"},
@@ -238,15 +238,15 @@ def test_another_acquirer_can_not_answer_a_challenge() -> None:
     answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": house.inbox.code}
     for change in changes:
         request = inbound(change(answer), path="/verifyOTP")
-        _, event = exchange(wallet, request, house.service, Door())
+        _, event = handle(wallet, request, house.service, Door())
         assert event.reason is Reason.CHALLENGE_UNKNOWN
-    _, event = exchange(wallet, inbound(answer, path="/verifyOTP"), house.service, Door())
+    _, event = handle(wallet, inbound(answer, path="/verifyOTP"), house.service, Door())
     assert event.reason is None
 
 
 def test_a_host_may_refuse_from_its_hooks() -> None:
     house = House(load_user=lambda _: refuse(Reason.USER_ABNORMAL, "frozen"))
-    outbound, event = exchange(protocol(), inbound(), house.service, Door())
+    outbound, event = handle(protocol(), inbound(), house.service, Door())
     result = json.loads(outbound.body)["result"]
     assert result["resultCode"] == "USER_STATUS_ABNORMAL"
     assert result["resultMessage"] == "The user's account is barred. frozen"

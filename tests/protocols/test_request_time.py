@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
-from tests.protocols.caller import CLOCK, FRESHNESS, envelope, inbound, refusal
+from tests.protocols.caller import CLOCK, FRESHNESS, inbound, refusal, signed_headers
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -70,7 +70,7 @@ def test_both_published_forms_are_read(text: str, moment: datetime) -> None:
 def test_anything_else_is_no_time(text: str) -> None:
     """G7: no time without an offset is guessed at."""
     assert parse_time(text) is None
-    assert refusal(envelope().open, inbound(time=text.replace("\u0661", "x"))).reason is (
+    assert refusal(signed_headers().open, inbound(time=text.replace("\u0661", "x"))).reason is (
         Reason.REQUEST_STALE
     )
 
@@ -123,7 +123,7 @@ def test_a_request_is_fresh_by_its_distance_alone(milliseconds: int, zone: timez
 
 def is_fresh(time: str) -> bool:
     try:
-        envelope().open(inbound(time=time))
+        signed_headers().open(inbound(time=time))
     except Refused as refused:
         if refused.reason is not Reason.REQUEST_STALE:
             raise
@@ -134,11 +134,11 @@ def is_fresh(time: str) -> bool:
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_moment_at_the_end_of_time_is_stale_and_no_crash(text: str) -> None:
     """G7: in UTC these have no date any more."""
-    assert refusal(envelope().open, inbound(time=text)).reason is Reason.REQUEST_STALE
+    assert refusal(signed_headers().open, inbound(time=text)).reason is Reason.REQUEST_STALE
 
 
 def test_a_stale_request_is_told_the_window() -> None:
-    refused = refusal(envelope().open, inbound(time="2020-01-01T00:00:00Z"))
+    refused = refusal(signed_headers().open, inbound(time="2020-01-01T00:00:00Z"))
     assert refused.detail == "Request-Time: must be within 300 s of now."
-    unreadable = refusal(envelope().open, inbound(time="yesterday"))
+    unreadable = refusal(signed_headers().open, inbound(time="yesterday"))
     assert unreadable.detail == "Request-Time: must be ISO 8601 with offset, or ms."

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.protocols.alipay.signed_headers import Envelope, parse_time
+from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders, parse_time
 from flask_otp_mpp.protocols.base import Inbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
@@ -20,9 +20,9 @@ from tests.protocols.caller import (
     FRESHNESS,
     KEYS,
     SIGNER,
-    envelope,
     inbound,
     refusal,
+    signed_headers,
 )
 from tests.vectors import VECTORS, public_key
 
@@ -30,12 +30,12 @@ STALE = "2020-01-01T00:00:00Z"
 
 
 def reason(request: Inbound) -> Reason:
-    return refusal(envelope().open, request).reason
+    return refusal(signed_headers().open, request).reason
 
 
 def test_a_signed_request_is_let_in_under_the_name_of_its_client() -> None:
-    assert envelope().open(inbound()).client == CLIENT
-    assert envelope().open(inbound(client="OTHER", key="unrelated")).client == "OTHER"
+    assert signed_headers().open(inbound()).client == CLIENT
+    assert signed_headers().open(inbound(client="OTHER", key="unrelated")).client == "OTHER"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_first_check_that_fails_is_the_one_that_answers(
 def test_a_body_is_not_read_before_its_signature_holds() -> None:
     """G1: bad JSON with a bad signature is a bad signature; with a good one it is let in."""
     assert reason(inbound(b"{", key="unrelated")) is Reason.SIGNATURE_INVALID
-    assert envelope().open(inbound(b"{")).client == CLIENT
+    assert signed_headers().open(inbound(b"{")).client == CLIENT
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_unknown_client_is_told_so_before_its_malformed_signature() -> None:
 
 
 def test_a_malformed_signature_names_its_rule() -> None:
-    refused = refusal(envelope().open, inbound(headers={"signature": "rubbish"}))
+    refused = refusal(signed_headers().open, inbound(headers={"signature": "rubbish"}))
     assert refused.detail.startswith(
         "Signature header: must hold algorithm, keyVersion and signature"
     )
@@ -144,7 +144,7 @@ def test_a_malformed_signature_names_its_rule() -> None:
     ],
 )
 def test_json_is_json_however_it_is_announced(media_type: str | None) -> None:
-    assert envelope().open(inbound(headers={"content-type": media_type})).client == CLIENT
+    assert signed_headers().open(inbound(headers={"content-type": media_type})).client == CLIENT
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_the_official_client_sends_beside_is_of_no_account() -> None:
         "tracerid": "y",
         "user-agent": "global-open-sdk",
     }
-    assert envelope().open(inbound(headers=extra)).client == CLIENT
+    assert signed_headers().open(inbound(headers=extra)).client == CLIENT
 
 
 def test_equal_requests_have_one_key_and_others_another() -> None:
@@ -185,20 +185,20 @@ def test_equal_requests_have_one_key_and_others_another() -> None:
         {"time": later},
         {"client": "OTHER", "key": "unrelated"},
     ]
-    keys = [envelope().open(inbound(**request)).request for request in requests]
-    again = [envelope().open(inbound(**request)).request for request in requests]
+    keys = [signed_headers().open(inbound(**request)).request for request in requests]
+    again = [signed_headers().open(inbound(**request)).request for request in requests]
     assert keys == again
     assert len({key.value for key in keys}) == len(requests)
     for key in keys:
         assert len(key.value) == 64
-        assert key.keep == 2 * FRESHNESS  # after that no repeat can be fresh any more
+        assert key.ttl == 2 * FRESHNESS  # after that no repeat can be fresh any more
     assert max(keys, key=lambda key: key.value) == keys[3]  # so that databases add in one place
 
 
 def test_an_answer_is_sealed_for_the_fussiest_client() -> None:
     """G9: lower-case names, the client's name back, the time to the second with its offset."""
     request = inbound()
-    sealed = envelope().seal(request, b'{"result":{}}')
+    sealed = signed_headers().seal(request, b'{"result":{}}')
     headers = dict(sealed.headers)
     assert list(headers) == [name.lower() for name in headers]
     assert len(headers) == len(sealed.headers)
@@ -224,7 +224,7 @@ def test_an_answer_to_nobody_is_signed_as_well() -> None:
     """G9: a missing or malformed client is not echoed into a header."""
     for client in (None, "a,b", "a\r\nset-cookie: b", ""):
         request = replace(inbound(headers={"client-id": client}), method="GET", uri="/x?y=z")
-        headers = dict(envelope().seal(request, b"{}").headers)
+        headers = dict(signed_headers().seal(request, b"{}").headers)
         assert headers["client-id"] == ""
         data = b"GET /x?y=z\n." + headers["response-time"].encode() + b".{}"
         signature = SignatureHeader.parse(headers["signature"]).signature
@@ -243,7 +243,7 @@ def test_the_requests_of_the_official_sdk_are_let_in_at_their_time() -> None:
         request = Inbound(found.method, found.uri, "/", headers, found.body)
         moment = parse_time(found.time)
         assert moment is not None
-        opened = Envelope(KEYS, SIGNER, FRESHNESS, FrozenClock(moment)).open(request)
+        opened = SignedHeaders(KEYS, SIGNER, FRESHNESS, FrozenClock(moment)).open(request)
         assert opened.client == found.client == CLIENT
         assert reason(request) is Reason.REQUEST_STALE
     assert len(valid) == 8

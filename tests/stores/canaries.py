@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
@@ -39,7 +39,7 @@ def spend_a_day(store: Store, clock: FrozenClock, resend: Resend) -> list[str]:
     )
     typed = []
     for number in range(5):
-        sent = house.send(TOKEN, request=RequestKey(f"send-{number}", KEEP))
+        sent = house.send(TOKEN, request=IdempotencyKey(f"send-{number}", KEEP))
         typed.append(house.wrong())
         assert reason(house.verify, sent.challenge_id, typed[-1], TOKEN) is Reason.CODE_UNMATCHED
         house.verify(sent.challenge_id, house.inbox.code, TOKEN)

@@ -16,8 +16,15 @@ from datetime import datetime
 from pathlib import Path
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason
@@ -29,13 +36,13 @@ class NaiveStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._challenges: dict[str, Challenge] = {}
-        self._standings: dict[str, tuple[Standing, datetime]] = {}
-        self._requests: dict[str, tuple[Record, datetime]] = {}
+        self._user_limits: dict[str, tuple[UserLimits, datetime]] = {}
+        self._requests: dict[str, tuple[StoredAnswer, datetime]] = {}
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         return self._requests[request][0] if request in self._requests else None
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         if known := self._requests.get(request.value):
             return known[0].answer(request)
         return self._note(request, outcome, "", self._clock())
@@ -49,7 +56,7 @@ class NaiveStore:
             draft,
             policy,
             now,
-            standing=self._standing(draft.subject),
+            limits=self._limits(draft.subject),
             open_challenges=[
                 found
                 for found in self._challenges.values()
@@ -60,7 +67,7 @@ class NaiveStore:
             return self._note(draft.request, decided, draft.subject, now)
         for challenge in (*decided.closed, decided.challenge):
             self._challenges[challenge.id] = challenge
-        self._keep(draft.subject, decided.standing, policy, now)
+        self._keep(draft.subject, decided.limits, policy, now)
         pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
         self._note(draft.request, pending, draft.subject, now)
         return decided.challenge
@@ -71,48 +78,50 @@ class NaiveStore:
         if outcome.reason is not None and draft.id in self._challenges:
             self._challenges[draft.id] = self._challenges[draft.id].closed(now)
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         now = self._clock()
-        if known := self._requests.get(claim.request.value):
-            return known[0].answer(claim.request)
-        challenge = self._challenges.get(claim.id)
-        standing = self._standing(claim.subject)
-        decided = rules.spend(claim, policy, now, standing=standing, challenge=challenge)
+        if known := self._requests.get(attempt.request.value):
+            return known[0].answer(attempt.request)
+        challenge = self._challenges.get(attempt.id)
+        limits = self._limits(attempt.subject)
+        decided = rules.spend(attempt, policy, now, limits=limits, challenge=challenge)
         if isinstance(decided, Outcome):
-            return self._note(claim.request, decided, claim.subject, now)
-        self._challenges[claim.id] = decided.challenge
-        self._keep(claim.subject, decided.standing, policy, now)
-        return self._note(claim.request, decided.outcome, claim.subject, now)
+            return self._note(attempt.request, decided, attempt.subject, now)
+        self._challenges[attempt.id] = decided.challenge
+        self._keep(attempt.subject, decided.limits, policy, now)
+        return self._note(attempt.request, decided.outcome, attempt.subject, now)
 
-    def pardon(self, subject: str) -> bool:
-        standing, until = self._standings.get(subject, (Standing(), self._clock()))
-        self._standings[subject] = standing.pardoned(), until
-        return standing.blamed(self._clock())
+    def unlock(self, subject: str) -> bool:
+        limits, until = self._user_limits.get(subject, (UserLimits(), self._clock()))
+        self._user_limits[subject] = limits.unlocked(), until
+        return limits.has_failures(self._clock())
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         now = self._clock()
-        before = len(self._challenges) + len(self._standings) + len(self._requests)
+        before = len(self._challenges) + len(self._user_limits) + len(self._requests)
         self._challenges = {
             key: found
             for key, found in self._challenges.items()
             if found.expires_at + policy.retention > now
         }
-        self._standings = {key: kept for key, kept in self._standings.items() if kept[1] > now}
+        self._user_limits = {key: kept for key, kept in self._user_limits.items() if kept[1] > now}
         self._requests = {key: kept for key, kept in self._requests.items() if kept[1] > now}
-        return before - len(self._challenges) - len(self._standings) - len(self._requests)
+        return before - len(self._challenges) - len(self._user_limits) - len(self._requests)
 
-    def _note(self, request: RequestKey, outcome: Outcome, subject: str, now: datetime) -> Outcome:
+    def _note(
+        self, request: IdempotencyKey, outcome: Outcome, subject: str, now: datetime
+    ) -> Outcome:
         self._requests.pop(request.value, None)
-        if request.keeps(outcome.reason):
-            record = Record(outcome, request.digest, subject)
-            self._requests[request.value] = record, now + request.keep
+        if request.caches(outcome.reason):
+            record = StoredAnswer(outcome, request.digest, subject)
+            self._requests[request.value] = record, now + request.ttl
         return outcome
 
-    def _standing(self, subject: str) -> Standing:
-        return self._standings[subject][0] if subject in self._standings else Standing()
+    def _limits(self, subject: str) -> UserLimits:
+        return self._user_limits[subject][0] if subject in self._user_limits else UserLimits()
 
-    def _keep(self, subject: str, standing: Standing, policy: Policy, now: datetime) -> None:
-        self._standings[subject] = standing, rules.keep_until(standing, policy, now)
+    def _keep(self, subject: str, limits: UserLimits, policy: Policy, now: datetime) -> None:
+        self._user_limits[subject] = limits, rules.keep_until(limits, policy, now)
 
 
 class OneProcessStore:
@@ -127,13 +136,13 @@ class OneProcessStore:
         self._pause = pause
         self._lock = threading.Lock()
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         with self._loaded() as store:
-            return store.recall(request)
+            return store.get_answer(request)
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         with self._loaded() as store:
-            return store.remember(request, outcome)
+            return store.put_answer(request, outcome)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         with self._loaded() as store:
@@ -143,13 +152,13 @@ class OneProcessStore:
         with self._loaded() as store:
             store.settle(draft, outcome)
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         with self._loaded() as store:
-            return store.spend(claim, policy)
+            return store.spend(attempt, policy)
 
-    def pardon(self, subject: str) -> bool:
+    def unlock(self, subject: str) -> bool:
         with self._loaded() as store:
-            return store.pardon(subject)
+            return store.unlock(subject)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         with self._loaded() as store:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.stores import MemoryStore
@@ -22,7 +22,7 @@ class Forgetting(MemoryStore):
     """Forget failures on every send."""
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        self.pardon(draft.subject)
+        self.unlock(draft.subject)
         return super().reserve(draft, policy)
 
 
@@ -39,19 +39,19 @@ class Rounding(MemoryStore):
 class Doubting(MemoryStore):
     """Compare a repeated request again."""
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
-        self._records.pop(claim.request.value, None)
-        return super().spend(claim, policy)
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        self._records.pop(attempt.request.value, None)
+        return super().spend(attempt, policy)
 
 
 class Grudging(MemoryStore):
     """Charge a user for the guesses of others."""
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         for known in self._challenges.values():
-            if known.id == claim.id and known.subject != claim.subject:
-                claim = replace(claim, subject=known.subject)
-        return super().spend(claim, policy)
+            if known.id == attempt.id and known.subject != attempt.subject:
+                attempt = replace(attempt, subject=known.subject)
+        return super().spend(attempt, policy)
 
 
 def contract(make_store: Callable[[FrozenClock], Store]) -> StoreContract:

@@ -15,7 +15,7 @@ store.create_tables()
 before = store.engine.pool.checkedin()
 child = os.fork()
 inherited = store.engine.pool.checkedin()
-store.pardon("ada")
+store.unlock("ada")
 if child == 0:
     os._exit(inherited)
 _, status = os.waitpid(child, 0)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 import flask_otp_mpp
 from flask_otp_mpp import RedisStore
-from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore, Terms, from_url
+from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore, StoreOptions, from_url
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import opened
 
@@ -162,7 +162,9 @@ assert not hasattr(flask_otp_mpp, "NoStore")
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-TERMS = Terms(pool_size=3, pool_overflow=4, connect_timeout=5, statement_timeout=6, pre_ping=True)
+OPTIONS = StoreOptions(
+    pool_size=3, pool_overflow=4, connect_timeout=5, statement_timeout=6, pre_ping=True
+)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ TERMS = Terms(pool_size=3, pool_overflow=4, connect_timeout=5, statement_timeout
 )
 def test_a_sql_store_keeps_to_the_terms_that_are_made(url: str) -> None:
     """O1: pool, time-outs and pre-ping; and the query of the URL goes before them."""
-    store = from_url(url, terms=TERMS)
+    store = from_url(url, options=OPTIONS)
     assert isinstance(store, SQLAlchemyStore)
     pool = store.engine.pool
     assert isinstance(pool, sa.QueuePool)
@@ -189,7 +191,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
             heard.update(options)
             raise sa.exc.TimeoutError("heard enough")
 
-        store = SQLAlchemyStore(url, terms=TERMS)
+        store = SQLAlchemyStore(url, options=OPTIONS)
         if url.startswith("postgresql"):
             monkeypatch.setattr("flask_otp_mpp.stores.sql.postgresql.Patient.connect", hear)
         else:
@@ -219,8 +221,8 @@ def test_a_driver_is_told_the_terms_and_the_query_goes_before_them(
 
 def test_a_redis_store_keeps_to_the_terms_that_are_made() -> None:
     """O3: and the query of its URL goes before them."""
-    made = from_url("redis://host/0", terms=TERMS)
-    asked = from_url("redis://host/0?max_connections=2&socket_timeout=1", terms=TERMS)
+    made = from_url("redis://host/0", options=OPTIONS)
+    asked = from_url("redis://host/0?max_connections=2&socket_timeout=1", options=OPTIONS)
     for store, connections, answer in ((made, 7, 6), (asked, 2, 1)):
         assert isinstance(store, RedisStore)
         assert isinstance(store.client, redis.Redis)

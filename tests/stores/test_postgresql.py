@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.challenge import Outcome, RequestKey
+from flask_otp_mpp.core.challenge import IdempotencyKey, Outcome
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.tables import metadata
-from flask_otp_mpp.testing.contract.builders import KEEP, POLICY, RIGHT, claim, draft, opened
+from flask_otp_mpp.testing.contract.builders import KEEP, POLICY, RIGHT, attempt, draft, opened
 from tests.stores.on_server import OnServer, tables_at
 from tests.stores.servers import postgresql_url
 
@@ -29,7 +29,7 @@ class TestPostgreSQL(OnServer):
 
 
 NUL = "ada\0lovelace"
-KEY = RequestKey(NUL, KEEP)
+KEY = IdempotencyKey(NUL, KEEP)
 ASKED: list[Callable[[Store], object]] = [
     lambda store: store.reserve(draft(NUL), POLICY),
     lambda store: store.reserve(draft(challenge_id=NUL), POLICY),
@@ -37,10 +37,10 @@ ASKED: list[Callable[[Store], object]] = [
     lambda store: store.reserve(draft(key=KEY), POLICY),
     lambda store: store.settle(draft(challenge_id=NUL), Outcome(NUL)),
     lambda store: store.settle(draft(key=KEY), Outcome("known")),
-    lambda store: store.spend(claim(NUL, RIGHT), POLICY),
-    lambda store: store.spend(claim("known", RIGHT, subject=NUL), POLICY),
-    lambda store: store.spend(claim("known", RIGHT, key=KEY), POLICY),
-    lambda store: store.pardon(NUL),
+    lambda store: store.spend(attempt(NUL, RIGHT), POLICY),
+    lambda store: store.spend(attempt("known", RIGHT, subject=NUL), POLICY),
+    lambda store: store.spend(attempt("known", RIGHT, key=KEY), POLICY),
+    lambda store: store.unlock(NUL),
 ]
 
 
@@ -55,7 +55,7 @@ def test_a_nul_in_a_name_is_a_store_error_and_no_crash(
         with pytest.raises(StoreError, match="DataError") as caught:
             ask(store)
         assert caught.value.__cause__ is None
-        assert not store.pardon("bob")  # the connection is none the worse
+        assert not store.unlock("bob")  # the connection is none the worse
     finally:
         with store.engine.begin() as db:
             for table in metadata.sorted_tables:

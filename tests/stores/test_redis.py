@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.challenge import Outcome, Record
+from flask_otp_mpp.core.challenge import Outcome, StoredAnswer
 from flask_otp_mpp.core.ports import Store, utc_now
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import from_url
@@ -29,7 +29,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     named,
     opened,
@@ -89,18 +89,18 @@ def test_both_protocols_say_the_same(clock: FrozenClock, protocol: int) -> None:
     with client(protocol=protocol) as own, prefixed() as prefix:
         store = RedisStore(own, clock, prefix)
         challenge = opened(store)
-        asked = claim(challenge.id, WRONG)
+        asked = attempt(challenge.id, WRONG)
         wrong = Outcome(challenge.id, Reason.CODE_UNMATCHED)
         assert store.spend(asked, POLICY) == wrong
         assert store.spend(asked, POLICY) == replace(wrong, repeated=True)
         assert refused(store).until == clock.now + POLICY.cool_down
-        assert store.pardon("alice") is True
-        assert store.pardon("alice") is False
+        assert store.unlock("alice") is True
+        assert store.unlock("alice") is False
         assert answer(store, challenge, RIGHT) is None
         key = named()
-        assert store.recall(key.value) is None
+        assert store.get_answer(key.value) is None
         store.settle(draft("bob", key=key), wrong)
-        assert store.recall(key.value) == Record(wrong, key.digest, "bob")
+        assert store.get_answer(key.value) == StoredAnswer(wrong, key.digest, "bob")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_url_is_a_store(scheme: str) -> None:
     with prefixed():  # so that there is a server
         store = from_url(URL.replace("redis", scheme, 1))
     assert isinstance(store, RedisStore)
-    assert not store.pardon("nobody at all")
+    assert not store.unlock("nobody at all")
     store.close()
 
 

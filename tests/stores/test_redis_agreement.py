@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores.redis import store as redis_store
 from flask_otp_mpp.stores.redis.encoding import Script
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import KEEP, RIGHT, WRONG, claim, draft
+from flask_otp_mpp.testing.contract.builders import KEEP, RIGHT, WRONG, attempt, draft
 from flask_otp_mpp.testing.contract.model import Model
 from tests.stores.redis_server import opened_store
 
@@ -69,7 +69,7 @@ class Agreement(RuleBasedStateMachine):
         self.redis = self.opened.enter_context(opened_store(self.clock))
         self.model = Model(self.clock)
         self.ids: list[str] = ["never given", "latest:MOBILE"]
-        self.asked: list[tuple[Draft | Claim, timedelta]] = []
+        self.asked: list[tuple[Draft | Attempt, timedelta]] = []
         self.unsettled: list[tuple[Draft, str, timedelta]] = []
 
     def teardown(self) -> None:
@@ -79,7 +79,7 @@ class Agreement(RuleBasedStateMachine):
     def elapsed(self) -> timedelta:
         return self.clock.now - self.start
 
-    def ask(self, question: Draft | Claim) -> Challenge | Outcome:
+    def ask(self, question: Draft | Attempt) -> Challenge | Outcome:
         stores: tuple[RedisStore | Model, ...] = (self.redis, self.model)
         if isinstance(question, Draft):
             answers = [store.reserve(question, self.policy) for store in stores]
@@ -118,7 +118,7 @@ class Agreement(RuleBasedStateMachine):
         self, data: st.DataObject, subject: str, caller: str, digests: tuple[bytes, ...]
     ) -> None:
         known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
-        question = claim(known, *digests, subject=subject, caller=caller)
+        question = attempt(known, *digests, subject=subject, caller=caller)
         self.asked.append((question, self.elapsed))
         self.ask(question)
 
@@ -130,7 +130,7 @@ class Agreement(RuleBasedStateMachine):
         newest_last = list(self.model.challenges.values())
         known = data.draw(st.sampled_from(newest_last[-2:]) | st.sampled_from(newest_last))
         for _ in range(times):
-            question = claim(known.id, *digests, subject=known.subject, caller=known.caller)
+            question = attempt(known.id, *digests, subject=known.subject, caller=known.caller)
             self.asked.append((question, self.elapsed))
             self.ask(question)
 
@@ -146,16 +146,16 @@ class Agreement(RuleBasedStateMachine):
     def wait(self, length: timedelta, times: int) -> None:
         self.forward(length * times)
 
-    @precondition(lambda self: self.model.challenges or self.model.standings)
+    @precondition(lambda self: self.model.challenges or self.model.user_limits)
     @rule(data=st.data(), micros=st.integers(-1, 1))
     def wait_for_an_end(self, data: st.DataObject, micros: int) -> None:
         """Go to a moment at which something ends, or to its neighbour."""
         ends = {challenge.expires_at for challenge in self.model.challenges.values()}
         ends |= {end + self.policy.retention for end in ends}
-        for standing in self.model.standings.values():
-            ends |= {end for end in (standing.locked_until, standing.forget_at) if end}
+        for limits in self.model.user_limits.values():
+            ends |= {end for end in (limits.locked_until, limits.forget_at) if end}
             windows = [limit.window for limit in self.policy.send_limits]
-            for _, moment in standing.sends:
+            for _, moment in limits.sends:
                 ends |= {moment + length for length in (self.policy.cool_down, *windows)}
         later = sorted(end for end in ends if end > self.clock.now)
         if later:
@@ -163,30 +163,30 @@ class Agreement(RuleBasedStateMachine):
             self.forward(end - self.clock.now)
 
     @precondition(
-        lambda self: any(s.lock_at(self.clock.now) for s in self.model.standings.values())
+        lambda self: any(s.lock_at(self.clock.now) for s in self.model.user_limits.values())
     )
     @rule(micros=st.sampled_from([-1, 0, 0]))
     def wait_for_the_lock(self, micros: int) -> None:
         """Go to the end of a lock, at which its user may go on, and try to."""
-        locks = {user: s.lock_at(self.clock.now) for user, s in self.model.standings.items()}
+        locks = {user: s.lock_at(self.clock.now) for user, s in self.model.user_limits.items()}
         user, end = next((user, end) for user, end in locks.items() if end is not None)
         self.forward(end + timedelta(microseconds=micros) - self.clock.now)
         self.send(user, "caller", Channel.MOBILE)
         own = [known for known in self.model.challenges.values() if known.subject == user]
         for known in own[-1:]:
-            self.ask(claim(known.id, WRONG, subject=user, caller=known.caller))
+            self.ask(attempt(known.id, WRONG, subject=user, caller=known.caller))
 
     @precondition(lambda self: self.unsettled)
     @rule()
     def answer_before_the_delivery_fails(self) -> None:
         """L5: what was used stays used."""
         question, challenge_id, at = self.unsettled.pop()
-        self.ask(claim(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
+        self.ask(attempt(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
         if self.elapsed - at < KEEP:
             refusal = Outcome(challenge_id, Reason.DELIVERY_REFUSED)
             self.redis.settle(question, refusal)
             self.model.settle(question, refusal)
-        self.ask(claim(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
+        self.ask(attempt(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
 
     def forward(self, length: timedelta) -> None:
         """Let the model forget what is over at once, as Redis says by itself that it has."""
@@ -194,8 +194,8 @@ class Agreement(RuleBasedStateMachine):
         self.model.purge(self.policy)
 
     @rule(subject=SUBJECTS)
-    def pardon(self, subject: str) -> None:
-        assert self.redis.pardon(subject) == self.model.pardon(subject)
+    def unlock(self, subject: str) -> None:
+        assert self.redis.unlock(subject) == self.model.unlock(subject)
 
     @rule(
         resend=st.none() | st.sampled_from(Resend),
@@ -240,7 +240,7 @@ def test_a_difference_to_the_rules_would_be_found(monkeypatch: pytest.MonkeyPatc
     machine = Agreement()
     machine.begin(Policy(failure_limit=2))
     machine.send("ada", "caller", Channel.MOBILE)
-    wrong = [claim(machine.ids[-1], WRONG, subject="ada") for _ in range(2)]
+    wrong = [attempt(machine.ids[-1], WRONG, subject="ada") for _ in range(2)]
     machine.ask(wrong[0])
     with pytest.raises(AssertionError):
         machine.ask(wrong[1])

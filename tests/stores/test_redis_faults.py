@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Channel, Outcome, Record
+from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Channel, Outcome, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
@@ -26,7 +26,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     named,
     opened,
@@ -67,10 +67,10 @@ def test_scripts_that_are_gone_are_sent_again(store: RedisStore, aside: redis.Re
         lambda: answer(store, challenge, WRONG),
         lambda: store.reserve(draft("bob"), POLICY),
         lambda: store.settle(draft("eve"), Outcome("lost")),
-        lambda: store.pardon("alice"),
+        lambda: store.unlock("alice"),
         lambda: store.reserve(draft("ned", key=named()), POLICY),
-        lambda: store.recall("nothing"),
-        lambda: store.spend(claim("nothing", RIGHT, key=named(redo=UNCOMPARED)), POLICY),
+        lambda: store.get_answer("nothing"),
+        lambda: store.spend(attempt("nothing", RIGHT, key=named(not_cached=UNCOMPARED)), POLICY),
     ]
     for verb in verbs:
         aside.script_flush()
@@ -94,11 +94,11 @@ def calls(aside: redis.Redis) -> dict[str, int]:
 def test_a_verb_is_one_round_trip(store: RedisStore, aside: redis.Redis) -> None:
     opened(store, "warm")
     answer(store, opened(store, "warm too"), WRONG)
-    store.pardon("warm too")
+    store.unlock("warm too")
     aside.config_resetstat()
     challenge = opened(store)  # reserved and settled
     answer(store, challenge, WRONG)
-    store.pardon("alice")
+    store.unlock("alice")
     found = calls(aside)
     assert found["evalsha"] == 4
     assert found.keys().isdisjoint({"eval", "script|load", "ping", "multi", "watch"})
@@ -139,8 +139,8 @@ def test_a_lost_standing_grants_no_guess(store: RedisStore, aside: redis.Redis) 
     """A2: if the count of failures was evicted, the challenges beside it are dead too."""
     challenge = opened(store)
     answer(store, challenge, WRONG)
-    (standing,) = aside.keys("*:standing")
-    aside.delete(standing)
+    (limits,) = aside.keys("*:limits")
+    aside.delete(limits)
     for digest in (RIGHT, WRONG):
         assert answer(store, challenge, digest) is Reason.CHALLENGE_UNKNOWN
 
@@ -150,7 +150,7 @@ def test_a_full_server_does_nothing_by_halves(store: RedisStore, aside: redis.Re
     challenge = opened(store, policy=QUICK)
     before = {key: aside.hgetall(key) for key in aside.scan_iter()}
     aside.config_set("maxmemory", "1")
-    asked = claim(challenge.id, WRONG)
+    asked = attempt(challenge.id, WRONG)
     with pytest.raises(StoreError, match="OutOfMemoryError"):
         store.reserve(draft(), QUICK)
     with pytest.raises(StoreError, match="OutOfMemoryError"):
@@ -244,8 +244,8 @@ def test_a_user_needs_few_commands(
     for used in (store, real):
         challenge = opened(used, "ada" if used is store else "bob")
         assert answer(used, challenge, WRONG) is Reason.CODE_UNMATCHED
-        assert used.pardon(challenge.subject)
-        assert used.spend(claim("?", RIGHT, key=named(redo=UNCOMPARED)), POLICY).reason
+        assert used.unlock(challenge.subject)
+        assert used.spend(attempt("?", RIGHT, key=named(not_cached=UNCOMPARED)), POLICY).reason
         assert answer(used, challenge, RIGHT) is None
         assert used.purge(POLICY) == 0
         used.check()
@@ -278,9 +278,9 @@ def test_a_cluster_keeps_all_promises(tmp_path: Path) -> None:
         for name in ("ada", "bob", "{}"):
             challenge = opened(store, name)
             assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
-            assert store.pardon(name)
+            assert store.unlock(name)
             cluster.script_flush()
-            asked = claim(challenge.id, RIGHT, subject=name)
+            asked = attempt(challenge.id, RIGHT, subject=name)
             right = store.spend(asked, POLICY)
             assert right == Outcome(challenge.id)
             assert store.spend(asked, POLICY) == replace(right, repeated=True)
@@ -288,8 +288,8 @@ def test_a_cluster_keeps_all_promises(tmp_path: Path) -> None:
             sent = draft(name, channel=Channel.EMAIL, key=key)
             assert isinstance(store.reserve(sent, POLICY), Challenge)
             store.settle(sent, Outcome(sent.id))
-            assert store.recall(key.value) == Record(Outcome(sent.id), key.digest, name)
-            again = claim(sent.id, WRONG, subject=name, key=key)
+            assert store.get_answer(key.value) == StoredAnswer(Outcome(sent.id), key.digest, name)
+            again = attempt(sent.id, WRONG, subject=name, key=key)
             assert store.spend(again, POLICY) == Outcome(sent.id, repeated=True)
         assert store.purge(POLICY) == 0
         server.stop()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Outcome, Record
+from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Outcome, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
@@ -21,7 +21,7 @@ from flask_otp_mpp.testing.contract.builders import (
     QUICK,
     RIGHT,
     WRONG,
-    claim,
+    attempt,
     draft,
     named,
     opened,
@@ -98,17 +98,17 @@ def test_a_named_verb_takes_few_round_trips(
 
     for asked, more in ((draft("bob"), 0), (draft(key=named()), 1)):
         key = named() if more else None
-        wrong = claim(asked.id, WRONG, subject=asked.subject, key=key)
+        wrong = attempt(asked.id, WRONG, subject=asked.subject, key=key)
         assert cost(store.reserve, asked, POLICY) == 1 + more
         assert cost(store.settle, asked, Outcome(asked.id)) == 1 + more
         assert cost(store.spend, wrong, POLICY) == 1 + more
     known, new = asked.request, named()
-    assert cost(store.recall, new.value) == 1
-    assert cost(store.recall, known.value) == 2
-    assert cost(store.remember, new, REFUSAL) == 1
-    assert cost(store.remember, new, REFUSAL) == 1
-    assert cost(store.remember, known, REFUSAL) == 2
-    unknown = claim("unknown", RIGHT, key=named(redo=UNCOMPARED))
+    assert cost(store.get_answer, new.value) == 1
+    assert cost(store.get_answer, known.value) == 2
+    assert cost(store.put_answer, new, REFUSAL) == 1
+    assert cost(store.put_answer, new, REFUSAL) == 1
+    assert cost(store.put_answer, known, REFUSAL) == 2
+    unknown = attempt("unknown", RIGHT, key=named(not_cached=UNCOMPARED))
     assert cost(store.spend, unknown, POLICY) == 3
 
 
@@ -123,23 +123,23 @@ def test_a_conflict_has_written_nothing(
     was = held(store, aside)
     other = replace(asked.request, digest="other")
     assert store.reserve(draft(subject, key=other), QUICK) == CONFLICT
-    assert store.spend(claim(known.id, WRONG, subject=subject, key=other), QUICK) == CONFLICT
-    assert store.remember(other, REFUSAL) == CONFLICT
+    assert store.spend(attempt(known.id, WRONG, subject=subject, key=other), QUICK) == CONFLICT
+    assert store.put_answer(other, REFUSAL) == CONFLICT
     assert held(store, aside) == was
 
 
 def test_a_user_without_a_name_is_not_nobody(store: RedisStore) -> None:
     """L8: an empty name is a name; what was refused before a user was known is not theirs."""
     refused, granted = named(), named()
-    store.remember(refused, REFUSAL)
+    store.put_answer(refused, REFUSAL)
     known = opened(store, "")
     again = replace(REFUSAL, repeated=True)
     assert store.reserve(draft("", key=refused), QUICK) == again
-    assert store.spend(claim(known.id, RIGHT, subject="", key=refused), QUICK) == again
+    assert store.spend(attempt(known.id, RIGHT, subject="", key=refused), QUICK) == again
     asked = draft("", key=granted)
     assert isinstance(store.reserve(asked, QUICK), Challenge)
     pending = Outcome(asked.id, Reason.REQUEST_PENDING, repeated=True)
-    assert store.remember(granted, REFUSAL) == pending
+    assert store.put_answer(granted, REFUSAL) == pending
 
 
 def test_a_name_is_taken_before_anything_is_decided(
@@ -151,9 +151,9 @@ def test_a_name_is_taken_before_anything_is_decided(
     other = replace(asked.request, digest="other")
 
     def come_between() -> None:
-        between.append(store.recall(asked.request.value))
+        between.append(store.get_answer(asked.request.value))
         between.append(store.reserve(draft("bob", key=other), POLICY))
-        between.append(store.remember(asked.request, REFUSAL))
+        between.append(store.put_answer(asked.request, REFUSAL))
 
     before(1, come_between)
     assert isinstance(store.reserve(asked, POLICY), Challenge)
@@ -174,11 +174,11 @@ def test_a_send_that_broke_off_is_found_by_its_repeat(
     else:
         assert isinstance(store.reserve(asked, POLICY), Challenge)
     before(9, broken)
-    pending = Record(Outcome(asked.id, Reason.REQUEST_PENDING), asked.request.digest, "alice")
-    assert store.recall(asked.request.value) == (None if name_only else pending)
+    pending = StoredAnswer(Outcome(asked.id, Reason.REQUEST_PENDING), asked.request.digest, "alice")
+    assert store.get_answer(asked.request.value) == (None if name_only else pending)
     again = store.reserve(asked, POLICY)
     assert isinstance(again, Challenge) is name_only
-    assert store.recall(asked.request.value) == pending
+    assert store.get_answer(asked.request.value) == pending
     other = replace(asked.request, digest="other")
     assert store.reserve(draft("bob", key=other), POLICY) == CONFLICT
 
@@ -197,10 +197,10 @@ def test_another_user_under_the_same_request_is_sent_nothing(store: RedisStore) 
 
 def test_a_name_is_free_again_if_nothing_is_kept(store: RedisStore, aside: redis.Redis) -> None:
     """S10: neither with the user nor under the name is there a trace."""
-    spent = claim("unknown", RIGHT, key=named(redo=UNCOMPARED))
+    spent = attempt("unknown", RIGHT, key=named(not_cached=UNCOMPARED))
     assert store.spend(spent, POLICY).reason is Reason.CHALLENGE_UNKNOWN
     assert held(store, aside) == {}
-    asked = draft(key=named(redo=frozenset({Reason.DELIVERY_REFUSED})))
+    asked = draft(key=named(not_cached=frozenset({Reason.DELIVERY_REFUSED})))
     store.reserve(asked, QUICK)
     for _ in range(3):  # each has taken the name, and has given it back
         store.reserve(asked, QUICK)
@@ -215,7 +215,7 @@ def test_a_name_is_not_given_back_under_somebodys_feet(
 ) -> None:
     """S10: the same request twice at once: one is refused, the other is remembered."""
     opened(store)
-    key = named(redo=frozenset({Reason.SEND_LIMITED}))
+    key = named(not_cached=frozenset({Reason.SEND_LIMITED}))
     asked = draft(key=key)
 
     def come_between() -> None:
@@ -227,18 +227,18 @@ def test_a_name_is_not_given_back_under_somebodys_feet(
     assert isinstance(limited, Outcome)
     assert limited.reason is Reason.SEND_LIMITED
     pending = Outcome(asked.id, Reason.REQUEST_PENDING)
-    assert store.recall(key.value) == Record(pending, key.digest, "alice")
+    assert store.get_answer(key.value) == StoredAnswer(pending, key.digest, "alice")
 
 
 def test_a_name_that_was_lost_and_found_by_another_is_not_given_back(store: RedisStore) -> None:
     """T4: the server forgot everything while a message was under way, and went on."""
-    asked = draft(key=named(redo=frozenset({Reason.DELIVERY_REFUSED})))
+    asked = draft(key=named(not_cached=frozenset({Reason.DELIVERY_REFUSED})))
     found = draft("bob", key=replace(asked.request, digest="other"))
     store.reserve(found, POLICY)
     store.settle(asked, Outcome(asked.id, Reason.DELIVERY_REFUSED))
     store.settle(asked, Outcome(asked.id))
     pending = Outcome(found.id, Reason.REQUEST_PENDING)
-    assert store.recall(asked.request.value) == Record(pending, "other", "bob")
+    assert store.get_answer(asked.request.value) == StoredAnswer(pending, "other", "bob")
 
 
 def test_a_name_lives_as_long_as_what_is_known_of_it(store: RedisStore, aside: redis.Redis) -> None:
@@ -252,19 +252,19 @@ def test_a_name_lives_as_long_as_what_is_known_of_it(store: RedisStore, aside: r
         )
 
     refused = named()
-    store.remember(refused, REFUSAL)
+    store.put_answer(refused, REFUSAL)
     assert lives()
     asked = draft(key=named())
     store.reserve(asked, POLICY)
     assert lives()
     for key in held(store, aside):
-        if b":standing" not in key:
+        if b":limits" not in key:
             aside.pexpire(key, 5000)
     assert not lives()
     aside.delete(store._name(refused.value))
     store.settle(asked, Outcome(asked.id))
     assert lives()
-    store.spend(claim(asked.id, RIGHT, key=named()), POLICY)
+    store.spend(attempt(asked.id, RIGHT, key=named()), POLICY)
     assert lives()
 
 
@@ -285,10 +285,10 @@ def test_a_name_tells_its_user_to_the_letter(store: RedisStore, subject: str) ->
     """L8: so that the one who is asked for by a name is the one who was sent the code."""
     asked = draft(subject, key=named())
     store.reserve(asked, POLICY)
-    record = store.recall(asked.request.value)
+    record = store.get_answer(asked.request.value)
     assert record is not None
     assert record.subject == subject
-    assert store.recall(subject) is None
+    assert store.get_answer(subject) is None
 
 
 def test_only_a_name_says_who_the_user_is(store: RedisStore, aside: redis.Redis) -> None:

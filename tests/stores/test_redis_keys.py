@@ -21,7 +21,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     named,
     opened,
@@ -66,10 +66,10 @@ STRANGE = [
 def test_a_subject_is_exactly_itself(store: RedisStore) -> None:
     """L8: no two names of users share a count or a challenge, whatever they are made of."""
     challenges = {name: opened(store, name) for name in STRANGE}
-    assert len({key for key in keys(store) if key.endswith(b":standing")}) == len(STRANGE)
+    assert len({key for key in keys(store) if key.endswith(b":limits")}) == len(STRANGE)
     for name, challenge in challenges.items():
         assert challenge.subject == name
-        other = claim(challenge.id, RIGHT, subject=f"{name}.")
+        other = attempt(challenge.id, RIGHT, subject=f"{name}.")
         assert store.spend(other, POLICY).reason is Reason.CHALLENGE_UNKNOWN
         assert answer(store, challenge, RIGHT) is None
 
@@ -77,7 +77,7 @@ def test_a_subject_is_exactly_itself(store: RedisStore) -> None:
 @pytest.mark.parametrize("challenge_id", ["latest:MOBILE", "id:", "\ud800", "a b", "\x00" * 64])
 def test_a_strange_id_is_unknown_and_nothing_else(store: RedisStore, challenge_id: str) -> None:
     opened(store)
-    asked = claim(challenge_id, RIGHT)
+    asked = attempt(challenge_id, RIGHT)
     assert store.spend(asked, POLICY) == Outcome(challenge_id, Reason.CHALLENGE_UNKNOWN)
     own = draft("bob", challenge_id=challenge_id)
     reserved = store.reserve(own, POLICY)
@@ -101,11 +101,11 @@ def test_all_keys_of_a_verb_share_a_slot(
     for name in STRANGE:
         challenge = opened(store, name)
         answer(store, challenge, WRONG)
-        store.pardon(name)
+        store.unlock(name)
         asked = draft(name, channel=Channel.EMAIL, key=named())
         store.reserve(asked, POLICY)
         store.reserve(asked, POLICY)  # takes its name and gives it back
-        store.recall(asked.request.value)
+        store.get_answer(asked.request.value)
     assert len(calls) == (4 + 2 + 3 + 2) * len(STRANGE)
     slots = [{key_slot(key) for key in sent} for sent in calls]
     assert {len(shared) for shared in slots} == {1}
@@ -141,33 +141,33 @@ def test_every_key_lives_as_long_as_it_matters_and_not_much_longer(
             assert wanted <= found[name] <= wanted + 60, name
 
     challenge = opened(store, policy=policy)
-    live(standing=3600, challenges=2000, request=KEEP.total_seconds())
+    live(limits=3600, challenges=2000, request=KEEP.total_seconds())
     answer(store, challenge, WRONG, policy=policy)
-    live(standing=86400, challenges=2000, request=KEEP.total_seconds())
+    live(limits=86400, challenges=2000, request=KEEP.total_seconds())
     answer(store, challenge, WRONG, policy=policy)
-    live(standing=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
-    store.pardon("alice")
+    live(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    store.unlock("alice")
     answer(store, challenge, RIGHT, policy=policy)
-    live(standing=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    live(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
 
 
 def test_no_key_is_ever_without_an_end(store: RedisStore, clock: FrozenClock) -> None:
     """T5: whichever verb wrote it, and whatever came before."""
     asked = draft("bob")
     store.settle(asked, Outcome(asked.id))  # its reservation was lost
-    store.spend(claim("nothing", RIGHT), POLICY)
-    store.pardon("nobody")
+    store.spend(attempt("nothing", RIGHT), POLICY)
+    store.unlock("nobody")
     assert len(keys(store)) == 1
     lost = draft("bob", key=named())
     store.settle(lost, Outcome(lost.id))
-    store.remember(named(), Outcome("", Reason.TOKEN_EXPIRED))
+    store.put_answer(named(), Outcome("", Reason.TOKEN_EXPIRED))
     store.reserve(draft("ned", key=named()), POLICY)
-    store.spend(claim("nothing", RIGHT, key=named()), POLICY)
+    store.spend(attempt("nothing", RIGHT, key=named()), POLICY)
     assert len(keys(store)) == 1 + 2 + 1 + 4 + 2
     for challenge in (opened(store), opened(store, "eve")):
         refused(store)
         answer(store, challenge, WRONG)
-        store.pardon(challenge.subject)
+        store.unlock(challenge.subject)
     with client() as aside:
         assert all(aside.pttl(key) > 0 for key in keys(store))
 

@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.core.challenge import Challenge, Outcome, Record
+from flask_otp_mpp.core.challenge import Challenge, Outcome, StoredAnswer
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores.sql import schema
 from flask_otp_mpp.stores.sql.tables import metadata
@@ -24,7 +24,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     opened,
 )
@@ -102,7 +102,7 @@ def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore
     reserved = store.reserve(sent, POLICY)
     assert isinstance(reserved, Challenge)
     store.settle(sent, Outcome(sent.id))
-    wrong = claim(sent.id, WRONG)
+    wrong = attempt(sent.id, WRONG)
     store.spend(wrong, POLICY)
     to_revision(store.engine, "0001")
     columns = {column["name"] for column in sa.inspect(store.engine).get_columns(REQUESTS)}
@@ -114,10 +114,10 @@ def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore
     assert store.reserve(sent, POLICY) == Outcome(sent.id, repeated=True)
     again = store.spend(wrong, POLICY)
     assert (again.reason, again.repeated) == (Reason.CODE_UNMATCHED, True)
-    assert store.recall(sent.request.value) == Record(Outcome(sent.id))
+    assert store.get_answer(sent.request.value) == StoredAnswer(Outcome(sent.id))
     for _ in range(4):
         assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
-    assert store.spend(claim(sent.id, RIGHT), POLICY).reason is Reason.TRIES_SPENT
+    assert store.spend(attempt(sent.id, RIGHT), POLICY).reason is Reason.TRIES_SPENT
 
 
 def test_a_writer_of_the_first_release_goes_on_after_the_upgrade(store: SQLAlchemyStore) -> None:
@@ -128,7 +128,7 @@ def test_a_writer_of_the_first_release_goes_on_after_the_upgrade(store: SQLAlche
         old = "old" if db.dialect.name != "mysql" else b"old"
         row = {"key": old, "challenge_id": old, "detail": "", "keep_until": 2**50}
         db.execute(sa.insert(older).values(**row))
-    assert store.recall("old") == Record(Outcome("old"))
+    assert store.get_answer("old") == StoredAnswer(Outcome("old"))
 
 
 def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> None:

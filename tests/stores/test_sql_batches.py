@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DataError
 
-from flask_otp_mpp.core.challenge import Outcome, Record
+from flask_otp_mpp.core.challenge import Outcome, StoredAnswer
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql import literals
@@ -70,8 +70,10 @@ def test_a_text_is_a_text_whatever_it_says(store: SQLAlchemyStore, text: str) ->
     store.reserve(asked, POLICY)
     refusal = Outcome(asked.id, Reason.DELIVERY_REFUSED, text)
     store.settle(asked, refusal)
-    assert store.recall(asked.request.value) == Record(refusal, asked.request.digest, f"of {text}")
-    assert not store.pardon(f"{text}' OR subject <> '")
+    assert store.get_answer(asked.request.value) == StoredAnswer(
+        refusal, asked.request.digest, f"of {text}"
+    )
+    assert not store.unlock(f"{text}' OR subject <> '")
     assert answer(store, challenge, RIGHT) is None
 
 

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from flask_otp_mpp.core import ports
 from flask_otp_mpp.core.ports import StoreError, utc_now
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores import SQLAlchemyStore, Terms, from_url
+from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions, from_url
 from flask_otp_mpp.stores.options import DEFAULT
 from flask_otp_mpp.stores.sql import transaction as transactions
 from flask_otp_mpp.stores.sql.dialect import Said
 from flask_otp_mpp.stores.sql.sentences import Row, Sentence
-from flask_otp_mpp.stores.sql.tables import standings
+from flask_otp_mpp.stores.sql.tables import user_limits
 from flask_otp_mpp.stores.sql.transaction import Step
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
@@ -28,7 +28,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     opened,
 )
@@ -117,7 +117,7 @@ def held(store: SQLAlchemyStore, subject: str = "alice") -> Iterator[sa.Connecti
     """Be another host that has a user's row."""
     other = sa.create_engine(store.engine.url)
     with other.begin() as db:
-        taking = sa.select(standings).where(standings.c.subject == subject).with_for_update()
+        taking = sa.select(user_limits).where(user_limits.c.subject == subject).with_for_update()
         assert db.execute(taking).first() is not None
         yield db
     other.dispose()
@@ -173,7 +173,7 @@ def test_a_failure_at_commit_is_told_and_never_run_again(store: SQLAlchemyStore)
 def test_a_deadlock_is_run_again(place: str) -> None:
     """O1: the server has rolled one of two back, and the other goes on."""
     # PostgreSQL looks for deadlocks after a second; on a slow machine no wait may end before.
-    store = SQLAlchemyStore(place, terms=Terms(statement_timeout=SLOW))
+    store = SQLAlchemyStore(place, options=StoreOptions(statement_timeout=SLOW))
     opened(store, "ada")
     opened(store, "bob")
     meet, finished = threading.Barrier(2), threading.Event()
@@ -210,7 +210,7 @@ def test_a_row_that_stays_taken_is_waited_for_once_and_not_long(store: SQLAlchem
         answer(store, challenge, WRONG)
     (began,) = waits
     assert DEFAULT.statement_timeout - 0.5 < time.monotonic() - began < SLOW
-    assert not store.pardon("alice")
+    assert not store.unlock("alice")
 
 
 def test_a_server_that_says_nothing_is_held_for_lost(place: str) -> None:
@@ -312,7 +312,7 @@ def test_the_time_is_read_after_the_row_is_taken(store: SQLAlchemyStore) -> None
     challenge = opened(store)
     times: list[int] = []
     with held(store) as db:
-        waiting = threading.Thread(target=store.spend, args=[claim(challenge.id, RIGHT), POLICY])
+        waiting = threading.Thread(target=store.spend, args=[attempt(challenge.id, RIGHT), POLICY])
         waiting.start()
         time.sleep(0.5)
         times.append(db.exec_driver_sql(store._say.now.text).scalar_one())

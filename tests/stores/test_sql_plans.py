@@ -13,20 +13,20 @@ from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.options import Terms
+from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     opened,
 )
 from tests.stores.on_server import tables_at
 from tests.stores.servers import postgresql_url
 
-ONE = Terms(pool_size=1, pool_overflow=0)
+ONE = StoreOptions(pool_size=1, pool_overflow=0)
 NO_PLAN = "26000"
 STATEMENTS = 9
 """Of a first send and a verify, their ends included."""
@@ -40,7 +40,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def store(url: str) -> Iterator[SQLAlchemyStore]:
-    store = SQLAlchemyStore(url, terms=ONE)
+    store = SQLAlchemyStore(url, options=ONE)
     yield store
     store.engine.dispose()
 
@@ -158,12 +158,12 @@ def test_after_an_error_all_plans_are_made_anew(store: SQLAlchemyStore, texts: l
     """A plan that was to be made in the text that failed may be there or not."""
     opened(store, "erring")
     with pytest.raises(StoreError):
-        store.recall("\0")
+        store.get_answer("\0")
     texts.clear()
-    assert store.recall("nothing") is None
+    assert store.get_answer("nothing") is None
     assert texts[0].startswith("DEALLOCATE ALL;PREPARE ")
     texts.clear()
-    assert store.recall("nothing") is None
+    assert store.get_answer("nothing") is None
     assert planned(texts) == 0
 
 
@@ -175,7 +175,7 @@ def test_only_the_end_of_a_delivery_does_not_wait_for_the_disk(
     store.reserve(asked, POLICY)
     before = len(texts)
     store.settle(asked, Outcome(asked.id))
-    store.spend(claim(asked.id, WRONG, subject="hurried"), POLICY)
+    store.spend(attempt(asked.id, WRONG, subject="hurried"), POLICY)
     hurried = [number for number, text in enumerate(texts) if "synchronous_commit = off" in text]
     assert hurried == [before]
     assert re.fullmatch("(.*;)?BEGIN[^;]*;SET LOCAL [^;]*;EXECUTE [^;]*;COMMIT", texts[before])

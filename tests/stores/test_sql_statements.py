@@ -25,7 +25,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     named,
     opened,
@@ -70,7 +70,7 @@ def repeated(store: SQLAlchemyStore) -> Verb:
 
 def compared(digest: bytes) -> Case:
     def case(store: SQLAlchemyStore) -> Verb:
-        asked = claim(opened(store).id, digest)
+        asked = attempt(opened(store).id, digest)
         return lambda: store.spend(asked, POLICY)
 
     return case
@@ -78,17 +78,17 @@ def compared(digest: bytes) -> Case:
 
 def not_compared(store: SQLAlchemyStore) -> Verb:
     opened(store)
-    return lambda: store.spend(claim("nothing", RIGHT), POLICY)
+    return lambda: store.spend(attempt("nothing", RIGHT), POLICY)
 
 
 def not_compared_and_remembered(store: SQLAlchemyStore) -> Verb:
     opened(store)
-    return lambda: store.spend(claim("nothing", RIGHT, key=named()), POLICY)
+    return lambda: store.spend(attempt("nothing", RIGHT, key=named()), POLICY)
 
 
-def settled(reason: Reason | None, redo: frozenset[Reason] = UNCOMPARED) -> Case:
+def settled(reason: Reason | None, not_cached: frozenset[Reason] = UNCOMPARED) -> Case:
     def case(store: SQLAlchemyStore) -> Verb:
-        asked = draft(key=named(redo=redo))
+        asked = draft(key=named(not_cached=not_cached))
         store.reserve(asked, POLICY)
         return lambda: store.settle(asked, Outcome(asked.id, reason))
 
@@ -98,16 +98,16 @@ def settled(reason: Reason | None, redo: frozenset[Reason] = UNCOMPARED) -> Case
 def recalled(store: SQLAlchemyStore) -> Verb:
     asked = draft(key=named())
     store.reserve(asked, POLICY)
-    return lambda: store.recall(asked.request.value)
+    return lambda: store.get_answer(asked.request.value)
 
 
 def remembered(store: SQLAlchemyStore) -> Verb:
-    return lambda: store.remember(named(), Outcome("", Reason.TOKEN_INVALID))
+    return lambda: store.put_answer(named(), Outcome("", Reason.TOKEN_INVALID))
 
 
-def pardoned(store: SQLAlchemyStore) -> Verb:
+def unlocked(store: SQLAlchemyStore) -> Verb:
     answer(store, opened(store), WRONG)
-    return lambda: store.pardon("alice")
+    return lambda: store.unlock("alice")
 
 
 # What the module's docstring says, by its own words, and further cases: statements, and how often
@@ -126,7 +126,7 @@ CASES: Final[list[tuple[Case, int, int]]] = [
     (settled(None), 1, 1),
     (settled(Reason.DELIVERY_REFUSED), 2, 1),
     (settled(Reason.DELIVERY_REFUSED, frozenset({Reason.DELIVERY_REFUSED})), 2, 1),
-    (pardoned, 3, 2),
+    (unlocked, 3, 2),
     (recalled, 1, 1),
     (remembered, 2, 2),
 ]
@@ -140,9 +140,9 @@ SAID: Final = {
     "settle, delivered": 10,
     "settle, refused": 11,
     "settle, not remembered": 12,
-    "pardon": 13,
-    "recall": 14,
-    "remember": 15,
+    "unlock": 13,
+    "get_answer": 14,
+    "put_answer": 15,
 }
 
 
@@ -233,8 +233,8 @@ def test_nothing_is_left_open(store: SQLAlchemyStore) -> None:
     challenge = opened(store)
     for reason in (Reason.CODE_UNMATCHED, Reason.CODE_UNMATCHED):
         assert answer(store, challenge, WRONG) is reason
-    store.recall("nothing")
-    store.pardon("nobody")
+    store.get_answer("nothing")
+    store.unlock("nobody")
     connection = store.engine.raw_connection()
     driver: Any = connection.dbapi_connection
     if store.engine.dialect.name == "sqlite":

@@ -24,7 +24,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     opened,
 )
@@ -40,8 +40,8 @@ def store(tmp_path: Path) -> Iterator[SQLAlchemyStore]:
 
 VERBS: list[Callable[[Store], Any]] = [
     lambda store: store.reserve(draft("canary-subject"), POLICY),
-    lambda store: store.spend(claim("canary-id", RIGHT, subject="canary-subject"), POLICY),
-    lambda store: store.pardon("canary-subject"),
+    lambda store: store.spend(attempt("canary-id", RIGHT, subject="canary-subject"), POLICY),
+    lambda store: store.unlock("canary-subject"),
     lambda store: store.purge(POLICY),
 ]
 
@@ -189,7 +189,7 @@ def test_only_the_end_of_a_delivery_may_be_taken_back_by_a_power_cut(
     assert isinstance(reserved, Challenge)
     store.settle(asked, Outcome(reserved.id))
     assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
-    store.pardon("alice")
+    store.unlock("alice")
     assert levels == [2, 1, 2, 2]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.options import Terms
+from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.stores.sql.sqlite import Line, Watchful
 from flask_otp_mpp.testing.contract.builders import RIGHT, answer, opened
 
@@ -78,7 +78,7 @@ def test_what_only_reads_does_not_stand_in_the_line(store: SQLAlchemyStore) -> N
     """S4: a request that is recalled is answered while another one is written."""
     assert store._transactions._line is not None
     with store._transactions._line.turn(), store.engine.begin():
-        assert store.recall("nothing") is None
+        assert store.get_answer("nothing") is None
 
 
 def test_a_turn_that_does_not_come_is_told() -> None:
@@ -94,8 +94,8 @@ def test_waiting_for_a_turn_and_then_for_the_file_ends_before_the_caller_gives_u
     store: SQLAlchemyStore, url: str
 ) -> None:
     """S4: somebody keeps the file; who comes while another waits does not wait twice as long."""
-    terms = Terms(statement_timeout=1)
-    other = SQLAlchemyStore(url, terms=terms)
+    options = StoreOptions(statement_timeout=1)
+    other = SQLAlchemyStore(url, options=options)
     other.check()
     waits: list[float] = []
 
@@ -110,16 +110,16 @@ def test_waiting_for_a_turn_and_then_for_the_file_ends_before_the_caller_gives_u
         list(pool.map(work, range(4)))
     other.engine.dispose()
     assert len(waits) == 4
-    assert max(waits) < terms.statement_timeout + terms.silence_timeout + 0.5
+    assert max(waits) < options.statement_timeout + options.silence_timeout + 0.5
 
 
 def test_a_verb_that_fails_ends_its_turn(url: str) -> None:
-    store = SQLAlchemyStore(url, terms=Terms(statement_timeout=0))
+    store = SQLAlchemyStore(url, options=StoreOptions(statement_timeout=0))
     for _ in range(2):
         with pytest.raises(StoreError, match="failed: OperationalError"):  # there are no tables
-            store.recall("nothing")
+            store.get_answer("nothing")
         with pytest.raises(StoreError, match="failed: OperationalError"):
-            store.pardon("alice")
+            store.unlock("alice")
     store.engine.dispose()
 
 

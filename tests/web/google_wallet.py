@@ -23,10 +23,10 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import over_wsgi
-from flask_otp_mpp.protocols.google.accounts import open_envelopes
-from flask_otp_mpp.protocols.google.plain import Plain
+from flask_otp_mpp.protocols.google.accounts import open_sealers
+from flask_otp_mpp.protocols.google.plain import PlainSealer
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.testing import FrozenClock, Inbox
 from tests.wallet import PEPPER, User, load_user, settings
@@ -84,9 +84,9 @@ class GoogleWallet:
         return found
 
     @property
-    def envelopes(self) -> list[Envelope]:
+    def sealers(self) -> list[Sealer]:
         """The wallet's side of each mount."""
-        return [desk.envelope for desk in self.protocol._desks.values()]
+        return [account.sealer for account in self.protocol._accounts.values()]
 
     def close(self) -> None:
         """Let go of the store's connections."""
@@ -96,10 +96,10 @@ class GoogleWallet:
 
     def calling(self, account: dict[str, Any] | None = None, **how: Any) -> GoogleCaller:
         """Return a caller, by a plain envelope or by Google's side of an account."""
-        envelope: Envelope = Plain()
+        sealer: Sealer = PlainSealer()
         if account is not None:
-            envelope = open_envelopes(read_accounts({"google": account}))["google"]
-        return GoogleCaller(over_wsgi(self.app), envelope, clock=self.clock, **how)
+            sealer = open_sealers(read_accounts({"google": account}))["google"]
+        return GoogleCaller(over_wsgi(self.app), sealer, clock=self.clock, **how)
 
     def sent(self, number: str = ADA, **how: Any) -> tuple[str, str]:
         """Send a code that must go out, after any cool-down; return requestId and code."""
@@ -139,5 +139,5 @@ def open_google(
     app.config.update(changed)
     prepare(app, otp)
     otp.init_app(app)
-    google = GoogleCaller(over_wsgi(app), Plain(), clock=clock)
+    google = GoogleCaller(over_wsgi(app), PlainSealer(), clock=clock)
     return GoogleWallet(app, otp, inbox, clock, google)

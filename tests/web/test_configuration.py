@@ -114,7 +114,7 @@ def test_the_terms_of_a_store_are_what_was_configured(make_wallet: Callable[...,
     """O1: numbers as texts, too, as an environment without JSON gives them."""
     usual = {"SIZE": 5, "OVERFLOW": 10, "TIMEOUT": 3}
     changed = {"SIZE": 2, "OVERFLOW": 0, "TIMEOUT": 2}
-    for wanted, terms in (
+    for wanted, options in (
         (usual, {}),
         (
             changed,
@@ -125,7 +125,7 @@ def test_the_terms_of_a_store_are_what_was_configured(make_wallet: Callable[...,
             },
         ),
     ):
-        store = make_wallet(store="sqlite", **terms).state.store
+        store = make_wallet(store="sqlite", **options).state.store
         assert isinstance(store, SQLAlchemyStore)
         pool = store.engine.pool
         assert isinstance(pool, sa.QueuePool)

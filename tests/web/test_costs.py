@@ -20,7 +20,7 @@ from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.stores import MemoryStore
 from tests.wallet import ACQUIRER, PSP, Wallet, key
 
-VERBS = ("recall", "remember", "reserve", "settle", "spend", "pardon", "purge")
+VERBS = ("get_answer", "put_answer", "reserve", "settle", "spend", "unlock", "purge")
 PARSERS = ("load_pem_private_key", "load_der_private_key", "load_pem_public_key")
 
 
@@ -80,7 +80,7 @@ def costs(wallet: Wallet, signer: LocalSigner, monkeypatch: pytest.MonkeyPatch) 
         watched.watch(serialization, parser, "keys parsed")
     for verb in VERBS:
         watched.watch(wallet.state.store, verb, f"store: {verb}")
-    limiter: Any = wallet.state.gate
+    limiter: Any = wallet.state.traffic
     watched.watch(limiter._limiter.limiter, "hit", "limits")
     return watched
 

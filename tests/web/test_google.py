@@ -389,7 +389,7 @@ def test_an_envelope_whose_tool_did_not_finish_is_tried_again(
     wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is nobody's fault: neither 400 nor 401."""
-    monkeypatch.setattr(wallet.envelopes[0], "open", lambda body: refuse(Reason.UNFORESEEN))
+    monkeypatch.setattr(wallet.sealers[0], "open", lambda body: refuse(Reason.UNFORESEEN))
     is_bare(wallet.google.echo(), 503)
 
 
@@ -403,13 +403,13 @@ def test_a_store_that_is_down_is_tried_again(
 
     sent, code = wallet.sent()
     store = state_of(wallet.app).store
-    for verb in ("recall", "spend"):
+    for verb in ("get_answer", "spend"):
         with monkeypatch.context() as broken:
             broken.setattr(store, verb, down)
             is_bare(wallet.google.verify(sent, code, request_id="one"), 503)
     assert wallet.google.verify(sent, code, request_id="one").result == "SUCCESS"
     wallet.clock.forward(seconds=61)
-    for verb in ("recall", "reserve"):
+    for verb in ("get_answer", "reserve"):
         with monkeypatch.context() as broken:
             broken.setattr(store, verb, down)
             is_bare(wallet.google.send(ADA, request_id="two"), 503)

@@ -13,7 +13,7 @@ from flask import Flask
 
 from flask_otp_mpp.callers.google import GoogleCaller, impersonate
 from flask_otp_mpp.callers.transport import Call, Response
-from flask_otp_mpp.protocols.google.plain import Plain
+from flask_otp_mpp.protocols.google.plain import PlainSealer
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from tests.commands import run
 from tests.protocols.google import sides
@@ -137,7 +137,7 @@ def test_only_jose_has_an_impostor_by_itself() -> None:
     (pgp,) = read_accounts({"a": sides.pgp_google()})
     forged = impersonate(jose)
     assert forged is not None
-    sealed, again = (envelope.seal(b"{}") for envelope in (forged, jose.envelope()))
+    sealed, again = (sealer.seal(b"{}") for sealer in (forged, jose.sealer()))
     assert sealed != again
     assert impersonate(pgp) is None
 
@@ -145,12 +145,10 @@ def test_only_jose_has_an_impostor_by_itself() -> None:
 def test_a_caller_believes_nothing_that_does_not_open() -> None:
     """A bare body from a wallet that should have sealed it is no answer."""
     (account,) = read_accounts({"a": sides.jose_google()})
-    lying = GoogleCaller(
-        lambda call: Response(200, (), b'{"result":"SUCCESS"}'), account.envelope()
-    )
+    lying = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), account.sealer())
     answer = lying.deliver(Call("POST", "/", {}, b""))
     assert (answer.result, answer.error, answer.description, answer.verified) == ("", "", "", False)
-    plain = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), Plain())
+    plain = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), PlainSealer())
     believed = plain.deliver(Call("POST", "/", {}, b""))
     assert (believed.result, believed.code, believed.verified) == ("SUCCESS", "SUCCESS", True)
     with pytest.raises(ValueError, match="impostor"):
@@ -169,6 +167,6 @@ def test_keygen_makes_the_keys_of_an_account(tmp_path: Path) -> None:
     assert all("d" not in key for key in public)
     account = sides.jose_google(our_keys=str(path), their_keys=made.stdout)
     (read,) = read_accounts({"mirror": account})
-    mirror = read.envelope()
+    mirror = read.sealer()
     assert mirror.open(mirror.seal(b"{}")).signer == "wallet-2026-sig"
     assert run(Flask("elsewhere"), "keygen", *options).exit_code == 1  # nothing is overwritten

@@ -13,7 +13,7 @@ import pytest
 
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import Call
-from flask_otp_mpp.protocols.google.jose.generate import mint_sets
+from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
 from flask_otp_mpp.protocols.google.sealer import SealFault
 from tests.protocols.google import sides
 from tests.vectors.google import PGP, armored, jose, jwk, manifest, pgp
@@ -44,9 +44,9 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     wallet = open_google(accounts={"gpay": ours}, testing=False)
     google = wallet.calling(theirs)
     yield wallet, google
-    google._envelope.close()
-    for envelope in wallet.envelopes:
-        envelope.close()
+    google._sealer.close()
+    for sealer in wallet.sealers:
+        sealer.close()
 
 
 def test_a_whole_round_in_its_envelope(pair: Pair) -> None:
@@ -77,9 +77,9 @@ def pgp_pair(gnupg: None) -> Iterator[Pair]:
     wallet.clock.now = SAMPLE_TIME
     google = wallet.calling(sides.pgp_google())
     yield wallet, google
-    google._envelope.close()
-    for envelope in wallet.envelopes:
-        envelope.close()
+    google._sealer.close()
+    for sealer in wallet.sealers:
+        sealer.close()
 
 
 @pytest.mark.parametrize(("name", "row"), manifest(PGP).items(), ids=manifest(PGP))
@@ -128,11 +128,11 @@ def test_a_forged_pgp_signature_is_none(gnupg: None) -> None:
     """By a key that the wallet does not know, to the wallet's own: 401 and nothing else."""
     wallet = open_google(accounts={"gpay": sides.pgp_wallet()}, testing=False)
     stranger = wallet.calling(sides.pgp_google(our_keys=[armored("unknown-signer.sec")]))
-    google = wallet.calling(sides.pgp_google(), impostor=stranger._envelope)
+    google = wallet.calling(sides.pgp_google(), impostor=stranger._sealer)
     is_bare(google.echo(tamper="signature"), 401)
     assert google.echo().status == 200
-    for envelope in (stranger._envelope, google._envelope, *wallet.envelopes):
-        envelope.close()
+    for sealer in (stranger._sealer, google._sealer, *wallet.sealers):
+        sealer.close()
 
 
 def test_keys_may_be_changed_one_after_the_other() -> None:
@@ -149,22 +149,25 @@ def test_keys_may_be_changed_one_after_the_other() -> None:
 def test_an_answer_that_cant_be_sealed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """503; the work was done and is remembered, so the repeat tells it."""
     wallet = open_google()
-    envelope = wallet.envelopes[0]
-    seal = envelope.seal
+    sealer = wallet.sealers[0]
+    seal = sealer.seal
 
     def broken(payload: bytes) -> bytes:
         raise SealFault("the tool is gone")
 
-    monkeypatch.setattr(envelope, "seal", broken)
+    monkeypatch.setattr(sealer, "seal", broken)
     is_bare(wallet.google.send(ADA, request_id="one"), 503)
-    monkeypatch.setattr(envelope, "seal", seal)
+    monkeypatch.setattr(sealer, "seal", seal)
     assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
     assert len(wallet.inbox) == 1
 
 
-def test_minted_keys_serve_both_sides() -> None:
-    """What ``mint_sets`` makes is what an account takes, and its public set holds no secret."""
-    (ours, ours_public), (theirs, theirs_public) = mint_sets("wallet"), mint_sets("google")
+def test_generated_keys_serve_both_sides() -> None:
+    """An account takes what ``generate_jwk_sets`` makes; its public set holds no secret."""
+    (ours, ours_public), (theirs, theirs_public) = (
+        generate_jwk_sets("wallet"),
+        generate_jwk_sets("google"),
+    )
     account = {"envelope": "jose", "our_keys": ours, "their_keys": theirs_public}
     wallet = open_google(accounts={"gpay": account}, testing=False)
     google = wallet.calling({"envelope": "jose", "our_keys": theirs, "their_keys": ours_public})

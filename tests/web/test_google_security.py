@@ -34,7 +34,7 @@ def sealed() -> tuple[GoogleWallet, GoogleCaller]:
     stranger = wallet.calling(
         sides.jose_google(our_keys=[jwk("unknown-sig.private"), jwk("google-enc-1.private")])
     )
-    google = wallet.calling(sides.jose_google(), impostor=stranger._envelope)
+    google = wallet.calling(sides.jose_google(), impostor=stranger._sealer)
     return wallet, google
 
 

@@ -24,7 +24,7 @@ from flask_otp_mpp import (
     StoreError,
     UnfitStore,
 )
-from flask_otp_mpp.stores import Terms
+from flask_otp_mpp.stores import StoreOptions
 from flask_otp_mpp.stores.sql import check as checks
 from flask_otp_mpp.stores.sql import schema
 from tests.deployment.processes import ROOT
@@ -168,7 +168,7 @@ def test_a_redis_that_may_drop_keys_can_be_accepted(
     assert "volatile-lru" in caplog.text
     assert wallet.send().code == "SUCCESS"
     caplog.clear()
-    open_wallet(options={"store": RedisStore(evicting, terms=Terms(evicting=True))})
+    open_wallet(options={"store": RedisStore(evicting, options=StoreOptions(evicting=True))})
     assert "volatile-lru" in caplog.text
 
 
@@ -246,9 +246,9 @@ def test_the_size_of_the_pool_reaches_redis() -> None:
         assert isinstance(store.client, redis.Redis)
         taken = store.client.connection_pool.get_connection()
         with pytest.raises(StoreError, match="ConnectionError"):
-            store.pardon("nobody")
+            store.unlock("nobody")
         store.client.connection_pool.release(taken)
-        assert not store.pardon("nobody")
+        assert not store.unlock("nobody")
         store.close()
 
 

@@ -18,7 +18,7 @@ from limits.storage import MemoryStorage
 from flask_otp_mpp import OtpMpp
 from flask_otp_mpp.web import traffic
 from flask_otp_mpp.web.settings import OnLimiterFailure
-from flask_otp_mpp.web.traffic import TrafficGate, own_limiter
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, own_limiter
 from tests.wallet import CLIENT, Wallet, key
 
 LIMITED = "REQUEST_TRAFFIC_EXCEED_LIMIT"
@@ -146,7 +146,7 @@ def test_threads_that_count_in_memory_do_not_trip_over_each_other(wallet: Wallet
     def count() -> None:
         try:
             for _ in range(300):
-                wallet.state.gate.by_address("10.0.0.1")
+                wallet.state.traffic.check_address("10.0.0.1")
         except BaseException as error:  # noqa: BLE001 - any would be the fault
             failures.append(error)
 
@@ -158,20 +158,20 @@ def test_threads_that_count_in_memory_do_not_trip_over_each_other(wallet: Wallet
     assert failures == []
 
 
-def gate_in_memory() -> tuple[TrafficGate, MemoryStorage]:
+def gate_in_memory() -> tuple[FlaskTrafficLimiter, MemoryStorage]:
     limiter = own_limiter({}, "memory://", "fixed-window")
     storage = limiter.storage
     assert isinstance(storage, MemoryStorage)
     limits = (parse("1 per second"),)
-    return TrafficGate(limiter, limits, (), OnLimiterFailure.CLOSED), storage
+    return FlaskTrafficLimiter(limiter, limits, (), OnLimiterFailure.CLOSED), storage
 
 
 def test_counting_in_memory_starts_no_thread_for_each_hundredth_of_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """R4: each would look through all addresses that a flood has left."""
-    gate, storage = gate_in_memory()
-    gate.by_address("198.51.100.1")
+    limiter, storage = gate_in_memory()
+    limiter.check_address("198.51.100.1")
     started: list[threading.Thread] = []
     start = threading.Thread.start
 
@@ -184,7 +184,7 @@ def test_counting_in_memory_starts_no_thread_for_each_hundredth_of_a_second(
     asked = 0
     while time.monotonic() < end:
         asked += 1
-        gate.by_address(f"192.0.2.{asked}")
+        limiter.check_address(f"192.0.2.{asked}")
     assert asked > 100
     assert len(started) <= 1
     assert len(storage.storage) > 100
@@ -195,14 +195,14 @@ def test_what_has_expired_is_cleared_from_memory_all_the_same(
 ) -> None:
     """R4: a flood of addresses must not fill it for good."""
     monkeypatch.setattr(traffic, "CLEARING_SECONDS", 0.05)
-    gate, storage = gate_in_memory()
+    limiter, storage = gate_in_memory()
     for number in range(1000):
-        gate.by_address(f"192.0.2.{number}")
+        limiter.check_address(f"192.0.2.{number}")
     assert len(storage.storage) > 500
     later = 0
     while len(storage.storage) > 100 and later < 50:
         later += 1
         time.sleep(0.1)
-        gate.by_address(f"198.51.100.{later}")
+        limiter.check_address(f"198.51.100.{later}")
     assert len(storage.storage) <= 100
     assert len(storage.expirations) == len(storage.storage)

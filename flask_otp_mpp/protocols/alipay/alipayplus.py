@@ -29,19 +29,19 @@ from flask_otp_mpp.protocols.alipay.common import (
     path_settings,
     row,
 )
-from flask_otp_mpp.protocols.alipay.signed_headers import Envelope
+from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import (
-    Admission,
-    Call,
+    AuthenticatedRequest,
     CodeRow,
     Command,
     Deployment,
     Inbound,
     Operation,
     Outbound,
+    RequestContext,
+    digest_of,
 )
 from flask_otp_mpp.protocols.json_fields import Fields
-from flask_otp_mpp.protocols.naming import name_for
 from flask_otp_mpp.signing.keys import ClientKeys, Signer
 
 _CHANNELS: Final = {"MOBILE": Channel.MOBILE, "EMAIL": Channel.EMAIL}
@@ -135,7 +135,7 @@ class AlipayPlus:
         send_path: str,
         verify_path: str,
     ) -> None:
-        self._envelope = Envelope(keys, signer, freshness, clock)
+        self._signed_headers = SignedHeaders(keys, signer, freshness, clock)
         self._psp_ids = psp_ids
         self._acquirers = acquirers
         self.mounts = (mount_at(prefix, public_prefix),)
@@ -160,11 +160,11 @@ class AlipayPlus:
             verify_path=values["ALIPAYPLUS_VERIFY_PATH"],
         )
 
-    def admit(self, inbound: Inbound) -> Admission:
-        return self._envelope.open(inbound)
+    def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
+        return self._signed_headers.open(inbound)
 
-    def read(self, operation: Operation, admission: Admission) -> Command:
-        fields = Fields.parse(admission.body)
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
+        fields = Fields.parse(authenticated.body)
         acquirer = fields.text("acquirerId", 64)
         psp = fields.text("pspId", 64)
         token = AccessToken(fields.text("accessToken", 128))
@@ -178,14 +178,16 @@ class AlipayPlus:
         if self._acquirers is not None and acquirer not in self._acquirers:
             refuse(Reason.ACCESS_DENIED, "acquirerId: is not on this wallet's list.")
         # All four must be the same to verify.
-        caller = name_for(self.name, admission.client, acquirer, psp)
+        caller = digest_of(self.name, authenticated.client, acquirer, psp)
         if operation is Operation.SEND:
-            return SendOtp(caller, token, channel, admission.request)
-        return VerifyOtp(caller, ById(challenge_id, token), code, admission.request)
+            return SendOtp(caller, token, channel, authenticated.request)
+        return VerifyOtp(caller, ById(challenge_id, token), code, authenticated.request)
 
-    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
         if isinstance(answer, Refused):
-            return self._envelope.answer(call.inbound, CODES[answer.reason], answer.explain())
+            return self._signed_headers.answer(call.inbound, CODES[answer.reason], answer.explain())
         if call.operation is Operation.SEND:
-            return self._envelope.answer(call.inbound, SUCCESS, verifyRequestId=answer.challenge_id)
-        return self._envelope.answer(call.inbound, SUCCESS)
+            return self._signed_headers.answer(
+                call.inbound, SUCCESS, verifyRequestId=answer.challenge_id
+            )
+        return self._signed_headers.answer(call.inbound, SUCCESS)

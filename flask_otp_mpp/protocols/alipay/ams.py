@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self, cast
 
 from flask_otp_mpp.core import settings as config
-from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Setting
@@ -30,10 +30,9 @@ from flask_otp_mpp.protocols.alipay.common import (
     path_settings,
     row,
 )
-from flask_otp_mpp.protocols.alipay.signed_headers import Envelope
+from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import (
-    Admission,
-    Call,
+    AuthenticatedRequest,
     CodeRow,
     Command,
     Deployment,
@@ -41,9 +40,10 @@ from flask_otp_mpp.protocols.base import (
     Mount,
     Operation,
     Outbound,
+    RequestContext,
+    digest_of,
 )
 from flask_otp_mpp.protocols.json_fields import Fields
-from flask_otp_mpp.protocols.naming import name_for
 from flask_otp_mpp.signing.keys import ClientKeys, Signer
 
 SANDBOX_CLIENT: Final = "SANDBOX_"
@@ -173,7 +173,7 @@ class Ams:
 
     def __init__(
         self,
-        envelope: Envelope,
+        signed_headers: SignedHeaders,
         *,
         usual: Mount,
         sandbox: Mount,
@@ -182,7 +182,7 @@ class Ams:
         booleans: Booleans,
         send_limit_code: str,
     ) -> None:
-        self._envelope = envelope
+        self._signed_headers = signed_headers
         self._sandbox = sandbox
         self.mounts = (usual, sandbox)
         self.paths = paths
@@ -195,7 +195,7 @@ class Ams:
     def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
         check_paths("AMS", values)
         return cls(
-            Envelope(
+            SignedHeaders(
                 ClientKeys(values["AMS_CLIENTS"], deployment.client_key),
                 cast(Signer, deployment.signer),  # since it says that it signs
                 deployment.freshness,
@@ -212,34 +212,34 @@ class Ams:
             send_limit_code=values["AMS_SEND_LIMIT_CODE"],
         )
 
-    def admit(self, inbound: Inbound) -> Admission:
-        admission = self._envelope.open(inbound)
+    def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
+        authenticated = self._signed_headers.open(inbound)
         in_sandbox = inbound.prefix == self._sandbox.prefix
-        if admission.client.startswith(SANDBOX_CLIENT) is not in_sandbox:
+        if authenticated.client.startswith(SANDBOX_CLIENT) is not in_sandbox:
             served = "only" if in_sandbox else "not"
             refuse(
                 Reason.ACCESS_DENIED,
                 f"Client-Id: ids that start with {SANDBOX_CLIENT} are {served} served here.",
             )
-        return admission
+        return authenticated
 
-    def read(self, operation: Operation, admission: Admission) -> Command:
-        fields = Fields.parse(admission.body)
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
+        fields = Fields.parse(authenticated.body)
         fields.choice("authenticationType", _OTP)
         reference = fields.text("authenticationRequestId", 64)
-        caller = name_for(self.name, admission.client)
-        first = name_for(self.name, admission.client, "init", reference)
+        caller = digest_of(self.name, authenticated.client)
+        first = digest_of(self.name, authenticated.client, "init", reference)
         if operation is Operation.VERIFY:
             code = fields.raw_text("authenticationValue", 256)
-            return VerifyOtp(caller, BySend(first), code, admission.request)
+            return VerifyOtp(caller, BySend(first), code, authenticated.request)
         channel = fields.choice("authenticationChannelType", _CHANNELS)
         identify = fields.choice("userIdentityType", _IDENTITIES)
         user = identify(fields.text("userIdentityValue", 128))
-        parameters = name_for(channel, type(user).__name__, user)
-        request = RequestKey(first, self._keep, parameters, self._redo)
+        parameters = digest_of(channel, type(user).__name__, user)
+        request = IdempotencyKey(first, self._keep, parameters, self._redo)
         return SendOtp(caller, user, channel, request, PATIENCE, reference=reference)
 
-    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
+    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
         reason, more = None, ""
         if isinstance(answer, Refused):
             reason, more = answer.reason, answer.explain()
@@ -249,7 +249,7 @@ class Ams:
             fields["authenticationRequestId"] = call.command.reference
         elif reason in _COMPARED:
             fields["isPassed"] = self._written(passed=_COMPARED[reason])
-        return self._envelope.answer(call.inbound, row, more, **fields)
+        return self._signed_headers.answer(call.inbound, row, more, **fields)
 
     def _written(self, *, passed: bool) -> str | bool:
         return passed if self._booleans is Booleans.JSON else str(passed).lower()

@@ -12,10 +12,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.challenge import RequestKey
+from flask_otp_mpp.core.challenge import IdempotencyKey
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.protocols.base import Admission, CodeRow, Inbound, Outbound
+from flask_otp_mpp.protocols.base import AuthenticatedRequest, CodeRow, Inbound, Outbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys, Signer
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
@@ -31,7 +31,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _JSON: Final = re.compile(r'application/json *(; *charset *= *"?utf-8"? *)?', re.IGNORECASE)
 
 
-class Envelope:
+class SignedHeaders:
     """Open what a caller has signed, seal what we answer.
 
     :param freshness: how far a request's time may be from now, either way.
@@ -45,7 +45,7 @@ class Envelope:
         self._freshness = freshness
         self._clock = clock
 
-    def open(self, inbound: Inbound) -> Admission:
+    def open(self, inbound: Inbound) -> AuthenticatedRequest:
         """Check verb, media type, client, key, signature and freshness, in this order.
 
         A byte-identical repeat has the same request key: it was signed with the same time.
@@ -77,8 +77,8 @@ class Envelope:
         if abs(self._clock() - moment) > self._freshness:
             limit = int(self._freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
-        request = RequestKey(_fingerprint(signed, moment), keep=2 * self._freshness)
-        return Admission(client, request, inbound.body)
+        request = IdempotencyKey(_fingerprint(signed, moment), ttl=2 * self._freshness)
+        return AuthenticatedRequest(client, request, inbound.body)
 
     def answer(
         self, inbound: Inbound, row: CodeRow, more: str = "", **fields: str | bool

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from flask_otp_mpp.protocols.google.jose.jwk import Jwk
-from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
-from flask_otp_mpp.protocols.google.plain import Plain
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
+from flask_otp_mpp.protocols.google.plain import PlainSealer
+from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.signing.keys import KeyFault
 
 KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "RSA-OAEP")
@@ -34,18 +34,18 @@ class JoseAccount:
     signature_algorithms: tuple[str, ...] = SIGNATURE_ALGORITHMS
     signed: bool = True
 
-    def envelope(self) -> Envelope:
+    def sealer(self) -> Sealer:
         """Make the envelope.
 
         :raises KeyFault: if joserfc is not installed, or the keys don't do.
         """
         try:
-            from flask_otp_mpp.protocols.google.jose.sealer import Jose  # noqa: PLC0415 - an extra
+            from flask_otp_mpp.protocols.google.jose.sealer import JoseSealer  # noqa: PLC0415 - an extra
         except ImportError:
             raise KeyFault(
                 "needs joserfc, which is not installed; pip install 'flask-otp-mpp[google]'"
             ) from None
-        return Jose(
+        return JoseSealer(
             self.our_keys,
             self.their_keys,
             key_algorithms=self.key_algorithms,
@@ -66,12 +66,12 @@ class PgpAccount:
     timeout: float = TIMEOUT
     program: str = "gpg"
 
-    def envelope(self) -> Envelope:
+    def sealer(self) -> Sealer:
         """Make the envelope, with a key directory and an agent of its own.
 
         :raises KeyFault: if GnuPG is not there, or the keys don't do.
         """
-        return Pgp(self.our_keys, self.their_keys, program=self.program, timeout=self.timeout)
+        return PgpSealer(self.our_keys, self.their_keys, program=self.program, timeout=self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +81,27 @@ class PlainAccount:
     name: str
     paths: tuple[str, ...]
 
-    def envelope(self) -> Envelope:
-        return Plain()
+    def sealer(self) -> Sealer:
+        return PlainSealer()
 
 
 Account: TypeAlias = JoseAccount | PgpAccount | PlainAccount
 
 
-def open_envelopes(accounts: Iterable[Account]) -> Mapping[str, Envelope]:
+def open_sealers(accounts: Iterable[Account]) -> Mapping[str, Sealer]:
     """Make the envelope of every account, by its name.
 
     :raises ValueError: with every account's fault; nothing is left open then.
     """
-    envelopes: dict[str, Envelope] = {}
+    sealers: dict[str, Sealer] = {}
     faults: list[str] = []
     for account in accounts:
         try:
-            envelopes[account.name] = account.envelope()
+            sealers[account.name] = account.sealer()
         except KeyFault as fault:
             faults.append(f"account {account.name!r}: {fault}")
     if faults:
-        for envelope in envelopes.values():
-            envelope.close()
+        for sealer in sealers.values():
+            sealer.close()
         raise ValueError(SEPARATOR.join(faults))
-    return envelopes
+    return sealers

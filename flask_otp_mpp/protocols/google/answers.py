@@ -17,9 +17,9 @@ from typing import Any, Final
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.service import Done, VerifyOtp
-from flask_otp_mpp.protocols.base import Call, CodeRow, Echo, Outbound
+from flask_otp_mpp.protocols.base import CodeRow, Echo, Outbound, RequestContext
 from flask_otp_mpp.protocols.google.results import NO_BODY, RESULT, SUCCESS, row_for
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.sealer import Sealer
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -45,7 +45,7 @@ class Writer:
     clock: Clock
     send_results: frozenset[str]
 
-    def write(self, call: Call, answer: Done | Refused, envelope: Envelope) -> Outbound:
+    def write(self, call: RequestContext, answer: Done | Refused, sealer: Sealer) -> Outbound:
         """Write one answer, in the envelope of the account that was called.
 
         :raises SealFault: if the answer can't be sealed now.
@@ -53,7 +53,7 @@ class Writer:
         row, failed = SUCCESS, None
         if isinstance(answer, Refused):
             row = row_for(call.operation, answer)
-            if call.admission is None or row.code == NO_BODY:
+            if call.authenticated is None or row.code == NO_BODY:
                 return self._bare(int(row.status), answer)
             if row.status != RESULT:
                 failed = _error(call, row, answer)
@@ -61,10 +61,10 @@ class Writer:
         now = (self.clock() - _EPOCH) // _MILLISECOND
         message = {"responseHeader": {"responseTimestamp": str(now)}, **fields}
         payload = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
-        body = envelope.seal(payload)
-        return _outbound(int(row.status), body, ("content-type", envelope.media_type))
+        body = sealer.seal(payload)
+        return _outbound(int(row.status), body, ("content-type", sealer.media_type))
 
-    def _result(self, call: Call, code: str, answer: Done | Refused) -> Mapping[str, Any]:
+    def _result(self, call: RequestContext, code: str, answer: Done | Refused) -> Mapping[str, Any]:
         """Write what a repeat is told again, word for word."""
         match call.command:
             case Echo(word):
@@ -87,7 +87,7 @@ class Writer:
         return _outbound(status, b"", ("retry-after", str(wait)))
 
 
-def _error(call: Call, row: CodeRow, refusal: Refused) -> Mapping[str, Any]:
+def _error(call: RequestContext, row: CodeRow, refusal: Refused) -> Mapping[str, Any]:
     """Write an ErrorResponse, and note its reference, by which support finds it."""
     reference = secrets.token_hex(8)
     logger.info("google %s: %s reference=%s", call.operation, row.code, reference)

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
-from flask_otp_mpp.protocols.base import Command, Echo, Operation
+from flask_otp_mpp.protocols.base import Command, Echo, Operation, digest_of
 from flask_otp_mpp.protocols.google.members import Members, Rule
-from flask_otp_mpp.protocols.google.results import UNREADABLE, UNSERVED, Fault, never_kept
+from flask_otp_mpp.protocols.google.results import UNREADABLE, UNSERVED, Fault, not_cached_reasons
 from flask_otp_mpp.protocols.json_fields import read_object
-from flask_otp_mpp.protocols.naming import name_for
 
 NAME: Final = "google"
 MAJOR: Final = 1
@@ -30,7 +29,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _HEADER: Final = "requestHeader"
 _TIME: Final = "requestTimestamp"
-_KEPT_OUT: Final = {operation: never_kept(operation) for operation in Operation}
+_KEPT_OUT: Final = {operation: not_cached_reasons(operation) for operation in Operation}
 
 _MOMENT: Final = Rule(re.compile("[0-9]{1,19}"), "milliseconds since 1970, as a text of digits")
 _REQUEST_ID: Final = Rule(re.compile("[a-zA-Z0-9:_-]{1,100}"), "1 to 100 letters, digits or :-_")
@@ -62,7 +61,7 @@ class Reader:
     """
 
     freshness: timedelta
-    keep: timedelta
+    ttl: timedelta
     clock: Clock
     number: Callable[[str], str | None]
 
@@ -80,18 +79,20 @@ class Reader:
         name = header.text("requestId", _REQUEST_ID)
         if operation is Operation.ECHO:
             return Echo(message.text("clientMessage", _WORD))
-        caller = name_for(NAME, account)
-        request = RequestKey(
+        caller = digest_of(NAME, account)
+        request = IdempotencyKey(
             value=_key(operation, account, name),
-            keep=self.keep,
-            digest=name_for(asked),
-            redo=_KEPT_OUT[operation],
+            ttl=self.ttl,
+            digest=digest_of(asked),
+            not_cached=_KEPT_OUT[operation],
         )
         if operation is Operation.SEND:
             line = message.text("smsMatchingToken", _TOKEN)
             message.union("otpContext")
             credential = self._credential(message)
-            return SendOtp(caller, credential, Channel.MOBILE, request, line=line, anew=True)
+            return SendOtp(
+                caller, credential, Channel.MOBILE, request, line=line, retry_unknown=True
+            )
         sent = message.text("sendOtpRequestId", _REQUEST_ID)
         code = message.text("otp", _GUESS)
         return VerifyOtp(caller, BySend(_key(Operation.SEND, account, sent)), code, request)
@@ -127,4 +128,4 @@ def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
 
 def _key(operation: Operation, account: str, name: str) -> str:
     """Name a request: Google's own sample uses one requestId for a send and its verify."""
-    return name_for(NAME, account, operation.value, name)
+    return digest_of(NAME, account, operation.value, name)

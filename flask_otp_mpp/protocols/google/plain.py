@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.protocols.google.sealer import MAX_SEALED, Opened, undecipherable
+from flask_otp_mpp.protocols.google.sealer import MAX_SEALED, Opened, refuse_encryption
 
 
-class Plain:
+class PlainSealer:
     """Open and seal nothing, for trials on one's own machine.
 
     The configuration refuses it unless the app is in debug or testing mode.
@@ -17,7 +17,7 @@ class Plain:
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:
-            undecipherable()
+            refuse_encryption()
         return Opened(body, signer="")
 
     def seal(self, payload: bytes) -> bytes:

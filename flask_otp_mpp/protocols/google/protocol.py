@@ -13,14 +13,13 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
 from flask_otp_mpp.core import settings as config
-from flask_otp_mpp.core.challenge import Channel, RequestKey
+from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import Done
 from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, Setting
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import (
-    Admission,
-    Call,
+    AuthenticatedRequest,
     CodeRow,
     Command,
     Deployment,
@@ -28,12 +27,13 @@ from flask_otp_mpp.protocols.base import (
     Mount,
     Operation,
     Outbound,
+    RequestContext,
 )
-from flask_otp_mpp.protocols.google.accounts import Account, PlainAccount, open_envelopes
+from flask_otp_mpp.protocols.google.accounts import Account, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import read_accounts
 
 MAX_FRESHNESS: Final = timedelta(minutes=5)
@@ -54,10 +54,10 @@ def _read_freshness(raw: object) -> timedelta:
 
 
 def _read_keep(raw: object) -> timedelta:
-    keep = config.seconds(raw)
-    if not timedelta(days=1) <= keep <= MAX_KEEP:
+    ttl = config.seconds(raw)
+    if not timedelta(days=1) <= ttl <= MAX_KEEP:
         raise ValueError("must be 86400 s to 365 days")
-    return keep
+    return ttl
 
 
 def _read_results(raw: object) -> frozenset[str]:
@@ -72,11 +72,11 @@ def _read_results(raw: object) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class MountedAccount:
     """Hold an account's name and its envelope."""
 
     name: str
-    envelope: Envelope
+    sealer: Sealer
 
 
 class GoogleStandardPayments:
@@ -129,11 +129,13 @@ class GoogleStandardPayments:
         ),
     )
 
-    def __init__(self, *, desks: Mapping[str, Desk], reader: Reader, writer: Writer) -> None:
-        self._desks = desks
+    def __init__(
+        self, *, accounts: Mapping[str, MountedAccount], reader: Reader, writer: Writer
+    ) -> None:
+        self._accounts = accounts
         self._reader = reader
         self._writer = writer
-        self.mounts = tuple(Mount(prefix, prefix) for prefix in desks)
+        self.mounts = tuple(Mount(prefix, prefix) for prefix in accounts)
         self.paths: Mapping[str, Operation] = {
             "/sendOtp": Operation.SEND,
             "/verifyOtp": Operation.VERIFY,
@@ -157,39 +159,39 @@ class GoogleStandardPayments:
         if faults:
             raise ConfigurationError(faults)
         try:
-            envelopes = open_envelopes(accounts)
+            sealers = open_sealers(accounts)
         except ValueError as fault:
             raise ConfigurationError([(key, str(fault))]) from None
         return cls(
-            desks={
-                values["GOOGLE_PREFIX"] + path: Desk(account.name, envelopes[account.name])
+            accounts={
+                values["GOOGLE_PREFIX"] + path: MountedAccount(account.name, sealers[account.name])
                 for account in accounts
                 for path in account.paths
             },
             reader=Reader(
                 freshness=values["GOOGLE_FRESHNESS"],
-                keep=values["GOOGLE_KEEP"],
+                ttl=values["GOOGLE_KEEP"],
                 clock=deployment.clock,
                 number=normal,
             ),
             writer=Writer(deployment.clock, SEND_RESULTS | values["GOOGLE_SEND_RESULTS"]),
         )
 
-    def admit(self, inbound: Inbound) -> Admission:
+    def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         """Let in who has sealed the body by the keys of the account that lives here.
 
         The media type is not asked: what is no envelope does not open.
         """
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)
-        desk = self._desks[inbound.prefix]
-        opened = desk.envelope.open(inbound.body)
+        account = self._accounts[inbound.prefix]
+        opened = account.sealer.open(inbound.body)
         fingerprint = hashlib.sha256(inbound.body).hexdigest()
-        request = RequestKey(fingerprint, keep=2 * self._reader.freshness)
-        return Admission(desk.name, request, opened.payload)
+        request = IdempotencyKey(fingerprint, ttl=2 * self._reader.freshness)
+        return AuthenticatedRequest(account.name, request, opened.payload)
 
-    def read(self, operation: Operation, admission: Admission) -> Command:
-        return self._reader.read(operation, admission.client, admission.body)
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
+        return self._reader.read(operation, authenticated.client, authenticated.body)
 
-    def answer(self, call: Call, answer: Done | Refused) -> Outbound:
-        return self._writer.write(call, answer, self._desks[call.inbound.prefix].envelope)
+    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
+        return self._writer.write(call, answer, self._accounts[call.inbound.prefix].sealer)

@@ -92,7 +92,7 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
     Reason.UNFORESEEN: _empty(503, "The result is not known."),
 }
 
-FURTHER: Final[Sequence[tuple[str, CodeRow]]] = (
+EXTRA_ROWS: Final[Sequence[tuple[str, CodeRow]]] = (
     ("the payload is not one JSON object in UTF-8, or repeats a key", UNREADABLE),
     ("the major version of the protocol is not the one that is served", UNSERVED),
     ("a required field is missing", MISSING),
@@ -116,7 +116,7 @@ def row_for(operation: Operation | None, refusal: Refused) -> CodeRow:
     return _row(operation, refusal.reason)
 
 
-def never_kept(operation: Operation) -> frozenset[Reason]:
+def not_cached_reasons(operation: Operation) -> frozenset[Reason]:
     """Return the reasons whose answer is no result, so that a repeat is judged anew."""
     return frozenset(reason for reason in Reason if _row(operation, reason).status != RESULT)
 

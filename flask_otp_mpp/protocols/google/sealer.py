@@ -34,7 +34,7 @@ class Opened:
     signer: str
 
 
-class Envelope(Protocol):
+class Sealer(Protocol):
     """Open what the other side has sealed, and seal what it may read.
 
     :ivar media_type: the ``Content-Type`` of what it seals, and of what it opens.
@@ -68,12 +68,12 @@ class SealFault(RuntimeError):
     """Say that an answer can't be sealed, and why; no part of it is in the message."""
 
 
-def undecipherable() -> NoReturn:
+def refuse_encryption() -> NoReturn:
     """Refuse a body, whatever made its decryption fail: a cause that shows is an oracle."""
     refuse(Reason.ENCRYPTION_INVALID)
 
 
-def unproven() -> NoReturn:
+def refuse_signature() -> NoReturn:
     """Refuse a body that was decrypted and is signed by nobody who may."""
     refuse(Reason.SIGNATURE_INVALID)
 

@@ -13,7 +13,7 @@ for that account::
 
 Members of every account:
 
-* ``envelope``: ``"jose"``, ``"pgp"`` or ``"plain"``. Required.
+* ``sealer``: ``"jose"``, ``"pgp"`` or ``"plain"``. Required.
 * ``paths``: where below the prefix its methods lie, one or a list; ``"/v1"``. No clear-text
   header names the account, so the path does, and no two accounts have the same one.
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, Terms
+from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, StoreOptions
 
 Client: TypeAlias = redis.Redis | redis.RedisCluster
 
@@ -21,7 +21,7 @@ _NO_URL: Final = "is not a Redis URL; use redis://user:password@host:6379/0, or 
 _logger = logging.getLogger("flask_otp_mpp.stores")
 
 
-def connect(url: str, terms: Terms = DEFAULT) -> redis.Redis:
+def connect(url: str, options: StoreOptions = DEFAULT) -> redis.Redis:
     """Make a client that gives up before a caller does, and never repeats a command.
 
     A command whose answer was lost may have been done. Its repeat would find its request's key and
@@ -38,10 +38,10 @@ def connect(url: str, terms: Terms = DEFAULT) -> redis.Redis:
     try:
         pool = redis.BlockingConnectionPool.from_url(
             f"{scheme}://{rest}",
-            max_connections=terms.connections,
+            max_connections=options.connections,
             timeout=POOL_SECONDS,
-            socket_connect_timeout=terms.connect_timeout,
-            socket_timeout=terms.statement_timeout,
+            socket_connect_timeout=options.connect_timeout,
+            socket_timeout=options.statement_timeout,
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Final
 
-from flask_otp_mpp.core.challenge import Outcome, RequestKey
+from flask_otp_mpp.core.challenge import IdempotencyKey, Outcome
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
 
@@ -71,9 +71,13 @@ def told(outcome: Outcome) -> list[str]:
     ]
 
 
-def asked(request: RequestKey) -> list[str]:
+def asked(request: IdempotencyKey) -> list[str]:
     """Write how a request is to be remembered."""
-    return [micros(request.keep), request.digest, " ".join(reason.name for reason in request.redo)]
+    return [
+        micros(request.ttl),
+        request.digest,
+        " ".join(reason.name for reason in request.not_cached),
+    ]
 
 
 def policy(policy: Policy) -> str:

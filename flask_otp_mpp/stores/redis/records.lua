@@ -10,7 +10,7 @@ local function text(number)
   return number and string.format('%.0f', number) or ''
 end
 
-local function keep(key, length)
+local function extend_ttl(key, length)
   local wanted = math.ceil(length / 1000) + SPARE
   if redis.call('PTTL', key) < wanted then redis.call('PEXPIRE', key, text(wanted)) end
 end
@@ -29,7 +29,7 @@ local function read_policy(fields)
   return policy
 end
 
-local function load_standing(key)
+local function load_limits(key)
   local found = redis.call(
     'HMGET', key, 'failures', 'locks', 'locked_until', 'forget_at', 'sends')
   if not found[1] then return nil end
@@ -46,14 +46,14 @@ local function load_standing(key)
   }
 end
 
-local function save_standing(key, standing)
+local function save_limits(key, limits)
   local sends = {}
-  for index, send in ipairs(standing.sends) do
+  for index, send in ipairs(limits.sends) do
     sends[index] = send.channel .. '@' .. text(send.at)
   end
   redis.call(
-    'HSET', key, 'failures', text(standing.failures), 'locks', text(standing.locks),
-    'locked_until', text(standing.locked_until), 'forget_at', text(standing.forget_at),
+    'HSET', key, 'failures', text(limits.failures), 'locks', text(limits.locks),
+    'locked_until', text(limits.locked_until), 'forget_at', text(limits.forget_at),
     'sends', table.concat(sends, ' '))
 end
 
@@ -98,39 +98,39 @@ end
 
 -- What is remembered of a request, or of its name: who has it, and how it was decided. Both are
 -- kept alike, and a name's outcome only if no user was known. A record of before digests has none.
-local function look(key)
+local function get(key)
   local found = redis.call(
     'HMGET', key, 'digest', 'subject', 'challenge_id', 'reason', 'until', 'detail')
   return (found[1] or found[3]) and found
 end
 
--- A request as every verb is asked: its key; then how long, digest and what it does not keep.
-local function read_request(key, length, digest, redo)
-  return {key = key, length = tonumber(length), digest = digest, redo = redo}
+-- A request as every verb is asked: its key; then how long, digest and what is not cached.
+local function read_request(key, length, digest, not_cached)
+  return {key = key, length = tonumber(length), digest = digest, not_cached = not_cached}
 end
 
-local function keeps(request, reason)
+local function caches(request, reason)
   if reason == 'REQUEST_PENDING' then return true end
-  for name in string.gmatch(request.redo, '%S+') do
+  for name in string.gmatch(request.not_cached, '%S+') do
     if name == reason then return false end
   end
   return true
 end
 
 -- An outcome as it goes over the wire: challenge id, reason, until, detail, whether repeated.
-local function recall(request)
-  local found = look(request.key)
+local function get_answer(request)
+  local found = get(request.key)
   if not found then return nil end
   if (found[1] or '') ~= request.digest then return {'', 'REQUEST_CONFLICT', '', '', ''} end
   return {found[3], found[4], found[5], found[6], '1'}
 end
 
-local function remember(request, id, reason, ending, detail)
-  if keeps(request, reason) then
+local function put_answer(request, id, reason, ending, detail)
+  if caches(request, reason) then
     redis.call(
       'HSET', request.key, 'digest', request.digest,
       'challenge_id', id, 'reason', reason, 'until', ending, 'detail', detail)
-    keep(request.key, request.length)
+    extend_ttl(request.key, request.length)
   else
     redis.call('DEL', request.key)
   end

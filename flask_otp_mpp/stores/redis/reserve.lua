@@ -1,26 +1,26 @@
--- KEYS: standing, challenges, request.
--- ARGV: now; of the request keep, digest, redo; then policy, id, channel, digest of the code.
+-- KEYS: limits, challenges, request.
+-- ARGV: now; of the request ttl, digest, not_cached; then policy, id, channel, digest of the code.
 local now, policy = moment(ARGV[1]), read_policy(ARGV[5])
 local request = read_request(KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 local id, channel, digest = ARGV[6], ARGV[7], ARGV[8]
 
-local known = recall(request)
+local known = get_answer(request)
 if known then return known end
-local standing = load_standing(KEYS[1]) or {failures = 0, locks = 0, sends = {}}
+local limits = load_limits(KEYS[1]) or {failures = 0, locks = 0, sends = {}}
 local latest = redis.call('HGET', KEYS[2], 'latest:' .. channel)
 local open = latest and load_challenge(KEYS[2], latest, now)
 
-local ending = lock_at(standing, now) or send_not_before(standing, channel, policy, now)
-if ending then return remember(request, id, 'SEND_LIMITED', text(ending), '') end
+local ending = lock_at(limits, now) or send_not_before(limits, channel, policy, now)
+if ending then return put_answer(request, id, 'SEND_LIMITED', text(ending), '') end
 
-standing = sent(standing, channel, policy, now)
-save_standing(KEYS[1], standing)
-keep(KEYS[1], keep_until(standing, policy, now) - now)
+limits = with_send(limits, channel, policy, now)
+save_limits(KEYS[1], limits)
+extend_ttl(KEYS[1], keep_until(limits, policy, now) - now)
 
-local alive = open and not death(open, now)
+local usable = open and not refusal(open, now)
 local challenge = open
-if not (alive and policy.resend == 'reuse') then
-  if alive then
+if not (usable and policy.resend == 'reuse') then
+  if usable then
     open.closed_at = now
     save_challenge(KEYS[2], open)
   end
@@ -35,11 +35,11 @@ if not (alive and policy.resend == 'reuse') then
   }
   save_challenge(KEYS[2], challenge)
   redis.call('HSET', KEYS[2], 'latest:' .. channel, id)
-  keep(KEYS[2], policy.life + policy.retention)
+  extend_ttl(KEYS[2], policy.life + policy.retention)
   sweep(KEYS[2], now)
 end
 
-remember(request, challenge.id, 'REQUEST_PENDING', '', '')
+put_answer(request, challenge.id, 'REQUEST_PENDING', '', '')
 return {
   challenge.id, text(challenge.issued_at), text(challenge.expires_at),
   text(challenge.tries), text(challenge.attempts), challenge.digest,

@@ -3,7 +3,7 @@
 -- Moments and lengths are microseconds: whole numbers below 2^53, which a Lua number holds exactly.
 -- A policy is the table of its fields; send_limits stays text, "count/window,count/window".
 
-local function death(challenge, now)
+local function refusal(challenge, now)
   if challenge.used_at then return 'CHALLENGE_USED' end
   if challenge.closed_at then return 'CHALLENGE_CLOSED' end
   if now >= challenge.expires_at then return 'CHALLENGE_EXPIRED' end
@@ -20,21 +20,21 @@ local function matches(challenge, digests)
   return matched
 end
 
-local function lock_at(standing, now)
-  if standing.locked_until and now < standing.locked_until then return standing.locked_until end
+local function lock_at(limits, now)
+  if limits.locked_until and now < limits.locked_until then return limits.locked_until end
 end
 
-local function blamed(standing, now)
-  local forgotten = standing.forget_at and now >= standing.forget_at
-  return not forgotten and (standing.failures > 0 or standing.locks > 0)
+local function has_failures(limits, now)
+  local forgotten = limits.forget_at and now >= limits.forget_at
+  return not forgotten and (limits.failures > 0 or limits.locks > 0)
 end
 
-local function pardoned(standing)
-  return {failures = 0, locks = 0, sends = standing.sends}
+local function unlocked(limits)
+  return {failures = 0, locks = 0, sends = limits.sends}
 end
 
-local function failed(standing, policy, now)
-  local was = blamed(standing, now) and standing or pardoned(standing)
+local function with_failure(limits, policy, now)
+  local was = has_failures(limits, now) and limits or unlocked(limits)
   local failures, locks, locked_until = was.failures + 1, was.locks, was.locked_until
   if failures >= policy.failure_limit then
     failures, locks = 0, locks + 1
@@ -46,28 +46,28 @@ local function failed(standing, policy, now)
     locks = locks,
     locked_until = locked_until,
     forget_at = math.max(now, locked_until or now) + policy.forget_after,
-    sends = standing.sends,
+    sends = limits.sends,
   }
 end
 
-local function sent(standing, channel, policy, now)
+local function with_send(limits, channel, policy, now)
   local recent = {}
-  for _, send in ipairs(standing.sends) do
+  for _, send in ipairs(limits.sends) do
     if send.at > now - policy.send_memory then recent[#recent + 1] = send end
   end
   recent[#recent + 1] = {channel = channel, at = now}
   return {
-    failures = standing.failures,
-    locks = standing.locks,
-    locked_until = standing.locked_until,
-    forget_at = standing.forget_at,
+    failures = limits.failures,
+    locks = limits.locks,
+    locked_until = limits.locked_until,
+    forget_at = limits.forget_at,
     sends = recent,
   }
 end
 
-local function send_not_before(standing, channel, policy, now)
+local function send_not_before(limits, channel, policy, now)
   local times, latest = {}, nil
-  for _, send in ipairs(standing.sends) do
+  for _, send in ipairs(limits.sends) do
     if send.channel == channel then times[#times + 1] = send.at end
   end
   table.sort(times)
@@ -82,7 +82,7 @@ local function send_not_before(standing, channel, policy, now)
   return latest
 end
 
-local function keep_until(standing, policy, now)
+local function keep_until(limits, policy, now)
   local known = now + policy.life + policy.retention
-  return math.max(now + policy.send_memory, known, standing.forget_at or now)
+  return math.max(now + policy.send_memory, known, limits.forget_at or now)
 end

@@ -1,10 +1,10 @@
--- KEYS: standing, challenges, request.
--- ARGV: now; of the request keep, digest, redo; then the id of the draft, and of the outcome
+-- KEYS: limits, challenges, request.
+-- ARGV: now; of the request ttl, digest, not_cached; then the id of the draft, and of the outcome
 -- challenge id, reason, until, detail.
 local now, request = moment(ARGV[1]), read_request(KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 local challenge = ARGV[7] ~= '' and load_challenge(KEYS[2], ARGV[5], now)
 
-remember(request, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+put_answer(request, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 if challenge and not challenge.used_at then
   challenge.closed_at = now
   save_challenge(KEYS[2], challenge)

@@ -17,11 +17,18 @@ from typing import Any, Final
 
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, StoreError, utc_now
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores.options import DEFAULT, Terms
+from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.redis import encoding as wire
 from flask_otp_mpp.stores.redis.client import Client, check, connect, refuse_unfit
 
@@ -44,31 +51,31 @@ class RedisStore:
         url_or_client: str | Client,
         clock: Clock | None = None,
         prefix: str = "otp_mpp:",
-        terms: Terms = DEFAULT,
+        options: StoreOptions = DEFAULT,
     ) -> None:
         if {"{", "}"} & set(prefix):
             raise ValueError("the prefix holds a brace, which would tell a cluster a wrong slot")
         self._ours = isinstance(url_or_client, str)
         self.client: Client = (
-            connect(url_or_client, terms) if isinstance(url_or_client, str) else url_or_client
+            connect(url_or_client, options) if isinstance(url_or_client, str) else url_or_client
         )
         refuse_unfit(self.client)
         self._clock: Clock | None = None if clock is utc_now else clock
         self._prefix = prefix
-        self._evicting = terms.evicting
+        self._evicting = options.evicting
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         """See who has the name, and then how it was decided: one round trip, two if it is known."""
-        held = self._look(self._name(request))
+        held = self._get(self._name(request))
         return None if held is None else self._record(request, held)
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         """Take the name, with the answer in it: one round trip, two if somebody has it."""
         held = self._take(request, "", wire.told(outcome))
         return outcome if held is None else self._answer(request, held)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        if draft.request.named and (held := self._take(draft.request, draft.subject)):
+        if draft.request.chosen_by_caller and (held := self._take(draft.request, draft.subject)):
             return self._answer(draft.request, held)
         values = [wire.policy(policy), draft.id, draft.channel.value, draft.digest]
         found = self._run(_RESERVE, self._keys(draft), [*wire.asked(draft.request), *values])
@@ -91,20 +98,22 @@ class RedisStore:
         request = draft.request
         values = [*wire.asked(request), draft.id, *wire.told(outcome)]
         self._run(_SETTLE, self._keys(draft), values)
-        if request.named and request.keeps(outcome.reason):
+        if request.chosen_by_caller and request.caches(outcome.reason):
             self._take(request, draft.subject)  # so that it lives as long as the answer
-        elif request.named:
+        elif request.chosen_by_caller:
             self._release(draft)
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
-        if claim.request.named and (held := self._take(claim.request, claim.subject)):
-            return self._answer(claim.request, held)
-        values: list[str | bytes] = [wire.policy(policy), claim.id, *claim.digests]
-        found = self._run(_SPEND, self._keys(claim), [*wire.asked(claim.request), *values])
-        return self._let_go(claim, wire.outcome(found))
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        if attempt.request.chosen_by_caller and (
+            held := self._take(attempt.request, attempt.subject)
+        ):
+            return self._answer(attempt.request, held)
+        values: list[str | bytes] = [wire.policy(policy), attempt.id, *attempt.digests]
+        found = self._run(_SPEND, self._keys(attempt), [*wire.asked(attempt.request), *values])
+        return self._let_go(attempt, wire.outcome(found))
 
-    def pardon(self, subject: str) -> bool:
-        return bool(self._run(_PARDON, [f"{self._tag(subject)}:standing"], []))
+    def unlock(self, subject: str) -> bool:
+        return bool(self._run(_UNLOCK, [f"{self._tag(subject)}:limits"], []))
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         """See that Redis is there: it deletes by itself what is over, for every key has an end."""
@@ -127,41 +136,41 @@ class RedisStore:
             self.client.close()
 
     def _take(
-        self, request: RequestKey, subject: str, outcome: Sequence[str] = ()
+        self, request: IdempotencyKey, subject: str, outcome: Sequence[str] = ()
     ) -> wire.Held | None:
         """Take a name for a request, or say who has it; the same request may take it twice."""
-        values = [wire.micros(request.keep), request.digest, subject, *outcome]
-        return wire.held(self._run(_TAKE, [self._name(request.value)], values))
+        values = [wire.micros(request.ttl), request.digest, subject, *outcome]
+        return wire.held(self._run(_CLAIM, [self._name(request.value)], values))
 
-    def _let_go(self, asked: Draft | Claim, outcome: Outcome) -> Outcome:
+    def _let_go(self, asked: Draft | Attempt, outcome: Outcome) -> Outcome:
         """Give the name back if nothing is remembered of this call; return its outcome."""
         request = asked.request
         known = outcome.repeated or outcome.reason is Reason.REQUEST_CONFLICT
-        if request.named and (known or not request.keeps(outcome.reason)):
+        if request.chosen_by_caller and (known or not request.caches(outcome.reason)):
             self._release(asked)
         return outcome
 
-    def _release(self, asked: Draft | Claim) -> None:
+    def _release(self, asked: Draft | Attempt) -> None:
         request = asked.request
         self._run(_RELEASE, [self._name(request.value)], [request.digest, asked.subject])
 
-    def _answer(self, request: RequestKey, held: wire.Held) -> Outcome:
+    def _answer(self, request: IdempotencyKey, held: wire.Held) -> Outcome:
         """Return what is answered to a request whose name another one has, or had before."""
         record = self._record(request.value, held)
         if record is None:  # its user's script has not run, or never will
-            record = Record(Outcome("", Reason.REQUEST_PENDING), held.digest, held.subject)
+            record = StoredAnswer(Outcome("", Reason.REQUEST_PENDING), held.digest, held.subject)
         return record.answer(request)
 
-    def _record(self, request: str, held: wire.Held) -> Record | None:
+    def _record(self, request: str, held: wire.Held) -> StoredAnswer | None:
         if held.outcome is not None:
-            return Record(held.outcome, held.digest, held.subject)
-        found = self._look(self._request(held.subject, request))
+            return StoredAnswer(held.outcome, held.digest, held.subject)
+        found = self._get(self._request(held.subject, request))
         if found is None or found.outcome is None:
             return None
-        return Record(found.outcome, found.digest, held.subject)
+        return StoredAnswer(found.outcome, found.digest, held.subject)
 
-    def _look(self, key: str) -> wire.Held | None:
-        return wire.held(self._run(_LOOK, [key], []))
+    def _get(self, key: str) -> wire.Held | None:
+        return wire.held(self._run(_GET, [key], []))
 
     def _run(self, script: wire.Script, keys: Sequence[str], values: Iterable[str | bytes]) -> Any:
         now = "" if self._clock is None else wire.micros(self._clock() - wire.EPOCH)
@@ -173,10 +182,10 @@ class RedisStore:
             except NoScriptError:  # restarted, flushed or failed over; nothing was done as yet
                 return self.client.eval(script.source, len(keys), *sent)
 
-    def _keys(self, asked: Draft | Claim) -> list[str]:
+    def _keys(self, asked: Draft | Attempt) -> list[str]:
         tag = self._tag(asked.subject)
         challenges = f"{tag}:challenges:{asked.caller}"
-        return [f"{tag}:standing", challenges, self._request(asked.subject, asked.request.value)]
+        return [f"{tag}:limits", challenges, self._request(asked.subject, asked.request.value)]
 
     def _request(self, subject: str, request: str) -> str:
         return f"{self._tag(subject)}:request:{request}"
@@ -193,9 +202,9 @@ class RedisStore:
 _RESERVE: Final = wire.Script("reserve")
 _SETTLE: Final = wire.Script("settle")
 _SPEND: Final = wire.Script("spend")
-_PARDON: Final = wire.Script("pardon")
-_LOOK: Final = wire.Script("look")
-_TAKE: Final = wire.Script("take")
+_UNLOCK: Final = wire.Script("unlock")
+_GET: Final = wire.Script("get")
+_CLAIM: Final = wire.Script("claim")
 _RELEASE: Final = wire.Script("release")
 
 

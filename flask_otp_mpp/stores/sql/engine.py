@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, Terms
+from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, StoreOptions
 from flask_otp_mpp.stores.sql.dialect import BEGIN
 from flask_otp_mpp.stores.sql.sqlite import Watchful
 from flask_otp_mpp.stores.sql.tables import MYSQL, name_engine_of_mysql
@@ -34,7 +34,7 @@ _CLIENT_FLAGS: Final = 1 << 16 | 1 << 1
 READ_ONLY: Final = {"25006", 1290, 1792}
 
 
-def connect(url: str, terms: Terms = DEFAULT) -> sa.Engine:
+def connect(url: str, options: StoreOptions = DEFAULT) -> sa.Engine:
     """Make the engine for a store's URL; nothing is opened before the first transaction.
 
     :raises ValueError: if the URL can't be used; the message holds no password.
@@ -45,8 +45,8 @@ def connect(url: str, terms: Terms = DEFAULT) -> sa.Engine:
     # A verb ends its transaction before it returns the connection: no need for a ROLLBACK.
     common = {"hide_parameters": True, "enable_from_linting": False, "pool_reset_on_return": None}
     try:
-        options = _sqlite(terms) if backend == "sqlite" else _server(parsed, terms)
-        engine = sa.create_engine(parsed, **common, **options)
+        arguments = _sqlite(options) if backend == "sqlite" else _server(parsed, options)
+        engine = sa.create_engine(parsed, **common, **arguments)
     except ModuleNotFoundError as error:
         extra = "mysql" if backend in MYSQL else backend
         raise ValueError(
@@ -67,7 +67,7 @@ def connect(url: str, terms: Terms = DEFAULT) -> sa.Engine:
     if backend == "postgresql":
         from flask_otp_mpp.stores.sql.postgresql import patiently  # noqa: PLC0415 - needs psycopg
 
-        sa.event.listen(engine, "do_connect", patiently(terms.silence_timeout))
+        sa.event.listen(engine, "do_connect", patiently(options.silence_timeout))
     if backend in MYSQL:
         name_engine_of_mysql()
         sa.event.listen(engine, "connect", _prepare_mysql)
@@ -85,40 +85,42 @@ def error_code(error: DBAPIError) -> str | int | None:
     return first if isinstance(first, int) else None
 
 
-def _sqlite(terms: Terms) -> dict[str, Any]:
+def _sqlite(options: StoreOptions) -> dict[str, Any]:
     # Another writer is waited for, and while it works connections are scarce.
     return {
-        "connect_args": {"timeout": terms.silence_timeout, "factory": Watchful},
-        "pool_timeout": terms.silence_timeout,
-        "pool_size": terms.pool_size,
-        "max_overflow": terms.pool_overflow,
+        "connect_args": {"timeout": options.silence_timeout, "factory": Watchful},
+        "pool_timeout": options.silence_timeout,
+        "pool_size": options.pool_size,
+        "max_overflow": options.pool_overflow,
     }
 
 
-def _server(url: sa.URL, terms: Terms) -> dict[str, Any]:
-    arguments = _mysql(url, terms) if url.get_backend_name() in MYSQL else _postgresql(url, terms)
+def _server(url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+    arguments = (
+        _mysql(url, options) if url.get_backend_name() in MYSQL else _postgresql(url, options)
+    )
     return {
         "connect_args": arguments,
         "paramstyle": "format",  # by position, as on SQLite
         "pool_timeout": POOL_SECONDS,
         "pool_recycle": RECYCLE_SECONDS,
-        "pool_size": terms.pool_size,
-        "max_overflow": terms.pool_overflow,
-        "pool_pre_ping": terms.pre_ping,
+        "pool_size": options.pool_size,
+        "max_overflow": options.pool_overflow,
+        "pool_pre_ping": options.pre_ping,
         "pool_use_lifo": True,  # so that others may rest
     }
 
 
-def _postgresql(url: sa.URL, terms: Terms) -> dict[str, Any]:
+def _postgresql(url: sa.URL, options: StoreOptions) -> dict[str, Any]:
     """Return what the driver is told beside the URL; what the URL's query says is left to it."""
     arguments = {
-        "connect_timeout": terms.connect_timeout,  # libpq takes less than 2 for 2
-        "tcp_user_timeout": terms.silence_timeout * 1000,
+        "connect_timeout": options.connect_timeout,  # libpq takes less than 2 for 2
+        "tcp_user_timeout": options.silence_timeout * 1000,
         "application_name": "flask-otp-mpp",
     }
     bounds = (
-        f"-c statement_timeout={terms.statement_timeout}s "
-        f"-c lock_timeout={terms.statement_timeout}s "
+        f"-c statement_timeout={options.statement_timeout}s "
+        f"-c lock_timeout={options.statement_timeout}s "
         f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
     )
     asked = url.query.get("options", ())
@@ -130,14 +132,14 @@ def _postgresql(url: sa.URL, terms: Terms) -> dict[str, Any]:
     return {**own, **spoken, "options": " ".join((bounds, *given))}
 
 
-def _mysql(url: sa.URL, terms: Terms) -> dict[str, Any]:
+def _mysql(url: sa.URL, options: StoreOptions) -> dict[str, Any]:
     """Return what the driver is told beside the URL; what the URL's query says is left to it."""
     arguments = {
-        "connect_timeout": terms.connect_timeout,
-        "read_timeout": terms.silence_timeout,
-        "write_timeout": terms.silence_timeout,
+        "connect_timeout": options.connect_timeout,
+        "read_timeout": options.silence_timeout,
+        "write_timeout": options.silence_timeout,
         "init_command": (
-            f"SET SESSION innodb_lock_wait_timeout = {terms.statement_timeout}, "
+            f"SET SESSION innodb_lock_wait_timeout = {options.statement_timeout}, "
             "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') "
             # MariaDB reads on here; MySQL knows no such limit, and holds it for a comment.
             f"/*M! , idle_transaction_timeout = {IDLE_SECONDS} */"

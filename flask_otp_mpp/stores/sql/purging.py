@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import sqlalchemy as sa
 
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.stores.sql.tables import challenges, requests, standings
+from flask_otp_mpp.stores.sql.tables import challenges, requests, user_limits
 
 Step: TypeAlias = Callable[[sa.Connection], int]
 
@@ -29,7 +29,7 @@ def steps(backend: str, policy: Policy, now: datetime, batch: int) -> tuple[int,
         for key, horizon in (
             (challenges.c.id, challenges.c.expires_at <= now - policy.retention),
             (requests.c.key, requests.c.keep_until <= now),
-            (standings.c.subject, standings.c.keep_until <= now),
+            (user_limits.c.subject, user_limits.c.keep_until <= now),
         )
     ]
 

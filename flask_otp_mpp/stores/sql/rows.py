@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Challenge, Outcome, Record, RequestKey
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import Challenge, IdempotencyKey, Outcome, StoredAnswer
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
 from flask_otp_mpp.stores.sql.sentences import Row
@@ -22,24 +22,24 @@ _CHALLENGE: Final = slice(_REQUEST.stop, None)
 _FIELDS: Final = tuple(field.name for field in fields(Challenge))
 
 
-def standing_of(rows: list[Row]) -> Standing | None:
+def limits_of(rows: list[Row]) -> UserLimits | None:
     """Return the user's standing; None if there is none yet."""
     if not rows:
         return None
     _, failures, locks, locked_until, forget_at, sends, _ = rows[0]
-    return Standing(failures, locks, locked_until, forget_at, sends)
+    return UserLimits(failures, locks, locked_until, forget_at, sends)
 
 
-def record_of(row: Row) -> Record | None:
+def record_of(row: Row) -> StoredAnswer | None:
     """Return what is remembered of a request; None if it is new."""
     key, challenge_id, name, detail, until, _, digest, subject = row[_REQUEST]
     if key is None:
         return None
     reason = None if name is None else Reason[name]
-    return Record(Outcome(challenge_id, reason, detail, until), digest, subject)
+    return StoredAnswer(Outcome(challenge_id, reason, detail, until), digest, subject)
 
 
-def known(row: Row, request: RequestKey) -> Outcome | None:
+def known(row: Row, request: IdempotencyKey) -> Outcome | None:
     """Return what a request is answered that came before, or one of its name; None if it is new."""
     record = record_of(row)
     return None if record is None else record.answer(request)
@@ -67,26 +67,26 @@ def outcome_values(outcome: Outcome) -> dict[str, Any]:
 
 
 def answer_values(
-    request: RequestKey, outcome: Outcome, subject: str, now: datetime
+    request: IdempotencyKey, outcome: Outcome, subject: str, now: datetime
 ) -> dict[str, Any]:
     """Return what is remembered of a request, and until when."""
     return {
         "answer_key": request.value,
         "answer_digest": request.digest,
         "answer_subject": subject,
-        "answer_keep_until": now + request.keep,
+        "answer_keep_until": now + request.ttl,
         **outcome_values(outcome),
     }
 
 
-def count_values(subject: str, standing: Standing, policy: Policy, now: datetime) -> dict[str, Any]:
+def count_values(subject: str, limits: UserLimits, policy: Policy, now: datetime) -> dict[str, Any]:
     """Return what is counted for a user, and until when it is kept."""
     return {
         "at_subject": subject,
-        "count_failures": standing.failures,
-        "count_locks": standing.locks,
-        "count_locked_until": standing.locked_until,
-        "count_forget_at": standing.forget_at,
-        "count_sends": standing.sends,
-        "count_keep_until": rules.keep_until(standing, policy, now),
+        "count_failures": limits.failures,
+        "count_locks": limits.locks,
+        "count_locked_until": limits.locked_until,
+        "count_forget_at": limits.forget_at,
+        "count_sends": limits.sends,
+        "count_keep_until": rules.keep_until(limits, policy, now),
     }

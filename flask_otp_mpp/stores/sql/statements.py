@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, TypeAlias
 import sqlalchemy as sa
 
 from flask_otp_mpp.stores.sql.sentences import Sentence, Statement
-from flask_otp_mpp.stores.sql.tables import MYSQL, Moment, challenges, requests, standings
+from flask_otp_mpp.stores.sql.tables import MYSQL, Moment, challenges, requests, user_limits
 
 Write: TypeAlias = Literal[
-    "pardon", "close", "open", "try", "begin", "count", "remember", "forget", "answer", "fail"
+    "unlock", "close", "open", "try", "begin", "count", "put_answer", "forget", "answer", "fail"
 ]
 
 # Microseconds since the epoch. On PostgreSQL now() would be the beginning of the transaction; on
@@ -39,12 +39,12 @@ _SUBJECT: Final[sa.BindParameter[str]] = sa.bindparam("at_subject")
 _KEY: Final[sa.BindParameter[str]] = sa.bindparam("at_key")
 _ID: Final[sa.BindParameter[str]] = sa.bindparam("at_challenge")
 _COUNTS: Final = {
-    name: value for name, value in _values(standings, "count").items() if name != "subject"
+    name: value for name, value in _values(user_limits, "count").items() if name != "subject"
 }
 
 _WRITES: Final[dict[Write, Statement]] = {
-    "pardon": sa.update(standings)
-    .where(standings.c.subject == _SUBJECT)
+    "unlock": sa.update(user_limits)
+    .where(user_limits.c.subject == _SUBJECT)
     .values(failures=0, locks=0, locked_until=None, forget_at=None),
     "close": sa.update(challenges)
     .where(
@@ -56,9 +56,9 @@ _WRITES: Final[dict[Write, Statement]] = {
     "try": sa.update(challenges)
     .where(challenges.c.id == _ID)
     .values(attempts=sa.bindparam("tried_attempts"), used_at=sa.bindparam("tried_used_at")),
-    "begin": sa.insert(standings).values(subject=_SUBJECT, **_COUNTS),
-    "count": sa.update(standings).where(standings.c.subject == _SUBJECT).values(_COUNTS),
-    "remember": sa.insert(requests).values(_values(requests, "answer")),
+    "begin": sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS),
+    "count": sa.update(user_limits).where(user_limits.c.subject == _SUBJECT).values(_COUNTS),
+    "put_answer": sa.insert(requests).values(_values(requests, "answer")),
     "forget": sa.delete(requests).where(requests.c.key == _KEY),
 }
 _ONE_ROW: Final = sa.select(sa.literal_column("1").label("one")).subquery("single")
@@ -93,7 +93,7 @@ class Statements:
 
         self._dialect = dialect
         self.take = self._said(
-            sa.select(standings).where(standings.c.subject == _SUBJECT).with_for_update()
+            sa.select(user_limits).where(user_limits.c.subject == _SUBJECT).with_for_update()
         )
         self.now = self._said(sa.select(now.label("now")))
         self.known = self._said(sa.select(*found).select_from(known))

@@ -17,9 +17,9 @@ spend, that remembered      3           2
 settle, delivered           1           1
 settle, refused             2           1
 settle, not remembered      2           1
-recall                      1           1
-remember                    2           2
-pardon                      3           2
+get_answer                  1           1
+put_answer                  2           2
+unlock                      3           2
 =========================== =========== ============
 
 A request that is repeated needs 2 of either. With a clock of its own a store asks twice before it
@@ -33,12 +33,19 @@ from functools import partial
 from typing import Final
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores.options import DEFAULT, Terms
+from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import check as checks
 from flask_otp_mpp.stores.sql import purging, schema
 from flask_otp_mpp.stores.sql.engine import connect
@@ -48,9 +55,9 @@ from flask_otp_mpp.stores.sql.rows import (
     challenge_values,
     count_values,
     known,
+    limits_of,
     outcome_values,
     record_of,
-    standing_of,
 )
 from flask_otp_mpp.stores.sql.sentences import Row, Sentence, Values
 from flask_otp_mpp.stores.sql.statements import Statements, Write
@@ -75,13 +82,15 @@ class SQLAlchemyStore:
     :raises ValueError: if the URL can't be used; the message holds no password.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None, terms: Terms = DEFAULT) -> None:
-        self.engine = connect(url, terms)
+    def __init__(
+        self, url: str, clock: Clock | None = None, options: StoreOptions = DEFAULT
+    ) -> None:
+        self.engine = connect(url, options)
         self._clock: Clock | None = utc_now if clock is None else clock
         if self._clock is utc_now and self.engine.dialect.name != "sqlite":
             self._clock = None
         self._say = Statements(self.engine.dialect, own_time=self._clock is None)
-        self._transactions = Transactions(self.engine, terms)
+        self._transactions = Transactions(self.engine, options)
 
     def create_tables(self) -> None:
         """Create the tables that are missing, and note their revision.
@@ -107,17 +116,17 @@ class SQLAlchemyStore:
         """
         return checks.check(self.engine)
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         [row] = self._transactions.look(self._say.known, {"at_key": request, **self._now()})
         return record_of(row)
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         def work(step: Step) -> Outcome:
             [[row]] = step.ask((self._say.known, {"at_key": request.value, **self._now()}))
             if (first := known(row, request)) is not None:
                 return first
             # Another may do so at once: one fails, and is run again.
-            step.write(self._say.write("remember"), answer_values(request, outcome, "", row[0]))
+            step.write(self._say.write("put_answer"), answer_values(request, outcome, "", row[0]))
             return outcome
 
         return self._transactions.run(work)
@@ -133,7 +142,7 @@ class SQLAlchemyStore:
                 draft,
                 policy,
                 now,
-                standing=Standing() if taken is None else taken,
+                limits=UserLimits() if taken is None else taken,
                 open_challenges=[row for row in map(challenge_of, found) if row is not None],
             )
             if isinstance(decided, Outcome):
@@ -144,12 +153,12 @@ class SQLAlchemyStore:
             # Two nodes may insert the same user at once: one fails, and is run again.
             names: list[Write] = ["begin" if taken is None else "count"]
             pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
-            values = count_values(draft.subject, decided.standing, policy, now)
+            values = count_values(draft.subject, decided.limits, policy, now)
             values |= answer_values(draft.request, pending, draft.subject, now)
             if decided.challenge.id == draft.id:
                 names.append("open")
                 values |= challenge_values(decided.challenge)
-            step.write(self._say.write(*names, "remember"), values)
+            step.write(self._say.write(*names, "put_answer"), values)
             return decided.challenge
 
         return self._transactions.run(work)
@@ -160,11 +169,11 @@ class SQLAlchemyStore:
         If a power cut takes it back, the request is held for one that broke off in its delivery,
         of which nobody is ever sent a second message.
         """
-        kept = draft.request.keeps(outcome.reason)
+        kept = draft.request.caches(outcome.reason)
         values = {
             "at_key": draft.request.value,
             "at_challenge": draft.id,
-            "keep": draft.request.keep // _MICROSECOND,
+            "keep": draft.request.ttl // _MICROSECOND,
             **outcome_values(outcome),
         }
 
@@ -175,39 +184,41 @@ class SQLAlchemyStore:
             lambda step: step.write(say, {**values, **self._now()}), lightly=True
         )
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         def work(step: Step) -> Outcome:
-            taken, [row] = self._take(step, self._say.claimed, claim, {"at_challenge": claim.id})
-            if (first := known(row, claim.request)) is not None:
+            taken, [row] = self._take(
+                step, self._say.claimed, attempt, {"at_challenge": attempt.id}
+            )
+            if (first := known(row, attempt.request)) is not None:
                 return first
             now: datetime = row[0]
             if taken is None:  # nothing was sent to this user for long
-                unknown = Outcome(claim.id, Reason.CHALLENGE_UNKNOWN)
-                return self._refuse(step, claim, unknown, now)
-            decided = rules.spend(claim, policy, now, standing=taken, challenge=challenge_of(row))
+                unknown = Outcome(attempt.id, Reason.CHALLENGE_UNKNOWN)
+                return self._refuse(step, attempt, unknown, now)
+            decided = rules.spend(attempt, policy, now, limits=taken, challenge=challenge_of(row))
             if isinstance(decided, Outcome):
-                return self._refuse(step, claim, decided, now)
+                return self._refuse(step, attempt, decided, now)
             tried = decided.challenge
             values = {
                 "at_challenge": tried.id,
                 "tried_attempts": tried.attempts,
                 "tried_used_at": tried.used_at,
-                **count_values(claim.subject, decided.standing, policy, now),
-                **answer_values(claim.request, decided.outcome, claim.subject, now),
+                **count_values(attempt.subject, decided.limits, policy, now),
+                **answer_values(attempt.request, decided.outcome, attempt.subject, now),
             }
-            step.write(self._say.write("count", "try", "remember"), values)
+            step.write(self._say.write("count", "try", "put_answer"), values)
             return decided.outcome
 
         return self._transactions.run(work)
 
-    def pardon(self, subject: str) -> bool:
+    def unlock(self, subject: str) -> bool:
         def work(step: Step) -> bool:
             values = {"at_subject": subject}
             rows, [[now]] = self._ask(step, self._say.take, self._say.now, values)
-            standing = standing_of(rows)
-            if standing is None or not standing.blamed(now):
+            limits = limits_of(rows)
+            if limits is None or not limits.has_failures(now):
                 return False
-            step.write(self._say.write("pardon"), values)
+            step.write(self._say.write("unlock"), values)
             return True
 
         return self._transactions.run(work)
@@ -233,15 +244,15 @@ class SQLAlchemyStore:
         return {} if self._clock is None else {"now": self._clock()}
 
     def _take(
-        self, step: Step, statement: Sentence, asked: Draft | Claim, more: Values
-    ) -> tuple[Standing | None, list[Row]]:
+        self, step: Step, statement: Sentence, asked: Draft | Attempt, more: Values
+    ) -> tuple[UserLimits | None, list[Row]]:
         """Take the user's row for the rest of the transaction, then read.
 
         SQLite has no rows to take: there BEGIN IMMEDIATE has taken all of them.
         """
         values = {"at_subject": asked.subject, "at_key": asked.request.value, **more}
         taken, found = self._ask(step, self._say.take, statement, values)
-        return standing_of(taken), found
+        return limits_of(taken), found
 
     def _ask(
         self, step: Step, first: Sentence, second: Sentence, values: Values
@@ -251,10 +262,12 @@ class SQLAlchemyStore:
             return step.ask((first, values), (second, values))
         return step.ask((first, values)) + step.ask((second, {**values, "now": self._clock()}))
 
-    def _refuse(self, step: Step, asked: Draft | Claim, refusal: Outcome, now: datetime) -> Outcome:
+    def _refuse(
+        self, step: Step, asked: Draft | Attempt, refusal: Outcome, now: datetime
+    ) -> Outcome:
         """Change nothing; remember it if a repeat is to get it again."""
         request = asked.request
-        if request.keeps(refusal.reason):
+        if request.caches(refusal.reason):
             values = answer_values(request, refusal, asked.subject, now)
-            step.write(self._say.write("remember"), values)
+            step.write(self._say.write("put_answer"), values)
         return refusal

@@ -131,7 +131,7 @@ challenges = sa.Table(
     sa.Column("closed_at", Moment),
 )
 
-standings = sa.Table(
+user_limits = sa.Table(
     "otp_mpp_standings",
     metadata,
     sa.Column("subject", Exact(128), primary_key=True),

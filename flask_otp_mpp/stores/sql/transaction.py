@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.stores.options import Terms
+from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.stores.sql.dialect import MISPLACED, Said, Speak, speaker
 from flask_otp_mpp.stores.sql.engine import READ_ONLY, error_code
 from flask_otp_mpp.stores.sql.sentences import Row, Sentence, Values
@@ -65,12 +65,12 @@ class Step:
 class Transactions:
     """Run transactions on the connections of an engine."""
 
-    def __init__(self, engine: sa.Engine, terms: Terms) -> None:
+    def __init__(self, engine: sa.Engine, options: StoreOptions) -> None:
         self._engine = engine
         self._dialect = engine.dialect
         self._speak = speaker(engine.dialect.name)
         # And then for the file: together no longer than a caller waits.
-        self._line = Line(terms.statement_timeout) if engine.dialect.name == "sqlite" else None
+        self._line = Line(options.statement_timeout) if engine.dialect.name == "sqlite" else None
         self._lost_at = 0.0
         sa.event.listen(engine, "connect", _note_age)
 

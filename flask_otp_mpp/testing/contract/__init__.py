@@ -22,8 +22,8 @@ pytest.register_assert_rewrite(
 
 from flask_otp_mpp.testing.contract.agreement import Agrees  # noqa: E402 - after the registration
 from flask_otp_mpp.testing.contract.faults import BackendFaults  # noqa: E402
+from flask_otp_mpp.testing.contract.idempotency import Names  # noqa: E402
 from flask_otp_mpp.testing.contract.lookalikes import Exactness  # noqa: E402
-from flask_otp_mpp.testing.contract.names import Names  # noqa: E402
 from flask_otp_mpp.testing.contract.sending import Sends  # noqa: E402
 from flask_otp_mpp.testing.contract.sequences import Attempts  # noqa: E402
 from flask_otp_mpp.testing.contract.sharing import Sharing  # noqa: E402

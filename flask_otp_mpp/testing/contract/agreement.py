@@ -20,12 +20,12 @@ from hypothesis.stateful import (
 
 from flask_otp_mpp.core.challenge import (
     UNCOMPARED,
+    Attempt,
     Challenge,
     Channel,
-    Claim,
     Draft,
+    IdempotencyKey,
     Outcome,
-    RequestKey,
 )
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
@@ -35,7 +35,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     START,
     WRONG,
-    claim,
+    attempt,
     draft,
     named,
     request,
@@ -80,7 +80,7 @@ class Agreement(RuleBasedStateMachine):
         self.made = self.store = self.contract.make(Path(self.folder.name), self.clock)
         self.model = Model(self.clock)
         self.ids: list[str] = ["never given"]
-        self.asked: list[tuple[Draft | Claim, timedelta]] = []
+        self.asked: list[tuple[Draft | Attempt, timedelta]] = []
         self.unsettled: list[tuple[Draft, str, timedelta]] = []
         self.elapsed = timedelta()
         self.names_end = KEEP
@@ -90,7 +90,7 @@ class Agreement(RuleBasedStateMachine):
             self.contract.end(self.made)
             self.folder.cleanup()
 
-    def ask(self, question: Draft | Claim) -> Challenge | Outcome:
+    def ask(self, question: Draft | Attempt) -> Challenge | Outcome:
         found: Challenge | Outcome
         expected: Challenge | Outcome
         if isinstance(question, Draft):
@@ -102,25 +102,27 @@ class Agreement(RuleBasedStateMachine):
         assert found == expected, "the store and the rules disagree"
         return expected
 
-    def key(self, name: str | None, redo: frozenset[Reason], *asked: object) -> RequestKey:
+    def key(
+        self, name: str | None, not_cached: frozenset[Reason], *asked: object
+    ) -> IdempotencyKey:
         """Name a request; a name stands for one request as long as it is remembered."""
         if name is None:
             return request()
         if self.elapsed >= self.names_end:
             self.names_end = self.elapsed + KEEP
         digest = hashlib.sha256(repr(asked).encode()).hexdigest()
-        return named(f"{name} until {self.names_end}", digest, redo)
+        return named(f"{name} until {self.names_end}", digest, not_cached)
 
-    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS, name=NAMES, redo=REDO)
+    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS, name=NAMES, not_cached=REDO)
     def send(
         self,
         subject: str,
         caller: str,
         channel: Channel,
         name: str | None = None,
-        redo: frozenset[Reason] = frozenset(),
+        not_cached: frozenset[Reason] = frozenset(),
     ) -> None:
-        key = self.key(name, redo, subject, caller, channel)
+        key = self.key(name, not_cached, subject, caller, channel)
         question = draft(subject, caller=caller, channel=channel, key=key)
         self.asked.append((question, self.elapsed))
         answer = self.ask(question)
@@ -142,7 +144,14 @@ class Agreement(RuleBasedStateMachine):
             for store in (self.store, self.model):
                 store.settle(question, Outcome(challenge_id, reason, detail))
 
-    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, digests=DIGESTS, name=NAMES, redo=REDO)
+    @rule(
+        data=st.data(),
+        subject=SUBJECTS,
+        caller=CALLERS,
+        digests=DIGESTS,
+        name=NAMES,
+        not_cached=REDO,
+    )
     def verify(
         self,
         data: st.DataObject,
@@ -150,11 +159,11 @@ class Agreement(RuleBasedStateMachine):
         caller: str,
         digests: tuple[bytes, ...],
         name: str | None = None,
-        redo: frozenset[Reason] = frozenset(),
+        not_cached: frozenset[Reason] = frozenset(),
     ) -> None:
         known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
-        key = self.key(name, redo, subject, caller, known, digests)
-        question = claim(known, *digests, subject=subject, caller=caller, key=key)
+        key = self.key(name, not_cached, subject, caller, known, digests)
+        question = attempt(known, *digests, subject=subject, caller=caller, key=key)
         self.asked.append((question, self.elapsed))
         self.ask(question)
 
@@ -164,7 +173,7 @@ class Agreement(RuleBasedStateMachine):
         newest = self.model.challenges.get(self.ids[-1])
         for _ in range(times if newest is not None else 0):
             assert newest is not None
-            question = claim(newest.id, *digests, subject=newest.subject, caller=newest.caller)
+            question = attempt(newest.id, *digests, subject=newest.subject, caller=newest.caller)
             self.asked.append((question, self.elapsed))
             self.ask(question)
 
@@ -176,21 +185,21 @@ class Agreement(RuleBasedStateMachine):
         if fresh:
             self.ask(data.draw(st.sampled_from(fresh[-3:]) | st.sampled_from(fresh)))
 
-    @rule(name=NAMES, redo=REDO, reason=st.sampled_from(Reason))
+    @rule(name=NAMES, not_cached=REDO, reason=st.sampled_from(Reason))
     def refuse_before_a_user_is_known(
-        self, name: str | None, redo: frozenset[Reason], reason: Reason
+        self, name: str | None, not_cached: frozenset[Reason], reason: Reason
     ) -> None:
-        key = self.key(name, redo, reason)
-        if key.named and key.keeps(reason):
+        key = self.key(name, not_cached, reason)
+        if key.chosen_by_caller and key.caches(reason):
             outcome = Outcome("", reason, "no such thing")
-            found, expected = (at.remember(key, outcome) for at in (self.store, self.model))
+            found, expected = (at.put_answer(key, outcome) for at in (self.store, self.model))
             assert found == expected, "the store and the rules disagree"
 
     @rule(name=NAMES)
-    def recall(self, name: str | None) -> None:
+    def get_answer(self, name: str | None) -> None:
         key = self.key(name, frozenset())
-        if key.named:
-            found, expected = (at.recall(key.value) for at in (self.store, self.model))
+        if key.chosen_by_caller:
+            found, expected = (at.get_answer(key.value) for at in (self.store, self.model))
             assert found == expected, "the store and the rules disagree"
 
     @rule()
@@ -211,8 +220,8 @@ class Agreement(RuleBasedStateMachine):
         self.model.purge(self.policy)
 
     @rule(subject=SUBJECTS)
-    def pardon(self, subject: str) -> None:
-        found, expected = self.store.pardon(subject), self.model.pardon(subject)
+    def unlock(self, subject: str) -> None:
+        found, expected = self.store.unlock(subject), self.model.unlock(subject)
         assert found is expected, "the store and the rules disagree"
 
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim, Draft, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey, Outcome
 from flask_otp_mpp.core.policy import Policy, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
@@ -21,17 +21,17 @@ POLICY: Final = Policy()
 QUICK: Final = Policy(cool_down=timedelta(), send_limits=(SendLimit(5, timedelta(minutes=10)),))
 
 
-def request() -> RequestKey:
-    return RequestKey(uuid.uuid4().hex, KEEP)
+def request() -> IdempotencyKey:
+    return IdempotencyKey(uuid.uuid4().hex, KEEP)
 
 
 def named(
     name: str | None = None,
     digest: str = "these parameters",
-    redo: frozenset[Reason] = frozenset(),
-) -> RequestKey:
+    not_cached: frozenset[Reason] = frozenset(),
+) -> IdempotencyKey:
     """Return the key of a request whose name its caller chose."""
-    return RequestKey(name or uuid.uuid4().hex, KEEP, digest, redo)
+    return IdempotencyKey(name or uuid.uuid4().hex, KEEP, digest, not_cached)
 
 
 def draft(
@@ -40,20 +40,20 @@ def draft(
     challenge_id: str | None = None,
     caller: str = "caller",
     channel: Channel = Channel.MOBILE,
-    key: RequestKey | None = None,
+    key: IdempotencyKey | None = None,
 ) -> Draft:
     known = challenge_id or uuid.uuid4().hex
     return Draft(known, subject, caller, channel, RIGHT, key or request())
 
 
-def claim(
+def attempt(
     challenge_id: str,
     *digests: bytes,
     subject: str = "alice",
     caller: str = "caller",
-    key: RequestKey | None = None,
-) -> Claim:
-    return Claim(challenge_id, subject, caller, digests, key or request())
+    key: IdempotencyKey | None = None,
+) -> Attempt:
+    return Attempt(challenge_id, subject, caller, digests, key or request())
 
 
 def opened(
@@ -76,7 +76,7 @@ def answer(
     store: Store, challenge: Challenge, *digests: bytes, policy: Policy = POLICY
 ) -> Reason | None:
     """Spend an attempt as whom the challenge was made for."""
-    asked = claim(challenge.id, *digests, subject=challenge.subject, caller=challenge.caller)
+    asked = attempt(challenge.id, *digests, subject=challenge.subject, caller=challenge.caller)
     return store.spend(asked, policy).reason
 
 

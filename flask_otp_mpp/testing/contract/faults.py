@@ -12,14 +12,14 @@ import pytest
 from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, claim, draft
+from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, attempt, draft
 from flask_otp_mpp.testing.contract.suite import Making
 
 VERBS: Final[dict[str, Callable[[Store], Any]]] = {
     "reserve": lambda store: store.reserve(draft("canary"), POLICY),
     "settle": lambda store: store.settle(draft("canary"), Outcome("canary")),
-    "spend": lambda store: store.spend(claim("canary", RIGHT, subject="canary"), POLICY),
-    "pardon": lambda store: store.pardon("canary"),
+    "spend": lambda store: store.spend(attempt("canary", RIGHT, subject="canary"), POLICY),
+    "unlock": lambda store: store.unlock("canary"),
     "purge": lambda store: store.purge(POLICY),
 }
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Challenge, Outcome, RequestKey
+from flask_otp_mpp.core.challenge import Challenge, IdempotencyKey, Outcome
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
 from flask_otp_mpp.testing import FrozenClock
@@ -18,7 +18,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     opened,
     refused,
@@ -78,19 +78,19 @@ class Exactness(Making):
         for _ in range(5):
             assert answer(store, first, WRONG) is Reason.CODE_UNMATCHED
         for mine, theirs in ((first, other), (second, one)):
-            asked = claim(mine.id, RIGHT, subject=theirs)
+            asked = attempt(mine.id, RIGHT, subject=theirs)
             assert store.spend(asked, POLICY).reason is Reason.CHALLENGE_UNKNOWN
         clock.forward(seconds=60)
         newer = opened(store, one)
         for _ in range(5):
             assert answer(store, newer, WRONG) is Reason.CODE_UNMATCHED
         store = self.restart(store)
-        assert not store.pardon(other)
+        assert not store.unlock(other)
         clock.forward(seconds=60)
         assert refused(store, one).reason is Reason.SEND_LIMITED
         assert answer(store, second, RIGHT) is None
         assert answer(store, opened(store, other), RIGHT) is None
-        assert store.pardon(one)
+        assert store.unlock(one)
 
     @pytest.mark.parametrize(("one", "other"), TOKENS)
     def test_callers_that_look_alike_answer_for_themselves(
@@ -100,7 +100,7 @@ class Exactness(Making):
         first = opened(store, caller=one, policy=QUICK)
         second = opened(store, caller=other, policy=QUICK)
         for challenge, foreign in ((first, other), (second, one)):
-            asked = claim(challenge.id, RIGHT, caller=foreign)
+            asked = attempt(challenge.id, RIGHT, caller=foreign)
             assert store.spend(asked, QUICK).reason is Reason.CHALLENGE_UNKNOWN
         for challenge in (first, second):
             assert answer(store, challenge, RIGHT) is None
@@ -113,9 +113,9 @@ class Exactness(Making):
         for known, subject in ((one, "alice"), (other, "bob")):
             asked = draft(subject, challenge_id=known)
             assert isinstance(store.reserve(asked, POLICY), Challenge)
-        assert store.spend(claim(other, RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
-        assert store.spend(claim(one, RIGHT), POLICY) == Outcome(one)
-        assert store.spend(claim(other, RIGHT, subject="bob"), POLICY) == Outcome(other)
+        assert store.spend(attempt(other, RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
+        assert store.spend(attempt(one, RIGHT), POLICY) == Outcome(one)
+        assert store.spend(attempt(other, RIGHT, subject="bob"), POLICY) == Outcome(other)
 
     @pytest.mark.parametrize(
         "spelling", ["{} ", " {}", "{}\n", "{}%", "%", "_" * 32, "*", "{}\N{FOX FACE}", "{{{}}}"]
@@ -124,7 +124,7 @@ class Exactness(Making):
         """L11: a caller's ids may hold anything; none but the whole one finds its challenge."""
         challenge = opened(store)
         for known in (spelling.format(challenge.id), challenge.id[:-1], challenge.id[:-1] + "A"):
-            found = store.spend(claim(known, RIGHT), POLICY)
+            found = store.spend(attempt(known, RIGHT), POLICY)
             assert found == Outcome(known, Reason.CHALLENGE_UNKNOWN)
         assert answer(store, challenge, RIGHT) is None
 
@@ -134,7 +134,7 @@ class Exactness(Making):
     ) -> None:
         """S10: a repeat is known by its whole key."""
         first, second = (
-            draft(subject, key=RequestKey(value, KEEP))
+            draft(subject, key=IdempotencyKey(value, KEEP))
             for subject, value in (("alice", one), ("bob", other))
         )
         assert isinstance(store.reserve(first, POLICY), Challenge)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Challenge, Claim, Draft, Outcome, Record, RequestKey
-from flask_otp_mpp.core.limits import Standing
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason
@@ -16,13 +23,13 @@ class Model:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.challenges: dict[str, Challenge] = {}
-        self.standings: dict[str, Standing] = {}
-        self.records: dict[str, Record] = {}
+        self.user_limits: dict[str, UserLimits] = {}
+        self.records: dict[str, StoredAnswer] = {}
 
-    def recall(self, request: str) -> Record | None:
+    def get_answer(self, request: str) -> StoredAnswer | None:
         return self.records.get(request)
 
-    def remember(self, request: RequestKey, outcome: Outcome) -> Outcome:
+    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         if request.value in self.records:
             return self.records[request.value].answer(request)
         return self._note(request, outcome, "")
@@ -35,7 +42,7 @@ class Model:
             draft,
             policy,
             self.clock(),
-            standing=self.standings.get(draft.subject, Standing()),
+            limits=self.user_limits.get(draft.subject, UserLimits()),
             open_challenges=[
                 found
                 for found in self.challenges.values()
@@ -46,7 +53,7 @@ class Model:
             return self._note(draft.request, decided, draft.subject)
         for challenge in (*decided.closed, decided.challenge):
             self.challenges[challenge.id] = challenge
-        self.standings[draft.subject] = decided.standing
+        self.user_limits[draft.subject] = decided.limits
         pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
         self._note(draft.request, pending, draft.subject)
         return decided.challenge
@@ -56,32 +63,32 @@ class Model:
         if outcome.reason is not None and draft.id in self.challenges:
             self.challenges[draft.id] = self.challenges[draft.id].closed(self.clock())
 
-    def spend(self, claim: Claim, policy: Policy) -> Outcome:
-        if claim.request.value in self.records:
-            return self.records[claim.request.value].answer(claim.request)
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        if attempt.request.value in self.records:
+            return self.records[attempt.request.value].answer(attempt.request)
         decided = rules.spend(
-            claim,
+            attempt,
             policy,
             self.clock(),
-            standing=self.standings.get(claim.subject, Standing()),
-            challenge=self.challenges.get(claim.id),
+            limits=self.user_limits.get(attempt.subject, UserLimits()),
+            challenge=self.challenges.get(attempt.id),
         )
         if isinstance(decided, Outcome):
-            return self._note(claim.request, decided, claim.subject)
-        self.challenges[claim.id] = decided.challenge
-        self.standings[claim.subject] = decided.standing
-        return self._note(claim.request, decided.outcome, claim.subject)
+            return self._note(attempt.request, decided, attempt.subject)
+        self.challenges[attempt.id] = decided.challenge
+        self.user_limits[attempt.subject] = decided.limits
+        return self._note(attempt.request, decided.outcome, attempt.subject)
 
-    def _note(self, request: RequestKey, outcome: Outcome, subject: str) -> Outcome:
+    def _note(self, request: IdempotencyKey, outcome: Outcome, subject: str) -> Outcome:
         self.records.pop(request.value, None)
-        if request.keeps(outcome.reason):
-            self.records[request.value] = Record(outcome, request.digest, subject)
+        if request.caches(outcome.reason):
+            self.records[request.value] = StoredAnswer(outcome, request.digest, subject)
         return outcome
 
-    def pardon(self, subject: str) -> bool:
-        standing = self.standings.get(subject, Standing())
-        self.standings[subject] = standing.pardoned()
-        return standing.blamed(self.clock())
+    def unlock(self, subject: str) -> bool:
+        limits = self.user_limits.get(subject, UserLimits())
+        self.user_limits[subject] = limits.unlocked()
+        return limits.has_failures(self.clock())
 
     def purge(self, policy: Policy) -> None:
         now = self.clock()

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Claim
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
@@ -92,7 +92,7 @@ def _answers(
     def spend(challenge: Challenge) -> Reason | None:
         digests = Watched((digest,))
         digests.seen = seen
-        asked = Claim(challenge.id, challenge.subject, challenge.caller, digests, request())
+        asked = Attempt(challenge.id, challenge.subject, challenge.caller, digests, request())
         return store.spend(asked, POLICY).reason
 
     turns = itertools.islice(itertools.cycle(challenges), times)

@@ -143,8 +143,8 @@ class Sends(Making):
         clock.forward(seconds=60)
         new = opened(store)
         assert answer(self.restart(store), old, RIGHT) is Reason.CHALLENGE_CLOSED
-        for alive in (*others, new):
-            assert answer(store, alive, RIGHT) is None
+        for usable in (*others, new):
+            assert answer(store, usable, RIGHT) is None
 
     def test_reuse_keeps_challenge_tries_and_end(self, store: Store, clock: FrozenClock) -> None:
         """L12: what was tried stays tried, and a send moves no end."""
@@ -203,4 +203,4 @@ class Sends(Making):
             clock.forward(seconds=60)
         store.purge(POLICY)
         assert refused(store).reason is Reason.SEND_LIMITED
-        assert store.pardon("alice")
+        assert store.unlock("alice")

@@ -15,7 +15,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     opened,
     refused,
 )
@@ -97,10 +97,10 @@ class Attempts(Making):
             answer(store, challenge, WRONG)
         clock.forward(seconds=60)
         newest = opened(store)
-        until = store.spend(claim(newest.id, WRONG), POLICY).until
+        until = store.spend(attempt(newest.id, WRONG), POLICY).until
         assert until == clock.now + timedelta(minutes=15)
         store = self.restart(store)
-        locked = store.spend(claim(newest.id, RIGHT), POLICY)
+        locked = store.spend(attempt(newest.id, RIGHT), POLICY)
         assert (locked.reason, locked.until) == (Reason.USER_LOCKED, until)
         assert refused(store).until == until
         assert answer(store, opened(store, "bob"), RIGHT) is None  # nobody else is locked
@@ -122,23 +122,23 @@ class Attempts(Making):
         challenge = opened(store)
         opened(store, "bob")
         for digest in (RIGHT, WRONG) * 10:
-            asked = claim(challenge.id, digest, subject=subject, caller=caller)
+            asked = attempt(challenge.id, digest, subject=subject, caller=caller)
             assert store.spend(asked, POLICY).reason is Reason.CHALLENGE_UNKNOWN
-        assert not store.pardon("alice")
-        assert not store.pardon("bob")
+        assert not store.unlock("alice")
+        assert not store.unlock("bob")
         for _ in range(4):
             assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
         assert answer(store, challenge, RIGHT) is None
 
     def test_an_id_that_was_never_given_is_unknown(self, store: Store) -> None:
-        assert store.spend(claim("nothing", RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
+        assert store.spend(attempt("nothing", RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
         opened(store)
-        assert store.spend(claim("nothing", RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
+        assert store.spend(attempt("nothing", RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
 
     def test_a_repeated_attempt_is_answered_from_memory(self, store: Store) -> None:
         """S10: the same request is compared once; its answer is marked as a repeat."""
         challenge = opened(store)
-        wrong, right = claim(challenge.id, WRONG), claim(challenge.id, RIGHT)
+        wrong, right = attempt(challenge.id, WRONG), attempt(challenge.id, RIGHT)
         answers = [store.spend(wrong, POLICY) for _ in range(9)]
         assert {found.reason for found in answers} == {Reason.CODE_UNMATCHED}
         assert [found.repeated for found in answers] == [False] + [True] * 8
@@ -148,15 +148,15 @@ class Attempts(Making):
 
     def test_a_pardon_lifts_the_lock_and_is_told(self, store: Store, clock: FrozenClock) -> None:
         """A5: an operator ends a lock; sends stay counted, and there is nothing to lift twice."""
-        assert not store.pardon("alice")
+        assert not store.unlock("alice")
         for _ in range(2):
             challenge = opened(store)
             for _ in range(5):
                 answer(store, challenge, WRONG)
             clock.forward(seconds=60)
-        assert not store.pardon("bob")
-        assert store.pardon("alice")
-        assert not store.pardon("alice")
+        assert not store.unlock("bob")
+        assert store.unlock("alice")
+        assert not store.unlock("alice")
         for _ in range(3):
             opened(store)
             clock.forward(seconds=60)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.cli import AppGroup
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.protocols.google.jose.generate import mint_sets
+from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web import doc_tables as reference
@@ -63,7 +63,7 @@ def keygen(bits: str, out: Path, jwks: str | None, as_json: bool) -> None:
         key = rsa.generate_private_key(65537, int(bits))
         secret, public = private_pem(key), one_line(key.public_key())
     else:
-        private_set, public = mint_sets(jwks, int(bits))
+        private_set, public = generate_jwk_sets(jwks, int(bits))
         secret = private_set.encode()
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -130,7 +130,7 @@ def unlock(subject: str) -> None:
 
     SUBJECT is the user as the user_identity hook names it.
     """
-    lifted = _try(lambda: state_of().store.pardon(subject))
+    lifted = _try(lambda: state_of().store.unlock(subject))
     click.echo("The user may try again." if lifted else "There was nothing to forget.")
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.protocols.google.accounts import open_envelopes
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.accounts import open_sealers
+from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from tests.protocols.google import sides
 from tests.protocols.google.keyring import Keyring
 
-Open = Callable[[Mapping[str, Any]], Envelope]
+Open = Callable[[Mapping[str, Any]], Sealer]
 
 
 @pytest.fixture(scope="session")
@@ -28,35 +28,35 @@ def gnupg() -> None:
 @pytest.fixture(scope="session")
 def open_account() -> Iterator[Open]:
     """Open envelopes of accounts as one configures them; they are closed in the end."""
-    opened: list[Envelope] = []
+    opened: list[Sealer] = []
 
-    def open_one(account: Mapping[str, Any]) -> Envelope:
-        envelope = open_envelopes(read_accounts({"account": account}))["account"]
-        opened.append(envelope)
-        return envelope
+    def open_one(account: Mapping[str, Any]) -> Sealer:
+        sealer = open_sealers(read_accounts({"account": account}))["account"]
+        opened.append(sealer)
+        return sealer
 
     yield open_one
-    for envelope in opened:
-        envelope.close()
+    for sealer in opened:
+        sealer.close()
 
 
 @pytest.fixture(scope="session")
-def jose_wallet(open_account: Open) -> Envelope:
+def jose_wallet(open_account: Open) -> Sealer:
     return open_account(sides.jose_wallet())
 
 
 @pytest.fixture(scope="session")
-def jose_google(open_account: Open) -> Envelope:
+def jose_google(open_account: Open) -> Sealer:
     return open_account(sides.jose_google())
 
 
 @pytest.fixture(scope="session")
-def pgp_wallet(gnupg: None, open_account: Open) -> Envelope:
+def pgp_wallet(gnupg: None, open_account: Open) -> Sealer:
     return open_account(sides.pgp_wallet())
 
 
 @pytest.fixture(scope="session")
-def pgp_google(gnupg: None, open_account: Open) -> Envelope:
+def pgp_google(gnupg: None, open_account: Open) -> Sealer:
     return open_account(sides.pgp_google())
 
 

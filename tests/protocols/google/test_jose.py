@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jwcrypto import jwk
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.google.sealer import MAX_PAYLOAD, MAX_SEALED, Envelope
+from flask_otp_mpp.protocols.google.sealer import MAX_PAYLOAD, MAX_SEALED, Sealer
 from tests.protocols.google import sides
 from tests.protocols.google.conftest import Open
 from tests.protocols.google.forge import (
@@ -43,23 +43,23 @@ WALLET = b'{"alg":"RSA-OAEP-256","enc":"A256GCM","kid":"integrator-enc-1"}'
 ENCRYPTION, SIGNATURE = Reason.ENCRYPTION_INVALID, Reason.SIGNATURE_INVALID
 
 
-def test_what_jwcrypto_seals_opens_and_tells_the_signer(jose_wallet: Envelope) -> None:
+def test_what_jwcrypto_seals_opens_and_tells_the_signer(jose_wallet: Sealer) -> None:
     body = encrypted(signed(PAYLOAD, "google-sig-2"), "integrator-enc-2", to("integrator-enc-2"))
     told = jose_wallet.open(body)
     assert (told.payload, told.signer) == (PAYLOAD, "google-sig-2")
 
 
-def test_what_is_sealed_opens_by_jwcrypto(jose_wallet: Envelope) -> None:
+def test_what_is_sealed_opens_by_jwcrypto(jose_wallet: Sealer) -> None:
     sealed = jose_wallet.seal(b'{"result":"SUCCESS"}')
     assert opened(sealed, "google-enc-1", "integrator-sig-1") == b'{"result":"SUCCESS"}'
 
 
-def test_both_sides_are_one_class(jose_wallet: Envelope, jose_google: Envelope) -> None:
+def test_both_sides_are_one_class(jose_wallet: Sealer, jose_google: Sealer) -> None:
     assert jose_wallet.open(jose_google.seal(PAYLOAD)).payload == PAYLOAD
     assert jose_google.open(jose_wallet.seal(PAYLOAD)).signer == "integrator-sig-1"
 
 
-def test_the_media_type_is_the_documented_one(jose_wallet: Envelope) -> None:
+def test_the_media_type_is_the_documented_one(jose_wallet: Sealer) -> None:
     assert jose_wallet.media_type == "application/jose; charset=utf-8"
 
 
@@ -67,7 +67,7 @@ def test_the_media_type_is_the_documented_one(jose_wallet: Envelope) -> None:
 @pytest.mark.parametrize("alg", ["RSA-OAEP-256", "RSA-OAEP"])
 @pytest.mark.parametrize("signature", ["RS256", "PS256"])
 def test_every_listed_algorithm_opens_and_the_first_seals(
-    content: str, alg: str, signature: str, jose_wallet: Envelope, open_account: Open
+    content: str, alg: str, signature: str, jose_wallet: Sealer, open_account: Open
 ) -> None:
     header = {"alg": alg, "enc": content}
     body = encrypted(signed(PAYLOAD, header={"alg": signature}), header=header)
@@ -159,7 +159,7 @@ INNER: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("what", INNER)
-def test_who_is_not_proven_is_refused(what: str, jose_wallet: Envelope) -> None:
+def test_who_is_not_proven_is_refused(what: str, jose_wallet: Sealer) -> None:
     with pytest.raises(Refused) as refusal:
         jose_wallet.open(encrypted(INNER[what]()))
     assert (refusal.value.reason, refusal.value.detail) == (SIGNATURE, "")
@@ -230,7 +230,7 @@ OUTER: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("what", OUTER)
 def test_what_is_not_sealed_to_us_is_refused_always_the_same(
-    what: str, jose_wallet: Envelope
+    what: str, jose_wallet: Sealer
 ) -> None:
     body = OUTER[what]()
     begin = time.process_time()
@@ -240,24 +240,24 @@ def test_what_is_not_sealed_to_us_is_refused_always_the_same(
     assert time.process_time() - begin < 1
 
 
-def test_the_raw_forms_are_right_but_for_what_is_wrong_with_them(jose_wallet: Envelope) -> None:
+def test_the_raw_forms_are_right_but_for_what_is_wrong_with_them(jose_wallet: Sealer) -> None:
     inner = signed_raw(PAYLOAD, b'{"alg":"RS256","kid":"google-sig-1"}')
     assert decide(jose_wallet, sealed_raw(inner, WALLET)) == PAYLOAD
 
 
-def test_unknown_header_members_are_passed_over(jose_wallet: Envelope) -> None:
+def test_unknown_header_members_are_passed_over(jose_wallet: Sealer) -> None:
     inner = signed(PAYLOAD, header={"iat": 1, "typ": "JWT"})
     assert decide(jose_wallet, encrypted(inner, header={"iat": "1", "cty": "JWT"})) == PAYLOAD
 
 
-def test_a_jws_within_a_jws_leaves_the_inner_one_as_payload(jose_wallet: Envelope) -> None:
+def test_a_jws_within_a_jws_leaves_the_inner_one_as_payload(jose_wallet: Sealer) -> None:
     """It is for the messages to find that this is no JSON."""
     inner = signed(PAYLOAD)
     assert decide(jose_wallet, encrypted(signed(inner))) == inner
 
 
 @given(data=st.data())
-def test_a_flipped_bit_is_never_accepted(data: st.DataObject, jose_wallet: Envelope) -> None:
+def test_a_flipped_bit_is_never_accepted(data: st.DataObject, jose_wallet: Sealer) -> None:
     body = bytearray(google.jose("jws_in_jwe_oaep256_gcm"))
     place = data.draw(st.integers(0, len(body) - 1))
     body[place] ^= 1 << data.draw(st.integers(0, 7))
@@ -265,7 +265,7 @@ def test_a_flipped_bit_is_never_accepted(data: st.DataObject, jose_wallet: Envel
 
 
 @given(junk=st.binary(max_size=400))
-def test_junk_is_refused(junk: bytes, jose_wallet: Envelope) -> None:
+def test_junk_is_refused(junk: bytes, jose_wallet: Sealer) -> None:
     assert decide(jose_wallet, junk) is ENCRYPTION
     assert decide(jose_wallet, encrypted(junk)) is SIGNATURE
 
@@ -280,10 +280,10 @@ def test_deflate_opens_up_to_the_limit_and_no_further(open_account: Open) -> Non
 BOMB = """
 import resource, sys, time
 from flask_otp_mpp.core.reasons import Refused
-from flask_otp_mpp.protocols.google.accounts import open_envelopes
+from flask_otp_mpp.protocols.google.accounts import open_sealers
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from tests.protocols.google import sides
-wallet = open_envelopes(read_accounts({"a": sides.jose_wallet()}))["a"]
+wallet = open_sealers(read_accounts({"a": sides.jose_wallet()}))["a"]
 body = sys.stdin.buffer.read()
 before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 try:
@@ -307,7 +307,7 @@ def test_a_bomb_takes_neither_time_nor_memory() -> None:
     assert float(seconds) < 1
 
 
-def test_the_bomb_of_the_vectors_allocates_little(jose_wallet: Envelope) -> None:
+def test_the_bomb_of_the_vectors_allocates_little(jose_wallet: Sealer) -> None:
     body = google.jose("bad_zip_bomb")
     tracemalloc.start()
     try:
@@ -317,7 +317,7 @@ def test_the_bomb_of_the_vectors_allocates_little(jose_wallet: Envelope) -> None
         tracemalloc.stop()
 
 
-def test_nothing_of_a_payload_is_in_the_repr_of_what_was_opened(jose_wallet: Envelope) -> None:
+def test_nothing_of_a_payload_is_in_the_repr_of_what_was_opened(jose_wallet: Sealer) -> None:
     shown = repr(jose_wallet.open(encrypted(signed(PAYLOAD))))
     assert "google-sig-1" in shown
     assert "7754321" not in shown

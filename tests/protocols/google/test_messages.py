@@ -27,7 +27,7 @@ NOW = 1502545413026  # the time of Google's samples
 CLOCK = FrozenClock(datetime.fromtimestamp(NOW // 1000, UTC) + timedelta(milliseconds=26))
 READER = Reader(
     freshness=timedelta(seconds=60),
-    keep=timedelta(days=30),
+    ttl=timedelta(days=30),
     clock=CLOCK,
     number=normal,
 )
@@ -100,7 +100,7 @@ def test_the_samples_of_the_documentation_are_read() -> None:
     assert isinstance(sent, SendOtp)
     assert sent.credential == "+918067218010"
     assert type(sent.credential) is PhoneNumber
-    assert (sent.channel, sent.line, sent.anew) == (Channel.MOBILE, "AB12345678C", True)
+    assert (sent.channel, sent.line, sent.retry_unknown) == (Channel.MOBILE, "AB12345678C", True)
     verified = READER.read(VERIFY, "gpay", plain("verifyOtp_request.json"))
     assert isinstance(verified, VerifyOtp)
     assert verified.target == BySend(sent.request.value)
@@ -118,8 +118,8 @@ def test_the_same_id_is_another_request_for_each_method_and_account() -> None:
             assert isinstance(command, SendOtp | VerifyOtp)
             keys.add(command.request.value)
             callers.add(command.caller)
-            assert command.request.named
-            assert command.request.keep == timedelta(days=30)
+            assert command.request.chosen_by_caller
+            assert command.request.ttl == timedelta(days=30)
     assert len(keys) == 4
     assert len(callers) == 2
 
@@ -132,8 +132,8 @@ def test_only_results_are_remembered(operation: Operation) -> None:
     for reason in Reason:
         if reason is not Reason.REQUEST_PENDING:  # is kept while it is at work
             answered = row_for(operation, Refused(reason)).status
-            assert command.request.keeps(reason) is (answered == "200"), reason
-    assert command.request.keeps(None)
+            assert command.request.caches(reason) is (answered == "200"), reason
+    assert command.request.caches(None)
 
 
 def test_the_digest_stands_for_everything_but_the_time() -> None:

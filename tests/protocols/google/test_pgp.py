@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.protocols.google.pgp import sealer as pgp
-from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
 from flask_otp_mpp.protocols.google.sealer import (
     MAX_PAYLOAD,
     MAX_SEALED,
-    Envelope,
+    Sealer,
     SealFault,
     from_base64url,
 )
@@ -49,13 +49,13 @@ def sender(keyring: Keyring) -> Keyring:
     return keyring
 
 
-def test_what_gpg_seals_opens_and_tells_the_signer(sender: Keyring, pgp_wallet: Envelope) -> None:
+def test_what_gpg_seals_opens_and_tells_the_signer(sender: Keyring, pgp_wallet: Sealer) -> None:
     told = pgp_wallet.open(sender.message(PAYLOAD, *TO_WALLET, *BY_GOOGLE))
     assert (told.payload, told.signer) == (PAYLOAD, GOOGLE_1)
 
 
 def test_what_is_sealed_opens_by_gpg_under_all_of_our_keys(
-    sender: Keyring, pgp_wallet: Envelope, tmp_path: Path
+    sender: Keyring, pgp_wallet: Sealer, tmp_path: Path
 ) -> None:
     message = from_base64url(pgp_wallet.seal(PAYLOAD))
     status = tmp_path / "status"
@@ -68,19 +68,19 @@ def test_what_is_sealed_opens_by_gpg_under_all_of_our_keys(
     assert len([line for line in lines if line[0] == "ENC_TO"]) == 2
 
 
-def test_both_sides_are_one_class(pgp_wallet: Envelope, pgp_google: Envelope) -> None:
+def test_both_sides_are_one_class(pgp_wallet: Sealer, pgp_google: Sealer) -> None:
     assert pgp_wallet.open(pgp_google.seal(PAYLOAD)).signer == GOOGLE_1
     assert pgp_google.open(pgp_wallet.seal(PAYLOAD)).payload == PAYLOAD
 
 
-def test_the_media_type_is_the_documented_one(pgp_wallet: Envelope) -> None:
+def test_the_media_type_is_the_documented_one(pgp_wallet: Sealer) -> None:
     assert pgp_wallet.media_type == "application/octet-stream; charset=utf-8"
 
 
 @pytest.mark.parametrize("armor", ["--armor", "--no-armor"])
 @pytest.mark.parametrize("padding", [b"", b"="])
 def test_armor_and_padding_are_the_callers_choice(
-    armor: str, padding: bytes, sender: Keyring, pgp_wallet: Envelope
+    armor: str, padding: bytes, sender: Keyring, pgp_wallet: Sealer
 ) -> None:
     body = sender.message(PAYLOAD, armor, *TO_WALLET, *BY_GOOGLE).rstrip(b"=")
     body += padding * (-len(body) % 4)
@@ -88,7 +88,7 @@ def test_armor_and_padding_are_the_callers_choice(
 
 
 @pytest.mark.parametrize("compression", ["none", "zip", "zlib", "bzip2"])
-def test_every_compression_opens(compression: str, sender: Keyring, pgp_wallet: Envelope) -> None:
+def test_every_compression_opens(compression: str, sender: Keyring, pgp_wallet: Sealer) -> None:
     more = ("--compress-algo", compression)
     assert decide(pgp_wallet, sender.message(PAYLOAD, *more, *TO_WALLET, *BY_GOOGLE)) == PAYLOAD
 
@@ -110,7 +110,7 @@ SEALED_WRONG = {
 
 @pytest.mark.parametrize("how", SEALED_WRONG)
 def test_what_is_not_sealed_to_us_is_refused_always_the_same(
-    how: str, sender: Keyring, pgp_wallet: Envelope
+    how: str, sender: Keyring, pgp_wallet: Sealer
 ) -> None:
     body = sender.message(PAYLOAD, *SEALED_WRONG[how])
     with pytest.raises(Refused) as refusal:
@@ -135,7 +135,7 @@ def test_what_is_not_sealed_to_us_is_refused_always_the_same(
     ],
     ids=range(11),
 )
-def test_what_is_no_message_is_refused(body: bytes, pgp_wallet: Envelope) -> None:
+def test_what_is_no_message_is_refused(body: bytes, pgp_wallet: Sealer) -> None:
     assert decide(pgp_wallet, body) is ENCRYPTION
 
 
@@ -154,18 +154,18 @@ SIGNED_WRONG = {
 
 
 @pytest.mark.parametrize("how", SIGNED_WRONG)
-def test_who_is_not_proven_is_refused(how: str, sender: Keyring, pgp_wallet: Envelope) -> None:
+def test_who_is_not_proven_is_refused(how: str, sender: Keyring, pgp_wallet: Sealer) -> None:
     assert decide(pgp_wallet, sender.message(PAYLOAD, *SIGNED_WRONG[how])) is SIGNATURE
 
 
-def test_one_good_signature_among_bad_ones_is_enough(sender: Keyring, pgp_wallet: Envelope) -> None:
+def test_one_good_signature_among_bad_ones_is_enough(sender: Keyring, pgp_wallet: Sealer) -> None:
     more = ("--local-user", "unknown-signer@test.invalid")
     opened = pgp_wallet.open(sender.message(PAYLOAD, *TO_WALLET, *BY_GOOGLE, *more))
     assert opened.signer == GOOGLE_1
 
 
 def test_an_unsigned_plaintext_beside_the_sealed_one_is_refused(
-    sender: Keyring, pgp_wallet: Envelope
+    sender: Keyring, pgp_wallet: Sealer
 ) -> None:
     sealed = from_base64url(sender.message(PAYLOAD, *TO_WALLET, *BY_GOOGLE))
     literal = sender.gpg("--store", "--compress-algo", "none", data=b'{"otp":"0000000"}')
@@ -193,9 +193,7 @@ def test_a_key_that_is_revoked_meanwhile_proves_nobody(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data())
-def test_a_flipped_bit_never_changes_what_is_read(
-    data: st.DataObject, pgp_wallet: Envelope
-) -> None:
+def test_a_flipped_bit_never_changes_what_is_read(data: st.DataObject, pgp_wallet: Sealer) -> None:
     """Bits outside of what is sealed, as a packet's key id of nobody, may make no difference."""
     message = bytearray(from_base64url(google.pgp("01_ok_binary.pgp")))
     message[data.draw(st.integers(0, len(message) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -204,21 +202,21 @@ def test_a_flipped_bit_never_changes_what_is_read(
 
 
 @pytest.mark.parametrize("place", [300, 400, -30, -1])
-def test_a_flipped_bit_of_what_is_sealed_is_refused(place: int, pgp_wallet: Envelope) -> None:
+def test_a_flipped_bit_of_what_is_sealed_is_refused(place: int, pgp_wallet: Sealer) -> None:
     message = bytearray(from_base64url(google.pgp("01_ok_binary.pgp")))
     message[place] ^= 1
     assert decide(pgp_wallet, base64.urlsafe_b64encode(message)) is ENCRYPTION
 
 
 def test_a_payload_opens_up_to_the_limit_and_no_further(
-    sender: Keyring, pgp_wallet: Envelope
+    sender: Keyring, pgp_wallet: Sealer
 ) -> None:
     how = ("--compress-algo", "zip", *TO_WALLET, *BY_GOOGLE)
     assert decide(pgp_wallet, sender.message(b" " * MAX_PAYLOAD, *how)) == b" " * MAX_PAYLOAD
     assert decide(pgp_wallet, sender.message(b" " * (MAX_PAYLOAD + 1), *how)) is ENCRYPTION
 
 
-def test_a_bomb_is_killed_early(sender: Keyring, pgp_wallet: Envelope) -> None:
+def test_a_bomb_is_killed_early(sender: Keyring, pgp_wallet: Sealer) -> None:
     body = sender.message(b" " * 60_000_000, "--compress-algo", "bzip2", *TO_WALLET, *BY_GOOGLE)
     assert len(body) < MAX_SEALED
     began = os.times()
@@ -236,7 +234,7 @@ def test_a_gpg_that_hangs_is_killed_and_the_request_refused(
     )
     program.chmod(stat.S_IRWXU)
     wallet = open_account(sides.pgp_wallet(program=str(program)))
-    assert isinstance(wallet, Pgp)
+    assert isinstance(wallet, PgpSealer)
     wallet._timeout = 0.5
     hang.touch()
     began = time.monotonic()
@@ -256,7 +254,7 @@ def test_a_gpg_that_hangs_is_killed_and_the_request_refused(
 
 def test_an_agent_that_died_is_replaced(open_account: Open) -> None:
     wallet = open_account(sides.pgp_wallet())
-    assert isinstance(wallet, Pgp)
+    assert isinstance(wallet, PgpSealer)
     gone = living(wallet._home.path)
     command = ["gpgconf", "--homedir", wallet._home.path, "--kill", "gpg-agent"]
     subprocess.run(command, check=True, timeout=60)
@@ -268,7 +266,7 @@ def test_an_agent_that_died_is_replaced(open_account: Open) -> None:
 
 
 def test_a_seal_without_active_keys_is_refused(
-    pgp_wallet: Envelope, monkeypatch: pytest.MonkeyPatch
+    pgp_wallet: Sealer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pgp, "active", lambda keys, now: ([], []))
     with pytest.raises(SealFault, match="expired"):

@@ -19,8 +19,8 @@ import pytest
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.protocols.google.pgp import home as pgp_home
 from flask_otp_mpp.protocols.google.pgp import keys as pgp_keys
-from flask_otp_mpp.protocols.google.pgp.home import Home
-from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
+from flask_otp_mpp.protocols.google.pgp.home import GpgHome
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
 from flask_otp_mpp.signing.keys import KeyFault
 from tests.protocols.google.keyring import Keyring, living
 from tests.vectors.google import armored, pgp
@@ -44,33 +44,33 @@ def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def make(
     ours: tuple[str, ...] = OURS, theirs: tuple[str, ...] = THEIRS, program: str = "gpg"
-) -> Pgp:
-    return Pgp(ours, theirs, program=program, timeout=20)
+) -> PgpSealer:
+    return PgpSealer(ours, theirs, program=program, timeout=20)
 
 
 def test_nobody_else_reads_the_directory_and_close_leaves_nothing(temp: Path) -> None:
-    envelope = make()
+    sealer = make()
     (home,) = temp.iterdir()
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert living(str(home))
-    envelope.close()
-    envelope.close()
+    sealer.close()
+    sealer.close()
     assert not living(str(home))
     assert not home.exists()
 
 
 def test_no_plaintext_reaches_a_file(temp: Path) -> None:
-    envelope = make()
-    assert b"7754321" in envelope.open(pgp("01_ok_binary.pgp")).payload
-    envelope.seal(b'{"otp":"7754321"}')
+    sealer = make()
+    assert b"7754321" in sealer.open(pgp("01_ok_binary.pgp")).payload
+    sealer.seal(b'{"otp":"7754321"}')
     files = [path for path in temp.rglob("*") if path.is_file()]
     assert files
     assert not any(b"7754321" in path.read_bytes() for path in files)
-    envelope.close()
+    sealer.close()
 
 
 def test_cleaners_of_temporary_files_are_kept_off(temp: Path) -> None:
-    envelope = make()
+    sealer = make()
     (home,) = temp.iterdir()
     cleaner = os.open(home, os.O_RDONLY)
     try:
@@ -78,22 +78,22 @@ def test_cleaners_of_temporary_files_are_kept_off(temp: Path) -> None:
             fcntl.flock(cleaner, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         os.close(cleaner)
-    envelope.close()
+    sealer.close()
 
 
 def test_what_is_forgotten_ends_too(temp: Path) -> None:
-    envelope = make()
+    sealer = make()
     (home,) = temp.iterdir()
-    del envelope
+    del sealer
     assert not living(str(home))
 
 
 FORK_ONE = """
 import os, sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
 from tests.vectors.google import armored, pgp
-one = Pgp([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
+one = PgpSealer([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
           program="gpg", timeout=20)
 child = os.fork()
 if child == 0:
@@ -116,9 +116,9 @@ def test_a_forked_child_leaves_the_home_to_its_parent(temp: Path) -> None:
 OPEN_ONE = """
 import sys, tempfile
 tempfile.tempdir = sys.argv[1]
-from flask_otp_mpp.protocols.google.pgp.sealer import Pgp
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
 from tests.vectors.google import armored
-one = Pgp([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
+one = PgpSealer([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
           program="gpg", timeout=20)
 print("ready", flush=True)
 sys.stdin.read()
@@ -177,7 +177,7 @@ def test_an_agent_that_does_not_start_is_told(
     agent.chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(KeyFault, match="gpg-agent does not start"):
-        Home("gpg")
+        GpgHome("gpg")
 
 
 def test_a_gpg_that_hangs_at_start_up_is_told(
@@ -236,12 +236,12 @@ def test_a_key_with_a_signing_part_alone_can_not_be_sealed_to(temp: Path, keyrin
 def test_a_weak_key_that_is_expired_does_no_harm(temp: Path, keyring: Keyring) -> None:
     when = ("--faked-system-time", "20240101T000000")
     keyring.gpg(*when, "--quick-generate-key", "old@test.invalid", "rsa1024", "sign", "1d")
-    envelope = make(OURS, (*THEIRS, keyring.public("old@test.invalid")))
-    assert envelope.open(pgp("01_ok_binary.pgp")).signer
+    sealer = make(OURS, (*THEIRS, keyring.public("old@test.invalid")))
+    assert sealer.open(pgp("01_ok_binary.pgp")).signer
     with pytest.raises(Refused) as refusal:
-        envelope.open(pgp("08_bad_unknown_signer.pgp"))
+        sealer.open(pgp("08_bad_unknown_signer.pgp"))
     assert refusal.value.reason is Reason.SIGNATURE_INVALID
-    envelope.close()
+    sealer.close()
 
 
 def test_a_key_that_ends_is_used_until_then(temp: Path, keyring: Keyring) -> None:
@@ -249,12 +249,12 @@ def test_a_key_that_ends_is_used_until_then(temp: Path, keyring: Keyring) -> Non
     keyring.gpg(*make_key)
     fingerprint = keyring.fingerprint("ends@test.invalid")
     keyring.gpg("--quick-add-key", fingerprint, "rsa2048", "encr", "never")
-    envelope = make(OURS, (keyring.public(fingerprint),))
-    (key,) = envelope._theirs
+    sealer = make(OURS, (keyring.public(fingerprint),))
+    (key,) = sealer._theirs
     year = time.time() + 365 * 24 * 3600
     assert abs(key.signs_until - year) < 600
     assert key.encrypts_until == key.signs_until
-    envelope.close()
+    sealer.close()
 
 
 def test_a_long_key_of_another_algorithm_is_refused() -> None:

@@ -15,7 +15,7 @@ from flask_otp_mpp.protocols.google.accounts import (
     JoseAccount,
     PgpAccount,
     PlainAccount,
-    open_envelopes,
+    open_sealers,
 )
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from tests.protocols.google import sides
@@ -158,9 +158,9 @@ def test_a_bare_jwe_needs_no_signing_keys() -> None:
     ours, theirs = jwk("integrator-enc-1.private"), jwk("google-enc-1.public")
     mapping = {"envelope": "jose", "our_keys": ours, "their_keys": theirs}
     (account,) = read_accounts({"a": mapping | {"signed": False}})
-    envelope = open_envelopes([account])["a"]
-    assert envelope.seal(b"{}").count(b".") == 4
-    envelope.close()
+    sealer = open_sealers([account])["a"]
+    assert sealer.seal(b"{}").count(b".") == 4
+    sealer.close()
     assert len(faults_of({"a": mapping})) == 2
 
 
@@ -168,37 +168,37 @@ def test_numbers_that_make_no_key_are_told_when_it_is_used() -> None:
     broken = json.loads(jwk("integrator-enc-1.private")) | {"d": "AQAB"}
     keys = [broken, jwk("integrator-sig-1.private")]
     with pytest.raises(ValueError, match="'integrator-enc-1' is no RSA key whose numbers fit"):
-        open_envelopes(read_accounts({"a": sides.jose_wallet(our_keys=keys)}))
+        open_sealers(read_accounts({"a": sides.jose_wallet(our_keys=keys)}))
 
 
 def test_a_key_for_an_algorithm_that_is_not_listed_is_told() -> None:
     keys = [PUBLIC | {"alg": "ES256"}, jwk("google-enc-1.public")]
     with pytest.raises(ValueError, match="'google-sig-1' is for 'ES256', which is not listed"):
-        open_envelopes(read_accounts({"a": sides.jose_wallet(their_keys=keys)}))
+        open_sealers(read_accounts({"a": sides.jose_wallet(their_keys=keys)}))
 
 
 def test_what_was_opened_is_closed_again_if_another_account_can_not_be() -> None:
     closed: list[str] = []
 
     class Watched(PlainAccount):
-        def envelope(self) -> Any:
+        def sealer(self) -> Any:
             return type("", (), {"close": lambda _: closed.append("closed")})()
 
     missing = read_accounts({"p": sides.pgp_wallet(program="no-such-gpg")})
     with pytest.raises(ValueError, match="account 'p': needs the program 'no-such-gpg'"):
-        open_envelopes([Watched("w", ("/w",)), *missing])
+        open_sealers([Watched("w", ("/w",)), *missing])
     assert closed == ["closed"]
 
 
 def test_plain_passes_json_through_within_the_limit() -> None:
-    envelope = open_envelopes(read_accounts({"t": {"envelope": "plain"}}))["t"]
-    opened = envelope.open(b'{"a":1}')
+    sealer = open_sealers(read_accounts({"t": {"envelope": "plain"}}))["t"]
+    opened = sealer.open(b'{"a":1}')
     assert (opened.payload, opened.signer) == (b'{"a":1}', "")
-    assert envelope.seal(b"{}") == b"{}"
-    assert envelope.media_type == "application/json; charset=utf-8"
+    assert sealer.seal(b"{}") == b"{}"
+    assert sealer.media_type == "application/json; charset=utf-8"
     with pytest.raises(Exception, match="ENCRYPTION_INVALID"):
-        envelope.open(b" " * 70_000)
-    envelope.close()
+        sealer.open(b" " * 70_000)
+    sealer.close()
 
 
 def test_no_key_is_in_the_repr_of_an_account() -> None:
@@ -215,11 +215,11 @@ WITHOUT_JOSERFC = """
 import sys
 sys.modules["joserfc"] = None
 from flask_otp_mpp.protocols.google.settings import read_accounts
-from flask_otp_mpp.protocols.google.accounts import open_envelopes
+from flask_otp_mpp.protocols.google.accounts import open_sealers
 from tests.protocols.google import sides
-open_envelopes(read_accounts({"t": {"envelope": "plain"}}))
+open_sealers(read_accounts({"t": {"envelope": "plain"}}))
 try:
-    open_envelopes(read_accounts({"a": sides.jose_wallet()}))
+    open_sealers(read_accounts({"a": sides.jose_wallet()}))
 except ValueError as fault:
     print(fault)
 """
@@ -236,4 +236,4 @@ def test_joserfc_is_needed_only_by_an_account_that_uses_it() -> None:
 def test_the_fault_of_a_missing_joserfc_is_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "flask_otp_mpp.protocols.google.jose.sealer", None)
     with pytest.raises(ValueError, match="needs joserfc"):
-        accounts.open_envelopes(read_accounts({"a": sides.jose_wallet()}))
+        accounts.open_sealers(read_accounts({"a": sides.jose_wallet()}))

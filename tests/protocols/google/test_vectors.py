@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.protocols.google.sealer import Envelope
+from flask_otp_mpp.protocols.google.sealer import Sealer
 from tests.protocols.google import sides
 from tests.protocols.google.conftest import Open
 from tests.vectors import google
@@ -27,21 +27,21 @@ JOSE_REFUSED = {
 }
 
 
-def decide(envelope: Envelope, body: bytes) -> Any:
+def decide(sealer: Sealer, body: bytes) -> Any:
     try:
-        return envelope.open(body).payload
+        return sealer.open(body).payload
     except Refused as refusal:
         return refusal.reason
 
 
 @pytest.mark.parametrize("name", PGP)
-def test_a_pgp_body_is_decided_as_its_manifest_says(name: str, pgp_wallet: Envelope) -> None:
+def test_a_pgp_body_is_decided_as_its_manifest_says(name: str, pgp_wallet: Sealer) -> None:
     row = PGP[name]
     expected = google.plain(row["plain"]) if row["accept"] else CODES[row["code"]]
     assert decide(pgp_wallet, google.pgp(name)) == expected
 
 
-def test_the_answer_of_the_pgp_vectors_opens_on_googles_side(pgp_google: Envelope) -> None:
+def test_the_answer_of_the_pgp_vectors_opens_on_googles_side(pgp_google: Sealer) -> None:
     expected = google.plain("verifyOtp_response.json")
     assert decide(pgp_google, google.pgp("30_response_ok.pgp")) == expected
 
@@ -66,7 +66,7 @@ def test_a_bare_jwe_opens_where_that_was_agreed(open_account: Open) -> None:
 
 
 @pytest.mark.parametrize("name", ["jwe_only_legacy128", "jws_in_jwe_legacy512"])
-def test_rsa1_5_is_refused_without_the_switch(name: str, jose_wallet: Envelope) -> None:
+def test_rsa1_5_is_refused_without_the_switch(name: str, jose_wallet: Sealer) -> None:
     assert decide(jose_wallet, google.jose(name)) is Reason.ENCRYPTION_INVALID
 
 
@@ -77,10 +77,10 @@ def test_a_bare_jwe_proves_nobody_where_a_signature_was_agreed(open_account: Ope
 
 
 @pytest.mark.parametrize(("name", "reason"), JOSE_REFUSED.items())
-def test_a_bad_jose_body_is_refused(name: str, reason: Reason, jose_wallet: Envelope) -> None:
+def test_a_bad_jose_body_is_refused(name: str, reason: Reason, jose_wallet: Sealer) -> None:
     assert decide(jose_wallet, google.jose(name)) is reason
 
 
-def test_the_answer_of_the_jose_vectors_opens_on_googles_side(jose_google: Envelope) -> None:
+def test_the_answer_of_the_jose_vectors_opens_on_googles_side(jose_google: Sealer) -> None:
     expected = google.plain("verifyOtp_response.json")
     assert decide(jose_google, google.jose("response_ok_jws_in_jwe")) == expected

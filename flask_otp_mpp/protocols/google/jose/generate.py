@@ -11,7 +11,7 @@ import json
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 
-def mint_sets(name: str, bits: int = 2048) -> tuple[str, str]:
+def generate_jwk_sets(name: str, bits: int = 2048) -> tuple[str, str]:
     """Make a key that signs and a key that decrypts, and return them private and public.
 
     :param name: what their ``kid`` begins with, such as ``wallet-2026``.

@@ -23,8 +23,8 @@ from flask_otp_mpp.protocols.google.sealer import (
     MAX_SEALED,
     Opened,
     from_base64url,
-    undecipherable,
-    unproven,
+    refuse_encryption,
+    refuse_signature,
 )
 from flask_otp_mpp.signing.keys import KeyFault
 
@@ -58,7 +58,7 @@ class _Encryption(JWERegistry):
         return self.algorithms["alg"][name]
 
 
-class Jose:
+class JoseSealer:
     """Seal with the first of our keys and algorithms, open with any.
 
     joserfc inflates 250 KB at most before it gives up (its ``DeflateZipModel``), and from a body
@@ -103,12 +103,12 @@ class Jose:
     def open(self, body: bytes) -> Opened:
         plaintext = self._decrypt(body)
         if plaintext is None:
-            undecipherable()
+            refuse_encryption()
         if self._signer is None:
             return Opened(plaintext, signer="")
         opened = self._prove(plaintext)
         if opened is None:
-            unproven()
+            refuse_signature()
         return opened
 
     def seal(self, payload: bytes) -> bytes:

@@ -50,7 +50,7 @@ _OPTIONS: Final = (
 )
 
 
-class Home:
+class GpgHome:
     """Hold a GNUPGHOME with an agent of its own.
 
     It ends when it is closed or collected, or when the interpreter exits. The agent ends with

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flask_otp_mpp.protocols.google.pgp.home import Home
+from flask_otp_mpp.protocols.google.pgp.home import GpgHome
 from flask_otp_mpp.protocols.google.pgp.status import lines
 from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
 
@@ -35,7 +35,7 @@ class PgpKey:
     encrypts_until: float
 
 
-def import_keys(home: Home, sources: Iterable[str], *, private: bool) -> tuple[PgpKey, ...]:
+def import_keys(home: GpgHome, sources: Iterable[str], *, private: bool) -> tuple[PgpKey, ...]:
     """Import armored keys into a home, and check them.
 
     :param private: whether they must be private keys, or must not be.
@@ -71,7 +71,7 @@ def active(keys: Iterable[PgpKey], now: float) -> tuple[list[str], list[str]]:
     )
 
 
-def _list(home: Home) -> Mapping[str, Sequence[Sequence[str]]]:
+def _list(home: GpgHome) -> Mapping[str, Sequence[Sequence[str]]]:
     """Return, for each primary key, its own record and those of its subkeys."""
     text = home.ask(["--with-colons", "--fixed-list-mode", "--list-keys"]).output
     records: dict[str, list[list[str]]] = {}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.protocols.google.pgp.home import Home
+from flask_otp_mpp.protocols.google.pgp.home import GpgHome
 from flask_otp_mpp.protocols.google.pgp.keys import PgpKey, active, import_keys
 from flask_otp_mpp.protocols.google.pgp.process import Overlong, Unfinished
 from flask_otp_mpp.protocols.google.pgp.status import is_decrypted, lines, proven_by
@@ -21,8 +21,8 @@ from flask_otp_mpp.protocols.google.sealer import (
     Opened,
     SealFault,
     from_base64url,
-    undecipherable,
-    unproven,
+    refuse_encryption,
+    refuse_signature,
 )
 from flask_otp_mpp.signing.keys import KeyFault
 
@@ -45,7 +45,7 @@ _SEAL: Final = (
 )
 
 
-class Pgp:
+class PgpSealer:
     """Seal by all of our active keys to all of theirs, open what any of theirs has signed.
 
     Several of either kind are there while keys are exchanged: a message under the old and the new
@@ -64,7 +64,7 @@ class Pgp:
         self, ours: Sequence[str], theirs: Sequence[str], *, program: str, timeout: float
     ) -> None:
         self._timeout = timeout
-        self._home = Home(program)
+        self._home = GpgHome(program)
         try:
             self._theirs = import_keys(self._home, theirs, private=False)
             self._ours = import_keys(self._home, ours, private=True)
@@ -76,11 +76,11 @@ class Pgp:
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:
-            undecipherable()
+            refuse_encryption()
         try:
             message = from_base64url(body)
         except ValueError:
-            undecipherable()
+            refuse_encryption()
         try:
             said = self._home.run(
                 [*_OPEN, "--decrypt"],
@@ -89,14 +89,14 @@ class Pgp:
                 longest=MAX_PAYLOAD,
             )
         except Overlong:  # what is decompressed ends it here, the option is the second bar
-            undecipherable()
+            refuse_encryption()
         except Unfinished as fault:
             refuse(Reason.UNFORESEEN, f"The body was not opened: gpg {fault}.")
         if not is_decrypted(said.status):
-            undecipherable()
+            refuse_encryption()
         signer = proven_by(said.status, self._trusted)
         if signer is None:
-            unproven()
+            refuse_signature()
         return Opened(said.output, signer)
 
     def seal(self, payload: bytes) -> bytes:

@@ -11,7 +11,7 @@ from flask.cli import AppGroup, ScriptInfo
 
 from flask_otp_mpp.callers.google import MATCHING, PREFIX, Answer, GoogleCaller, Tamper, impersonate
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
-from flask_otp_mpp.protocols.google.accounts import open_envelopes
+from flask_otp_mpp.protocols.google.accounts import open_sealers
 from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.web.cli.simulate.signed import adding
 
@@ -93,16 +93,16 @@ def _call(who: dict[str, Any], ask: Callable[[GoogleCaller, dict[str, Any]], Ans
     try:
         transport = over_http(url) if url is not None else _inside()
         (account,) = read_accounts({_NAME: {"envelope": kind, **keys}})
-        envelope = open_envelopes([account])[_NAME]
+        sealer = open_sealers([account])[_NAME]
     except ValueError as fault:
         raise click.ClickException(f"--key or --server-key or --url: {fault}") from None
     try:
         impostor = impersonate(account) if how["tamper"] == "signature" else None
-        return ask(GoogleCaller(transport, envelope, impostor=impostor, prefix=prefix), how)
+        return ask(GoogleCaller(transport, sealer, impostor=impostor, prefix=prefix), how)
     except ValueError as fault:
         raise click.ClickException(f"--tamper: {fault}") from None
     finally:
-        envelope.close()
+        sealer.close()
 
 
 def _inside() -> Transport:

@@ -12,9 +12,9 @@ from flask_otp_mpp.core.challenge import (
     UNCOMPARED,
     Challenge,
     Draft,
+    IdempotencyKey,
     Outcome,
-    Record,
-    RequestKey,
+    StoredAnswer,
 )
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
@@ -24,7 +24,7 @@ from flask_otp_mpp.testing.contract.builders import (
     RIGHT,
     WRONG,
     answer,
-    claim,
+    attempt,
     draft,
     named,
     opened,
@@ -35,7 +35,7 @@ from flask_otp_mpp.testing.contract.suite import Making
 CONFLICT = Outcome("", Reason.REQUEST_CONFLICT)
 
 
-def other(key: RequestKey) -> RequestKey:
+def other(key: IdempotencyKey) -> IdempotencyKey:
     """Return a key of the same name, with other parameters."""
     return replace(key, digest="other parameters")
 
@@ -46,13 +46,15 @@ class Names(Making):
     def test_a_named_send_is_found_by_its_name(self, store: Store) -> None:
         """S10: with user and challenge, from its reservation on, also after a restart."""
         key = named()
-        assert store.recall(key.value) is None
+        assert store.get_answer(key.value) is None
         asked = draft(key=key)
         store.reserve(asked, POLICY)
         pending = Outcome(asked.id, Reason.REQUEST_PENDING)
-        assert self.restart(store).recall(key.value) == Record(pending, key.digest, "alice")
+        assert self.restart(store).get_answer(key.value) == StoredAnswer(
+            pending, key.digest, "alice"
+        )
         store.settle(asked, Outcome(asked.id))
-        assert self.restart(store).recall(key.value) == Record(
+        assert self.restart(store).get_answer(key.value) == StoredAnswer(
             Outcome(asked.id), key.digest, "alice"
         )
 
@@ -73,21 +75,21 @@ class Names(Making):
         assert isinstance(reserved, Challenge)
         store = self.restart(store)
         assert store.reserve(draft(subject, key=other(asked.request)), QUICK) == CONFLICT
-        wrong = claim(reserved.id, RIGHT, subject=subject, key=other(asked.request))
+        wrong = attempt(reserved.id, RIGHT, subject=subject, key=other(asked.request))
         assert store.spend(wrong, QUICK) == CONFLICT
-        assert store.remember(other(asked.request), Outcome("", Reason.TOKEN_INVALID)) == CONFLICT
+        assert store.put_answer(other(asked.request), Outcome("", Reason.TOKEN_INVALID)) == CONFLICT
         assert answer(store, reserved, RIGHT) is None  # nothing was spent, closed or replaced
         assert isinstance(store.reserve(draft("bob"), POLICY), Challenge)
 
     def test_a_named_attempt_is_compared_once(self, store: Store) -> None:
         """S10: and its name can't be used for another guess."""
         challenge = opened(store)
-        wrong = claim(challenge.id, WRONG, key=named())
+        wrong = attempt(challenge.id, WRONG, key=named())
         for repeated in (False, True, True):
             found = store.spend(wrong, POLICY)
             assert (found.reason, found.repeated) == (Reason.CODE_UNMATCHED, repeated)
             store = self.restart(store)
-        right = claim(challenge.id, RIGHT, key=other(wrong.request))
+        right = attempt(challenge.id, RIGHT, key=other(wrong.request))
         assert store.spend(right, POLICY) == CONFLICT
         for _ in range(3):
             assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
@@ -98,14 +100,14 @@ class Names(Making):
         self, store: Store, kept: bool
     ) -> None:
         """S10: a final answer stays what it was; another is judged anew."""
-        unknown = claim(
-            "no such challenge", RIGHT, key=named(redo=frozenset() if kept else UNCOMPARED)
+        unknown = attempt(
+            "no such challenge", RIGHT, key=named(not_cached=frozenset() if kept else UNCOMPARED)
         )
         challenge = opened(store)
         refused = store.spend(unknown, POLICY)
         assert (refused.reason, refused.repeated) == (Reason.CHALLENGE_UNKNOWN, False)
         assert self.restart(store).spend(unknown, POLICY).repeated is kept
-        found = store.spend(claim(challenge.id, RIGHT, key=other(unknown.request)), POLICY)
+        found = store.spend(attempt(challenge.id, RIGHT, key=other(unknown.request)), POLICY)
         assert found == (CONFLICT if kept else Outcome(challenge.id))
 
     @pytest.mark.parametrize("kept", [True, False])
@@ -114,7 +116,7 @@ class Names(Making):
     ) -> None:
         """S10, S2."""
         opened(store)
-        key = named(redo=frozenset() if kept else frozenset({Reason.SEND_LIMITED}))
+        key = named(not_cached=frozenset() if kept else frozenset({Reason.SEND_LIMITED}))
         first = store.reserve(draft(key=key), POLICY)
         assert isinstance(first, Outcome)
         assert first.reason is Reason.SEND_LIMITED
@@ -126,15 +128,15 @@ class Names(Making):
         self, store: Store, kept: bool
     ) -> None:
         """S4, S10: its challenge is closed either way."""
-        redo = frozenset() if kept else frozenset({Reason.DELIVERY_REFUSED})
-        asked = draft(key=named(redo=redo))
+        not_cached = frozenset() if kept else frozenset({Reason.DELIVERY_REFUSED})
+        asked = draft(key=named(not_cached=not_cached))
         reserved = store.reserve(asked, QUICK)
         assert isinstance(reserved, Challenge)
         refusal = Outcome(asked.id, Reason.DELIVERY_REFUSED, "landline")
         store.settle(asked, refusal)
         assert answer(store, reserved, RIGHT) is Reason.CHALLENGE_CLOSED
         store = self.restart(store)
-        assert (store.recall(asked.request.value) is not None) is kept
+        assert (store.get_answer(asked.request.value) is not None) is kept
         again = store.reserve(draft(key=asked.request), QUICK)
         if kept:
             assert again == replace(refusal, repeated=True)
@@ -146,19 +148,19 @@ class Names(Making):
         """S10: the first answer counts, and nobody is reserved a code by that name."""
         key = named()
         refusal = Outcome("", Reason.TOKEN_EXPIRED, "a detail")
-        assert store.remember(key, refusal) == refusal
+        assert store.put_answer(key, refusal) == refusal
         store = self.restart(store)
-        later = store.remember(key, Outcome("", Reason.USER_MISSING))
+        later = store.put_answer(key, Outcome("", Reason.USER_MISSING))
         assert later == replace(refusal, repeated=True)
         assert store.reserve(draft(key=key), POLICY) == replace(refusal, repeated=True)
-        assert store.recall(key.value) == Record(refusal, key.digest)
+        assert store.get_answer(key.value) == StoredAnswer(refusal, key.digest)
 
     def test_a_refusal_comes_too_late_for_a_request_that_was_granted(self, store: Store) -> None:
         """S10: the user lookup may fail for a repeat; the first answer stands."""
         asked = draft(key=named())
         store.reserve(asked, POLICY)
         store.settle(asked, Outcome(asked.id))
-        found = store.remember(asked.request, Outcome("", Reason.TOKEN_EXPIRED))
+        found = store.put_answer(asked.request, Outcome("", Reason.TOKEN_EXPIRED))
         assert found == Outcome(asked.id, repeated=True)
 
     def test_of_many_repeats_of_a_named_send_one_is_reserved(self, store: Store) -> None:
@@ -173,7 +175,7 @@ class Names(Making):
         users = [f"user {number}" for number in range(THREADS)]
         asked = [draft(user, key=replace(key, digest=f"of {user}")) for user in users]
         assert _race(store, asked) == {None: 1, Reason.REQUEST_CONFLICT: THREADS - 1}
-        record = store.recall(key.value)
+        record = store.get_answer(key.value)
         assert record is not None
         assert record.subject in users
         assert record.outcome.reason is Reason.REQUEST_PENDING

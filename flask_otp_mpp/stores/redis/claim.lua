@@ -1,8 +1,8 @@
--- KEYS: name.  ARGV: now (of no use here), keep, digest, subject; for a request that was refused
+-- KEYS: name.  ARGV: now (of no use here), ttl, digest, subject; for a request that was refused
 -- before its user was known also challenge id, reason, until, detail.
 --
 -- Returns who has the name, if that is another request or one that was answered by its name alone.
-local held, refused = look(KEYS[1]), #ARGV > 4
+local held, refused = get(KEYS[1]), #ARGV > 4
 if held and (refused or held[3] or held[1] ~= ARGV[3] or held[2] ~= ARGV[4]) then return held end
 
 redis.call('HSET', KEYS[1], 'digest', ARGV[3], 'subject', ARGV[4])
@@ -13,5 +13,5 @@ if refused then
 else
   redis.call('HINCRBY', KEYS[1], 'holders', 1)
 end
-keep(KEYS[1], tonumber(ARGV[2]))
+extend_ttl(KEYS[1], tonumber(ARGV[2]))
 return false

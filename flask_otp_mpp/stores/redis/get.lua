@@ -1,2 +1,2 @@
 -- KEYS: a name, or a user's request.
-return look(KEYS[1])
+return get(KEYS[1])
