@@ -152,7 +152,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> Report:
     """Measure what was asked for."""
     rows: list[tuple[object, ...]] = []
-    for sealer in asked.sealer or _there():
+    for sealer in asked.envelope or _there():
         rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)[sealer]
         rows += _measured(sealer, rounds)
     note()

@@ -19,7 +19,7 @@ from tests.benchmarks.test_load import bench, rows
 NUMBER = "+8613000000001"
 
 
-@pytest.mark.parametrize("envelope", ["jose", "pgp"])
+@pytest.mark.parametrize("sealer", ["jose", "pgp"])
 def test_each_method_is_measured_by_each_envelope(sealer: str) -> None:
     required = "OTP_MPP_TEST_REQUIRE_SERVICES" in os.environ
     if sealer == "pgp" and shutil.which("gpg") is None and not required:
@@ -42,7 +42,7 @@ def test_a_goal_is_met_if_the_slowest_of_a_hundred_is_below_it(
     limit: float, met: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(GOALS, ("jose", "verifyOtp"), limit)
-    report = run(argparse.Namespace(sealer=["jose"], rounds=2, quick=False))
+    report = run(argparse.Namespace(envelope=["jose"], rounds=2, quick=False))
     assert [row[-1] for row in report.tables[0].rows] == ["-", "-", met]
 
 
@@ -68,7 +68,7 @@ def test_what_gpg_is_needed_for_is_left_out_without_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.google.shutil.which", lambda program: None)
-    report = run(argparse.Namespace(sealer=None, rounds=1, quick=False))
+    report = run(argparse.Namespace(envelope=None, rounds=1, quick=False))
     assert {row[0] for row in report.tables[0].rows} == {"jose"}
     assert "pgp is left out: gpg is not installed" in capsys.readouterr().err
 
