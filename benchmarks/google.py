@@ -43,10 +43,10 @@ from flask_otp_mpp import (
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import Call, over_wsgi
 from flask_otp_mpp.protocols.google.accounts import open_sealers
-from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
 from flask_otp_mpp.protocols.google.pgp.home import GpgHome
 from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import read_accounts
+from flask_otp_mpp.signing.jwk_sets import generate_jwk_sets
 from flask_otp_mpp.testing import Inbox
 
 BLOCK: Final = 25

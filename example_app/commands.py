@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from example_app import instance
 from example_app.otp import TOKEN_LIFE, access_tokens
 from example_app.records import Grant, User, grant_in_force, records
-from flask_otp_mpp.signing.tokens import SEND_OTP
+from flask_otp_mpp.signing import SEND_OTP
 
 wallet = AppGroup("wallet", help="Prepare a trial: keys, users, access tokens.")
 

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from example_app.records import Record, User, engine, people
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
-from flask_otp_mpp.signing.keys import one_line, private_pem
+from flask_otp_mpp.signing import generate_jwk_sets, one_line, private_pem
 
 CLIENT_ID = "SANDBOX_5YC47N2ZQHJ004124"
 PSP_ID = "1022172000000000000"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Flask
 
 from flask_otp_mpp import AlipayPlus, Ams, OtpMpp, Subject
-from flask_otp_mpp.callers.ams import AmsCaller, Answer
+from flask_otp_mpp.callers.ams import AmsAnswer, AmsCaller
 from flask_otp_mpp.callers.transport import Transport, over_wsgi
 from flask_otp_mpp.signing.keys import one_line
 from tests.wallet import Wallet, key
@@ -40,7 +40,7 @@ class Shop:
         """Make an authenticationRequestId that was not used yet."""
         return f"AUTH_REQ_{next(self._ids):04}"
 
-    def init(self, token: str = "tok-ada", request_id: str = "", **more: Any) -> Answer:
+    def init(self, token: str = "tok-ada", request_id: str = "", **more: Any) -> AmsAnswer:
         """Call initAuthentication when the cool-down of an earlier send is over."""
         self.wallet.clock.forward(seconds=61)
         return self.caller.init(token, request_id or self.fresh_id(), **more)

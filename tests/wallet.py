@@ -22,7 +22,7 @@ from flask_otp_mpp import (
     refuse,
     state_of,
 )
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller, Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.transport import Transport, over_wsgi
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import one_line, private_pem
@@ -87,7 +87,7 @@ class Wallet:
     def state(self) -> State:
         return state_of(self.app)
 
-    def send(self, token: str = "tok-ada", **more: Any) -> Answer:
+    def send(self, token: str = "tok-ada", **more: Any) -> AlipayPlusAnswer:
         """Call sendOTP when the cool-down of an earlier one is over."""
         self.clock.forward(seconds=61)
         return self.caller.send(token, **more)

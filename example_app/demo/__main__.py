@@ -22,13 +22,15 @@ from example_app.demo.transcript import as_data, as_text
 from example_app.otp import access_tokens
 from example_app.records import Grant, User, records
 from flask_otp_mpp import ConfigurationError
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
-from flask_otp_mpp.callers.ams import AmsCaller
-from flask_otp_mpp.callers.google import GoogleCaller, impersonate
-from flask_otp_mpp.callers.signed import Signing
-from flask_otp_mpp.callers.transport import Transport, over_http
-from flask_otp_mpp.protocols.google.settings import read_accounts
-from flask_otp_mpp.signing.keys import load_private_key, load_public_key
+from flask_otp_mpp.callers import (
+    AlipayPlusCaller,
+    AmsCaller,
+    GoogleCaller,
+    SigningOptions,
+    Transport,
+    over_http,
+)
+from flask_otp_mpp.signing import load_private_key, load_public_key
 
 
 @click.command()
@@ -112,11 +114,10 @@ def _play(address: str, home: Path) -> Iterator[Step]:
 
 def _google(home: Path, wallet: Transport) -> GoogleCaller:
     keys = {"our_keys": str(home / "google.jwks"), "their_keys": str(home / "wallet.pub.jwks")}
-    (account,) = read_accounts({"google": {"envelope": "jose", **keys}})
-    return GoogleCaller(wallet, account.sealer(), impostor=impersonate(account))
+    return GoogleCaller.from_account(wallet, {"envelope": "jose", **keys})
 
 
-def _signing(home: Path, client: str, key: str) -> Signing:
+def _signing(home: Path, client: str, key: str) -> SigningOptions:
     return {
         "client_id": client,
         "key": load_private_key(str(home / key)),

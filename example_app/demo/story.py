@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from flask_otp_mpp.callers import google
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
-from flask_otp_mpp.callers.ams import AmsCaller
-from flask_otp_mpp.callers.signed import SignedAnswer
-from flask_otp_mpp.callers.transport import Call, Transport
+from flask_otp_mpp.callers import (
+    AlipayPlusCaller,
+    AmsCaller,
+    Call,
+    GoogleAnswer,
+    GoogleCaller,
+    SignedAnswer,
+    Transport,
+)
 
 Result: TypeAlias = tuple[str, str]  # code and status; Google's status is that of HTTP
 
@@ -50,7 +54,7 @@ class Step:
     who: str
     deed: str
     expected: Result
-    answer: SignedAnswer | google.Answer
+    answer: SignedAnswer | GoogleAnswer
     messages: tuple[int, int] | None = None
     http: int = 200
 
@@ -154,7 +158,7 @@ def tell_of_merchant(
 
 
 def tell_of_google(
-    caller: google.GoogleCaller, wallet: Transport, association: str, phone: str
+    caller: GoogleCaller, wallet: Transport, association: str, phone: str
 ) -> Iterator[Step]:
     """Play the story of Google: by number at first, by the association after a while.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from example_app.demo.story import Step
-from flask_otp_mpp.callers.signed import SignedAnswer
+from flask_otp_mpp.callers import SignedAnswer
 
 SIGNED_HEADERS = ("client-id", "response-time", "signature")
 

@@ -1,36 +1,39 @@
-"""Alipay+ as a wallet meets it: sendOTP and verifyOTP, signed."""
+"""A caller for trials that plays Alipay+: signed sendOTP and verifyOTP."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final, Unpack
 
-from flask_otp_mpp.callers.signed import SignedAnswer, SignedCaller, Signing, Tamper
+from flask_otp_mpp.callers.signed import SignedAnswer, SignedCaller, SigningOptions, Tamper
 from flask_otp_mpp.callers.transport import Transport
 
 PREFIX: Final = "/aps/api/v1/users"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(SignedAnswer):
-    """Hold an answer of sendOTP or verifyOTP."""
+class AlipayPlusAnswer(SignedAnswer):
+    """The wallet's answer to sendOTP or verifyOTP."""
 
     @property
     def verify_request_id(self) -> str:
-        """The verifyRequestId of a granted sendOTP."""
+        """The ``verifyRequestId`` of a successful sendOTP; empty if the answer has none."""
         return str(self.json.get("verifyRequestId", ""))
 
 
-class AlipayPlusCaller(SignedCaller[Answer]):
+class AlipayPlusCaller(SignedCaller[AlipayPlusAnswer]):
     """Call sendOTP and verifyOTP as Alipay+ does.
 
-    :param psp_id: by which the wallet is addressed, for an acquirer.
-    :param signing: client id and keys, as :class:`~flask_otp_mpp.callers.signed.SignedCaller` takes
-        them.
+    :param transport: sends the HTTP requests: ``over_wsgi(app)`` or ``over_http(url)``.
+    :param psp_id: the ``pspId`` of the wallet.
+    :param acquirer_id: the ``acquirerId``, for whom Alipay+ calls.
+    :param prefix: the path of the two APIs as Alipay+ calls and signs it.
+    :param signing: client id and keys: ``client_id``, ``key``, ``server_keys`` and optionally
+        ``key_version`` and ``clock``, as :class:`SignedCaller` explains them.
     """
 
     paths = ("/sendOTP", "/verifyOTP")
-    answers = Answer
+    answers = AlipayPlusAnswer
 
     def __init__(
         self,
@@ -39,16 +42,17 @@ class AlipayPlusCaller(SignedCaller[Answer]):
         psp_id: str,
         acquirer_id: str = "1022188000000000000",
         prefix: str = PREFIX,
-        **signing: Unpack[Signing],
+        **signing: Unpack[SigningOptions],
     ) -> None:
         super().__init__(transport, prefix=prefix, **signing)
         self._psp_id = psp_id
         self._acquirer_id = acquirer_id
 
-    def send(self, token: str, *, tamper: Tamper | None = None, **fields: Any) -> Answer:
+    def send(self, token: str, *, tamper: Tamper | None = None, **fields: Any) -> AlipayPlusAnswer:
         """Call sendOTP.
 
-        :param tamper: do this one thing wrong.
+        :param token: the ``accessToken`` of the user.
+        :param tamper: the one fault that the request is to contain.
         :param fields: further fields, or other values for the usual ones.
         """
         return self.call("/sendOTP", {**self._common(token), **fields}, tamper=tamper)
@@ -61,8 +65,12 @@ class AlipayPlusCaller(SignedCaller[Answer]):
         *,
         tamper: Tamper | None = None,
         **fields: Any,
-    ) -> Answer:
-        """Call verifyOTP."""
+    ) -> AlipayPlusAnswer:
+        """Call verifyOTP; the other parameters are those of :meth:`send`.
+
+        :param verify_request_id: the one that sendOTP was answered with.
+        :param code: the code that the user typed.
+        """
         answer = {"verifyRequestId": verify_request_id, "otpCode": code}
         return self.call("/verifyOTP", {**self._common(token), **answer, **fields}, tamper=tamper)
 

@@ -1,53 +1,45 @@
-"""Google as a wallet meets it: seals what it sends, believes only what opens, can do wrong."""
+"""A caller for trials that plays Google: sendOtp, verifyOtp and echo of Standard Payments."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Self
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
+from flask_otp_mpp.callers.google_faults import (
+    Tamper,
+    after_sealing,
+    before_sealing,
+    impersonate,
+)
 from flask_otp_mpp.callers.transport import Call, Response, Transport
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Refused
-from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount
-from flask_otp_mpp.protocols.google.jose.generate import jwk
-from flask_otp_mpp.protocols.google.jose.jwk import Jwk
+from flask_otp_mpp.protocols.google.accounts import Account, open_sealers
 from flask_otp_mpp.protocols.google.sealer import Opened, Sealer
+from flask_otp_mpp.protocols.google.settings import read_accounts
 
-Tamper: TypeAlias = Literal[
-    "signature",
-    "encryption",
-    "unsealed",
-    "json",
-    "duplicate",
-    "version",
-    "stale",
-    "early",
-    "no-header",
-    "no-time",
-    "no-id",
-    "id",
-    "method",
-]
 PREFIX: Final = "/google/v1"
 MATCHING: Final = "AB12345678C"
 """The smsMatchingToken of Google's samples."""
 
+_NAME: Final = "google"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Hold an answer and whether it can be believed.
+class GoogleAnswer:
+    """The wallet's answer to one call, decrypted and checked.
 
-    :param asked: the payload that was sealed.
-    :param opened: what was in the answer's envelope; None if it did not open.
+    :param call: the HTTP request that was sent.
+    :param response: the HTTP response.
+    :param asked: the payload of the request before it was sealed.
+    :param opened: the payload of the answer and its signer; None if there was no body, or if the
+        body did not decrypt or was not signed by the wallet.
     """
 
     call: Call = field(repr=False)
@@ -62,7 +54,7 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The payload; empty if there is none, or it did not open."""
+        """The payload of the answer; empty if ``opened`` is None."""
         return {} if self.opened is None else dict(json.loads(self.opened.payload))
 
     @property
@@ -72,37 +64,39 @@ class Answer:
 
     @property
     def result(self) -> str:
-        """The result; empty if the answer has none."""
+        """The ``result``; empty if the answer has none."""
         return str(self.json.get("result", ""))
 
     @property
     def error(self) -> str:
-        """The errorResponseCode; empty if the answer is no ErrorResponse."""
+        """The ``errorResponseCode``; empty if the answer is no ErrorResponse."""
         return str(self.json.get("errorResponseCode", ""))
 
     @property
     def description(self) -> str:
-        """The errorDescription."""
+        """The ``errorDescription``; empty if the answer is no ErrorResponse."""
         return str(self.json.get("errorDescription", ""))
 
     @property
     def request_id(self) -> str:
-        """The requestId that was sent."""
+        """The ``requestId`` that was sent."""
         return str(json.loads(self.asked)["requestHeader"]["requestId"])
 
     @property
     def verified(self) -> bool:
-        """Whether nothing was said, or what was said opens by the account's keys."""
+        """Whether the answer decrypted and was signed by the wallet, or has no body."""
         return self.response.body == b"" or self.opened is not None
 
 
 class GoogleCaller:
-    """Call sendOtp, verifyOtp and echo as Google does.
+    """Call sendOtp, verifyOtp and echo as Google does; :meth:`from_account` makes one.
 
-    :param transport: how the wallet is reached.
-    :param envelope: Google's side of the account.
-    :param impostor: seals for ``tamper="signature"``: by a key that the wallet does not trust.
-    :param prefix: where the account's methods lie.
+    :param transport: sends the HTTP requests: ``over_wsgi(app)`` or ``over_http(url)``.
+    :param sealer: seals requests and opens answers, by the keys of Google's side.
+    :param impostor: seals the requests with ``tamper="signature"``, by a key that the wallet does
+        not trust; without it they raise ``ValueError``.
+    :param prefix: the path of the account, below which the methods are.
+    :param clock: returns the time of the request, as aware UTC.
     """
 
     def __init__(
@@ -117,8 +111,37 @@ class GoogleCaller:
         self._transport = transport
         self._sealer = sealer
         self._impostor = impostor
+        self._account: Account | None = None
         self._prefix = prefix
         self._clock = clock
+
+    @classmethod
+    def from_account(
+        cls,
+        transport: Transport,
+        account: Mapping[str, Any],
+        *,
+        prefix: str = PREFIX,
+        clock: Clock = utc_now,
+    ) -> Self:
+        """Make a caller from Google's side of an account; :meth:`close` it after use.
+
+        :param transport: sends the HTTP requests: ``over_wsgi(app)`` or ``over_http(url)``.
+        :param account: the same members as in ``OTP_MPP_GOOGLE_ACCOUNTS``, with the sides
+            exchanged: ``our_keys`` are Google's private keys, ``their_keys`` the wallet's public
+            ones. ``{"envelope": "plain"}`` needs none.
+        :param prefix: the path of the account, below which the methods are.
+        :param clock: returns the time of the request, as aware UTC.
+        :raises ValueError: if a member of the account can't be used; every fault is in the message.
+        """
+        (read,) = read_accounts({_NAME: account})
+        caller = cls(transport, open_sealers([read])[_NAME], prefix=prefix, clock=clock)
+        caller._account = read
+        return caller
+
+    def close(self) -> None:
+        """Release what the account's envelope holds open: for PGP a ``gpg-agent`` and its keys."""
+        self._sealer.close()
 
     def send(
         self,
@@ -127,13 +150,15 @@ class GoogleCaller:
         request_id: str | None = None,
         tamper: Tamper | None = None,
         **fields: Any,
-    ) -> Answer:
+    ) -> GoogleAnswer:
         """Call sendOtp.
 
-        :param phone: the accountPhoneNumber; none where an associationId is among the fields.
-        :param request_id: one of its own if it is not given.
-        :param tamper: do this one thing wrong.
+        :param phone: the ``accountPhoneNumber`` in E.164; None if ``fields`` hold an
+            ``associationId``.
+        :param request_id: the ``requestId``; a new random one by default.
+        :param tamper: the one fault that the request is to contain.
         :param fields: further fields, or other values for the usual ones.
+        :raises ValueError: if the fault needs an ``impostor``, and there is none.
         """
         usual = {"smsMatchingToken": MATCHING, "otpContext": {"association": {}}}
         if phone is not None:
@@ -148,10 +173,11 @@ class GoogleCaller:
         request_id: str | None = None,
         tamper: Tamper | None = None,
         **fields: Any,
-    ) -> Answer:
-        """Call verifyOtp.
+    ) -> GoogleAnswer:
+        """Call verifyOtp; the other parameters are those of :meth:`send`.
 
-        :param sent: the requestId of the sendOtp before it.
+        :param sent: the ``requestId`` of the sendOtp before it.
+        :param code: the code that the user typed.
         """
         usual = {"sendOtpRequestId": sent, "otp": code}
         return self.call("verifyOtp", {**usual, **fields}, request_id=request_id, tamper=tamper)
@@ -163,8 +189,11 @@ class GoogleCaller:
         request_id: str | None = None,
         tamper: Tamper | None = None,
         **fields: Any,
-    ) -> Answer:
-        """Call echo."""
+    ) -> GoogleAnswer:
+        """Call echo; the other parameters are those of :meth:`send`.
+
+        :param word: the ``clientMessage`` that the wallet is to return.
+        """
         usual = {"clientMessage": word}
         return self.call("echo", {**usual, **fields}, request_id=request_id, tamper=tamper)
 
@@ -175,8 +204,8 @@ class GoogleCaller:
         *,
         request_id: str | None = None,
         tamper: Tamper | None = None,
-    ) -> Answer:
-        """Seal and send any payload; bytes go as they are, a mapping gets a header first."""
+    ) -> GoogleAnswer:
+        """Call any method with any payload: :meth:`prepare` and :meth:`deliver` in one."""
         return self.deliver(*self.prepare(method, payload, request_id=request_id, tamper=tamper))
 
     def prepare(
@@ -187,38 +216,43 @@ class GoogleCaller:
         request_id: str | None = None,
         tamper: Tamper | None = None,
     ) -> tuple[Call, bytes]:
-        """Seal a request without sending it; return it with what is in its envelope.
+        """Seal a request without sending it.
 
-        :raises ValueError: if the fault needs an impostor, and there is none.
+        :param method: the last part of the path, such as ``sendOtp``.
+        :param payload: bytes are sealed as they are; a mapping gets a ``requestHeader`` first.
+        :returns: the HTTP request, and its payload before it was sealed.
+        :raises ValueError: if the fault needs an ``impostor``, and there is none.
         """
         if isinstance(payload, bytes):
             asked = payload
         else:
             header = self._header(request_id, tamper)
             asked = json.dumps({"requestHeader": header, **payload}).encode()
-        asked = _BEFORE_SEALING.get(tamper, _untouched)(asked)
-        sealer = self._sealer
-        if tamper == "signature":
-            if self._impostor is None:
-                raise ValueError("a wrong signature needs an impostor's keys")
-            sealer = self._impostor
+        asked = before_sealing(tamper, asked)
+        sealer = self._untrusted() if tamper == "signature" else self._sealer
         sealed = asked if tamper == "unsealed" else sealer.seal(asked)
-        if tamper == "encryption":
-            sealed = _flip(sealed)
         verb = "GET" if tamper == "method" else "POST"
         headers = {"content-type": sealer.media_type}
-        return Call(verb, f"{self._prefix}/{method}", headers, sealed), asked
+        body = after_sealing(tamper, sealed)
+        return Call(verb, f"{self._prefix}/{method}", headers, body), asked
 
-    def deliver(self, call: Call, asked: bytes = b"{}") -> Answer:
-        """Send a prepared request, as often as you like; open the answer."""
+    def deliver(self, call: Call, asked: bytes = b"{}") -> GoogleAnswer:
+        """Send a prepared request and open the answer; may be repeated with the same request."""
         response = self._transport(call)
-        return Answer(call, response, asked, self._open(response.body))
+        return GoogleAnswer(call, response, asked, self._open(response.body))
 
     def _open(self, body: bytes) -> Opened | None:
         try:
             return self._sealer.open(body) if body else None
         except Refused:
             return None
+
+    def _untrusted(self) -> Sealer:
+        if self._impostor is None and self._account is not None:
+            self._impostor = impersonate(self._account)
+        if self._impostor is None:
+            raise ValueError("a wrong signature needs an impostor's keys")
+        return self._impostor
 
     def _header(self, request_id: str | None, tamper: Tamper | None) -> Mapping[str, Any]:
         off = {"stale": -3600, "early": 3600}.get(tamper or "", 0)
@@ -229,60 +263,3 @@ class GoogleCaller:
             "requestId": secrets.token_hex(16) if request_id is None else request_id,
             "requestTimestamp": str(moment // _MILLISECOND),
         }
-
-
-def impersonate(account: Account) -> Sealer | None:
-    """Seal as Google's side of an account does, by a fresh key under the name of its own.
-
-    Only JOSE names keys freely; for the others there is none.
-    """
-    if not isinstance(account, JoseAccount):
-        return None
-    keys = tuple(_forged(key) if key.serves("sig") else key for key in account.our_keys)
-    return replace(account, our_keys=keys).sealer()
-
-
-def _forged(key: Jwk) -> Jwk:
-    fresh = jwk(rsa.generate_private_key(65537, 2048), key.kid, key.use)
-    return replace(key, members=fresh)
-
-
-def _flip(sealed: bytes) -> bytes:
-    """Change one character, near the end, where both envelopes keep what proves them whole."""
-    other = b"A" if sealed[-10:-9] != b"A" else b"B"
-    return sealed[:-10] + other + sealed[-9:]
-
-
-def _untouched(asked: bytes) -> bytes:
-    return asked
-
-
-def _header_without(name: str) -> Callable[[bytes], bytes]:
-    def drop(asked: bytes) -> bytes:
-        message = json.loads(asked)
-        del message["requestHeader"][name]
-        return json.dumps(message).encode()
-
-    return drop
-
-
-def _without_header(asked: bytes) -> bytes:
-    message = json.loads(asked)
-    del message["requestHeader"]
-    return json.dumps(message).encode()
-
-
-def _with_illegal_id(asked: bytes) -> bytes:
-    message = json.loads(asked)
-    message["requestHeader"]["requestId"] = "no id/of ours"
-    return json.dumps(message).encode()
-
-
-_BEFORE_SEALING: Final[Mapping[Tamper | None, Callable[[bytes], bytes]]] = {
-    "json": lambda asked: asked[:-2],
-    "duplicate": lambda asked: b'{"requestHeader": {}, ' + asked[1:],
-    "no-header": _without_header,
-    "no-time": _header_without("requestTimestamp"),
-    "no-id": _header_without("requestId"),
-    "id": _with_illegal_id,
-}

@@ -1,6 +1,7 @@
-"""A caller signs what it sends, believes only what is signed, and can do wrong.
+"""What the callers of Alipay+ and AMS have in common: signed requests, checked answers, faults.
 
-What is common to the callers of Alipay+ and AMS; each of them adds its paths and fields.
+Alipay+ API overview, "Sign a request and verify the signature"; each protocol adds its paths and
+fields.
 """
 
 from __future__ import annotations
@@ -48,15 +49,18 @@ Tamper: TypeAlias = Literal[
     "media-type",
     "stale",
 ]
+"""The names of the faults that a request can contain, as the parameter ``tamper`` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedAnswer:
-    """Hold an answer and whether it can be believed.
+    """The wallet's answer to one call, with its signature checked.
 
-    :param string_to_sign: what the request's signature covers.
-    :param verified: whether the answer names this client and its signature holds under the
-        wallet's key of the version that it names.
+    :param call: the HTTP request that was sent.
+    :param response: the HTTP response.
+    :param string_to_sign: the text that the request's signature covers.
+    :param verified: whether the answer names this client and its signature matches the wallet's
+        key of the version that the answer names.
     """
 
     call: Call = field(repr=False)
@@ -66,7 +70,7 @@ class SignedAnswer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body; empty if it is no JSON object."""
+        """The body; an empty dictionary if it is no JSON object."""
         try:
             value = json.loads(self.response.body)
         except ValueError:
@@ -75,17 +79,17 @@ class SignedAnswer:
 
     @property
     def code(self) -> str:
-        """The resultCode; empty if the answer has none."""
+        """The ``resultCode``; empty if the answer has none."""
         return self._result("resultCode")
 
     @property
     def status(self) -> str:
-        """The resultStatus."""
+        """The ``resultStatus``, S, F or U; empty if the answer has none."""
         return self._result("resultStatus")
 
     @property
     def message(self) -> str:
-        """The resultMessage."""
+        """The ``resultMessage``; empty if the answer has none."""
         return self._result("resultMessage")
 
     def _result(self, name: str) -> str:
@@ -96,8 +100,11 @@ class SignedAnswer:
 A = TypeVar("A", bound=SignedAnswer)
 
 
-class Signing(TypedDict):
-    """Name what every caller takes beside its transport, as :class:`SignedCaller` explains it."""
+class SigningOptions(TypedDict):
+    """The keyword arguments that every signed caller takes beside those of its protocol.
+
+    They are explained at :class:`SignedCaller`; ``key_version`` and ``clock`` may be left out.
+    """
 
     client_id: str
     key: rsa.RSAPrivateKey
@@ -107,14 +114,18 @@ class Signing(TypedDict):
 
 
 class SignedCaller(Generic[A]):
-    """Call a wallet by signed requests.
+    """Call a wallet with signed requests; the base of the callers of Alipay+ and AMS.
 
     :cvar paths: the paths of the protocol's two APIs, below the prefix.
-    :cvar answers: what it makes of a response.
-    :param transport: how the wallet is reached.
-    :param key: signs the requests.
-    :param server_keys: the wallet's public keys by version; an answer is checked by the key of
+    :cvar answers: the class of the answers.
+    :param transport: sends the HTTP requests: ``over_wsgi(app)`` or ``over_http(url)``.
+    :param client_id: the ``Client-Id`` of the requests.
+    :param key: the private key that signs the requests.
+    :param server_keys: the wallet's public keys by version; an answer is checked with the key of
         the version that it names.
+    :param key_version: the version of ``key`` that the requests name.
+    :param prefix: the path of the APIs as the caller calls and signs it.
+    :param clock: returns the time of the request, as aware UTC.
     """
 
     paths: ClassVar[tuple[str, str]]
@@ -142,13 +153,19 @@ class SignedCaller(Generic[A]):
     def call(
         self, path: str, payload: Any, *, tamper: Tamper | None = None, method: str = "POST"
     ) -> A:
-        """Sign and send any payload; bytes go as they are."""
+        """Call any path with any payload: :meth:`prepare` and :meth:`deliver` in one."""
         return self.deliver(*self.prepare(path, payload, tamper=tamper, method=method))
 
     def prepare(
         self, path: str, payload: Any, *, tamper: Tamper | None = None, method: str = "POST"
     ) -> tuple[Call, str]:
-        """Sign a request without sending it; return it with what its signature covers."""
+        """Sign a request without sending it.
+
+        :param path: below the prefix.
+        :param payload: bytes are sent as they are, anything else as JSON.
+        :param tamper: the one fault that the request is to contain.
+        :returns: the HTTP request, and the text that its signature covers.
+        """
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         uri = self._prefix + path
         moment = self._clock() - timedelta(hours=1 if tamper == "stale" else 0)
@@ -168,11 +185,14 @@ class SignedCaller(Generic[A]):
         return call, signed.decode("utf-8", "replace")
 
     def deliver(self, call: Call, string_to_sign: str = "") -> A:
-        """Send a prepared request, as often as you like; check the answer's signature."""
-        response = self._transport(call)
-        return self.answers(call, response, string_to_sign, self._believes(call, response))
+        """Send a prepared request and check the answer's signature.
 
-    def _believes(self, call: Call, response: Response) -> bool:
+        It may be repeated with the same request, as a network would repeat it.
+        """
+        response = self._transport(call)
+        return self.answers(call, response, string_to_sign, self._is_signed(call, response))
+
+    def _is_signed(self, call: Call, response: Response) -> bool:
         headers = {name.lower(): value for name, value in response.headers}
         try:
             header = SignatureHeader.parse(headers.get("signature", ""))
@@ -205,7 +225,10 @@ def _without(name: str) -> Callable[[Call], Call]:
 
 
 def _flip(text: str) -> str:
-    """Change one letter inside a signature, none of a percent-escape: well formed, and wrong."""
+    """Change one letter of the signature that is not part of a percent-escape.
+
+    The header stays well formed, and the signature does not match.
+    """
     start, mark, signature = text.partition("signature=")
     return start + mark + re.sub("(?<!%)(?<!%.)[a-z]", _other_letter, signature, count=1)
 
@@ -218,7 +241,7 @@ def _next_second(text: str) -> str:
     return (datetime.fromisoformat(text) + timedelta(seconds=1)).isoformat(timespec="milliseconds")
 
 
-# What happens to a request between the caller who signed it and the wallet.
+# The changes that are made after signing, as somebody on the way could make them.
 _AFTER_SIGNING: Final[Mapping[Tamper | None, Callable[[Call], Call]]] = {
     "body": lambda call: replace(call, body=call.body.replace(b"}", b" }")),
     "query": lambda call: replace(call, uri=f"{call.uri}?x=1"),

@@ -1,4 +1,4 @@
-"""A caller reaches a wallet over HTTP or inside the process, by one small interface."""
+"""How a caller sends an HTTP request: over the network, or to a WSGI app in this process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Hold one HTTP request, ready to leave.
+    """An HTTP request.
 
     :param uri: path and query string.
+    :param headers: by name, in lower case where a caller of this package made it.
     """
 
     method: str
@@ -29,7 +30,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Hold what came back, header names as the server spelt them."""
+    """An HTTP response; the names of its headers are as the server wrote them."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -37,15 +38,16 @@ class Response:
 
 
 Transport: TypeAlias = Callable[[Call], Response]
+"""Sends a request and returns the response."""
 
 
 def over_http(base_url: str, timeout: float = 10.0) -> Transport:
-    """Call a server.
+    """Return a transport that calls a server, with a new connection for each request.
 
-    :param base_url: scheme, host and port.
+    :param base_url: scheme, host and port, such as ``http://127.0.0.1:5000``.
     :param timeout: seconds to wait for the connection and for each read.
-    :raises ValueError: if the URL is not http or https, or has a path: what is called is signed,
-        so a path belongs into the caller's prefix.
+    :raises ValueError: if the URL is not http or https, or has a path. The path is signed, so it
+        is part of the caller's ``prefix``.
     """
     parts = urlsplit(base_url)
     if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.path.strip("/"):
@@ -67,7 +69,7 @@ def over_http(base_url: str, timeout: float = 10.0) -> Transport:
 
 
 def over_wsgi(app: WSGIApplication) -> Transport:
-    """Call an app inside this process."""
+    """Return a transport that calls an app inside this process, without a server."""
     client = Client(app, use_cookies=False)
 
     def send(call: Call) -> Response:

@@ -180,7 +180,7 @@ def test_a_chunked_body_comes_through_nginx(behind: Behind) -> None:
     """G11, F9: nginx gives it a length; the bytes are the same."""
     call, _ = behind.caller.prepare("/sendOTP", behind.caller._common("tok-ada"))
     (response,) = talk(behind.port, chunked_bytes(call, [7, 30]))
-    assert behind.caller._believes(call, response)
+    assert behind.caller._is_signed(call, response)
     assert len(behind.wallet.inbox) == 1
 
 

@@ -14,7 +14,7 @@ from itertools import count
 
 import pytest
 
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from tests.deployment.processes import Deployed, run
 
 CLIENTS = 32
@@ -47,11 +47,11 @@ class Crowd:
         assert (answer.code, answer.verified) == ("SUCCESS", True)
         return answer.verify_request_id, self.server.outbox(self.user)[-1]
 
-    def at_once(self, act: Callable[[int], Answer]) -> list[Answer]:
+    def at_once(self, act: Callable[[int], AlipayPlusAnswer]) -> list[AlipayPlusAnswer]:
         """Do it from all clients; every answer must be signed."""
         barrier = threading.Barrier(CLIENTS, timeout=20)
 
-        def one(client: int) -> Answer:
+        def one(client: int) -> AlipayPlusAnswer:
             barrier.wait()
             return act(client)
 
@@ -61,7 +61,7 @@ class Crowd:
         return answers
 
 
-def codes(answers: list[Answer]) -> Counter[str]:
+def codes(answers: list[AlipayPlusAnswer]) -> Counter[str]:
     return Counter(answer.code for answer in answers)
 
 

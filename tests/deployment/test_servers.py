@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from flask_otp_mpp.callers.transport import Call, Response
 from tests.deployment.processes import MODULE, Deployed, deployed, gunicorn
 from tests.deployment.wire import chunked_bytes, request_bytes, talk
@@ -58,12 +58,12 @@ def prepared(server: Deployed, user: str, path: str = "/sendOTP") -> Call:
     return caller.prepare(path, caller._common(f"tok-{user}"))[0]
 
 
-def read(server: Deployed, call: Call, response: Response) -> Answer:
+def read(server: Deployed, call: Call, response: Response) -> AlipayPlusAnswer:
     """Check what came over the wire as the caller would."""
-    return Answer(call, response, "", server.caller()._believes(call, response))
+    return AlipayPlusAnswer(call, response, "", server.caller()._is_signed(call, response))
 
 
-def sealed(answer: Answer) -> str:
+def sealed(answer: AlipayPlusAnswer) -> str:
     """Return the code of an answer that is HTTP 200, signed, and has no header of a browser's."""
     assert (answer.response.status, answer.verified) == (200, True), answer.response
     names = [name.lower() for name, _ in answer.response.headers]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller, Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.transport import Call
 
 BOUND: Final = 5.0
@@ -46,7 +46,7 @@ class Someone:
         common = self.caller._common(f"tok-{self.name}")
         return self.caller.prepare("/verifyOTP", {**common, **fields})[0]
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> AlipayPlusAnswer:
         """Deliver a call; its answer must be signed and come in time."""
         start = time.monotonic()
         answer = self.caller.deliver(call)

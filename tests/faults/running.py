@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller, Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.transport import Call
 from tests.deployment.processes import ROOT, Deployed, stop, wait_for
 from tests.faults.trap import Trap
@@ -37,7 +37,7 @@ class Mortal(Deployed):
         old = self.workers()
         self.trap.arm(point)
         try:
-            answer: Answer | None = caller.deliver(call)
+            answer: AlipayPlusAnswer | None = caller.deliver(call)
         except OSError:  # http.client tells a connection without an answer as one of these
             answer = None
         assert answer is None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.signing.keys import one_line
 from tests.faults.people import BOUND
@@ -56,7 +56,7 @@ class Caller:
     def send(self) -> tuple[str, bool]:
         self.wallet.clock.forward(seconds=61)
         start = time.monotonic()
-        answer: Answer = self._caller.send("tok-ada")
+        answer: AlipayPlusAnswer = self._caller.send("tok-ada")
         self.slowest = max(self.slowest, time.monotonic() - start)
         return answer.code, answer.verified
 

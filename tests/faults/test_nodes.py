@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller, Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.signing.keys import one_line
 from tests.faults.people import wrong
 from tests.faults.places import need_redis, place
@@ -55,12 +55,12 @@ class Cluster:
         return answer.verify_request_id, self.messages[-1]
 
     def at_once(
-        self, act: Callable[[AlipayPlusCaller, int], Answer], crowd: int = CROWD
+        self, act: Callable[[AlipayPlusCaller, int], AlipayPlusAnswer], crowd: int = CROWD
     ) -> Counter[str]:
         """Do it from a crowd that spreads over the nodes; count the codes of signed answers."""
         barrier = threading.Barrier(crowd, timeout=20)
 
-        def one(place: int) -> Answer:
+        def one(place: int) -> AlipayPlusAnswer:
             barrier.wait()
             return act(self.caller(place), place)
 

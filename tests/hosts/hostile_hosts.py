@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Flask, Response
 
 from flask_otp_mpp import OtpMpp
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from flask_otp_mpp.signing.keys import LocalSigner
 from tests.wallet import Wallet, key, open_wallet
 
@@ -82,7 +82,7 @@ def altering(
     return wallet, switch
 
 
-def sealed(answer: Answer) -> str:
+def sealed(answer: AlipayPlusAnswer) -> str:
     """Return the code of an answer that is HTTP 200, signed, and has our headers and no other."""
     assert answer.response.status == 200
     assert answer.verified, answer.response

@@ -14,7 +14,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from tests.hosts.hostile_hosts import open_host, sealed, wrong
 from tests.wallet import User, Wallet, load_user
 
@@ -119,7 +119,7 @@ def ask_everything(host: HostDatabase) -> list[str]:
     """Send, be refused, be wrong, be right: each writes to our store."""
     wallet, answers = host.wallet, []
 
-    def ask(answer: Answer) -> None:
+    def ask(answer: AlipayPlusAnswer) -> None:
         answers.append(sealed(answer))
 
     sent = wallet.caller.send("tok-ada")

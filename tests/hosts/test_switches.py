@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask, request, session
 
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from tests.hosts.hostile_hosts import HEADERS, SWITCHES, open_host, sealed
 from tests.wallet import ACQUIRER, PSP, Wallet
 
@@ -23,11 +23,11 @@ def padded(size: int, token: str) -> bytes:
     return body + b" " * (size - len(body))
 
 
-def with_body(wallet: Wallet, answer: Answer) -> Answer:
+def with_body(wallet: Wallet, answer: AlipayPlusAnswer) -> AlipayPlusAnswer:
     """Check an answer to HEAD as if it had the body that its length speaks of."""
     seen = wallet.caller.call("/sendOTP", {}, method="GET").response.body
     full = replace(answer.response, body=seen)
-    return replace(answer, response=full, verified=wallet.caller._believes(answer.call, full))
+    return replace(answer, response=full, verified=wallet.caller._is_signed(answer.call, full))
 
 
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
@@ -54,7 +54,7 @@ def test_head_has_the_headers_of_get_and_no_body() -> None:
             n: v for n, v in got.headers if n in kept
         }
         full = replace(head.response, body=got.body)
-        assert wallet.caller._believes(head.call, full)
+        assert wallet.caller._is_signed(head.call, full)
 
 
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)

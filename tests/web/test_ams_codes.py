@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp import Operation, Reason, refuse
-from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, Answer
+from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX
+from flask_otp_mpp.callers.ams import AmsAnswer as Answer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipay.ams import CODES
 from flask_otp_mpp.protocols.alipay.common import SUCCESS

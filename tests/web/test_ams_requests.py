@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from flask_otp_mpp import Message, OtpMpp, Reason, otp_sent, refuse
-from flask_otp_mpp.callers.ams import Answer
+from flask_otp_mpp.callers.ams import AmsAnswer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipay import ams
 from flask_otp_mpp.protocols.base import Event
@@ -268,7 +268,7 @@ def test_sixteen_identical_requests_at_once_send_one_message(
         anew = [merchant.prepare("/initAuthentication", payload) for _ in range(9)]
         copies = [anew[0]] * 7
         asked = [pool.submit(merchant.deliver, *request) for request in (*anew, *copies)]
-        answers: list[Answer] = [one.result(120) for one in asked]
+        answers: list[AmsAnswer] = [one.result(120) for one in asked]
     assert Counter(answer.code for answer in answers) == {"SUCCESS": 16}
     assert len({answer.response.body for answer in answers}) == 1
     assert all(answer.verified for answer in answers)

@@ -21,7 +21,8 @@ from flask_otp_mpp import (
     refuse,
     state_of,
 )
-from flask_otp_mpp.callers.google import Answer, Tamper
+from flask_otp_mpp.callers.google import GoogleAnswer
+from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.testing import FrozenClock
 from tests.web.google_wallet import (
@@ -42,7 +43,7 @@ def wallet() -> GoogleWallet:
     return open_google()
 
 
-def is_error(answer: Answer, status: int, code: str) -> None:
+def is_error(answer: GoogleAnswer, status: int, code: str) -> None:
     """See that an answer is a whole ErrorResponse, and nothing else."""
     assert (answer.status, answer.error) == (status, code)
     assert set(answer.json) == {
@@ -54,7 +55,7 @@ def is_error(answer: Answer, status: int, code: str) -> None:
     assert answer.json["paymentIntegratorErrorIdentifier"]
 
 
-def is_bare(answer: Answer, status: int) -> None:
+def is_bare(answer: GoogleAnswer, status: int) -> None:
     """See that an answer is a status and nothing that could be of use to a stranger."""
     headers = {name.lower() for name, _ in answer.response.headers}
     assert (answer.status, answer.response.body) == (status, b"")
@@ -311,7 +312,7 @@ def test_a_user_who_is_barred_meanwhile_is_not_verified(
 def test_a_faulty_message_is_told_its_fault(
     wallet: GoogleWallet, method: str, tamper: Tamper, status: int, code: str
 ) -> None:
-    call: dict[str, Callable[..., Answer]] = {
+    call: dict[str, Callable[..., GoogleAnswer]] = {
         "send": lambda **how: wallet.google.send(ADA, **how),
         "verify": lambda **how: wallet.google.verify("sent", "123456", **how),
         "echo": wallet.google.echo,

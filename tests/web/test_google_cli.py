@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_otp_mpp.callers.google import GoogleCaller, impersonate
+from flask_otp_mpp.callers.google import GoogleCaller
+from flask_otp_mpp.callers.google_faults import impersonate
 from flask_otp_mpp.callers.transport import Call, Response
 from flask_otp_mpp.protocols.google.plain import PlainSealer
 from flask_otp_mpp.protocols.google.settings import read_accounts

@@ -13,8 +13,8 @@ import pytest
 
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.transport import Call
-from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
 from flask_otp_mpp.protocols.google.sealer import SealFault
+from flask_otp_mpp.signing.jwk_sets import generate_jwk_sets
 from tests.protocols.google import sides
 from tests.vectors.google import PGP, armored, jose, jwk, manifest, pgp
 from tests.web.google_wallet import ADA, GoogleWallet, open_google

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp import otp_refused, otp_sent, otp_verified, state_of
-from flask_otp_mpp.callers.google import Answer
+from flask_otp_mpp.callers.google import GoogleAnswer
 from flask_otp_mpp.protocols.base import Event
 from tests.wallet import make_tables
 from tests.web.google_wallet import ADA, BOB, NOBODY, REFUSED_NUMBERS, GoogleWallet, open_google
@@ -34,7 +34,7 @@ def wallet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GoogleWal
     opened.close()
 
 
-def business(answer: Answer) -> dict[str, Any]:
+def business(answer: GoogleAnswer) -> dict[str, Any]:
     """Return all that an answer says but its time."""
     assert set(answer.json["responseHeader"]) == {"responseTimestamp"}
     return {name: value for name, value in answer.json.items() if name != "responseHeader"}
@@ -189,7 +189,7 @@ def test_sixteen_at_once_are_one_message() -> None:
     wallet = open_google(sender=sender)
     barrier = threading.Barrier(PARALLEL)
 
-    def ask(_: int) -> Answer:
+    def ask(_: int) -> GoogleAnswer:
         barrier.wait()
         return wallet.google.send(ADA, request_id="one")
 
@@ -206,7 +206,7 @@ def test_sixteen_wrong_guesses_under_one_id_are_one_try(wallet: GoogleWallet) ->
     sent, code = wallet.sent()
     barrier = threading.Barrier(PARALLEL)
 
-    def ask(_: int) -> Answer:
+    def ask(_: int) -> GoogleAnswer:
         barrier.wait()
         return wallet.google.verify(sent, "x", request_id="guess")
 
@@ -223,7 +223,7 @@ def test_sixteen_right_codes_are_one_success(wallet: GoogleWallet) -> None:
     sent, code = wallet.sent()
     barrier = threading.Barrier(PARALLEL)
 
-    def ask(_: int) -> Answer:
+    def ask(_: int) -> GoogleAnswer:
         barrier.wait()
         return wallet.google.verify(sent, code)
 

@@ -14,7 +14,8 @@ import pytest
 from flask_otp_mpp import AlipayPlus, Ams, state_of
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.ams import AmsCaller
-from flask_otp_mpp.callers.google import GoogleCaller, Tamper
+from flask_otp_mpp.callers.google import GoogleCaller
+from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.callers.transport import Call, over_wsgi
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.signing.keys import one_line

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_otp_mpp import Operation
-from flask_otp_mpp.callers.alipayplus import Answer
+from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer as Answer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipay.alipayplus import CODES
 from flask_otp_mpp.protocols.alipay.common import SUCCESS

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.cli import AppGroup
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.protocols.google.jose.generate import generate_jwk_sets
+from flask_otp_mpp.signing.jwk_sets import generate_jwk_sets
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web import doc_tables as reference

@@ -9,13 +9,10 @@ from typing import Any, get_args
 import click
 from flask.cli import AppGroup, ScriptInfo
 
-from flask_otp_mpp.callers.google import MATCHING, PREFIX, Answer, GoogleCaller, Tamper, impersonate
+from flask_otp_mpp.callers.google import MATCHING, PREFIX, GoogleAnswer, GoogleCaller
+from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
-from flask_otp_mpp.protocols.google.accounts import open_sealers
-from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.web.cli.simulate.signed import adding
-
-_NAME = "google"
 
 
 @click.group(cls=AppGroup)
@@ -85,31 +82,31 @@ def simulate_echo(*, as_json: bool, message: str, **who: Any) -> None:
     _show(_call(who, lambda caller, how: caller.echo(message, **how)), as_json=as_json)
 
 
-def _call(who: dict[str, Any], ask: Callable[[GoogleCaller, dict[str, Any]], Answer]) -> Answer:
-    """Make the caller, ask the wallet, and let go of the envelopes."""
+def _call(
+    who: dict[str, Any], ask: Callable[[GoogleCaller, dict[str, Any]], GoogleAnswer]
+) -> GoogleAnswer:
+    """Make the caller, call the wallet, and release what the account's envelope holds open."""
     how = {name: who.pop(name) for name in ("request_id", "tamper")}
     url, prefix, kind = who.pop("url"), who.pop("prefix"), who.pop("envelope")
     keys = {name: list(value) for name, value in who.items() if value}
     try:
         transport = over_http(url) if url is not None else _inside()
-        (account,) = read_accounts({_NAME: {"envelope": kind, **keys}})
-        sealer = open_sealers([account])[_NAME]
+        caller = GoogleCaller.from_account(transport, {"envelope": kind, **keys}, prefix=prefix)
     except ValueError as fault:
         raise click.ClickException(f"--key or --server-key or --url: {fault}") from None
     try:
-        impostor = impersonate(account) if how["tamper"] == "signature" else None
-        return ask(GoogleCaller(transport, sealer, impostor=impostor, prefix=prefix), how)
+        return ask(caller, how)
     except ValueError as fault:
         raise click.ClickException(f"--tamper: {fault}") from None
     finally:
-        sealer.close()
+        caller.close()
 
 
 def _inside() -> Transport:
     return over_wsgi(click.get_current_context().ensure_object(ScriptInfo).load_app())
 
 
-def _show(answer: Answer, *, as_json: bool) -> None:
+def _show(answer: GoogleAnswer, *, as_json: bool) -> None:
     call, response, opened = answer.call, answer.response, answer.opened
     inner = "" if opened is None else opened.payload.decode()
     if as_json:

@@ -10,7 +10,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask.cli import ScriptInfo
 
-from flask_otp_mpp.callers.signed import SignedAnswer, Signing, Tamper
+from flask_otp_mpp.callers.signed import SignedAnswer, SigningOptions, Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 from flask_otp_mpp.web.extension import state_of
@@ -52,7 +52,7 @@ def signing_options(command: C) -> C:
 
 def reach(
     *, client_id: str, key: str, key_version: str, url: str | None, server_keys: Iterable[str]
-) -> tuple[Transport, Signing]:
+) -> tuple[Transport, SigningOptions]:
     """Return how the wallet is reached, and by what keys it is spoken to.
 
     :raises click.ClickException: if an option can't be used.
