@@ -1,4 +1,11 @@
-"""Everything that a wallet needs stands here; what is not here is not promised."""
+"""A Flask extension for wallets that send and verify one-time passwords for others.
+
+It serves the OTP calls of Alipay+, AMS and Google Standard Payments. Public are the names in
+``__all__`` here and in four packages below: :mod:`~flask_otp_mpp.callers` (callers for trials),
+:mod:`~flask_otp_mpp.testing` (doubles, and the test suite for stores),
+:mod:`~flask_otp_mpp.stores`, and :mod:`~flask_otp_mpp.signing` (keys and access tokens). Other
+modules may change in any release.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,7 +30,9 @@ if TYPE_CHECKING:
     from flask_otp_mpp.protocols.google.protocol import (
         GoogleStandardPayments as GoogleStandardPayments,
     )
-    from flask_otp_mpp.stores.redis.store import RedisStore as RedisStore
+    from flask_otp_mpp.stores import RedisStore as RedisStore
+
+    __version__: str
 
 __all__ = [
     "AccessToken",
@@ -43,6 +52,7 @@ __all__ = [
     "PhoneNumber",
     "Policy",
     "Reason",
+    "RedisStore",
     "Refused",
     "SQLAlchemyStore",
     "Signer",
@@ -59,23 +69,17 @@ __all__ = [
 ]
 
 
-# Not everybody serves or uses these: where they are, and the extra with what they need.
+# What only some wallets use is imported on first use; its libraries are extras.
 _ON_DEMAND = {
-    "GoogleStandardPayments": ("flask_otp_mpp.protocols.google.protocol", "google"),
-    "RedisStore": ("flask_otp_mpp.stores.redis.store", "redis"),
+    "GoogleStandardPayments": "flask_otp_mpp.protocols.google.protocol",
+    "RedisStore": "flask_otp_mpp.stores",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Bring in what is imported only if it is asked for."""
+    """Import on first use what is named in ``_ON_DEMAND``; look up ``__version__``."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("flask-otp-mpp")
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, extra = _ON_DEMAND[name]
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{name} needs a library that is not installed: {error}; "
-            f"pip install 'flask-otp-mpp[{extra}]'",
-            name=error.name,
-        ) from None
+    return getattr(import_module(_ON_DEMAND[name]), name)

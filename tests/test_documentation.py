@@ -13,9 +13,11 @@ import pytest
 from flask_otp_mpp import AlipayPlus, state_of
 from flask_otp_mpp.web.doc_tables import PROTOCOLS, setting_rows
 from flask_otp_mpp.web.settings import SETTINGS
+from tests.public import private_imports
 from tests.wallet import settings
 
 ROOT = Path(__file__).parent.parent
+CODE = sorted([*ROOT.glob("docs/examples/**/*.py"), *ROOT.glob("example_app/**/*.py")])
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -61,6 +63,35 @@ def test_the_snippets_of_a_page_run(page: Path) -> None:
     for snippet in snippets:
         exec(compile(snippet, name_of(page), "exec", dont_inherit=True), namespace)
     assert all(snippet.strip() for snippet in snippets)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_snippets_of_a_page_import_public_names_only(page: Path) -> None:
+    """O4: what a reader copies must not break in the next release."""
+    snippets = SNIPPET.findall(page.read_text())
+    assert [found for snippet in snippets for found in private_imports(snippet)] == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=name_of)
+def test_the_examples_import_public_names_only(path: Path) -> None:
+    """O4: the quickstart and the example wallet."""
+    assert list(private_imports(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import flask_otp_mpp.core.rules",
+        "from flask_otp_mpp.callers.google import GoogleCaller",
+        "from flask_otp_mpp.protocols.google.plain import PlainSealer",
+        "from flask_otp_mpp import core",
+        "from flask_otp_mpp.callers import signed",
+        "def late():\n    from flask_otp_mpp.web import build",
+    ],
+)
+def test_a_private_import_is_found(source: str) -> None:
+    """O4: a module, a name of one, and a module as a name; at any depth."""
+    assert len(list(private_imports(source))) == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -17,6 +17,7 @@ from flask_otp_mpp.core.challenge import (
 from flask_otp_mpp.core.policy import Policy
 
 Clock: TypeAlias = Callable[[], datetime]
+"""Returns the time, as aware UTC."""
 
 
 def utc_now() -> datetime:

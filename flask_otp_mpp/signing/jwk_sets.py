@@ -1,4 +1,4 @@
-"""New keys are written as JWK sets: one to keep, and the same without its secrets to hand out.
+"""Generate RSA keys and write them as JWK sets, one private and one public.
 
 RFC 7517 and RFC 7518, section 6.3.
 """
@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def generate_jwk_sets(name: str, bits: int = 2048) -> tuple[str, str]:
-    """Make a key that signs and a key that decrypts, and return them private and public.
+    """Generate a key that signs and a key that decrypts.
 
-    :param name: what their ``kid`` begins with, such as ``wallet-2026``.
+    :param name: the beginning of each ``kid``, such as ``wallet-2026``.
+    :param bits: the length of each RSA key; 2048 or more.
+    :returns: the JWK set to keep secret, and the same without the private parts, both as JSON.
     """
     keys = {use: rsa.generate_private_key(65537, bits) for use in ("sig", "enc")}
     private = [jwk(key, f"{name}-{use}", use) for use, key in keys.items()]
@@ -23,7 +25,7 @@ def generate_jwk_sets(name: str, bits: int = 2048) -> tuple[str, str]:
 
 
 def jwk(key: rsa.RSAPrivateKey, kid: str, use: str | None) -> dict[str, str]:
-    """Write a private key as a JWK.
+    """Return a private key as a JWK (RFC 7518, section 6.3.2).
 
     :param use: ``sig``, ``enc``, or None for both.
     """

@@ -1,6 +1,7 @@
-"""What is signed is the bytes on the wire; there is one algorithm and one reading of a signature.
+"""RSA256, the signature of Alipay+ and AMS: the text that is signed, and the Signature header.
 
-Alipay+ API overview, "Sign a request and verify the signature".
+RSASSA-PKCS1-v1_5 with SHA-256 over the bytes that are sent. Alipay+ API overview, "Sign a request
+and verify the signature".
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ _VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 class Malformed(ValueError):
-    """Say which rule of the Signature header is broken."""
+    """Raised for a Signature header that breaks a rule; the message names the rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureHeader:
-    """Hold what a ``Signature`` header says.
+    """A parsed ``Signature`` header.
 
-    :param key_version: None if the header names none, which stands for the client's newest key.
+    :param key_version: None if the header names none; the client's newest key is meant then.
+    :param signature: the decoded bytes.
     """
 
     key_version: str | None
@@ -45,11 +47,12 @@ class SignatureHeader:
     def parse(cls, text: str) -> Self:
         """Read ``algorithm=RSA256, keyVersion=1, signature=<base64>``.
 
-        White space around the commas and the case of names and algorithm do not matter. A name
-        that is repeated or unknown does, and so does any algorithm but RSA256. The signature may
-        be percent-encoded or bare; it must be standard base64 in its one canonical spelling.
+        White space around the commas, and upper or lower case of names and algorithm, are ignored.
+        A name must not be repeated or unknown, and the algorithm must be RSA256. The signature may
+        be percent-encoded or bare; it must be standard base64, with padding, as an encoder writes
+        it.
 
-        :raises Malformed: naming the rule.
+        :raises Malformed: if a rule is broken.
         """
         parts: dict[str, str] = {}
         for item in text.split(","):
@@ -67,19 +70,19 @@ class SignatureHeader:
 
 
 def canonical(method: str, uri: str, client: str, time: str, body: bytes) -> bytes:
-    """Join what is signed: ``METHOD uri LF client.time.body``, with no line feed at the end.
+    """Return the bytes to sign: ``METHOD uri LF client.time.body``, without a final line feed.
 
-    :param uri: path and query string as the caller used them; an answer signs its request's.
-    :param time: the Request-Time or Response-Time header, as it stands.
+    :param uri: path and query string as the caller used them; an answer uses those of its request.
+    :param time: the value of the Request-Time or Response-Time header, unchanged.
     """
     return f"{method} {uri}\n{client}.{time}.".encode("latin-1") + body
 
 
 def signature_header(signer: Signer, data: bytes) -> str:
-    """Sign, and write the header in the one form that every official client can read.
+    """Sign the data and return the header, in the form that every official client can read.
 
-    No white space, for the Java SDK takes the third item as it stands; percent-encoded, for it
-    wants exactly one ``=`` in it.
+    There is no white space, because the Java SDK does not strip the third item. The signature is
+    percent-encoded, because that SDK expects exactly one ``=`` in it.
     """
     text = base64.b64encode(signer.sign(data)).decode()
     quoted = text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
@@ -87,18 +90,18 @@ def signature_header(signer: Signer, data: bytes) -> str:
 
 
 def header_signer(signer: Signer, remembered: int = 256) -> Callable[[bytes], str]:
-    """Return a function that does what :func:`signature_header` does, for less where it can.
+    """Return :func:`signature_header` for one signer, with a cache.
 
-    The scheme is deterministic, and all answers of one second to one client and API that have no
-    id in them are the same bytes: such an answer is signed once and then looked up.
+    RSASSA-PKCS1-v1_5 is deterministic, so equal data have equal signatures. Refusals to one client
+    within one second are often equal: they are signed once.
 
-    :param remembered: how many signatures are kept, the latest used ones.
+    :param remembered: the number of signatures in the cache; the least recently used one goes.
     """
     return lru_cache(remembered)(partial(signature_header, signer))
 
 
 def holds(key: rsa.RSAPublicKey, signature: bytes, data: bytes) -> bool:
-    """Tell whether the signature over the data was made with the private half of the key."""
+    """Tell whether the signature of the data was made with the private key of this public key."""
     try:
         key.verify(signature, data, _PADDING, _HASH)
     except InvalidSignature:
@@ -113,5 +116,5 @@ def _decode(text: str) -> bytes:
     except (binascii.Error, ValueError):
         raise Malformed("signature must be standard base64, percent-encoded or bare") from None
     if not signature or base64.b64encode(signature) != raw:
-        raise Malformed("signature must be base64 in its canonical spelling")
+        raise Malformed("signature must be base64 as an encoder writes it")
     return signature

@@ -1,4 +1,4 @@
-"""A wallet without a token service still hands out access tokens that nobody can forge."""
+"""Signed access tokens, for a wallet that has no token service of its own."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 SEND_OTP: Final = "SEND_OTP"
+"""The scope that a token needs for sendOTP and verifyOTP, and for AMS."""
 MAX_TOKEN: Final = 128
+"""The characters that Alipay+ and AMS allow for an access token."""
 
 
 class AccessTokens:
-    """Mint and load signed access tokens with user, scopes and age.
+    """Make and read signed access tokens that hold a user id, scopes and the time of issue.
 
-    Nothing is stored, so a token can't be revoked before its time: a wallet that must revoke keeps
-    grants of its own and looks there as well.
+    A token is signed by itsdangerous with HMAC-SHA256 and is not encrypted: whoever has one can
+    read the user id. Nothing is stored, so a token can't be revoked; a wallet that must revoke
+    keeps its own table of grants, and puts the id of a grant in the place of the user id.
 
-    :param secret_key: the signing secret, or several with the newest last (itsdangerous).
-    :param life: how old a token may become.
-    :param clock: the time, as aware UTC; for tests.
+    :param secret_key: the secret that signs; or a list of them, in which the last one signs and
+        all verify.
+    :param life: the age up to which a token is accepted; whole seconds.
+    :param clock: returns the time, as aware UTC; for tests.
     """
 
     def __init__(
@@ -46,21 +50,27 @@ class AccessTokens:
     def mint(self, user_id: str, scopes: Sequence[str] = (SEND_OTP,)) -> str:
         """Make a token of at most 128 characters.
 
-        :raises ValueError: if the user id and scopes are too long for that.
+        :param user_id: what :meth:`load` returns for it.
+        :param scopes: what the token allows.
+        :raises ValueError: if user id and scopes are too long for 128 characters.
         """
         token = self._serializer.dumps([user_id, *scopes])
         if len(token) > MAX_TOKEN:
             raise ValueError(
-                f"the token would have {len(token)} characters, the wire allows {MAX_TOKEN}; "
+                f"the token would have {len(token)} characters, the protocols allow {MAX_TOKEN}; "
                 "use a shorter user id or fewer scopes"
             )
         return token
 
     def load(self, token: str, scope: str = SEND_OTP) -> str:
-        """Return the user id, after token, scope and expiry have been checked in this order.
+        """Check signature, scope and age, in this order, and return the user id.
 
-        :raises Refused: TOKEN_INVALID if the signature is bad or the scope is missing,
-            TOKEN_EXPIRED if only its age speaks against it.
+        The order is that of Alipay+'s acceptance tests.
+
+        :param token: as the caller sent it.
+        :param scope: the scope that the token must have.
+        :raises Refused: TOKEN_INVALID if the signature is wrong or the scope is missing;
+            TOKEN_EXPIRED if everything but the age is right.
         """
         expired = False
         try:

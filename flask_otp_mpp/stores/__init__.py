@@ -1,15 +1,55 @@
-"""A store is chosen by its URL, or handed over ready made."""
+"""The stores: in memory, in a SQL database, in Redis; and what a store of your own needs.
+
+A store keeps challenges, what is counted for users, and the answers to recent requests. Public are
+the names in ``__all__``; modules below this package are not. ``RedisStore`` is imported when it is
+first used: it needs redis-py, the extra ``redis``.
+
+For a store of your own: implement :class:`Store`, decide by the functions of ``rules``, and test it
+by :class:`flask_otp_mpp.testing.StoreContract`.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from flask_otp_mpp.core.ports import Clock, Store, utc_now
+from flask_otp_mpp.core import rules
+from flask_otp_mpp.core.challenge import (
+    Attempt,
+    Challenge,
+    Draft,
+    IdempotencyKey,
+    Outcome,
+    StoredAnswer,
+)
+from flask_otp_mpp.core.limits import UserLimits
+from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore, utc_now
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
+from flask_otp_mpp.stores.sql.schema import attach as attach_tables
 from flask_otp_mpp.stores.sql.store import SQLAlchemyStore
 
-__all__ = ["MemoryStore", "SQLAlchemyStore", "StoreOptions", "from_url"]
+if TYPE_CHECKING:
+    from flask_otp_mpp.stores.redis.store import RedisStore as RedisStore
+
+__all__ = [
+    "Attempt",
+    "Challenge",
+    "Draft",
+    "IdempotencyKey",
+    "MemoryStore",
+    "Outcome",
+    "RedisStore",
+    "SQLAlchemyStore",
+    "Store",
+    "StoreError",
+    "StoreOptions",
+    "StoredAnswer",
+    "UnfitStore",
+    "UserLimits",
+    "attach_tables",
+    "from_url",
+    "rules",
+]
 
 _REDIS: Final = ("redis://", "rediss://", "valkey://", "valkeys://")
 
@@ -19,7 +59,9 @@ def from_url(url: str, clock: Clock = utc_now, options: StoreOptions = DEFAULT) 
 
     :param url: ``memory://``; ``redis://``, ``rediss://`` or ``valkey://``; or a SQLAlchemy URL of
         SQLite, PostgreSQL (psycopg), MySQL or MariaDB (PyMySQL).
-    :param terms: bounds for its connections; what the URL's query says takes precedence.
+    :param clock: the one clock by which the store decides; by default the server's, or on SQLite
+        and in memory the machine's.
+    :param options: bounds for its connections; the query of the URL takes precedence.
     :raises ValueError: if the URL names no store, or one that could not keep its promises; the
         message holds no password.
     """
@@ -40,3 +82,18 @@ def _redis_store(url: str, clock: Clock, options: StoreOptions) -> Store:
     from flask_otp_mpp.stores.redis.store import RedisStore  # noqa: PLC0415
 
     return RedisStore(url, clock, options=options)
+
+
+def __getattr__(name: str) -> Any:
+    """Import Redis' store on first use; who has no redis-py can use the others."""
+    if name != "RedisStore":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from flask_otp_mpp.stores.redis.store import RedisStore  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"RedisStore needs a library that is not installed: {error}; "
+            "pip install 'flask-otp-mpp[redis]'",
+            name=error.name,
+        ) from None
+    return RedisStore

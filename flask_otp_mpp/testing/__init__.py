@@ -1,6 +1,8 @@
-"""What tests need: a clock that stands still, an inbox that catches messages, suites for stores.
+"""For tests: a clock that stands still, an inbox for messages, and the test suite for stores.
 
-The suites need pytest and hypothesis, and are imported when they are first asked for.
+Public are the names in ``__all__``; modules below this package are not. The suite
+(``StoreContract``, ``SharedStoreContract``, ``BackendFaults``) needs pytest and hypothesis, the
+extra ``testing``, and is imported on first use.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def test_a_token_is_made_for_the_wire_or_not_at_all() -> None:
     fitting = [length for length in range(1, 128) if _fits(user_id[:length])]
     assert fitting[-1] >= 36  # a UUID
     assert all(len(TOKENS.mint(user_id[:length])) <= MAX_TOKEN == 128 for length in fitting)
-    with pytest.raises(ValueError, match="the wire allows 128"):
+    with pytest.raises(ValueError, match="the protocols allow 128"):
         TOKENS.mint(user_id)
 
 
