@@ -1,4 +1,4 @@
-"""The command line plays a merchant too, inside the app or against a running wallet."""
+"""``flask otp-mpp simulate ams``: calls of a merchant, inside the app or to a running wallet."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def options(tmp_path: Path) -> list[str]:
     ("client", "prefix"),
     [(MERCHANT, "/ams/api/v1/users"), (SANDBOXED, "/ams/sandbox/api/v1/users")],
 )
-def test_simulate_plays_a_merchants_round_inside_the_app(
+def test_simulate_ams_sends_and_verifies_inside_the_app(
     client: str, prefix: str, make_wallet: MakeWallet, options: list[str]
 ) -> None:
-    """G9: init, its repeat, a verification; the path follows from the client."""
+    """G9: init, its repeat, and verify; the path follows from the client id."""
     shop = open_shop(make_wallet, store="sqlite")
     shop.wallet.clock.now = datetime.now(UTC)
     who = ["--client-id", client, *options]
@@ -56,30 +56,30 @@ def test_simulate_plays_a_merchants_round_inside_the_app(
     assert json.loads(shown["answer"]["body"])["isPassed"] is True
 
 
-def test_simulate_does_wrong_as_a_merchant_against_a_running_wallet(
+def test_simulate_ams_sends_faults_to_a_running_wallet(
     make_wallet: MakeWallet, options: list[str]
 ) -> None:
-    """G9: and believes only the key that it was given."""
+    """G9: and accepts only answers that are signed by the given key."""
     shop = open_shop(make_wallet)
     shop.wallet.clock.now = datetime.now(UTC)
     who = ["--client-id", MERCHANT, *options, "--token", "tok-ada", "--channel", "EMAIL"]
     with serving(shop.wallet.app) as url:
-        there = ["simulate", "ams", "init", *who, "--url", url, "--server-key"]
+        command = ["simulate", "ams", "init", *who, "--url", url, "--server-key"]
         own, stranger = (f"1={one_line(key(n).public_key())}" for n in ("wallet", "wallet 2"))
-        forged = run(Flask("elsewhere"), *there, own, "--tamper", "path")
-        misplaced = run(Flask("elsewhere"), *there, own, "--prefix", "/ams/sandbox/api/v1/users")
-        good = run(Flask("elsewhere"), *there, own)
-        doubted = run(Flask("elsewhere"), *there, stranger)
+        forged = run(Flask("elsewhere"), *command, own, "--tamper", "path")
+        misplaced = run(Flask("elsewhere"), *command, own, "--prefix", "/ams/sandbox/api/v1/users")
+        good = run(Flask("elsewhere"), *command, own)
+        unverified = run(Flask("elsewhere"), *command, stranger)
     assert '"resultCode":"SIGNATURE_INVALID"' in forged.output
     assert '"resultCode":"ACCESS_DENIED"' in misplaced.output
     assert '"resultCode":"SUCCESS"' in good.output
-    assert [result.exit_code for result in (forged, misplaced, good, doubted)] == [0, 0, 0, 1]
-    assert "DOES NOT HOLD" in doubted.output
+    assert [result.exit_code for result in (forged, misplaced, good, unverified)] == [0, 0, 0, 1]
+    assert "DOES NOT HOLD" in unverified.output
     assert [message.channel for _, message in shop.wallet.inbox.received] == ["EMAIL"]
 
 
 def test_the_codes_of_both_protocols_are_listed() -> None:
-    """O5: the same reason, two names for it."""
+    """O5: the same reason has a code in each protocol."""
     listed = json.loads(run(Flask("any"), "codes", "--json").stdout)
     codes = {row["protocol"]: row["code"] for row in listed if row["reason"] == "SEND_LIMITED"}
     assert codes["alipayplus"] == "OTP_SEND_TIMES_EXCEED_LIMIT"

@@ -1,4 +1,4 @@
-"""The command line makes keys before an app can start, keeps house, and plays the caller."""
+"""The commands of ``flask otp-mpp``: keys, the store, tables, and calls of Alipay+."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MakeWallet = Callable[..., Wallet]
 
 @pytest.fixture
 def broken_app() -> Flask:
-    """Stand for an app that can't start yet."""
+    """Return an app that can't start yet."""
 
     class Broken(Flask):
         def app_context(self) -> Iterator[None]:  # type: ignore[override]
@@ -44,7 +44,7 @@ def call_options(tmp_path: Path) -> list[str]:
 
 
 @contextmanager
-def standing_in(path: Path) -> Iterator[None]:
+def working_directory(path: Path) -> Iterator[None]:
     before = Path.cwd()
     os.chdir(path)
     try:
@@ -57,7 +57,7 @@ def standing_in(path: Path) -> Iterator[None]:
 def test_keygen_makes_a_key_for_its_owner_only(
     bits: int, tmp_path: Path, broken_app: Flask
 ) -> None:
-    """G12: 0600 from the first moment, and the line to upload is its public half."""
+    """G12: mode 0600 from the start; the printed line is the public key."""
     path = tmp_path / "own.pem"
     result = run(broken_app, "keygen", "--bits", str(bits), "--out", str(path))
     assert result.exit_code == 0, result.output
@@ -69,27 +69,27 @@ def test_keygen_makes_a_key_for_its_owner_only(
 
 
 def test_keygen_overwrites_nothing(tmp_path: Path, broken_app: Flask) -> None:
-    """G12: a key that is lost is worse than a command that is refused."""
+    """G12: a lost key is worse than a refused command."""
     path = tmp_path / "own.pem"
     path.write_text("precious")
     result = run(broken_app, "keygen", "--out", str(path))
     assert result.exit_code == 1
-    assert "keys are kept" in result.output
+    assert "is not overwritten" in result.output
     assert path.read_text() == "precious"
     nowhere = run(broken_app, "keygen", "--out", str(tmp_path / "no" / "dir.pem"))
     assert nowhere.exit_code == 1
     assert "can't be written: No such file or directory" in nowhere.output
 
 
-def test_keygen_speaks_json(tmp_path: Path, broken_app: Flask) -> None:
-    with standing_in(tmp_path):
+def test_keygen_prints_json(tmp_path: Path, broken_app: Flask) -> None:
+    with working_directory(tmp_path):
         result = run(broken_app, "keygen", "--json")
     made = json.loads(result.stdout)
     assert (made["private_key"], made["bits"]) == ("otp-mpp-private.pem", 2048)
     assert load_public_key(made["public_key"]).key_size == 2048
 
 
-def test_init_db_makes_the_tables(make_wallet: MakeWallet) -> None:
+def test_init_db_creates_the_tables(make_wallet: MakeWallet) -> None:
     wallet = make_wallet(store="sqlite")
     store = wallet.state.store
     assert isinstance(store, SQLAlchemyStore)
@@ -100,13 +100,13 @@ def test_init_db_makes_the_tables(make_wallet: MakeWallet) -> None:
     failed = run(wallet.app, "purge")
     assert failed.exit_code == 1
     assert "flask otp-mpp init-db" in failed.output
-    assert run(wallet.app, "init-db").output == "The tables are there.\n"
+    assert run(wallet.app, "init-db").output == "The tables are ready.\n"
     assert run(wallet.app, "init-db").exit_code == 0
     assert wallet.send("tok-bob").code == "SUCCESS"
 
 
-def test_init_db_says_what_it_can_not_mend(make_wallet: MakeWallet) -> None:
-    """F2: tables of an older release are upgraded, and not made anew."""
+def test_init_db_says_that_older_tables_need_an_upgrade(make_wallet: MakeWallet) -> None:
+    """F2: tables of an older release are upgraded by another command, not created again."""
     wallet = make_wallet(store="sqlite")
     store = wallet.state.store
     assert isinstance(store, SQLAlchemyStore)
@@ -122,8 +122,8 @@ def test_memory_needs_no_tables(wallet: Wallet) -> None:
     assert run(wallet.app, "init-db").output == "MemoryStore needs no tables.\n"
 
 
-def test_purge_deletes_what_is_over_and_says_how_much(make_wallet: MakeWallet) -> None:
-    """T5: nothing that can still answer."""
+def test_purge_deletes_expired_rows_and_prints_how_many(make_wallet: MakeWallet) -> None:
+    """T5: and none that can still change an answer."""
     wallet = make_wallet(store="sqlite")
     wallet.sent()
     assert json.loads(run(wallet.app, "purge", "--json").stdout) == {"deleted": 0}
@@ -148,14 +148,16 @@ def test_codes_lists_every_reason(broken_app: Flask) -> None:
 
 
 def test_settings_lists_every_key(broken_app: Flask) -> None:
-    """O4: so that nobody has to look for the page."""
+    """O4: for people in columns, for machines as JSON."""
     listed = json.loads(run(broken_app, "settings", "--json").stdout)
     assert {"OTP_MPP_PEPPER", "OTP_MPP_ALIPAYPLUS_PSP_ID"} <= {row["key"] for row in listed}
     assert "OTP_MPP_STORE" in run(broken_app, "settings").output
 
 
-def test_simulate_plays_a_round_inside_the_app(make_wallet: MakeWallet, tmp_path: Path) -> None:
-    """G9: string to sign, request, answer, and whether its signature holds."""
+def test_simulate_sends_and_verifies_inside_the_app(
+    make_wallet: MakeWallet, tmp_path: Path
+) -> None:
+    """G9: it prints string to sign, request, answer, and whether the signature is valid."""
     wallet = make_wallet(store="sqlite")
     wallet.clock.now = datetime.now(UTC)
     options = call_options(tmp_path)
@@ -181,40 +183,40 @@ def test_simulate_plays_a_round_inside_the_app(make_wallet: MakeWallet, tmp_path
 
 
 def test_simulate_calls_a_running_wallet(make_wallet: MakeWallet, tmp_path: Path) -> None:
-    """G9: without the app: only its public key is needed to believe its answer."""
+    """G9: without the app; only the wallet's public key is needed to check its answer."""
     wallet = make_wallet(store="sqlite")
     wallet.clock.now = datetime.now(UTC)
     own = one_line(key("wallet").public_key())
     stranger = one_line(key("wallet 2").public_key())
     options = call_options(tmp_path)
     with serving(wallet.app) as url:
-        there = ["simulate", "send", *options, "--url", url]
-        good = run(Flask("elsewhere"), *there, "--server-key", f"1={own}")
+        command = ["simulate", "send", *options, "--url", url]
+        good = run(Flask("elsewhere"), *command, "--server-key", f"1={own}")
         forged = run(
-            Flask("elsewhere"), *there, "--server-key", f"1={own}", "--tamper", "signature"
+            Flask("elsewhere"), *command, "--server-key", f"1={own}", "--tamper", "signature"
         )
-        doubted = run(Flask("elsewhere"), *there, "--server-key", f"1={stranger}")
-        unknown = run(Flask("elsewhere"), *there)
+        unverified = run(Flask("elsewhere"), *command, "--server-key", f"1={stranger}")
+        unknown = run(Flask("elsewhere"), *command)
     assert good.exit_code == 0
     assert '"resultCode":"SUCCESS"' in good.output
     assert forged.exit_code == 0
     assert '"resultCode":"INVALID_SIGNATURE"' in forged.output
-    assert doubted.exit_code == 1
-    assert "DOES NOT HOLD" in doubted.output
+    assert unverified.exit_code == 1
+    assert "DOES NOT HOLD" in unverified.output
     assert unknown.exit_code == 2
     assert "--server-key" in unknown.output
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:5000", "http://127.0.0.1/prefix"])
-def test_simulate_says_what_is_wrong_with_its_options(url: str, tmp_path: Path) -> None:
+def test_simulate_reports_a_url_that_it_can_not_use(url: str, tmp_path: Path) -> None:
     options = [*call_options(tmp_path), "--server-key", f"1={one_line(key('wallet').public_key())}"]
     result = run(Flask("elsewhere"), "simulate", "send", *options, "--url", url)
     assert result.exit_code == 1
     assert "no http or https URL without a path" in result.output
 
 
-def test_the_group_is_a_plugin_of_the_flask_command() -> None:
-    """F2: found by an installed `flask`, with no app at all."""
+def test_the_commands_are_a_plugin_of_flask() -> None:
+    """F2: an installed `flask` finds them, without an app."""
     result = subprocess.run(
         [sys.executable, "-m", "flask", "otp-mpp", "--help"],
         capture_output=True,
@@ -224,3 +226,28 @@ def test_the_group_is_a_plugin_of_the_flask_command() -> None:
     )
     assert result.returncode == 0, result.stderr
     assert {"keygen", "init-db", "purge", "codes", "simulate"} <= set(result.stdout.split())
+
+
+def test_unlock_prints_whether_there_was_anything_to_remove(make_wallet: MakeWallet) -> None:
+    """O5: for people and for machines."""
+    wallet = make_wallet(store="sqlite")
+    request_id, _ = wallet.sent()
+    wallet.caller.verify("tok-ada", request_id, "000000")
+    assert json.loads(run(wallet.app, "unlock", "ada", "--json").stdout) == {"unlocked": True}
+    assert json.loads(run(wallet.app, "unlock", "ada", "--json").stdout) == {"unlocked": False}
+    assert run(wallet.app, "unlock", "ada").output == "The user had no lock or failures.\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("keygen", "init-db", "upgrade-db", "purge", "unlock", "codes", "settings"),
+        *("simulate send", "simulate verify", "simulate ams init", "simulate ams verify"),
+        *("simulate google send", "simulate google verify", "simulate google echo"),
+    ],
+)
+def test_every_command_explains_itself(command: str, broken_app: Flask) -> None:
+    """F2: an example that calls this command, and what its exit status means."""
+    shown = run(broken_app, *command.split(), "--help").output
+    assert f"otp-mpp {command}" in shown.partition("Examples:")[2]
+    assert "Exit status: " in shown

@@ -220,8 +220,8 @@ def test_a_lock_is_announced_and_lifted(make_wallet: MakeWallet) -> None:
     ]
     for answer in answers[2:]:
         assert answer.message.endswith(f"Not before {end:%Y-%m-%dT%H:%M:%SZ}.")
-    assert run(wallet.app, "unlock", "ada").output == "The user may try again.\n"
-    assert run(wallet.app, "unlock", "ada").output == "There was nothing to forget.\n"
+    assert run(wallet.app, "unlock", "ada").output == "The user is unlocked.\n"
+    assert run(wallet.app, "unlock", "ada").output == "The user had no lock or failures.\n"
     assert wallet.caller.verify("tok-ada", request_id, code).code == "SUCCESS"
 
 

@@ -1,4 +1,4 @@
-"""``flask otp-mpp simulate google`` plays Google's side by any envelope, right and wrong."""
+"""``flask otp-mpp simulate google``: calls of Google with each kind of encryption, and faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = ("--envelope", "plain")
 
 
 def files(option: str, *names: str) -> list[str]:
-    """Name files of the vectors as options."""
+    """Return options that name files of the test vectors."""
     found = [next(JOSE.glob(f"{name}.*")) for name in names]
     return [part for path in found for part in (option, str(path))]
 
@@ -38,29 +38,29 @@ SEALED = [
 
 
 def now(wallet: GoogleWallet) -> GoogleWallet:
-    """Bring the wallet's clock to the caller's, which is the system's."""
+    """Set the wallet's clock to the caller's, which is the system's."""
     wallet.clock.now = datetime.now(UTC)
     return wallet
 
 
-def play(wallet: GoogleWallet, *arguments: str) -> dict[str, Any]:
-    """Return what a call shows to machines."""
+def simulate(wallet: GoogleWallet, *arguments: str) -> dict[str, Any]:
+    """Run a command and return its JSON."""
     done = run(wallet.app, "simulate", "google", *arguments, "--json")
     assert done.exit_code == 0, done.output
     shown: dict[str, Any] = json.loads(done.stdout)
     return shown
 
 
-def test_a_round_is_played_inside_the_app() -> None:
-    """G9: the payloads are shown as well as what went over the wire."""
+def test_simulate_google_sends_verifies_and_echoes_inside_the_app() -> None:
+    """G9: the output shows the payloads and the encrypted bodies."""
     wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
-    sent = play(wallet, "send", *SEALED, "--phone", ADA, "--request-id", "one")
+    sent = simulate(wallet, "send", *SEALED, "--phone", ADA, "--request-id", "one")
     assert json.loads(sent["answer"]["payload"])["result"] == "SUCCESS"
     assert json.loads(sent["request"]["payload"])["accountPhoneNumber"] == ADA
     assert ADA not in sent["request"]["body"]
     assert sent["answer_opens"] is True
     code = wallet.inbox.code
-    verified = play(wallet, "verify", *SEALED, "--sent", "one", "--code", code)
+    verified = simulate(wallet, "verify", *SEALED, "--sent", "one", "--code", code)
     assert json.loads(verified["answer"]["payload"])["result"] == "SUCCESS"
     echoed = run(wallet.app, "simulate", "google", "echo", *SEALED, "--message", "good day")
     assert echoed.exit_code == 0
@@ -74,11 +74,11 @@ def test_a_round_is_played_inside_the_app() -> None:
         assert part in echoed.output
 
 
-def test_an_association_and_a_token_are_options() -> None:
+def test_the_association_and_the_token_are_options() -> None:
     wallet = now(open_google())
     token = "FA+9qCX9VSu"
     options = ("--association", "assoc-ada", "--token", token)
-    sent = play(wallet, "send", *PLAIN, *options)
+    sent = simulate(wallet, "send", *PLAIN, *options)
     assert json.loads(sent["answer"]["payload"])["result"] == "SUCCESS"
     assert token in wallet.inbox.received[-1][1].body
 
@@ -91,8 +91,8 @@ def test_an_association_and_a_token_are_options() -> None:
         ("json", 400, "The answer opens."),
     ],
 )
-def test_a_fault_is_played(tamper: str, status: int, end: str) -> None:
-    """The exit status is 0: the wallet did as it should."""
+def test_a_fault_is_sent(tamper: str, status: int, end: str) -> None:
+    """The exit status is 0, because the wallet's answer is valid."""
     wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
     done = run(wallet.app, "simulate", "google", "echo", *SEALED, "--tamper", tamper)
     assert done.exit_code == 0
@@ -100,24 +100,26 @@ def test_a_fault_is_played(tamper: str, status: int, end: str) -> None:
     assert end in done.output
 
 
-def test_a_running_wallet_is_called() -> None:
-    """Without the app: its public keys are all that is needed."""
+def test_simulate_google_calls_a_running_wallet() -> None:
+    """Without the app; only the wallet's public keys are needed."""
     wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
-    doubted = [
+    other_keys = [
         *files("--key", "google-sig-1.private", "unknown-enc.private"),
         *files("--server-key", "integrator-enc-1.public", "integrator-sig-1.public"),
     ]
     with serving(wallet.app) as url:
         good = run(Flask("elsewhere"), "simulate", "google", "echo", *SEALED, "--url", url)
-        deaf = run(Flask("elsewhere"), "simulate", "google", "echo", *doubted, "--url", url)
+        unverified = run(
+            Flask("elsewhere"), "simulate", "google", "echo", *other_keys, "--url", url
+        )
     assert good.exit_code == 0
     assert "The answer opens." in good.output
-    assert deaf.exit_code == 1
-    assert "The answer DOES NOT OPEN." in deaf.output
+    assert unverified.exit_code == 1
+    assert "The answer DOES NOT OPEN." in unverified.output
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ([], "'our_keys'"),
         (["--key", "/no/such/file"], "names a file that can't be read"),
@@ -126,13 +128,13 @@ def test_a_running_wallet_is_called() -> None:
         ([*PLAIN, "--tamper", "signature"], "needs an impostor's keys"),
     ],
 )
-def test_what_is_wrong_with_the_options_is_told(options: list[str], told: str) -> None:
+def test_an_unusable_option_is_reported(options: list[str], message: str) -> None:
     result = run(open_google().app, "simulate", "google", "echo", *options)
     assert result.exit_code == 1
-    assert told in result.output
+    assert message in result.output
 
 
-def test_only_jose_has_an_impostor_by_itself() -> None:
+def test_only_a_jose_account_can_be_impersonated() -> None:
     """Its keys are named freely; the wallet finds the key by name, and the signature wrong."""
     (jose,) = read_accounts({"a": sides.jose_google()})
     (pgp,) = read_accounts({"a": sides.pgp_google()})
@@ -143,21 +145,23 @@ def test_only_jose_has_an_impostor_by_itself() -> None:
     assert impersonate(pgp) is None
 
 
-def test_a_caller_believes_nothing_that_does_not_open() -> None:
-    """A bare body from a wallet that should have sealed it is no answer."""
+def test_a_caller_rejects_an_answer_that_does_not_decrypt() -> None:
+    """A plain body from a wallet that should have encrypted it is no answer."""
     (account,) = read_accounts({"a": sides.jose_google()})
-    lying = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), account.sealer())
-    answer = lying.deliver(Call("POST", "/", {}, b""))
+    plain_wallet = GoogleCaller(
+        lambda call: Response(200, (), b'{"result":"SUCCESS"}'), account.sealer()
+    )
+    answer = plain_wallet.deliver(Call("POST", "/", {}, b""))
     assert (answer.result, answer.error, answer.description, answer.verified) == ("", "", "", False)
     plain = GoogleCaller(lambda call: Response(200, (), b'{"result":"SUCCESS"}'), PlainSealer())
-    believed = plain.deliver(Call("POST", "/", {}, b""))
-    assert (believed.result, believed.code, believed.verified) == ("SUCCESS", "SUCCESS", True)
+    accepted = plain.deliver(Call("POST", "/", {}, b""))
+    assert (accepted.result, accepted.code, accepted.verified) == ("SUCCESS", "SUCCESS", True)
     with pytest.raises(ValueError, match="impostor"):
         plain.echo(tamper="signature")
 
 
-def test_keygen_makes_the_keys_of_an_account(tmp_path: Path) -> None:
-    """G12: the private set is its owner's only; the public one is printed, and holds no secret."""
+def test_keygen_generates_the_keys_of_an_account(tmp_path: Path) -> None:
+    """G12: only its owner can read the private set; the printed set holds no secret."""
     path = tmp_path / "ours.jwks"
     options = ("--jwks", "wallet-2026", "--out", str(path))
     made = run(Flask("elsewhere"), "keygen", *options)

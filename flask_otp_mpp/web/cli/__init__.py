@@ -1,1 +1,19 @@
-"""The commands of ``flask otp-mpp``."""
+"""``flask otp-mpp``: the commands for keys, the store, the tables of codes and settings, and calls.
+
+It is a plugin of Flask's command line, so that a key can be generated before an app can start.
+"""
+
+from __future__ import annotations
+
+from flask.cli import AppGroup
+
+from flask_otp_mpp.web.cli.keys import keygen
+from flask_otp_mpp.web.cli.simulate import simulate
+from flask_otp_mpp.web.cli.store import init_db, purge, unlock, upgrade_db
+from flask_otp_mpp.web.cli.tables import codes, settings
+
+__all__ = ["cli"]
+
+cli = AppGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
+for command in (keygen, init_db, upgrade_db, purge, unlock, codes, settings, simulate):
+    cli.add_command(command)

@@ -1,4 +1,4 @@
-"""``flask otp-mpp simulate`` shows one call and its answer down to the bytes that were signed."""
+"""``flask otp-mpp simulate`` calls a wallet as Alipay+, AMS or Google would."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from flask_otp_mpp.web.cli.simulate.google import google
 
 @click.group(cls=AppGroup)
 def simulate() -> None:
-    """Call the wallet as Alipay+ or another caller would, signed, and check what it answers.
+    """Call the wallet as Alipay+ (send, verify), AMS or Google would, and check its answer.
 
-    Without --url the call stays inside this process and needs no server. The exit status is 0 if
-    the answer's signature holds, whatever its code.
+    The output shows the request, the answer, and what was signed or encrypted. Without --url the
+    call goes to the app inside this process, so no server is needed.
+
+    Exit status: 0 if the answer was signed by the wallet, whatever its result code; 1 if not, or if
+    an option can't be used; 2 if an option is missing.
     """
 
 
-simulate.add_command(send)
-simulate.add_command(verify)
-simulate.add_command(ams)
-simulate.add_command(google)
+for command in (send, verify, ams, google):
+    simulate.add_command(command)

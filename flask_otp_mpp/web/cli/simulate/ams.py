@@ -9,17 +9,26 @@ from flask.cli import AppGroup
 
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, AmsCaller
 from flask_otp_mpp.callers.signed import Tamper
-from flask_otp_mpp.web.cli.simulate.signed import adding, reach, show, signing_options
+from flask_otp_mpp.web.cli.options import add_options, examples
+from flask_otp_mpp.web.cli.simulate.signed import (
+    STATUS,
+    connect,
+    print_answer,
+    signing_options,
+)
 
 
 @click.group(cls=AppGroup)
 def ams() -> None:
-    """Call the wallet as a merchant of AMS."""
+    """Call the wallet as a merchant of AMS: init, then verify."""
 
 
-_options = adding(
+_options = add_options(
     click.option(
-        "--id", "request_id", required=True, help="The authenticationRequestId, of your making."
+        "--id",
+        "request_id",
+        required=True,
+        help="The authenticationRequestId: you choose it, the same for init and verify.",
     ),
     click.option(
         "--prefix",
@@ -29,28 +38,45 @@ _options = adding(
 )
 
 
-@ams.command("init", with_appcontext=False)
+@ams.command(
+    with_appcontext=False,
+    epilog=examples(
+        "flask --app wallet otp-mpp simulate ams init --client-id SHOP_1 --key shop.pem \\\n"
+        "    --id order-1 --token tok-ada",
+        status=STATUS,
+    ),
+)
 @signing_options
 @_options
-@click.option("--token", required=True, help="The access token of the user.")
-@click.option("--channel", default="SMS", show_default=True, help="authenticationChannelType.")
+@click.option("--token", required=True, help="The user's access token.")
+@click.option("--channel", default="SMS", show_default=True, help="The authenticationChannelType.")
 def init(
-    as_json: bool, token: str, request_id: str, channel: str, tamper: Tamper | None, **who: Any
+    as_json: bool, token: str, request_id: str, channel: str, tamper: Tamper | None, **options: Any
 ) -> None:
-    """Call initAuthentication."""
-    answer = _merchant(**who).init(token, request_id, channel=channel, tamper=tamper)
-    show(answer, as_json=as_json)
+    """Call initAuthentication: ask the wallet to send a code."""
+    answer = _caller(**options).init(token, request_id, channel=channel, tamper=tamper)
+    print_answer(answer, as_json=as_json)
 
 
-@ams.command("verify", with_appcontext=False)
+@ams.command(
+    with_appcontext=False,
+    epilog=examples(
+        "flask --app wallet otp-mpp simulate ams verify --client-id SHOP_1 --key shop.pem \\\n"
+        "    --id order-1 --code 123456",
+        status=STATUS,
+    ),
+)
 @signing_options
 @_options
 @click.option("--code", required=True, help="The code that the user typed.")
-def verify(as_json: bool, request_id: str, code: str, tamper: Tamper | None, **who: Any) -> None:
-    """Call verifyAuthentication."""
-    show(_merchant(**who).verify(request_id, code, tamper=tamper), as_json=as_json)
+def verify(
+    as_json: bool, request_id: str, code: str, tamper: Tamper | None, **options: Any
+) -> None:
+    """Call verifyAuthentication: ask the wallet whether a code is right."""
+    answer = _caller(**options).verify(request_id, code, tamper=tamper)
+    print_answer(answer, as_json=as_json)
 
 
-def _merchant(*, prefix: str | None, **who: Any) -> AmsCaller:
-    transport, signing = reach(**who)
+def _caller(*, prefix: str | None, **options: Any) -> AmsCaller:
+    transport, signing = connect(**options)
     return AmsCaller(transport, prefix=prefix, **signing)

@@ -1,10 +1,10 @@
-"""``simulate google`` shows one call to the wallet, in its envelope and out of it."""
+"""``simulate google send``, ``verify`` and ``echo`` call the wallet as Google does."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import click
 from flask.cli import AppGroup, ScriptInfo
@@ -12,101 +12,143 @@ from flask.cli import AppGroup, ScriptInfo
 from flask_otp_mpp.callers.google import MATCHING, PREFIX, GoogleAnswer, GoogleCaller
 from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
-from flask_otp_mpp.web.cli.simulate.signed import adding
+from flask_otp_mpp.web.cli.options import add_options, examples, json_option
 
 
 @click.group(cls=AppGroup)
 def google() -> None:
-    """Call the wallet as Google would, sealed, and open what it answers.
+    """Call the wallet as Google would, encrypted and signed.
 
-    Without --url the call stays inside this process and needs no server. The exit status is 0 if
-    the answer opens by the account's keys, whatever it says, or has no body.
+    Without --url the call goes to the app inside this process, so no server is needed.
     """
 
 
-_options = adding(
+_STATUS: Final = (
+    "0 if the answer decrypts and the wallet signed it, whatever its result, or if it has no body; "
+    "1 if not, or if an option can't be used."
+)
+_options = add_options(
     click.option(
         "--envelope",
         type=click.Choice(["jose", "pgp", "plain"]),
         default="jose",
         show_default=True,
-        help="How the account seals.",
+        help="How the account encrypts and signs.",
     ),
     click.option(
         "--key",
         "our_keys",
         multiple=True,
-        help="Google's private keys: a file of JWKs, or armored. May be repeated.",
+        help="Google's private keys: a file with a JWK set or armored PGP keys. May be repeated.",
     ),
     click.option(
         "--server-key",
         "their_keys",
         multiple=True,
-        help="The wallet's public keys, in such a file. May be repeated.",
+        help="The wallet's public keys: a file of the same kind. May be repeated.",
     ),
-    click.option("--url", help="A running wallet: scheme, host and port, such as http://host."),
+    click.option(
+        "--url",
+        help="A running wallet: scheme, host and port, such as http://host. Default: the app.",
+    ),
     click.option("--prefix", default=PREFIX, show_default=True, help="The account's path prefix."),
-    click.option("--request-id", help="The requestId; one of its own if it is not given."),
-    click.option("--tamper", type=click.Choice(get_args(Tamper)), help="Do this one thing wrong."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON for machines."),
+    click.option("--request-id", help="The requestId. Default: a new one."),
+    click.option(
+        "--tamper",
+        type=click.Choice(get_args(Tamper)),
+        help="Put this one fault into the request.",
+    ),
+    json_option,
 )
 
 
-@google.command("send", with_appcontext=False)
+@google.command(
+    "send",
+    with_appcontext=False,
+    epilog=examples(
+        "flask --app wallet otp-mpp simulate google send --phone +918067218010 \\\n"
+        "    --request-id one --key google.jwks --server-key wallet.pub.jwks",
+        status=_STATUS,
+    ),
+)
 @_options
 @click.option("--phone", help="The accountPhoneNumber in E.164.")
-@click.option("--association", help="The associationId, in place of a number.")
+@click.option("--association", help="The associationId, instead of a number.")
 @click.option("--token", default=MATCHING, show_default=True, help="The smsMatchingToken.")
 def simulate_send(
-    *, as_json: bool, phone: str | None, association: str | None, token: str, **who: Any
+    *, as_json: bool, phone: str | None, association: str | None, token: str, **options: Any
 ) -> None:
-    """Call sendOtp."""
+    """Call sendOtp: ask the wallet to send a code."""
     fields: dict[str, Any] = {"smsMatchingToken": token, "associationId": association}
-    _show(_call(who, lambda caller, how: caller.send(phone, **fields, **how)), as_json=as_json)
+    _print_answer(
+        _call(options, lambda caller, request: caller.send(phone, **fields, **request)),
+        as_json=as_json,
+    )
 
 
-@google.command("verify", with_appcontext=False)
+@google.command(
+    "verify",
+    with_appcontext=False,
+    epilog=examples(
+        "flask --app wallet otp-mpp simulate google verify --sent one --code 123456 \\\n"
+        "    --key google.jwks --server-key wallet.pub.jwks",
+        status=_STATUS,
+    ),
+)
 @_options
-@click.option("--sent", required=True, help="The requestId of the sendOtp before it.")
+@click.option("--sent", required=True, help="The requestId of the sendOtp call.")
 @click.option("--code", required=True, help="The code that the user typed.")
-def simulate_verify(*, as_json: bool, sent: str, code: str, **who: Any) -> None:
-    """Call verifyOtp."""
-    _show(_call(who, lambda caller, how: caller.verify(sent, code, **how)), as_json=as_json)
+def simulate_verify(*, as_json: bool, sent: str, code: str, **options: Any) -> None:
+    """Call verifyOtp: ask the wallet whether a code is right."""
+    _print_answer(
+        _call(options, lambda caller, request: caller.verify(sent, code, **request)),
+        as_json=as_json,
+    )
 
 
-@google.command("echo", with_appcontext=False)
+@google.command(
+    "echo",
+    with_appcontext=False,
+    epilog=examples(
+        "flask --app wallet otp-mpp simulate google echo --key google.jwks \\\n"
+        "    --server-key wallet.pub.jwks",
+        status=_STATUS,
+    ),
+)
 @_options
 @click.option("--message", default="hello", show_default=True, help="The clientMessage.")
-def simulate_echo(*, as_json: bool, message: str, **who: Any) -> None:
-    """Call echo."""
-    _show(_call(who, lambda caller, how: caller.echo(message, **how)), as_json=as_json)
+def simulate_echo(*, as_json: bool, message: str, **options: Any) -> None:
+    """Call echo: test the keys and the connection."""
+    _print_answer(
+        _call(options, lambda caller, request: caller.echo(message, **request)), as_json=as_json
+    )
 
 
 def _call(
-    who: dict[str, Any], ask: Callable[[GoogleCaller, dict[str, Any]], GoogleAnswer]
+    options: dict[str, Any], method: Callable[[GoogleCaller, dict[str, Any]], GoogleAnswer]
 ) -> GoogleAnswer:
-    """Make the caller, call the wallet, and release what the account's envelope holds open."""
-    how = {name: who.pop(name) for name in ("request_id", "tamper")}
-    url, prefix, kind = who.pop("url"), who.pop("prefix"), who.pop("envelope")
-    keys = {name: list(value) for name, value in who.items() if value}
+    """Make the caller, call the wallet, and close the caller."""
+    request = {name: options.pop(name) for name in ("request_id", "tamper")}
+    url, prefix, kind = options.pop("url"), options.pop("prefix"), options.pop("envelope")
+    keys = {name: list(value) for name, value in options.items() if value}
     try:
-        transport = over_http(url) if url is not None else _inside()
+        transport = over_http(url) if url is not None else _app_transport()
         caller = GoogleCaller.from_account(transport, {"envelope": kind, **keys}, prefix=prefix)
     except ValueError as fault:
         raise click.ClickException(f"--key or --server-key or --url: {fault}") from None
     try:
-        return ask(caller, how)
+        return method(caller, request)
     except ValueError as fault:
         raise click.ClickException(f"--tamper: {fault}") from None
     finally:
         caller.close()
 
 
-def _inside() -> Transport:
+def _app_transport() -> Transport:
     return over_wsgi(click.get_current_context().ensure_object(ScriptInfo).load_app())
 
 
-def _show(answer: GoogleAnswer, *, as_json: bool) -> None:
+def _print_answer(answer: GoogleAnswer, *, as_json: bool) -> None:
     call, response, opened = answer.call, answer.response, answer.opened
     inner = "" if opened is None else opened.payload.decode()
     if as_json:
@@ -134,7 +176,7 @@ def _show(answer: GoogleAnswer, *, as_json: bool) -> None:
         click.echo(f"\nAnswer\n  HTTP {response.status}")
         click.echo(_lines(response.headers, response.body))
         if response.body:
-            click.echo(f"\nIn its envelope\n  {inner}")
+            click.echo(f"\nDecrypted\n  {inner}")
             click.echo(f"\nThe answer {'opens' if opened else 'DOES NOT OPEN'}.")
         else:
             click.echo("\nThe answer has no body.")

@@ -1,10 +1,10 @@
-"""Whoever is played signs, reaches the wallet and shows its answer in one way."""
+"""What the calls of Alipay+ and AMS share: signing options, the connection, the printed answer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import click
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -13,47 +13,50 @@ from flask.cli import ScriptInfo
 from flask_otp_mpp.callers.signed import SignedAnswer, SigningOptions, Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
+from flask_otp_mpp.web.cli.options import add_options, json_option
 from flask_otp_mpp.web.extension import state_of
 
 C = TypeVar("C", bound=Callable[..., Any])
-
-
-def adding(*options: Callable[[C], C]) -> Callable[[C], C]:
-    """Return what adds options to a command, in this order."""
-
-    def add(command: C) -> C:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
+STATUS: Final = (
+    "0 if the answer's signature is valid, whatever its result code; 1 if not, or if an option "
+    "can't be used."
+)
 
 
 def signing_options(command: C) -> C:
-    """Add who calls, how the wallet is reached, and what is done wrong."""
-    return adding(
-        click.option("--client-id", required=True, help="The Client-Id to call as."),
-        click.option("--key", required=True, help="Its private key: a file, PEM or base64."),
-        click.option("--key-version", default="1", show_default=True, help="The key's version."),
-        click.option("--url", help="A running wallet: scheme, host and port, such as http://host."),
+    """Add the options for the caller, its key, the wallet's address, and a fault."""
+    return add_options(
+        click.option("--client-id", required=True, help="The caller's Client-Id."),
+        click.option(
+            "--key", required=True, help="The caller's private key: a file, PEM or base64."
+        ),
+        click.option(
+            "--key-version", default="1", show_default=True, help="The version of the caller's key."
+        ),
+        click.option(
+            "--url",
+            help="A running wallet: scheme, host and port, such as http://host. Default: the app.",
+        ),
         click.option(
             "--server-key",
             "server_keys",
             multiple=True,
             metavar="VERSION=KEY",
-            help="The wallet's public key, needed with --url. May be repeated.",
+            help="The wallet's public key; required with --url. May be repeated.",
         ),
         click.option(
-            "--tamper", type=click.Choice(get_args(Tamper)), help="Do this one thing wrong."
+            "--tamper",
+            type=click.Choice(get_args(Tamper)),
+            help="Put this one fault into the request.",
         ),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON for machines."),
+        json_option,
     )(command)
 
 
-def reach(
+def connect(
     *, client_id: str, key: str, key_version: str, url: str | None, server_keys: Iterable[str]
 ) -> tuple[Transport, SigningOptions]:
-    """Return how the wallet is reached, and by what keys it is spoken to.
+    """Return a transport to the wallet, and the keys that sign requests and check answers.
 
     :raises click.ClickException: if an option can't be used.
     """
@@ -73,19 +76,21 @@ def reach(
 def _wallet(
     url: str | None, server_keys: Iterable[str]
 ) -> tuple[Transport, Mapping[str, RSAPublicKey]]:
-    """Reach the wallet and learn its public keys: from the options, or from the app itself."""
+    """Return a transport to the wallet, and its public keys by version: from options or the app."""
     named = (item.partition("=") for item in server_keys)
     known = {version: load_public_key(source) for version, _, source in named}
     if url is not None:
         if not known:
-            raise click.UsageError("--url needs --server-key VERSION=KEY to check the answer by")
+            raise click.UsageError(
+                "--url needs --server-key VERSION=KEY, to check the answer's signature"
+            )
         return over_http(url), known
     app = click.get_current_context().ensure_object(ScriptInfo).load_app()
     return over_wsgi(app), known or state_of(app).public_keys
 
 
-def show(answer: SignedAnswer, *, as_json: bool) -> None:
-    """Print a call and its answer; the command fails if the answer is not signed by the wallet."""
+def print_answer(answer: SignedAnswer, *, as_json: bool) -> None:
+    """Print a call and its answer; exit with status 1 if the wallet did not sign the answer."""
     call, response = answer.call, answer.response
     if as_json:
         shown = {

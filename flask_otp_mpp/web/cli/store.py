@@ -1,0 +1,123 @@
+"""``flask otp-mpp init-db``, ``upgrade-db``, ``purge`` and ``unlock`` work on the app's store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+from flask.cli import with_appcontext
+
+from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.web.cli.options import examples, json_option
+from flask_otp_mpp.web.extension import state_of
+
+T = TypeVar("T")
+
+
+@click.command(
+    "init-db",
+    epilog=examples(
+        "flask --app wallet otp-mpp init-db",
+        status="0 if the tables are ready; 1 if the database does not answer, or has tables of "
+        "another revision.",
+    ),
+)
+@with_appcontext
+def init_db() -> None:
+    """Create the missing tables of the OTP store.
+
+    Run it once before the app is served. Tables that exist are checked and not changed; tables of
+    an older release need upgrade-db. Memory and Redis need no tables.
+    """
+    store = state_of().store
+    if not isinstance(store, SQLAlchemyStore):
+        click.echo(f"{type(store).__name__} needs no tables.")
+        return
+    _run(store.create_tables)
+    _run(store.check)  # tables that existed before may be of another revision
+    click.echo("The tables are ready.")
+
+
+@click.command(
+    "upgrade-db",
+    epilog=examples(
+        "flask --app wallet otp-mpp upgrade-db",
+        status="0 if the tables are up to date; 1 if the database does not answer, or Alembic is "
+        "missing.",
+    ),
+)
+@with_appcontext
+def upgrade_db() -> None:
+    """Upgrade the tables of the OTP store to the newest revision.
+
+    This needs Alembic: pip install 'flask-otp-mpp[migrations]'. If your app has the tables in its
+    own MetaData, upgrade them by your own migrations instead.
+    """
+    store = state_of().store
+    if not isinstance(store, SQLAlchemyStore):
+        click.echo(f"{type(store).__name__} needs no tables.")
+        return
+    try:
+        _run(store.upgrade_tables)
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            "Alembic is missing; pip install 'flask-otp-mpp[migrations]'"
+        ) from None
+    click.echo("The tables are up to date.")
+
+
+@click.command(
+    epilog=examples(
+        "flask --app wallet otp-mpp purge",
+        "flask --app wallet otp-mpp purge --batch 200 --json",
+        status="0 if everything expired is deleted; 1 if the store failed.",
+    )
+)
+@click.option("--batch", default=1000, show_default=True, help="Rows deleted per transaction.")
+@json_option
+@with_appcontext
+def purge(batch: int, as_json: bool) -> None:
+    """Delete what can no longer change any answer.
+
+    Run it about once an hour, for example by cron; the app may serve requests meanwhile. Redis
+    deletes by itself.
+    """
+    state = state_of()
+    rows = _run(lambda: state.store.purge(state.policy, batch=batch))
+    click.echo(json.dumps({"deleted": rows}) if as_json else f"{rows} rows deleted.")
+
+
+@click.command(
+    epilog=examples(
+        "flask --app wallet otp-mpp unlock u-4711",
+        status="0, whether the user was locked or not; 1 if the store failed.",
+    )
+)
+@click.argument("subject")
+@json_option
+@with_appcontext
+def unlock(subject: str, as_json: bool) -> None:
+    """Remove a user's lock and failures.
+
+    SUBJECT is the user as the user_identity hook names it. Counted sends stay: the send limits
+    apply as before.
+    """
+    unlocked = _run(lambda: state_of().store.unlock(subject))
+    if as_json:
+        click.echo(json.dumps({"unlocked": unlocked}))
+    else:
+        click.echo("The user is unlocked." if unlocked else "The user had no lock or failures.")
+
+
+def _run(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except UnfitStore as unfit:
+        raise click.ClickException(str(unfit)) from None
+    except StoreError as error:
+        raise click.ClickException(
+            f"{error}; check OTP_MPP_STORE, and that `flask otp-mpp init-db` created the tables"
+        ) from None
