@@ -74,7 +74,7 @@ def from_url(url: str, clock: Clock = utc_now, options: StoreOptions = DEFAULT) 
 
 def _redis_store(url: str, clock: Clock, options: StoreOptions) -> Store:
     try:
-        import redis  # noqa: F401, PLC0415 - only those who use it need to have it
+        import redis  # noqa: F401, PLC0415 - only a host that uses Redis needs it
     except ModuleNotFoundError:
         raise ValueError(
             "needs redis-py, which is not installed: pip install 'flask-otp-mpp[redis]'"

@@ -1,4 +1,4 @@
-"""The host hears of everything that happened, and can't change it by hearing badly."""
+"""Signals that tell the host what happened; an error in a receiver changes nothing."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ logger = logging.getLogger("flask_otp_mpp")
 _signals = Namespace()
 
 otp_sent = _signals.signal("otp-sent")
-"""A code was accepted for delivery: ``event`` is an :class:`~flask_otp_mpp.Event`."""
+"""The sender hook accepted a code: ``event`` is an :class:`~flask_otp_mpp.Event`."""
 otp_verified = _signals.signal("otp-verified")
-"""The right code was presented."""
+"""A code was right: ``event``."""
 otp_refused = _signals.signal("otp-refused")
-"""A request was refused, for ``event.reason``."""
+"""A request was refused: ``event``, and why in ``event.reason``."""
 user_locked = _signals.signal("user-locked")
-"""A user failed too often and is locked: ``subject`` and ``until``."""
+"""A user sent too many wrong codes: ``subject`` is locked up to the time ``until``."""
 
 
 def announce(app: Flask, event: Event) -> None:
-    """Send the signal that an event stands for; an echo is none."""
+    """Send the signal for an event; there is none for an echo."""
     if event.reason is not None:
         _send(otp_refused, app, event=event)
     elif event.operation is Operation.SEND:
@@ -35,7 +35,7 @@ def announce(app: Flask, event: Event) -> None:
 
 
 def announce_lock(app: Flask, subject: str, until: datetime) -> None:
-    """Tell that a lock has begun."""
+    """Send the signal that a lock has begun."""
     _send(user_locked, app, subject=subject, until=until)
 
 

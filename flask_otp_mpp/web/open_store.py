@@ -62,7 +62,7 @@ def _options(values: Mapping[str, Any]) -> StoreOptions:
             connect_timeout=values["STORE_CONNECT_TIMEOUT"],
             statement_timeout=values["STORE_STATEMENT_TIMEOUT"],
             pre_ping=values["STORE_PRE_PING"],
-            evicting=values["STORE_EVICTION"] is OnUnfit.WARN,
+            allow_eviction=values["STORE_EVICTION"] is OnUnfit.WARN,
         )
     except KeyError:  # it is at fault, and told already; the store is only looked at
         return StoreOptions()

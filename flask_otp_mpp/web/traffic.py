@@ -1,7 +1,7 @@
-"""Traffic is limited by Flask-Limiter's storage and strategy, asked where the door wants it.
+"""Limit requests by address and by client, with the storage and strategy of Flask-Limiter.
 
-Not by its decorators: those run before our door, cost more, and could not put a limit between the
-signature and the work.
+Its decorators are not used: they run before the blueprint, cost more, and can't check a limit
+between the signature and the work.
 """
 
 from __future__ import annotations
@@ -24,46 +24,48 @@ from flask_otp_mpp.web.settings import OnLimiterFailure
 
 logger = logging.getLogger("flask_otp_mpp")
 CLEARING_SECONDS: Final = 1
-"""How often a storage in memory is cleared of what has expired; nothing expired is ever counted."""
+"""How often a memory storage deletes expired counts; an expired count is never used."""
 _OPTIONS: Final = "RATELIMIT_STORAGE_OPTIONS"
 _HOST_KEYS: Final = ("RATELIMIT_ENABLED", "RATELIMIT_STORAGE_URI", _OPTIONS)
-# A request asks up to twice, and its caller waits 5 s. By itself the client waits longer, or on
-# older versions for ever.
-_PATIENCE: Final = {"socket_timeout": 1, "socket_connect_timeout": 1}
+# A request asks the storage up to twice, and its caller waits 5 s. By default the client waits
+# longer; its older versions wait for ever.
+_REDIS_TIMEOUTS: Final = {"socket_timeout": 1, "socket_connect_timeout": 1}
 
 
 def own_limiter(config: Mapping[str, Any], storage: str | None, strategy: str) -> Limiter:
-    """Make a Limiter for one app that leaves that app alone.
+    """Make a Limiter that does not change the host's app.
 
-    It lives on an app of its own: on the host's it would hook each of the host's requests, and
-    take the host's RATELIMIT_DEFAULT for its own. The host's storage and switch hold here too,
-    unless a storage is named. Redis is not waited for longer than a second, unless the storage's
-    options or its URI say otherwise.
+    It is registered on a separate Flask app: on the host's it would hook into all of the host's
+    requests and use the host's RATELIMIT_DEFAULT. RATELIMIT_ENABLED of the host applies, and so do
+    its RATELIMIT_STORAGE_URI and RATELIMIT_STORAGE_OPTIONS unless ``storage`` is given. Redis has
+    one second for an answer, unless those options or the URI set a timeout.
 
     :param config: the host's configuration.
+    :param storage: the URI of the storage; None for the host's, or else memory.
+    :param strategy: the name of a Flask-Limiter strategy, such as ``fixed-window``.
     """
-    shell = Flask("flask_otp_mpp.limiter")
+    app = Flask("flask_otp_mpp.limiter")
     if storage is None:
-        shell.config.update({key: config[key] for key in _HOST_KEYS if key in config})
+        app.config.update({key: config[key] for key in _HOST_KEYS if key in config})
     elif "RATELIMIT_ENABLED" in config:
-        shell.config["RATELIMIT_ENABLED"] = config["RATELIMIT_ENABLED"]
-    shell.config.setdefault("RATELIMIT_STORAGE_URI", storage or "memory://")
-    if str(shell.config["RATELIMIT_STORAGE_URI"]).startswith(("redis", "valkey")):
-        shell.config[_OPTIONS] = {**_PATIENCE, **shell.config.get(_OPTIONS, {})}
+        app.config["RATELIMIT_ENABLED"] = config["RATELIMIT_ENABLED"]
+    app.config.setdefault("RATELIMIT_STORAGE_URI", storage or "memory://")
+    if str(app.config["RATELIMIT_STORAGE_URI"]).startswith(("redis", "valkey")):
+        app.config[_OPTIONS] = {**_REDIS_TIMEOUTS, **app.config.get(_OPTIONS, {})}
     limiter = Limiter(get_remote_address, strategy=strategy)
-    limiter.init_app(shell)
+    limiter.init_app(app)
     return limiter
 
 
-class _Rest(threading.Timer):
-    """Seem to run for some seconds, so that a storage in memory clears no more often than that.
+class _ClearingPause(threading.Timer):
+    """A timer that only seems to run, so that a memory storage does not start its own.
 
-    By itself it starts a thread a hundred times a second, which looks through all that it holds:
-    while a request works, and the longer the more addresses there are.
+    The storage's own timer starts a thread a hundred times a second, which goes through all counts
+    while requests are handled: the more addresses, the longer.
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(seconds, lambda: None)  # it is never started
+        super().__init__(seconds, lambda: None)  # never started
         self._end = time.monotonic() + seconds
 
     def is_alive(self) -> bool:
@@ -73,8 +75,10 @@ class _Rest(threading.Timer):
 class FlaskTrafficLimiter:
     """Count requests by address and by client, and refuse those above a limit.
 
-    :param limiter: ours, or the host's own, whose storage and strategy then count.
-    :param on_failure: what to do when the storage does not answer.
+    :param limiter: the one of :func:`own_limiter`, or the host's; its storage and strategy count.
+    :param address_limits: limits of each address.
+    :param client_limits: limits of each client of a protocol.
+    :param on_failure: whether requests pass or fail while the storage does not answer.
     """
 
     def __init__(
@@ -113,13 +117,13 @@ class FlaskTrafficLimiter:
         strategy = self._limiter.limiter
         storage = strategy.storage
         if self._lock is None:
-            # MemoryStorage restarts its timer without a lock: two threads at once raise there.
+            # MemoryStorage restarts its timer without a lock: two threads at once would raise.
             memory = isinstance(storage, MemoryStorage)
             self._lock = threading.Lock() if memory else nullcontext()
-        # Strategies keep different types under one key: the strategy's name keeps them apart.
+        # Each strategy stores another type under a key, so its name is part of the key.
         prefix = f"otp_mpp:{type(strategy).__name__}"
         with self._lock:
             hits = [strategy.hit(limit, prefix, scope, name) for limit in limits]
-            if isinstance(storage, MemoryStorage) and not isinstance(storage.timer, _Rest):
-                storage.timer = _Rest(CLEARING_SECONDS)
+            if isinstance(storage, MemoryStorage) and not isinstance(storage.timer, _ClearingPause):
+                storage.timer = _ClearingPause(CLEARING_SECONDS)
         return all(hits)

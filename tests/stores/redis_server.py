@@ -1,4 +1,4 @@
-"""The Redis that the tests use: the one of the environment, or a private one to be mistreated."""
+"""Redis servers for the tests: the one that the environment names, or a private one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ URL: Final = os.environ.get("OTP_MPP_TEST_REDIS_URL", "redis://127.0.0.1:6379/0"
 
 
 def missing(why: str) -> NoReturn:
-    """Skip a test for want of a server; fail it where servers are required."""
+    """Skip a test because a server is missing; fail it where servers are required."""
     if os.environ.get("OTP_MPP_TEST_REQUIRE_SERVICES") == "1":
         pytest.fail(why)
     pytest.skip(why)
@@ -33,7 +33,7 @@ def missing(why: str) -> NoReturn:
 
 @contextmanager
 def client(url: str = URL, protocol: int | None = None) -> Iterator[redis.Redis]:
-    """Give a client that looks at a server from aside."""
+    """Yield a client beside the store's own."""
     made = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), protocol=protocol)
     try:
         yield made
@@ -43,7 +43,7 @@ def client(url: str = URL, protocol: int | None = None) -> Iterator[redis.Redis]
 
 @contextmanager
 def prefixed(url: str = URL) -> Iterator[str]:
-    """Give a prefix of keys that nobody else uses; in the end its keys are deleted."""
+    """Yield a key prefix that is used once; its keys are deleted at the end."""
     with client(url) as aside:
         try:
             aside.ping()
@@ -59,7 +59,7 @@ def prefixed(url: str = URL) -> Iterator[str]:
 
 @contextmanager
 def opened_store(clock: Clock | None = None, url: str = URL) -> Iterator[RedisStore]:
-    """Give an empty store on the server of the environment."""
+    """Yield an empty store on the server that the environment names."""
     with prefixed(url) as prefix:
         store = RedisStore(url, clock, prefix)
         try:
@@ -69,7 +69,7 @@ def opened_store(clock: Clock | None = None, url: str = URL) -> Iterator[RedisSt
 
 
 class PrivateRedis:
-    """Be a server of its own on the loopback interface, which keeps nothing on disk by itself."""
+    """A Redis server for one test, on the loopback interface, which writes nothing to disk."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self.options, self.port = folder, options, free_port()
@@ -99,7 +99,7 @@ class PrivateRedis:
             return False
 
     def stop(self) -> None:
-        """End it as a power cut does."""
+        """Kill it, as a power cut would."""
         if hasattr(self, "process"):
             self.process.kill()
             self.process.wait(10)
@@ -107,7 +107,7 @@ class PrivateRedis:
 
 @contextmanager
 def private_redis(folder: Path, *options: str) -> Iterator[PrivateRedis]:
-    """Run a private server for as long as a test needs it."""
+    """Run a private server, and kill it at the end."""
     server = PrivateRedis(folder, *options)
     try:
         server.start()

@@ -1,4 +1,4 @@
-"""The Redis store keeps every promise, and refuses a client by which it could not."""
+"""The Redis store passes the store contract and refuses a client that is unfit."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from flask_otp_mpp.core.challenge import Outcome, StoredAnswer
 from flask_otp_mpp.core.ports import Store, utc_now
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import from_url
-from flask_otp_mpp.stores.redis import store as redis_store
-from flask_otp_mpp.stores.redis.encoding import Script
+from flask_otp_mpp.stores.redis import scripts
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
 from flask_otp_mpp.testing.contract.builders import (
@@ -40,7 +39,7 @@ from tests.stores.redis_server import URL, client, opened_store, prefixed
 
 
 class TestRedisStore(SharedStoreContract, BackendFaults):
-    """T2, A9: the suite, with its races between processes, and a port where nobody listens."""
+    """T2, A9: the contract, with races between processes, and a port without a server."""
 
     url = URL
     compares_in_backend = True
@@ -69,10 +68,10 @@ class TestRedisStore(SharedStoreContract, BackendFaults):
         self.opened.close()
 
     @pytest.mark.parametrize("batch", [1, 1000])
-    def test_a_purge_deletes_what_is_over_and_nothing_else(
+    def test_a_purge_deletes_what_is_expired_and_nothing_else(
         self, store: Store, clock: FrozenClock, batch: int
     ) -> None:
-        """T5: there is nothing to purge; what is over is answered as if it had been."""
+        """T5: there is nothing to purge; what is expired is answered as if it were deleted."""
         old = opened(store)
         clock.now = old.expires_at + POLICY.retention - timedelta(microseconds=1)
         young = opened(store, "d")
@@ -84,8 +83,8 @@ class TestRedisStore(SharedStoreContract, BackendFaults):
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-def test_both_protocols_say_the_same(clock: FrozenClock, protocol: int) -> None:
-    """A9: RESP2 and RESP3 have other spellings for what is missing."""
+def test_resp2_and_resp3_give_the_same_answers(clock: FrozenClock, protocol: int) -> None:
+    """A9: RESP2 and RESP3 encode a missing value in different ways."""
     with client(protocol=protocol) as own, prefixed() as prefix:
         store = RedisStore(own, clock, prefix)
         challenge = opened(store)
@@ -109,7 +108,7 @@ def clock() -> FrozenClock:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
-def test_a_url_is_a_store(scheme: str) -> None:
+def test_a_url_opens_a_store(scheme: str) -> None:
     with prefixed():  # so that there is a server
         store = from_url(URL.replace("redis", scheme, 1))
     assert isinstance(store, RedisStore)
@@ -118,7 +117,7 @@ def test_a_url_is_a_store(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["rediss", "valkeys"])
-def test_an_encrypted_url_is_a_store(scheme: str) -> None:
+def test_a_tls_url_opens_a_store(scheme: str) -> None:
     store = RedisStore(f"{scheme}://u:hunter2@host/0")
     assert isinstance(store.client, redis.Redis)
     assert store.client.connection_pool.connection_class is redis.SSLConnection
@@ -137,8 +136,8 @@ def test_an_encrypted_url_is_a_store(scheme: str) -> None:
         "unix:///run/hunter2",
     ],
 )
-def test_a_url_that_can_not_be_used_is_refused_without_being_repeated(url: str) -> None:
-    """F2, P1: the message says what would do, and holds no part of the password."""
+def test_an_unusable_url_is_refused_and_not_quoted(url: str) -> None:
+    """F2, P1: the message says what to use, and holds no part of the password."""
     with pytest.raises(ValueError, match="is not a Redis URL; use redis://") as caught:
         RedisStore(url)
     assert "hunter2" not in repr(caught.value)
@@ -146,7 +145,7 @@ def test_a_url_that_can_not_be_used_is_refused_without_being_repeated(url: str) 
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_redis_py_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """F2: what to install, and no password beside it."""
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ValueError, match=r"pip install 'flask-otp-mpp\[redis\]'") as caught:
@@ -155,7 +154,7 @@ def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_client_that_decodes_or_repeats_is_refused() -> None:
-    """F2: a digest is no text, and a command whose answer was lost may have been done."""
+    """F2: a digest is not text, and a command whose answer was lost may have been done."""
     never = Retry(NoBackoff(), 0)
     with pytest.raises(ValueError, match="use decode_responses=False"):
         RedisStore(redis.Redis(decode_responses=True, retry=never))
@@ -167,7 +166,7 @@ def test_a_client_that_decodes_or_repeats_is_refused() -> None:
         RedisStore(redis.Redis(retry=never), prefix="{otp}")
 
 
-def test_a_client_that_was_handed_over_is_not_closed(clock: FrozenClock) -> None:
+def test_a_client_that_was_passed_in_is_not_closed(clock: FrozenClock) -> None:
     with prefixed() as prefix, client() as own:
         store = RedisStore(own, clock, prefix)
         opened(store)
@@ -178,7 +177,7 @@ def test_a_client_that_was_handed_over_is_not_closed(clock: FrozenClock) -> None
 
 
 def test_the_time_is_the_servers_unless_a_clock_is_injected(clock: FrozenClock) -> None:
-    """L4: one clock a store, for however many hosts share it."""
+    """L4: one clock for a store, for all hosts that share it."""
     with opened_store(utc_now) as store, client() as aside:
         seconds, micros = aside.time()
         before = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
@@ -192,9 +191,9 @@ def test_the_time_is_the_servers_unless_a_clock_is_injected(clock: FrozenClock) 
         assert opened(store).issued_at == clock.now
 
 
-def test_every_reason_in_a_script_is_one_of_ours() -> None:
-    """A9: a misspelling would be a crash, and on a branch that is seldom taken."""
-    scripts = [found for found in vars(redis_store).values() if isinstance(found, Script)]
-    named = {name for script in scripts for name in re.findall(r"'([A-Z]+_[A-Z]+)'", script.source)}
-    assert named <= set(Reason.__members__)
-    assert (len(scripts), len(named)) == (7, 10)
+def test_every_reason_in_a_script_exists() -> None:
+    """A9: a misspelled one would raise, and only on a branch that runs seldom."""
+    found = [script for script in vars(scripts).values() if isinstance(script, scripts.Script)]
+    reasons = {name for script in found for name in re.findall(r"'([A-Z]+_[A-Z]+)'", script.source)}
+    assert reasons <= set(Reason.__members__)
+    assert (len(found), len(reasons)) == (7, 10)

@@ -1,4 +1,4 @@
-"""Whatever is asked in whatever order, the scripts in Redis answer as the bare rules do."""
+"""A state machine: the Lua scripts give the same answers as the rules in Python."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, Outcome
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.stores.redis import store as redis_store
-from flask_otp_mpp.stores.redis.encoding import Script
+from flask_otp_mpp.stores.redis import scripts
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import KEEP, RIGHT, WRONG, attempt, draft
 from flask_otp_mpp.testing.contract.model import Model
 from tests.stores.redis_server import opened_store
 
-# One user, caller and channel is asked about most, so that much comes together on them.
+# One user, caller and channel is used most, so that many steps meet there.
 SUBJECTS: Final = st.sampled_from(["ada", "ada", "ada", "Ada"])
 CHANNELS: Final = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
 CALLERS: Final = st.sampled_from(["caller", "caller", "caller", "other"])
@@ -55,7 +54,7 @@ POLICIES: Final = st.builds(
 
 
 class Agreement(RuleBasedStateMachine):
-    """A2, A9, S10, T2: Redis and the model are asked the same, at the same moment."""
+    """A2, A9, S10, T2: Redis and the model get the same calls at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,7 +107,7 @@ class Agreement(RuleBasedStateMachine):
         chosen = data.draw(st.sampled_from(self.unsettled))
         self.unsettled.remove(chosen)
         question, challenge_id, at = chosen
-        if self.elapsed - at < KEEP:  # no delivery takes longer than its request is remembered
+        if self.elapsed - at < KEEP:  # no delivery takes longer than its answer is stored
             outcome = Outcome(challenge_id, reason, detail, self.clock.now if ends else None)
             self.redis.settle(question, outcome)
             self.model.settle(question, outcome)
@@ -137,7 +136,7 @@ class Agreement(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """Only what is fresh: a caller's older request is refused before it comes to a store."""
+        """Only a fresh request: an older one is refused before it reaches a store."""
         fresh = [question for question, at in self.asked if self.elapsed - at < KEEP]
         if fresh:
             self.ask(data.draw(st.sampled_from(fresh)))
@@ -149,7 +148,7 @@ class Agreement(RuleBasedStateMachine):
     @precondition(lambda self: self.model.challenges or self.model.user_limits)
     @rule(data=st.data(), micros=st.integers(-1, 1))
     def wait_for_an_end(self, data: st.DataObject, micros: int) -> None:
-        """Go to a moment at which something ends, or to its neighbour."""
+        """Go to a time at which something ends, or a microsecond before or after it."""
         ends = {challenge.expires_at for challenge in self.model.challenges.values()}
         ends |= {end + self.policy.retention for end in ends}
         for limits in self.model.user_limits.values():
@@ -167,7 +166,7 @@ class Agreement(RuleBasedStateMachine):
     )
     @rule(micros=st.sampled_from([-1, 0, 0]))
     def wait_for_the_lock(self, micros: int) -> None:
-        """Go to the end of a lock, at which its user may go on, and try to."""
+        """Go to the end of a lock and let its user send and verify."""
         locks = {user: s.lock_at(self.clock.now) for user, s in self.model.user_limits.items()}
         user, end = next((user, end) for user, end in locks.items() if end is not None)
         self.forward(end + timedelta(microseconds=micros) - self.clock.now)
@@ -179,7 +178,7 @@ class Agreement(RuleBasedStateMachine):
     @precondition(lambda self: self.unsettled)
     @rule()
     def answer_before_the_delivery_fails(self) -> None:
-        """L5: what was used stays used."""
+        """L5: a used challenge stays used."""
         question, challenge_id, at = self.unsettled.pop()
         self.ask(attempt(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
         if self.elapsed - at < KEEP:
@@ -189,7 +188,7 @@ class Agreement(RuleBasedStateMachine):
         self.ask(attempt(challenge_id, RIGHT, subject=question.subject, caller=question.caller))
 
     def forward(self, length: timedelta) -> None:
-        """Let the model forget what is over at once, as Redis says by itself that it has."""
+        """Purge the model at once, since Redis answers as if expired data were deleted."""
         self.clock.now += length
         self.model.purge(self.policy)
 
@@ -203,7 +202,7 @@ class Agreement(RuleBasedStateMachine):
         tries=st.integers(1, 5),
     )
     def reconfigure(self, resend: Resend | None, failure_limit: int, tries: int) -> None:
-        """Go on under another policy, as after a new deployment."""
+        """Change the policy, as a new deployment would."""
         self.policy = replace(
             self.policy,
             resend=resend or self.policy.resend,
@@ -221,22 +220,22 @@ TestAgreement.settings = settings(
 )
 
 
-def replaced(script: str, was: str, becomes: str) -> Script:
-    changed = Script(script)
+def replaced(script: str, was: str, becomes: str) -> scripts.Script:
+    changed = scripts.Script(script)
     assert was in changed.source
     changed.source = changed.source.replace(was, becomes)
     changed.sha = "0" * 40  # unknown, so that the source is sent
     return changed
 
 
-def test_a_difference_to_the_rules_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """T2: a script that forgets the failures of before does not pass."""
+def test_the_state_machine_finds_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T2: a script that forgets earlier failures does not pass."""
     forgetting = replaced(
         "spend",
         "local failures, locks, locked_until = was.failures + 1",
         "local failures, locks, locked_until = 1",
     )
-    monkeypatch.setattr(redis_store, "_SPEND", forgetting)
+    monkeypatch.setattr(scripts, "SPEND", forgetting)
     machine = Agreement()
     machine.begin(Policy(failure_limit=2))
     machine.send("ada", "caller", Channel.MOBILE)

@@ -1,4 +1,4 @@
-"""Redis may restart, forget, hang, be full, too old or a cluster: the store keeps its promises."""
+"""The Redis store when its server restarts, loses data, hangs, or is full, old or a cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from flask_otp_mpp.testing.contract.builders import (
 from tests.servers import free_port
 from tests.stores.redis_server import PrivateRedis, client, private_redis
 
-# What a user of the store must be allowed to do: docs/stores/redis.md says the same.
+# The commands that the store needs; docs/stores/redis.md names the same.
 ALLOWED = (
     "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"
     " +hlen +hkeys +hincrby +del +pttl +pexpire"
@@ -60,8 +60,8 @@ def store(server: PrivateRedis) -> Iterator[RedisStore]:
     store.close()
 
 
-def test_scripts_that_are_gone_are_sent_again(store: RedisStore, aside: redis.Redis) -> None:
-    """T2: after SCRIPT FLUSH, as after a failover, every verb works, and works once."""
+def test_missing_scripts_are_sent_again(store: RedisStore, aside: redis.Redis) -> None:
+    """T2: after SCRIPT FLUSH, as after a failover, every method works, and works once."""
     challenge = opened(store)
     verbs: list[Callable[[], Any]] = [
         lambda: answer(store, challenge, WRONG),
@@ -86,12 +86,12 @@ def command(aside: redis.Redis, *words: str | int) -> Any:
 
 
 def calls(aside: redis.Redis) -> dict[str, int]:
-    """Count the commands that came from outside or from a script."""
+    """Count the commands that the server ran, for a client or for a script."""
     stats: dict[str, dict[str, int]] = aside.info("commandstats")
     return {name.removeprefix("cmdstat_"): found["calls"] for name, found in stats.items()}
 
 
-def test_a_verb_is_one_round_trip(store: RedisStore, aside: redis.Redis) -> None:
+def test_a_method_is_one_round_trip(store: RedisStore, aside: redis.Redis) -> None:
     opened(store, "warm")
     answer(store, opened(store, "warm too"), WRONG)
     store.unlock("warm too")
@@ -104,10 +104,10 @@ def test_a_verb_is_one_round_trip(store: RedisStore, aside: redis.Redis) -> None
     assert found.keys().isdisjoint({"eval", "script|load", "ping", "multi", "watch"})
 
 
-def test_a_restart_without_a_file_forgets_and_goes_on(
+def test_after_a_restart_without_persistence_the_store_works_again(
     store: RedisStore, server: PrivateRedis
 ) -> None:
-    """T4: every code that was out is dead; the pooled connection is noticed to be closed."""
+    """T4: every code that was sent is unknown; the closed connection in the pool is detected."""
     challenge = opened(store)
     server.stop()
     for _ in range(2):
@@ -118,8 +118,8 @@ def test_a_restart_without_a_file_forgets_and_goes_on(
     assert answer(store, opened(store), RIGHT) is None
 
 
-def test_a_restart_with_a_file_that_is_always_synced_forgets_nothing(tmp_path: Path) -> None:
-    """T4: kill -9 gives no try back, and a used code is used."""
+def test_a_restart_with_appendfsync_always_loses_nothing(tmp_path: Path) -> None:
+    """T4: kill -9 restores no try, and a used code stays used."""
     file = ("--appendonly", "yes", "--appendfsync", "always")
     with private_redis(tmp_path, *file) as server:
         store = RedisStore(server.url, FrozenClock())
@@ -135,8 +135,8 @@ def test_a_restart_with_a_file_that_is_always_synced_forgets_nothing(tmp_path: P
         store.close()
 
 
-def test_a_lost_standing_grants_no_guess(store: RedisStore, aside: redis.Redis) -> None:
-    """A2: if the count of failures was evicted, the challenges beside it are dead too."""
+def test_lost_user_limits_grant_no_guess(store: RedisStore, aside: redis.Redis) -> None:
+    """A2: if the count of failures was evicted, the open challenges are unknown, too."""
     challenge = opened(store)
     answer(store, challenge, WRONG)
     (limits,) = aside.keys("*:limits")
@@ -145,7 +145,7 @@ def test_a_lost_standing_grants_no_guess(store: RedisStore, aside: redis.Redis) 
         assert answer(store, challenge, digest) is Reason.CHALLENGE_UNKNOWN
 
 
-def test_a_full_server_does_nothing_by_halves(store: RedisStore, aside: redis.Redis) -> None:
+def test_a_full_server_changes_nothing(store: RedisStore, aside: redis.Redis) -> None:
     """S1: a refused write is a StoreError, and nothing was counted."""
     challenge = opened(store, policy=QUICK)
     before = {key: aside.hgetall(key) for key in aside.scan_iter()}
@@ -160,8 +160,8 @@ def test_a_full_server_does_nothing_by_halves(store: RedisStore, aside: redis.Re
     assert not store.spend(asked, QUICK).repeated
 
 
-def test_a_server_that_hangs_is_given_up_in_time(store: RedisStore, server: PrivateRedis) -> None:
-    """S4: on an open connection as on a new one; a caller waits no longer than five seconds."""
+def test_a_server_that_hangs_is_an_error_in_time(store: RedisStore, server: PrivateRedis) -> None:
+    """S4: on an open connection and on a new one; a caller waits five seconds at most."""
     challenge = opened(store)
     server.process.send_signal(signal.SIGSTOP)
     try:
@@ -178,7 +178,7 @@ def test_a_server_that_hangs_is_given_up_in_time(store: RedisStore, server: Priv
 def test_a_command_whose_answer_was_lost_is_not_sent_again(
     store: RedisStore, server: PrivateRedis, aside: redis.Redis
 ) -> None:
-    """S10: it may have been done; the caller's repeat then finds what was done."""
+    """S10: it may have been done; a repeat by the caller then finds what was done."""
     asked = draft()
     opened(store, "bob")  # connects
     aside.config_resetstat()
@@ -194,15 +194,15 @@ def test_a_command_whose_answer_was_lost_is_not_sent_again(
     assert store.reserve(asked, POLICY) == pending
 
 
-def test_an_eviction_policy_is_refused_if_memory_is_bounded(
+def test_an_eviction_policy_is_refused_if_memory_is_limited(
     store: RedisStore, aside: redis.Redis
 ) -> None:
-    """O3: an evicted count is a guess granted; without a bound nothing is ever evicted."""
+    """O3: an evicted count grants more guesses; without maxmemory nothing is evicted."""
     store.check()
     aside.config_set("maxmemory-policy", "allkeys-lru")
     store.check()
     aside.config_set("maxmemory", "1gb")
-    for policy in ("allkeys-lru", "volatile-ttl"):  # all our keys have an end
+    for policy in ("allkeys-lru", "volatile-ttl"):  # all our keys have a TTL
         aside.config_set("maxmemory-policy", policy)
         with pytest.raises(UnfitStore, match=f"maxmemory-policy {policy}.*to noeviction"):
             store.check()
@@ -217,7 +217,7 @@ def test_an_eviction_policy_is_refused_if_memory_is_bounded(
 def test_an_old_server_is_refused(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch, version: str, refused: bool
 ) -> None:
-    """O3: before 6.2 the scripts were never tried."""
+    """O3: the scripts were never tested before 6.2."""
     monkeypatch.setattr(redis.Redis, "info", lambda *_: {"redis_version": version})
     if refused:
         with pytest.raises(UnfitStore, match=f"version {version}; the store needs 6.2"):
@@ -226,7 +226,7 @@ def test_an_old_server_is_refused(
         store.check()
 
 
-def test_a_server_that_is_away_can_not_be_checked() -> None:
+def test_a_server_that_does_not_answer_can_not_be_checked() -> None:
     store = RedisStore(f"redis://u:hunter2@127.0.0.1:{free_port()}/0")
     with pytest.raises(StoreError, match="ConnectionError") as caught:
         store.check()
@@ -234,10 +234,10 @@ def test_a_server_that_is_away_can_not_be_checked() -> None:
     store.close()
 
 
-def test_a_user_needs_few_commands(
+def test_a_redis_user_needs_few_commands(
     server: PrivateRedis, aside: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O3: those that the documentation names; without INFO there is a warning, and no failure."""
+    """O3: those that the documentation names; without INFO there is a warning and no error."""
     command(aside, "ACL", "SETUSER", "otp", *ALLOWED.split())
     store = RedisStore(server.url.replace("//", "//otp:secret@"), FrozenClock())
     real = RedisStore(server.url.replace("//", "//otp:secret@"))
@@ -249,7 +249,7 @@ def test_a_user_needs_few_commands(
         assert answer(used, challenge, RIGHT) is None
         assert used.purge(POLICY) == 0
         used.check()
-    for number in range(40):  # until the dead are swept
+    for number in range(40):  # until expired challenges are swept
         assert isinstance(store.reserve(draft(f"ada {number % 2}"), QUICK), Challenge | Outcome)
     assert caplog.records == []
     command(aside, "ACL", "SETUSER", "otp", "-info")
@@ -263,8 +263,8 @@ def test_a_user_needs_few_commands(
     real.close()
 
 
-def test_a_cluster_keeps_all_promises(tmp_path: Path) -> None:
-    """A script whose keys lie in two slots would be refused by it."""
+def test_the_store_works_in_a_cluster(tmp_path: Path) -> None:
+    """A cluster refuses a script whose keys are in two slots."""
     cluster_mode = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with private_redis(tmp_path, *cluster_mode) as server:
         with client(server.url) as aside:

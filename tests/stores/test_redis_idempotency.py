@@ -1,7 +1,8 @@
-"""A name has a key of its own, which is taken first and given back if nothing is kept under it."""
+"""Idempotency keys in Redis: claimed first, and released if no answer is stored under them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -52,7 +53,7 @@ def aside() -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def before(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Do something before the store runs its next script but so many."""
+    """Return a function that runs an action before the store's script of that number (from 0)."""
 
     def arm(number: int, act: Callable[[], object]) -> None:
         monkeypatch.undo()
@@ -72,23 +73,23 @@ def broken() -> None:
     raise redis.ConnectionError("the process ended here")
 
 
-def held(store: RedisStore, aside: redis.Redis) -> dict[bytes, Any]:
-    keys = aside.scan_iter(f"{store._prefix}*", count=1000)
+def hashes(store: RedisStore, aside: redis.Redis) -> dict[bytes, Any]:
+    keys = aside.scan_iter(f"{store.prefix}*", count=1000)
     return {key: aside.hgetall(key) for key in keys}
 
 
-def test_a_named_verb_takes_few_round_trips(
+def test_a_chosen_idempotency_key_costs_few_round_trips(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S10: one more than an unnamed one, and another one if its name is given back."""
-    run, trips = store._run, 0
+    """S10: one more than without, and one more if the key is released."""
+    evalsha, trips = store.client.evalsha, 0
 
-    def counted(*asked: Any) -> Any:
+    def counted(*sent: Any) -> Any:
         nonlocal trips
         trips += 1
-        return run(*asked)
+        return evalsha(*sent)
 
-    monkeypatch.setattr(store, "_run", counted)
+    monkeypatch.setattr(store.client, "evalsha", counted)
 
     def cost(verb: Callable[..., object], *arguments: object) -> int:
         nonlocal trips
@@ -113,23 +114,21 @@ def test_a_named_verb_takes_few_round_trips(
 
 
 @pytest.mark.parametrize("subject", ["alice", "bob"])
-def test_a_conflict_has_written_nothing(
-    store: RedisStore, aside: redis.Redis, subject: str
-) -> None:
-    """S1, S10: no quota is counted, no challenge closed, not even for a moment."""
+def test_a_conflict_writes_nothing(store: RedisStore, aside: redis.Redis, subject: str) -> None:
+    """S1, S10: no send is counted and no challenge is closed, not even for a moment."""
     known = opened(store, subject, policy=QUICK)
     asked = draft(key=named())
     store.reserve(asked, QUICK)
-    was = held(store, aside)
+    was = hashes(store, aside)
     other = replace(asked.request, digest="other")
     assert store.reserve(draft(subject, key=other), QUICK) == CONFLICT
     assert store.spend(attempt(known.id, WRONG, subject=subject, key=other), QUICK) == CONFLICT
     assert store.put_answer(other, REFUSAL) == CONFLICT
-    assert held(store, aside) == was
+    assert hashes(store, aside) == was
 
 
-def test_a_user_without_a_name_is_not_nobody(store: RedisStore) -> None:
-    """L8: an empty name is a name; what was refused before a user was known is not theirs."""
+def test_an_empty_subject_is_a_user_and_not_an_unknown_one(store: RedisStore) -> None:
+    """L8: a request that was refused before its user was known is not a request of that user."""
     refused, granted = named(), named()
     store.put_answer(refused, REFUSAL)
     known = opened(store, "")
@@ -142,49 +141,49 @@ def test_a_user_without_a_name_is_not_nobody(store: RedisStore) -> None:
     assert store.put_answer(granted, REFUSAL) == pending
 
 
-def test_a_name_is_taken_before_anything_is_decided(
+def test_a_key_is_claimed_before_anything_is_decided(
     store: RedisStore, before: Callable[..., None]
 ) -> None:
-    """S10: who comes between the two steps finds the name taken, and the first goes on."""
+    """S10: a request between the two steps finds the key claimed; the first one goes on."""
     asked = draft(key=named())
     between: list[object] = []
     other = replace(asked.request, digest="other")
 
-    def come_between() -> None:
+    def interrupt() -> None:
         between.append(store.get_answer(asked.request.value))
         between.append(store.reserve(draft("bob", key=other), POLICY))
         between.append(store.put_answer(asked.request, REFUSAL))
 
-    before(1, come_between)
+    before(1, interrupt)
     assert isinstance(store.reserve(asked, POLICY), Challenge)
     assert between == [None, CONFLICT, PENDING]
     assert isinstance(store.reserve(draft("bob"), POLICY), Challenge)
 
 
-@pytest.mark.parametrize("name_only", [True, False])
-def test_a_send_that_broke_off_is_found_by_its_repeat(
-    store: RedisStore, before: Callable[..., None], name_only: bool
+@pytest.mark.parametrize("claim_only", [True, False])
+def test_a_repeat_finds_a_send_that_was_cut_off(
+    store: RedisStore, before: Callable[..., None], claim_only: bool
 ) -> None:
-    """S4, S10: no message went out by then, so one may, if nothing was reserved."""
+    """S4, S10: no message was sent yet, so the repeat may send one if nothing was reserved."""
     asked = draft(key=named())
-    before(1 if name_only else 2, broken)
-    if name_only:
+    before(1 if claim_only else 2, broken)
+    if claim_only:
         with pytest.raises(StoreError):
             store.reserve(asked, POLICY)
     else:
         assert isinstance(store.reserve(asked, POLICY), Challenge)
     before(9, broken)
     pending = StoredAnswer(Outcome(asked.id, Reason.REQUEST_PENDING), asked.request.digest, "alice")
-    assert store.get_answer(asked.request.value) == (None if name_only else pending)
+    assert store.get_answer(asked.request.value) == (None if claim_only else pending)
     again = store.reserve(asked, POLICY)
-    assert isinstance(again, Challenge) is name_only
+    assert isinstance(again, Challenge) is claim_only
     assert store.get_answer(asked.request.value) == pending
     other = replace(asked.request, digest="other")
     assert store.reserve(draft("bob", key=other), POLICY) == CONFLICT
 
 
-def test_another_user_under_the_same_request_is_sent_nothing(store: RedisStore) -> None:
-    """S1, S10: whom a token stands for may change; the first coming's answer stands."""
+def test_another_user_with_the_same_key_is_sent_nothing(store: RedisStore) -> None:
+    """S1, S10: the user of a token may change; the answer to the first request stays."""
     asked = draft(key=named())
     store.reserve(asked, POLICY)
     foreign = draft("bob", key=asked.request)
@@ -195,34 +194,34 @@ def test_another_user_under_the_same_request_is_sent_nothing(store: RedisStore) 
     assert isinstance(store.reserve(draft("bob"), POLICY), Challenge)
 
 
-def test_a_name_is_free_again_if_nothing_is_kept(store: RedisStore, aside: redis.Redis) -> None:
-    """S10: neither with the user nor under the name is there a trace."""
+def test_a_key_is_free_again_if_no_answer_is_stored(store: RedisStore, aside: redis.Redis) -> None:
+    """S10: no trace of it is left, neither with the user nor under the key."""
     spent = attempt("unknown", RIGHT, key=named(not_cached=UNCOMPARED))
     assert store.spend(spent, POLICY).reason is Reason.CHALLENGE_UNKNOWN
-    assert held(store, aside) == {}
+    assert hashes(store, aside) == {}
     asked = draft(key=named(not_cached=frozenset({Reason.DELIVERY_REFUSED})))
     store.reserve(asked, QUICK)
-    for _ in range(3):  # each has taken the name, and has given it back
+    for _ in range(3):  # each has claimed the key and released it
         store.reserve(asked, QUICK)
     store.settle(asked, Outcome(asked.id, Reason.DELIVERY_REFUSED))
-    assert not [key for key in held(store, aside) if b":request:" in key or b":name" in key]
+    assert not [key for key in hashes(store, aside) if b":request:" in key or b":claim" in key]
     other = replace(asked.request, digest="other")
     assert isinstance(store.reserve(draft("bob", key=other), QUICK), Challenge)
 
 
-def test_a_name_is_not_given_back_under_somebodys_feet(
+def test_a_key_is_not_released_while_another_request_holds_it(
     store: RedisStore, clock: FrozenClock, before: Callable[..., None]
 ) -> None:
-    """S10: the same request twice at once: one is refused, the other is remembered."""
+    """S10: the same request twice at once: one is refused, the answer of the other is stored."""
     opened(store)
     key = named(not_cached=frozenset({Reason.SEND_LIMITED}))
     asked = draft(key=key)
 
-    def come_between() -> None:
+    def interrupt() -> None:
         clock.now += POLICY.cool_down
         assert isinstance(store.reserve(asked, POLICY), Challenge)
 
-    before(2, come_between)  # which is before the name is given back
+    before(2, interrupt)  # which is before the key is released
     limited = store.reserve(draft(key=key), POLICY)
     assert isinstance(limited, Outcome)
     assert limited.reason is Reason.SEND_LIMITED
@@ -230,22 +229,24 @@ def test_a_name_is_not_given_back_under_somebodys_feet(
     assert store.get_answer(key.value) == StoredAnswer(pending, key.digest, "alice")
 
 
-def test_a_name_that_was_lost_and_found_by_another_is_not_given_back(store: RedisStore) -> None:
-    """T4: the server forgot everything while a message was under way, and went on."""
+def test_a_key_that_another_request_has_claimed_meanwhile_is_not_released(
+    store: RedisStore,
+) -> None:
+    """T4: the server lost all its data while a message was being delivered."""
     asked = draft(key=named(not_cached=frozenset({Reason.DELIVERY_REFUSED})))
-    found = draft("bob", key=replace(asked.request, digest="other"))
-    store.reserve(found, POLICY)
+    second = draft("bob", key=replace(asked.request, digest="other"))
+    store.reserve(second, POLICY)
     store.settle(asked, Outcome(asked.id, Reason.DELIVERY_REFUSED))
     store.settle(asked, Outcome(asked.id))
-    pending = Outcome(found.id, Reason.REQUEST_PENDING)
+    pending = Outcome(second.id, Reason.REQUEST_PENDING)
     assert store.get_answer(asked.request.value) == StoredAnswer(pending, "other", "bob")
 
 
-def test_a_name_lives_as_long_as_what_is_known_of_it(store: RedisStore, aside: redis.Redis) -> None:
-    """T5: it is made for that long, and prolonged with it."""
+def test_a_claim_is_kept_as_long_as_the_answer(store: RedisStore, aside: redis.Redis) -> None:
+    """T5: it is stored for that long, and prolonged with the answer."""
 
-    def lives() -> bool:
-        found = [key for key in held(store, aside) if b":request:" in key or b":name" in key]
+    def all_kept() -> bool:
+        found = [key for key in hashes(store, aside) if b":request:" in key or b":claim" in key]
         length = KEEP.total_seconds()
         return len(found) > 0 and all(
             length < aside.pttl(key) / 1000 <= length + 60 for key in found
@@ -253,26 +254,30 @@ def test_a_name_lives_as_long_as_what_is_known_of_it(store: RedisStore, aside: r
 
     refused = named()
     store.put_answer(refused, REFUSAL)
-    assert lives()
+    assert all_kept()
     asked = draft(key=named())
     store.reserve(asked, POLICY)
-    assert lives()
-    for key in held(store, aside):
+    assert all_kept()
+    for key in hashes(store, aside):
         if b":limits" not in key:
             aside.pexpire(key, 5000)
-    assert not lives()
-    aside.delete(store._name(refused.value))
+    assert not all_kept()
+    expired = b"TOKEN_EXPIRED"
+    claims = [k for k, value in hashes(store, aside).items() if value.get(b"reason") == expired]
+    assert aside.delete(*claims) == 1  # the claim of the refused request
     store.settle(asked, Outcome(asked.id))
-    assert lives()
+    assert all_kept()
     store.spend(attempt(asked.id, RIGHT, key=named()), POLICY)
-    assert lives()
+    assert all_kept()
 
 
-def test_a_record_of_before_digests_is_one_without(store: RedisStore, aside: redis.Redis) -> None:
-    """S10: while nodes are upgraded one after another; unnamed requests are answered on."""
+def test_an_answer_of_a_version_without_digests_has_none(
+    store: RedisStore, aside: redis.Redis
+) -> None:
+    """S10: while nodes are upgraded one by one, repeats without a chosen key are answered."""
     asked = draft()
     store.reserve(asked, POLICY)
-    (key,) = (key for key in held(store, aside) if b":request:" in key)
+    (key,) = (key for key in hashes(store, aside) if b":request:" in key)
     aside.hdel(key, "digest")
     pending = Outcome(asked.id, Reason.REQUEST_PENDING, repeated=True)
     assert store.reserve(asked, POLICY) == pending
@@ -281,8 +286,8 @@ def test_a_record_of_before_digests_is_one_without(store: RedisStore, aside: red
 
 
 @pytest.mark.parametrize("subject", ["", "{}", "a}b{c", "\x00", "\ud800", "*", "x" * 128])
-def test_a_name_tells_its_user_to_the_letter(store: RedisStore, subject: str) -> None:
-    """L8: so that the one who is asked for by a name is the one who was sent the code."""
+def test_a_claim_tells_its_user_exactly(store: RedisStore, subject: str) -> None:
+    """L8: so that a key leads to the user to whom the code was sent."""
     asked = draft(subject, key=named())
     store.reserve(asked, POLICY)
     record = store.get_answer(asked.request.value)
@@ -291,12 +296,13 @@ def test_a_name_tells_its_user_to_the_letter(store: RedisStore, subject: str) ->
     assert store.get_answer(subject) is None
 
 
-def test_only_a_name_says_who_the_user_is(store: RedisStore, aside: redis.Redis) -> None:
-    """P2: it must, for a code comes back without a token; no key and nothing else does."""
+def test_only_a_claim_holds_the_user(store: RedisStore, aside: redis.Redis) -> None:
+    """P2: it must, because a code comes back without a token; no key and no other value does."""
     asked = draft("u-4711", key=named())
     store.reserve(asked, POLICY)
     store.settle(asked, Outcome(asked.id))
-    found = held(store, aside)
+    found = hashes(store, aside)
     assert not [key for key in found if b"u-4711" in key]
-    saying = [key for key, value in found.items() if b"u-4711" in b" ".join(value.values())]
-    assert saying == [store._name(asked.request.value).encode()]
+    (holding,) = [key for key, value in found.items() if b"u-4711" in b" ".join(value.values())]
+    digest = hashlib.sha256(asked.request.value.encode()).hexdigest()
+    assert holding == f"{store.prefix}{{{digest}}}:claim".encode()

@@ -1,4 +1,4 @@
-"""All keys of a user say little, share one slot of a cluster, and go when they are over."""
+"""Redis keys: what they tell of a user, which cluster slot they share, and when they expire."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store(clock: FrozenClock) -> Iterator[RedisStore]:
 
 def keys(store: RedisStore) -> list[bytes]:
     with client() as aside:
-        return list(aside.scan_iter(f"{store._prefix}*", count=1000))
+        return list(aside.scan_iter(f"{store.prefix}*", count=1000))
 
 
 STRANGE = [
@@ -63,8 +63,8 @@ STRANGE = [
 ]
 
 
-def test_a_subject_is_exactly_itself(store: RedisStore) -> None:
-    """L8: no two names of users share a count or a challenge, whatever they are made of."""
+def test_two_subjects_never_share_a_key(store: RedisStore) -> None:
+    """L8: whatever characters they hold, no two users share a count or a challenge."""
     challenges = {name: opened(store, name) for name in STRANGE}
     assert len({key for key in keys(store) if key.endswith(b":limits")}) == len(STRANGE)
     for name, challenge in challenges.items():
@@ -75,7 +75,7 @@ def test_a_subject_is_exactly_itself(store: RedisStore) -> None:
 
 
 @pytest.mark.parametrize("challenge_id", ["latest:MOBILE", "id:", "\ud800", "a b", "\x00" * 64])
-def test_a_strange_id_is_unknown_and_nothing_else(store: RedisStore, challenge_id: str) -> None:
+def test_a_strange_id_is_an_unknown_challenge(store: RedisStore, challenge_id: str) -> None:
     opened(store)
     asked = attempt(challenge_id, RIGHT)
     assert store.spend(asked, POLICY) == Outcome(challenge_id, Reason.CHALLENGE_UNKNOWN)
@@ -86,25 +86,25 @@ def test_a_strange_id_is_unknown_and_nothing_else(store: RedisStore, challenge_i
     assert answer(store, reserved, RIGHT) is None
 
 
-def test_all_keys_of_a_verb_share_a_slot(
+def test_all_keys_of_a_script_share_a_slot(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cluster answers a script only then; the users are spread over its slots."""
+    """A cluster runs a script only then; different users have different slots."""
     calls: list[list[bytes]] = []
     evalsha = store.client.evalsha
 
-    def noting(sha: str, count: int, *sent: bytes) -> Any:
+    def recording(sha: str, count: int, *sent: bytes) -> Any:
         calls.append(list(sent[:count]))
         return evalsha(sha, count, *sent)
 
-    monkeypatch.setattr(store.client, "evalsha", noting)
+    monkeypatch.setattr(store.client, "evalsha", recording)
     for name in STRANGE:
         challenge = opened(store, name)
         answer(store, challenge, WRONG)
         store.unlock(name)
         asked = draft(name, channel=Channel.EMAIL, key=named())
         store.reserve(asked, POLICY)
-        store.reserve(asked, POLICY)  # takes its name and gives it back
+        store.reserve(asked, POLICY)  # claims its key and releases it
         store.get_answer(asked.request.value)
     assert len(calls) == (4 + 2 + 3 + 2) * len(STRANGE)
     slots = [{key_slot(key) for key in sent} for sent in calls]
@@ -121,10 +121,10 @@ def lifetimes(store: RedisStore) -> dict[str, float]:
         }
 
 
-def test_every_key_lives_as_long_as_it_matters_and_not_much_longer(
+def test_every_key_is_kept_as_long_as_it_matters_and_at_most_a_minute_longer(
     store: RedisStore, clock: FrozenClock
 ) -> None:
-    """T5: Redis deletes by itself what can no longer change any answer."""
+    """T5: Redis itself deletes what can no longer change any answer."""
     policy = Policy(
         life=timedelta(seconds=200),
         retention=timedelta(minutes=30),
@@ -134,25 +134,25 @@ def test_every_key_lives_as_long_as_it_matters_and_not_much_longer(
         forget_after=DAY,
     )
 
-    def live(**seconds: float) -> None:
+    def assert_ttl(**seconds: float) -> None:
         found = lifetimes(store)
         assert found.keys() == seconds.keys()
         for name, wanted in seconds.items():
             assert wanted <= found[name] <= wanted + 60, name
 
     challenge = opened(store, policy=policy)
-    live(limits=3600, challenges=2000, request=KEEP.total_seconds())
+    assert_ttl(limits=3600, challenges=2000, request=KEEP.total_seconds())
     answer(store, challenge, WRONG, policy=policy)
-    live(limits=86400, challenges=2000, request=KEEP.total_seconds())
+    assert_ttl(limits=86400, challenges=2000, request=KEEP.total_seconds())
     answer(store, challenge, WRONG, policy=policy)
-    live(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    assert_ttl(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
     store.unlock("alice")
     answer(store, challenge, RIGHT, policy=policy)
-    live(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    assert_ttl(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
 
 
-def test_no_key_is_ever_without_an_end(store: RedisStore, clock: FrozenClock) -> None:
-    """T5: whichever verb wrote it, and whatever came before."""
+def test_every_key_has_a_ttl(store: RedisStore, clock: FrozenClock) -> None:
+    """T5: whichever method wrote it, and whatever was called before."""
     asked = draft("bob")
     store.settle(asked, Outcome(asked.id))  # its reservation was lost
     store.spend(attempt("nothing", RIGHT), POLICY)
@@ -172,32 +172,34 @@ def test_no_key_is_ever_without_an_end(store: RedisStore, clock: FrozenClock) ->
         assert all(aside.pttl(key) > 0 for key in keys(store))
 
 
-def test_challenges_that_are_over_leave_their_hash(store: RedisStore, clock: FrozenClock) -> None:
-    """T5: a user who never pauses does not gather challenges without end."""
+def test_expired_challenges_are_deleted_from_their_hash(
+    store: RedisStore, clock: FrozenClock
+) -> None:
+    """T5: a user who sends again and again does not fill the hash without end."""
     for _ in range(200):
         opened(store, policy=QUICK)
         clock.forward(hours=1)
-    (held,) = (key for key in keys(store) if b":challenges:" in key)
+    (challenges,) = (key for key in keys(store) if b":challenges:" in key)
     with client() as aside:
-        assert 25 <= aside.hlen(held) <= 64
+        assert 25 <= aside.hlen(challenges) <= 64
     assert answer(store, opened(store), RIGHT) is None
 
 
 @pytest.mark.parametrize("resend", list(Resend))
-def test_no_secret_of_a_day_is_in_any_key_or_value(
+def test_no_secret_is_in_any_key_or_value(
     store: RedisStore, clock: FrozenClock, resend: Resend
 ) -> None:
-    """P1, P2, P4: canaries go through every verb, and all that Redis holds is searched for them."""
+    """P1, P2, P4: known values go through every method, and Redis is searched for them."""
     codes = spend_a_day(store, clock, resend)
     with client() as aside:
-        held = b"\n".join(
+        stored = b"\n".join(
             part
             for key in keys(store)
             for part in (key, aside.dump(key) or b"", *sum(aside.hgetall(key).items(), ()))
         )
-    assert DETAIL.encode() in held  # so the search would find what is there
+    assert DETAIL.encode() in stored  # so the search finds what is there
     for secret in (*KNOWN, User.id, *codes):
-        assert secret.encode() not in held
+        assert secret.encode() not in stored
     for code in codes:
-        assert int(code).to_bytes(8) not in held
-        assert int(code).to_bytes(8, "little") not in held
+        assert int(code).to_bytes(8) not in stored
+        assert int(code).to_bytes(8, "little") not in stored

@@ -168,7 +168,7 @@ def test_a_redis_that_may_drop_keys_can_be_accepted(
     assert "volatile-lru" in caplog.text
     assert wallet.send().code == "SUCCESS"
     caplog.clear()
-    open_wallet(options={"store": RedisStore(evicting, options=StoreOptions(evicting=True))})
+    open_wallet(options={"store": RedisStore(evicting, options=StoreOptions(allow_eviction=True))})
     assert "volatile-lru" in caplog.text
 
 

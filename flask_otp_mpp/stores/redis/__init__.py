@@ -1,1 +1,1 @@
-"""The Redis store, whose verbs are Lua scripts."""
+"""The Redis store: every method is one Lua script."""

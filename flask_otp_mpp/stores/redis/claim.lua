@@ -1,9 +1,15 @@
--- KEYS: name.  ARGV: now (of no use here), ttl, digest, subject; for a request that was refused
--- before its user was known also challenge id, reason, until, detail.
+-- Claims an idempotency key for a request. The same request may claim it more than once.
 --
--- Returns who has the name, if that is another request or one that was answered by its name alone.
-local held, refused = get(KEYS[1]), #ARGV > 4
-if held and (refused or held[3] or held[1] ~= ARGV[3] or held[2] ~= ARGV[4]) then return held end
+-- KEYS: claim.
+-- ARGV: now (not used), ttl, digest, subject; if the request was refused before its user was known,
+-- also challenge id, reason, until, detail.
+--
+-- Returns what the key holds if it can't be claimed: it belongs to another request, or to one that
+-- was answered before its user was known.
+local holder, refused = read_answer(KEYS[1]), #ARGV > 4
+if holder and (refused or holder[3] or holder[1] ~= ARGV[3] or holder[2] ~= ARGV[4]) then
+  return holder
+end
 
 redis.call('HSET', KEYS[1], 'digest', ARGV[3], 'subject', ARGV[4])
 if refused then

@@ -1,4 +1,4 @@
-"""Redis is used by a client that does nothing twice, on a server that forgets nothing by itself."""
+"""Redis clients: make one that repeats no command, and check client and server."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _logger = logging.getLogger("flask_otp_mpp.stores")
 
 
 def connect(url: str, options: StoreOptions = DEFAULT) -> redis.Redis:
-    """Make a client that gives up before a caller does, and never repeats a command.
+    """Make a client whose timeouts are shorter than a caller's, and which repeats no command.
 
-    A command whose answer was lost may have been done. Its repeat would find its request's key and
-    count nothing twice; but a send would then be answered as pending, and no message go out. A
-    caller who is told that the outcome is unknown knows better what to do. Connections that the
-    server has closed are noticed, and made anew, before anything is sent on them.
+    A command whose answer was lost may have been done. A repeat would find the request's
+    idempotency key and count nothing twice; but a send would then be answered as pending, and no
+    message would go out. It is better that the caller is told that the outcome is unknown. A
+    connection that the server has closed is detected and replaced before anything is sent on it.
 
     :raises ValueError: if the URL can't be used; the message holds no password.
     """
@@ -45,16 +45,17 @@ def connect(url: str, options: StoreOptions = DEFAULT) -> redis.Redis:
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
         )
-        pool.connection_class(**pool.connection_kwargs)  # opens nothing, but looks at every option
-    except (ValueError, TypeError, RedisError):  # a message of theirs may quote the password
+        pool.connection_class(**pool.connection_kwargs)  # opens nothing, but checks every option
+    except (ValueError, TypeError, RedisError):  # their messages may quote the password
         raise ValueError(_NO_URL) from None
     return redis.Redis.from_pool(pool)
 
 
 def refuse_unfit(client: Client) -> None:
-    """Refuse a client by which a verb could go wrong.
+    """Refuse a client with which a method of the store could fail or run twice.
 
-    :raises ValueError: if it decodes what is binary, or repeats commands; with the remedy.
+    :raises ValueError: if it decodes answers (which may be binary) or repeats commands; the message
+        says what to do.
     """
     if client.get_encoder().decode_responses:
         raise ValueError("the Redis client decodes its answers; use decode_responses=False")
@@ -66,42 +67,42 @@ def refuse_unfit(client: Client) -> None:
         )
 
 
-def check(client: Client, *, evicting: bool = False) -> str:
-    """Look whether a server is new enough, and evicts no count while it matters.
+def check(client: Client, *, allow_eviction: bool = False) -> str:
+    """Check that a server is new enough and evicts no keys.
 
-    A server that keeps its figures to itself, as some managed ones do, is only warned about.
+    If a server does not allow INFO, as some managed ones do, there is only a warning in the log.
 
-    :param evicting: whether a server that may evict is only warned about, too.
+    :param allow_eviction: whether there is only a warning for a server that may evict keys, too.
     :returns: what was found, in one line.
-    :raises UnfitStore: with what was found instead and what would do.
+    :raises UnfitStore: with what was found instead, and what to do.
     :raises StoreError: if the server does not answer.
     """
-    place = _place(client)
+    address = _address(client)
     try:
-        nodes = _figures(client)
+        nodes = _server_info(client)
     except ResponseError as error:
-        shown = f"{place} does not tell its version and its eviction policy"
+        shown = f"{address} does not tell its version and its eviction policy"
         _logger.warning(
-            "%s (%s); see to it that it is 6.2 or newer and evicts nothing",
+            "%s (%s); make sure that it is 6.2 or newer and evicts nothing",
             shown,
             type(error).__name__,
         )
         return shown
     except (RedisError, RedisClusterException) as error:
         raise StoreError(
-            f"{place} does not answer: {type(error).__name__}; "
+            f"{address} does not answer: {type(error).__name__}; "
             "check that it runs, and OTP_MPP_STORE"
         ) from error
-    for figures in nodes:
-        _refuse_old(place, figures)
-        if (fault := _eviction(place, figures)) is not None:
-            if not evicting:
-                raise UnfitStore(f"{fault}, or accept it by OTP_MPP_STORE_EVICTION='warn'")
-            _logger.warning("%s", fault)
-    return f"{place}, version {nodes[0].get('redis_version', 'unknown')}"
+    for info in nodes:
+        _refuse_old_version(address, info)
+        if (problem := _eviction_problem(address, info)) is not None:
+            if not allow_eviction:
+                raise UnfitStore(f"{problem}, or accept it by OTP_MPP_STORE_EVICTION='warn'")
+            _logger.warning("%s", problem)
+    return f"{address}, version {nodes[0].get('redis_version', 'unknown')}"
 
 
-def _place(client: Client) -> str:
+def _address(client: Client) -> str:
     if isinstance(client, redis.RedisCluster):
         return "the Redis cluster"
     options = client.get_connection_kwargs()
@@ -109,31 +110,31 @@ def _place(client: Client) -> str:
     return f"Redis at {where}/{options.get('db') or 0}"
 
 
-def _figures(client: Client) -> list[dict[str, Any]]:
+def _server_info(client: Client) -> list[dict[str, Any]]:
     if isinstance(client, redis.RedisCluster):
         return [
             {**client.info("server", target_nodes=node), **client.info("memory", target_nodes=node)}
             for node in client.get_primaries()  # type: ignore[no-untyped-call]
         ]
     with redis.Redis(connection_pool=client.connection_pool, single_connection_client=True) as one:
-        figures = {**one.info("server"), **one.info("memory")}
-        if one.connection is not None:  # nothing stays open that a forked worker would share
+        info = {**one.info("server"), **one.info("memory")}
+        if one.connection is not None:  # a forked worker must not share a connection
             one.connection.disconnect()
-        return [figures]
+        return [info]
 
 
-def _refuse_old(place: str, figures: dict[str, Any]) -> None:
-    version = str(figures.get("redis_version", ""))
+def _refuse_old_version(address: str, info: dict[str, Any]) -> None:
+    version = str(info.get("redis_version", ""))
     number = re.match(r"(\d+)\.(\d+)", version)
     if number is not None and (int(number[1]), int(number[2])) < _OLDEST:
-        raise UnfitStore(f"{place} is version {version}; the store needs 6.2 or newer")
+        raise UnfitStore(f"{address} is version {version}; the store needs 6.2 or newer")
 
 
-def _eviction(place: str, figures: dict[str, Any]) -> str | None:
-    policy = str(figures.get("maxmemory_policy", "noeviction"))
-    if not figures.get("maxmemory") or policy == "noeviction":
+def _eviction_problem(address: str, info: dict[str, Any]) -> str | None:
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if not info.get("maxmemory") or policy == "noeviction":
         return None
     return (
-        f"{place} may evict keys (maxmemory-policy {policy}), and with them counted failures; "
-        "set maxmemory-policy to noeviction, or use a server of its own"
+        f"{address} may evict keys (maxmemory-policy {policy}), and with them counted failures; "
+        "set maxmemory-policy to noeviction, or use a separate server"
     )

@@ -1,38 +1,30 @@
-"""What goes to the scripts in Redis and comes back is text; moments are microseconds of 1970."""
+"""Encode what goes to the Lua scripts, and decode what they return.
+
+All values are text. Times are microseconds since 1970, durations are microseconds.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from typing import Final
 
 from flask_otp_mpp.core.challenge import IdempotencyKey, Outcome
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class Script:
-    """Be one verb in Lua, after the functions that all of them share."""
-
-    def __init__(self, verb: str) -> None:
-        folder = files("flask_otp_mpp.stores.redis")
-        parts = (folder.joinpath(f"{name}.lua") for name in ("rules", "records", verb))
-        self.source = "\n".join(part.read_text("ascii") for part in parts)
-        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Hold what a key says of a request.
+class KeyHolder:
+    """The request that holds an idempotency key, and its outcome if that is stored with it.
 
-    :param digest: of its parameters; empty for a record of a version that knew none.
-    :param outcome: None for a name whose answer is remembered with the user.
+    :param digest: of the request's parameters; empty if a version without digests stored it.
+    :param subject: the user; empty if the request was refused before the user was known.
+    :param outcome: None if the outcome is not decided, or is stored with the user.
     """
 
     digest: str
@@ -40,80 +32,85 @@ class Held:
     outcome: Outcome | None
 
 
-def held(found: Sequence[bytes | None] | None) -> Held | None:
-    """Read what a key says; None if there is no such key."""
+def decode_holder(found: Sequence[bytes | None] | None) -> KeyHolder | None:
+    """Decode what ``read_answer`` in Lua found; None if there is no such key."""
     if found is None:
         return None
     digest, subject, *decided = (value or b"" for value in found)
-    known = found[2] is not None
-    return Held(text(digest), text(subject), outcome([*decided, b""]) if known else None)
+    outcome = decode_outcome([*decided, b""]) if found[2] is not None else None
+    return KeyHolder(decode_text(digest), decode_text(subject), outcome)
 
 
-def outcome(found: Sequence[bytes]) -> Outcome:
-    """Read what a verb has answered."""
-    challenge_id, reason, until, detail, repeated = map(text, found)
+def decode_outcome(found: Sequence[bytes]) -> Outcome:
+    """Decode the outcome that a script returned."""
+    challenge_id, reason, until, detail, repeated = map(decode_text, found)
     return Outcome(
         challenge_id,
         Reason[reason] if reason else None,
         detail,
-        moment(until) if until else None,
+        decode_time(until) if until else None,
         repeated == "1",
     )
 
 
-def told(outcome: Outcome) -> list[str]:
-    """Write an outcome that a script is to remember."""
+def encode_outcome(outcome: Outcome) -> list[str]:
+    """Encode an outcome that a script is to store."""
     return [
         outcome.challenge_id,
         "" if outcome.reason is None else outcome.reason.name,
-        "" if outcome.until is None else micros(outcome.until - EPOCH),
+        "" if outcome.until is None else encode_time(outcome.until),
         outcome.detail[:MAX_DETAIL],
     ]
 
 
-def asked(request: IdempotencyKey) -> list[str]:
-    """Write how a request is to be remembered."""
+def encode_key(key: IdempotencyKey) -> list[str]:
+    """Encode how the answer under an idempotency key is stored: ``read_request`` in Lua."""
     return [
-        micros(request.ttl),
-        request.digest,
-        " ".join(reason.name for reason in request.not_cached),
+        encode_duration(key.ttl),
+        key.digest,
+        " ".join(reason.name for reason in key.not_cached),
     ]
 
 
-def policy(policy: Policy) -> str:
-    """Write the bounds by which a verb decides."""
-    limits = ",".join(f"{limit.count}/{micros(limit.window)}" for limit in policy.send_limits)
+def encode_policy(policy: Policy) -> str:
+    """Encode a policy: ``read_policy`` in Lua."""
+    limits = [f"{limit.count}/{encode_duration(limit.window)}" for limit in policy.send_limits]
     fields: dict[str, object] = {
-        "life": micros(policy.life),
+        "life": encode_duration(policy.life),
         "tries": policy.tries,
         "resend": policy.resend.value,
-        "cool_down": micros(policy.cool_down),
-        "send_limits": limits,
-        "send_memory": micros(policy.send_memory),
+        "cool_down": encode_duration(policy.cool_down),
+        "send_limits": ",".join(limits),
+        "send_memory": encode_duration(policy.send_memory),
         "failure_limit": policy.failure_limit,
-        "first_lock": micros(policy.first_lock),
-        "longest_lock": micros(policy.longest_lock),
-        "forget_after": micros(policy.forget_after),
-        "retention": micros(policy.retention),
+        "first_lock": encode_duration(policy.first_lock),
+        "longest_lock": encode_duration(policy.longest_lock),
+        "forget_after": encode_duration(policy.forget_after),
+        "retention": encode_duration(policy.retention),
     }
     return " ".join(f"{name}={value}" for name, value in fields.items())
 
 
-def micros(length: timedelta) -> str:
-    """Write a length of time."""
-    return str(length // _MICROSECOND)
+def encode_duration(duration: timedelta) -> str:
+    """Encode a duration as microseconds."""
+    return str(duration // _MICROSECOND)
 
 
-def moment(micros: str | bytes) -> datetime:
-    """Read a moment as aware UTC."""
-    return EPOCH + int(micros) * _MICROSECOND
+def encode_time(time: datetime) -> str:
+    """Encode an aware time as microseconds since 1970."""
+    return encode_duration(time - _EPOCH)
 
 
-def raw(value: str | bytes) -> bytes:
-    """Write any text: a caller may send half a surrogate pair; it is a strange id, and no crash."""
-    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+def decode_time(micros: str | bytes) -> datetime:
+    """Decode microseconds since 1970 as aware UTC."""
+    return _EPOCH + int(micros) * _MICROSECOND
 
 
-def text(value: bytes) -> str:
-    """Read what :func:`raw` wrote."""
-    return value.decode("utf-8", "surrogatepass")
+def encode_text(text: str | bytes) -> bytes:
+    """Encode any text. A caller may send half a surrogate pair: a strange id, but no error."""
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+
+
+def decode_text(text: bytes) -> str:
+    """Decode what :func:`encode_text` encoded."""
+    return text.decode("utf-8", "surrogatepass")

@@ -1,8 +1,10 @@
--- KEYS: name.  ARGV: now (of no use here), digest, subject.
+-- Releases an idempotency key that this request has claimed.
 --
--- The name goes with the last who holds it: the same request may be at work twice, and only one of
--- them be remembered.
-local held = get(KEYS[1])
-if not held or held[1] ~= ARGV[2] or held[2] ~= ARGV[3] then return 0 end
+-- KEYS: claim.  ARGV: now (not used), digest, subject.
+--
+-- The key is deleted with its last holder: the same request may be running twice, and only one of
+-- the two may store an answer.
+local holder = read_answer(KEYS[1])
+if not holder or holder[1] ~= ARGV[2] or holder[2] ~= ARGV[3] then return 0 end
 if redis.call('HINCRBY', KEYS[1], 'holders', -1) <= 0 then redis.call('DEL', KEYS[1]) end
 return 1

@@ -1,6 +1,8 @@
+-- Counts a send and opens its challenge: reserve() of core/rules.py.
+--
 -- KEYS: limits, challenges, request.
--- ARGV: now; of the request ttl, digest, not_cached; then policy, id, channel, digest of the code.
-local now, policy = moment(ARGV[1]), read_policy(ARGV[5])
+-- ARGV: now; the request's ttl, digest, not_cached; policy; the draft's id, channel, code digest.
+local now, policy = current_time(ARGV[1]), read_policy(ARGV[5])
 local request = read_request(KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 local id, channel, digest = ARGV[6], ARGV[7], ARGV[8]
 

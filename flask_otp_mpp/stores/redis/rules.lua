@@ -1,7 +1,7 @@
--- The rules of core/challenge.py, core/budget.py and core/rules.py, said again under the same names.
+-- The rules of core/challenge.py, core/limits.py and core/rules.py, under the same names.
 --
--- Moments and lengths are microseconds: whole numbers below 2^53, which a Lua number holds exactly.
--- A policy is the table of its fields; send_limits stays text, "count/window,count/window".
+-- Times and durations are microseconds: whole numbers below 2^53, which a Lua number holds exactly.
+-- A policy is a table of its fields; send_limits stays text, "count/window,count/window".
 
 local function refusal(challenge, now)
   if challenge.used_at then return 'CHALLENGE_USED' end
@@ -10,8 +10,8 @@ local function refusal(challenge, now)
   if challenge.attempts >= challenge.tries then return 'TRIES_SPENT' end
 end
 
--- Lua's == takes less time for strings of different lengths. It compares keyed digests, of which a
--- caller can't choose the bytes, and takes no measurable time beside the network's.
+-- Lua's == is faster for strings of different lengths. Here it compares keyed digests, whose bytes
+-- a caller can't choose, and its time is too short to be measured through the network.
 local function matches(challenge, digests)
   local matched = false
   for _, digest in ipairs(digests) do

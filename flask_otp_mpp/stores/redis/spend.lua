@@ -1,6 +1,8 @@
+-- Counts an attempt and compares its code: spend() of core/rules.py.
+--
 -- KEYS: limits, challenges, request.
--- ARGV: now; of the request ttl, digest, not_cached; then policy, id, digests of the code...
-local now, policy, id = moment(ARGV[1]), read_policy(ARGV[5]), ARGV[6]
+-- ARGV: now; the request's ttl, digest, not_cached; policy; the attempt's id, code digests...
+local now, policy, id = current_time(ARGV[1]), read_policy(ARGV[5]), ARGV[6]
 local request = read_request(KEYS[3], ARGV[2], ARGV[3], ARGV[4])
 local digests = {unpack(ARGV, 7)}
 
@@ -8,8 +10,8 @@ local known = get_answer(request)
 if known then return known end
 local challenge = load_challenge(KEYS[2], id, now)
 local limits = load_limits(KEYS[1])
--- A user's limits outlive every challenge. If they are gone they were evicted or deleted: whoever lost the
--- count of failures takes no guess.
+-- A user's limits are kept longer than every challenge. If they are gone, they were evicted or
+-- deleted; without the count of failures no attempt is compared.
 if not challenge or not limits then return put_answer(request, id, 'CHALLENGE_UNKNOWN', '', '') end
 local reason = refusal(challenge, now)
 if reason then return put_answer(request, id, reason, '', '') end

@@ -1,21 +1,24 @@
--- How values are kept: everything is text, '' stands for none.
+-- Limits and challenges: loading and saving them. All values are text; '' means none.
 --
--- A verb reads all that it needs before it writes anything: whatever may fail (a key of another
--- type, a server without memory) fails by then, so that a verb happens at once or not at all.
+-- A script reads all that it needs before it writes anything. Whatever can fail (a key of another
+-- type, a server without memory) then fails before the first write, so a verb happens as a whole or
+-- not at all.
 
--- Keys outlive their use by a minute, for a clock that lags behind the one they were written by.
+-- Milliseconds that a key is kept longer than needed: the clock of a host may be behind.
 local SPARE = 60000
 
 local function text(number)
   return number and string.format('%.0f', number) or ''
 end
 
-local function extend_ttl(key, length)
-  local wanted = math.ceil(length / 1000) + SPARE
+-- Keeps a key for at least so many microseconds.
+local function extend_ttl(key, duration)
+  local wanted = math.ceil(duration / 1000) + SPARE
   if redis.call('PTTL', key) < wanted then redis.call('PEXPIRE', key, text(wanted)) end
 end
 
-local function moment(given)
+-- The time that the store's clock gave; the server's time if the store has no clock of its own.
+local function current_time(given)
   if given ~= '' then return tonumber(given) end
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -57,8 +60,8 @@ local function save_limits(key, limits)
     'sends', table.concat(sends, ' '))
 end
 
--- All challenges of one user and caller are fields of one hash, so that a send can close the last
--- one without a key that it learns only on the way: a cluster wants to know all keys beforehand.
+-- All challenges of one user and caller are fields of one hash. So a send can close the latest one
+-- without a key that it learns only from its reads: a cluster must know all keys in advance.
 local function load_challenge(key, id, now)
   local found = redis.call('HGET', key, 'id:' .. id)
   if not found then return nil end
@@ -86,53 +89,12 @@ local function save_challenge(key, challenge)
   }, ' '))
 end
 
--- Deletes what nobody is told of any more; seldom, so that a send costs the same however many
--- challenges a long retention keeps.
+-- Deletes the challenges that are kept no longer. Only at every 32nd field, so that the cost of a
+-- send does not grow with the challenges that a long retention keeps.
 local function sweep(key, now)
   if redis.call('HLEN', key) % 32 ~= 0 then return end
   for _, name in ipairs(redis.call('HKEYS', key)) do
     local id = string.match(name, '^id:(.*)$')
     if id and not load_challenge(key, id, now) then redis.call('HDEL', key, name) end
   end
-end
-
--- What is remembered of a request, or of its name: who has it, and how it was decided. Both are
--- kept alike, and a name's outcome only if no user was known. A record of before digests has none.
-local function get(key)
-  local found = redis.call(
-    'HMGET', key, 'digest', 'subject', 'challenge_id', 'reason', 'until', 'detail')
-  return (found[1] or found[3]) and found
-end
-
--- A request as every verb is asked: its key; then how long, digest and what is not cached.
-local function read_request(key, length, digest, not_cached)
-  return {key = key, length = tonumber(length), digest = digest, not_cached = not_cached}
-end
-
-local function caches(request, reason)
-  if reason == 'REQUEST_PENDING' then return true end
-  for name in string.gmatch(request.not_cached, '%S+') do
-    if name == reason then return false end
-  end
-  return true
-end
-
--- An outcome as it goes over the wire: challenge id, reason, until, detail, whether repeated.
-local function get_answer(request)
-  local found = get(request.key)
-  if not found then return nil end
-  if (found[1] or '') ~= request.digest then return {'', 'REQUEST_CONFLICT', '', '', ''} end
-  return {found[3], found[4], found[5], found[6], '1'}
-end
-
-local function put_answer(request, id, reason, ending, detail)
-  if caches(request, reason) then
-    redis.call(
-      'HSET', request.key, 'digest', request.digest,
-      'challenge_id', id, 'reason', reason, 'until', ending, 'detail', detail)
-    extend_ttl(request.key, request.length)
-  else
-    redis.call('DEL', request.key)
-  end
-  return {id, reason, ending, detail, ''}
 end

@@ -1,2 +1,0 @@
--- KEYS: a name, or a user's request.
-return get(KEYS[1])

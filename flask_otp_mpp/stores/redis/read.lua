@@ -1,0 +1,2 @@
+-- KEYS: a claim, or a user's request.
+return read_answer(KEYS[1])
