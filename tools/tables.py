@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -39,3 +40,4 @@ def filled(text: str) -> str:
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     readme.write_text(filled(readme.read_text()))
+    runpy.run_path(str(Path(__file__).parent / "guarantees.py"), run_name="__main__")

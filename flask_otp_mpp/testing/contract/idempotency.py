@@ -114,7 +114,7 @@ class Names(Making):
     def test_a_limited_send_is_remembered_if_its_key_says_so(
         self, store: Store, kept: bool
     ) -> None:
-        """S10, S2."""
+        """S10, S2: the end of the limit, too."""
         opened(store)
         key = named(not_cached=frozenset() if kept else frozenset({Reason.SEND_LIMITED}))
         first = store.reserve(draft(key=key), POLICY)
