@@ -3,12 +3,13 @@
 PORT = 5000
 ARGS =
 
-.PHONY: help demo serve test lint bench profile clean
+.PHONY: help demo serve test test-all lint bench profile clean
 
 help:
 	@echo 'make demo    play callers against the example wallet, and check every answer (ARGS=--help)'
 	@echo 'make serve   keep the example wallet running (PORT=$(PORT))'
-	@echo 'make test    run the tests (ARGS="tests/example -k phone" goes to pytest)'
+	@echo 'make test    run the tests that are quick and need no service, in about a minute'
+	@echo 'make test-all run all tests (ARGS="tests/example -k phone" goes to pytest in both)'
 	@echo 'make lint    check format, style, types and layers'
 	@echo 'make bench   compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
 	@echo 'make profile show where the time of a send and a verify goes (ARGS=--help)'
@@ -26,7 +27,12 @@ serve:
 
 test:
 	@sh tools/venv.sh test
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not server' $(ARGS)
+
+# Tests of one module run in one process: many share a server that their module starts.
+test-all:
+	@sh tools/venv.sh test
+	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint:
 	@sh tools/venv.sh test

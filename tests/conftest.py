@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import program
 from tests.wallet import Wallet, open_wallet
+
+
+@pytest.fixture(scope="session")
+def gnupg() -> None:
+    """Need GnuPG; what asks for it has the marker ``server``."""
+    program("gpg")
 
 
 @pytest.fixture

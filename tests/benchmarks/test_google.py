@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,15 +13,16 @@ from benchmarks.google import GOALS, account, percentile, run
 from flask_otp_mpp import Channel, Message
 from flask_otp_mpp.testing import Inbox
 from tests.benchmarks.test_load import bench, rows
+from tests.services import program
 
 NUMBER = "+8613000000001"
 
 
-@pytest.mark.parametrize("sealer", ["jose", "pgp"])
+@pytest.mark.slow
+@pytest.mark.parametrize("sealer", ["jose", pytest.param("pgp", marks=pytest.mark.server)])
 def test_each_method_is_measured_by_each_envelope(sealer: str) -> None:
-    required = "OTP_MPP_TEST_REQUIRE_SERVICES" in os.environ
-    if sealer == "pgp" and shutil.which("gpg") is None and not required:
-        pytest.skip("gpg is not installed")
+    if sealer == "pgp":
+        program("gpg")
     status, reports = bench("google", f"--envelope={sealer}", "--rounds=3")
     assert status == 0, reports
     found = {row["method"]: row for row in rows(reports)}

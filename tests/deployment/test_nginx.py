@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -20,7 +19,10 @@ from flask_otp_mpp.callers.transport import over_http
 from tests.deployment.processes import stop
 from tests.deployment.wire import chunked_bytes, talk
 from tests.servers import free_port, serving
+from tests.services import program
 from tests.wallet import Wallet, open_wallet
+
+pytestmark = pytest.mark.server
 
 # How nginx passes a location on, what the caller calls, and what the app must be told of it.
 LOCATIONS = {
@@ -68,21 +70,10 @@ class Behind:
     port: int
 
 
-def nginx() -> str:
-    """Find nginx; without it skip, or fail where services are required."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        reason = "nginx is not installed"
-        if os.environ.get("OTP_MPP_TEST_REQUIRE_SERVICES") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
 @contextmanager
 def proxied(folder: Path, locations: str) -> Iterator[int]:
     """Run nginx with these locations; give its port."""
-    command, port = nginx(), free_port()
+    command, port = program("nginx"), free_port()
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(user=user, folder=folder, port=port, locations=locations))
@@ -113,7 +104,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
 @pytest.fixture(scope="module")
 def all_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Behind]]:
     """Serve a wallet for each location, and one nginx before them."""
-    nginx()
+    program("nginx")
     wallets, texts = {}, []
     with ExitStack() as stack:
         for name, (path, to, _, public) in LOCATIONS.items():

@@ -17,6 +17,8 @@ import pytest
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from tests.deployment.processes import Deployed, run
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 32
 WORKERS = 4
 _users = count()

@@ -16,6 +16,8 @@ from tests.deployment.processes import MODULE, Deployed, deployed, gunicorn
 from tests.deployment.wire import chunked_bytes, request_bytes, talk
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 OURS = {
     "content-type", "content-length", "client-id", "response-time", "signature", "cache-control",
 }  # fmt: skip

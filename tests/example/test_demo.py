@@ -25,6 +25,8 @@ from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner, load_private_key
 
+pytestmark = pytest.mark.slow
+
 STORY = [
     ("SUCCESS", "S"),
     ("OTP_VERIFY_UNMATCHED", "F"),

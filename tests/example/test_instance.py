@@ -20,6 +20,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in instance.FILES}
 
 
+@pytest.mark.slow
 def test_an_app_without_an_instance_makes_one_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,7 @@ def test_what_happened_to_a_user_meanwhile_decides_as_well(
     assert (answer.code, answer.passed) == (code, None)
 
 
+@pytest.mark.slow
 def test_a_restarted_wallet_knows_what_it_has_sent(home: Path, app: Flask, wallet: Wallet) -> None:
     """S10: another process answers the repeat, sends nothing, and takes the code."""
     token = token_of(wallet, "ada")

@@ -113,6 +113,7 @@ def test_make_lists_its_targets(words: list[str]) -> None:
         assert f"make {target} " in done.stdout
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     copy = Path(shutil.copytree(ROOT / "example_app", tmp_path / "example_app")).parent
     shutil.copy(ROOT / "Makefile", copy)

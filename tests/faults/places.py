@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.stores import from_url
+from tests.services import missing
 from tests.stores.redis_server import URL as REDIS_URL
-from tests.stores.redis_server import client, missing
+from tests.stores.redis_server import client
 from tests.stores.servers import mysql_url, postgresql_url
 
 
@@ -38,7 +39,6 @@ POSTGRESQL: Final = Server("postgresql", b";COMMIT\0")
 MARIADB: Final = Server("mariadb", b";COMMIT")
 REDIS: Final = Server("redis", b"EVALSHA")
 SERVERS: Final = {server.name: server for server in (POSTGRESQL, MARIADB, REDIS)}
-STORES: Final = ("sqlite", *SERVERS)
 # Otherwise nobody could read along.
 _PLAIN: Final = "sslmode=disable&gssencmode=disable"
 

@@ -12,10 +12,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.people import Someone, wrong
-from tests.faults.places import STORES, place
+from tests.faults.places import place
 from tests.faults.running import Mortal, running
 from tests.faults.trap import SEND_POINTS, VERIFY_POINTS
 from tests.faults.wallet_app import COOL_DOWN
+from tests.services import MARIADB, POSTGRESQL, REDIS
+
+pytestmark = pytest.mark.slow
 
 QUOTA = 3
 BUDGET = 7
@@ -27,7 +30,7 @@ MESSAGE_LEFT = {"after-outbox", "before-settle", "in-settle", "after-settle", "b
 SETTLED = {"after-settle", "before-signing"}
 
 
-@pytest.fixture(scope="module", params=STORES)
+@pytest.fixture(scope="module", params=["sqlite", POSTGRESQL, MARIADB, REDIS])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mortal]:

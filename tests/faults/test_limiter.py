@@ -19,6 +19,8 @@ from tests.stores.redis_server import URL as REDIS_URL
 from tests.stores.redis_server import client as client_of_redis
 from tests.wallet import Wallet, key
 
+pytestmark = pytest.mark.server
+
 UNKNOWN = ("UNKNOWN_EXCEPTION", True)
 LIMITED = ("REQUEST_TRAFFIC_EXCEED_LIMIT", True)
 GRANTED = ("SUCCESS", True)

@@ -21,6 +21,8 @@ from tests.faults.proxy import Fault, FaultProxy, proxy_to
 from tests.servers import serving
 from tests.wallet import Wallet, open_wallet
 
+pytestmark = pytest.mark.server
+
 QUOTA: Final = 3
 UNKNOWN: Final = "UNKNOWN_EXCEPTION"
 CUTS: Final = (Fault.CUT_REQUEST, Fault.CUT_ANSWER)

@@ -23,6 +23,8 @@ from tests.stores.redis_server import URL as REDIS_URL
 from tests.stores.redis_server import client as client_of_redis
 from tests.wallet import key
 
+pytestmark = pytest.mark.server
+
 CROWD: Final = 32
 LIMIT: Final = 40
 QUOTA: Final = 3

@@ -165,6 +165,7 @@ def test_work_that_the_host_has_flushed_stays_in_its_transaction(open_database: 
     assert host.notes() == len(ANSWERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("open_database", ["the-same-file"], indirect=True)
 def test_a_host_that_holds_the_write_lock_of_our_file_gets_no_code_out(open_database: Open) -> None:
     """T1: SQLite has one writer; we give up in time, send nothing, and leave its work alone."""

@@ -15,6 +15,7 @@ from flask_otp_mpp.testing import FrozenClock
 from tests.linearizability.checker import explain, told
 from tests.linearizability.stores import STORES
 from tests.linearizability.workload import record
+from tests.services import MYSQL, POSTGRESQL, REDIS
 from tests.stores.naive import NaiveStore
 
 MANY: Final = 3000
@@ -36,7 +37,8 @@ DECISIONS: Final = {
 }
 
 
-@pytest.mark.parametrize("name", list(STORES))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["memory", "sqlite", POSTGRESQL, MYSQL, REDIS])
 def test_recorded_histories_are_linearizable(tmp_path: Path, name: str) -> None:
     """T3: some order that respects time explains every answer by the rules."""
     opening, histories = STORES[name]

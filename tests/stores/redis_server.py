@@ -10,9 +10,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -20,15 +19,9 @@ from redis.retry import Retry
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.servers import free_port
+from tests.services import missing
 
 URL: Final = os.environ.get("OTP_MPP_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
-
-
-def missing(why: str) -> NoReturn:
-    """Skip a test because a server is missing; fail it where servers are required."""
-    if os.environ.get("OTP_MPP_TEST_REQUIRE_SERVICES") == "1":
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @contextmanager

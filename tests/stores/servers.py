@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+
+from tests.services import missing
 
 POSTGRESQL: Final = "OTP_MPP_TEST_POSTGRESQL_URL"
 MYSQL: Final = "OTP_MPP_TEST_MYSQL_URL"
@@ -65,17 +66,11 @@ def run(variable: str, *statements: str) -> sa.URL:
     try:
         db = engine.connect()
     except SQLAlchemyError as error:
-        _missing(f"no server answers at {variable}: {type(error).__name__}")
+        missing(f"no server answers at {variable}: {type(error).__name__}")
     with db:
         for statement in statements:
             db.exec_driver_sql(statement)
     return url
-
-
-def _missing(reason: str) -> None:
-    if os.environ.get("OTP_MPP_TEST_REQUIRE_SERVICES") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _named(name: str) -> str:

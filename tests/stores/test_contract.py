@@ -26,6 +26,7 @@ def python(script: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_suites_are_imported_when_they_are_asked_for() -> None:
     """T2: a host that only wants a clock has neither pytest nor hypothesis."""
     loaded = "print([name for name in ('pytest', 'hypothesis') if name in sys.modules])"
@@ -35,6 +36,7 @@ def test_the_suites_are_imported_when_they_are_asked_for() -> None:
     assert then == "['pytest', 'hypothesis']"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["pytest", "hypothesis"])
 def test_what_the_suites_need_is_named_with_its_extra(missing: str) -> None:
     """T2: an error for people."""
@@ -56,6 +58,7 @@ def test_nothing_else_is_there() -> None:
         testing.ShopContract  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_passes_as_it_stands(tmp_path: Path) -> None:
     """T2, O4: one method is all that is needed."""
     [minimal] = [text for text in SNIPPETS if "class TestYourStore(" in text]
@@ -65,6 +68,7 @@ def test_the_example_of_the_documentation_passes_as_it_stands(tmp_path: Path) ->
     assert {name.partition(".")[0] for name in report.passed} == {"TestYourStore"}
 
 
+@pytest.mark.slow
 def test_the_longer_example_passes_where_it_says_more(tmp_path: Path) -> None:
     """T2, A9, O4: races between processes, restarts, and a backend that is away."""
     minimal, longer = (text for text in SNIPPETS if "class TestYour" in text)

@@ -146,6 +146,7 @@ def test_redis_without_its_driver_is_told_what_to_install(monkeypatch: pytest.Mo
         _ = flask_otp_mpp.RedisStore
 
 
+@pytest.mark.slow
 def test_the_package_brings_redis_only_to_who_asks_for_it() -> None:
     """F2: neither the package nor another store needs redis-py."""
     script = """
@@ -233,6 +234,7 @@ def test_a_redis_store_keeps_to_the_terms_that_are_made() -> None:
         assert pool.connection_kwargs["socket_timeout"] == answer
 
 
+@pytest.mark.slow
 def test_a_driver_that_lacks_its_library_is_told(tmp_path: Path) -> None:
     """F2: psycopg without libpq is there, and can't be imported."""
     (tmp_path / "psycopg.py").write_text("raise ImportError('no pq wrapper available.\\nsee ...')")

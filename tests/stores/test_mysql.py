@@ -11,6 +11,8 @@ import pytest
 from tests.stores.on_server import OnServer, tables_at
 from tests.stores.servers import mysql_url
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:

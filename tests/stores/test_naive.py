@@ -6,6 +6,8 @@ import pytest
 
 from tests.stores import suites
 
+pytestmark = pytest.mark.slow
+
 SUITE = """
 from functools import partial
 

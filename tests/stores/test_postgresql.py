@@ -15,6 +15,8 @@ from flask_otp_mpp.testing.contract.builders import KEEP, POLICY, RIGHT, attempt
 from tests.stores.on_server import OnServer, tables_at
 from tests.stores.servers import postgresql_url
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:

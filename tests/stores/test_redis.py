@@ -38,6 +38,7 @@ from tests.servers import free_port
 from tests.stores.redis_server import URL, client, opened_store, prefixed
 
 
+@pytest.mark.server
 class TestRedisStore(SharedStoreContract, BackendFaults):
     """T2, A9: the contract, with races between processes, and a port without a server."""
 
@@ -82,6 +83,7 @@ class TestRedisStore(SharedStoreContract, BackendFaults):
         assert answer(store, young, RIGHT) is None
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_resp2_and_resp3_give_the_same_answers(clock: FrozenClock, protocol: int) -> None:
     """A9: RESP2 and RESP3 encode a missing value in different ways."""
@@ -107,6 +109,7 @@ def clock() -> FrozenClock:
     return FrozenClock(datetime(2026, 1, 1, 12, 30, 45, 123_457, UTC))
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
 def test_a_url_opens_a_store(scheme: str) -> None:
     with prefixed():  # so that there is a server
@@ -166,6 +169,7 @@ def test_a_client_that_decodes_or_repeats_is_refused() -> None:
         RedisStore(redis.Redis(retry=never), prefix="{otp}")
 
 
+@pytest.mark.server
 def test_a_client_that_was_passed_in_is_not_closed(clock: FrozenClock) -> None:
     with prefixed() as prefix, client() as own:
         store = RedisStore(own, clock, prefix)
@@ -176,6 +180,7 @@ def test_a_client_that_was_passed_in_is_not_closed(clock: FrozenClock) -> None:
         own.connection_pool.release(pooled)
 
 
+@pytest.mark.server
 def test_the_time_is_the_servers_unless_a_clock_is_injected(clock: FrozenClock) -> None:
     """L4: one clock for a store, for all hosts that share it."""
     with opened_store(utc_now) as store, client() as aside:

@@ -22,6 +22,8 @@ from flask_otp_mpp.testing.contract.builders import KEEP, RIGHT, WRONG, attempt,
 from flask_otp_mpp.testing.contract.model import Model
 from tests.stores.redis_server import opened_store
 
+pytestmark = pytest.mark.server
+
 # One user, caller and channel is used most, so that many steps meet there.
 SUBJECTS: Final = st.sampled_from(["ada", "ada", "ada", "Ada"])
 CHANNELS: Final = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])

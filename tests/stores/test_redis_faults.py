@@ -34,6 +34,8 @@ from flask_otp_mpp.testing.contract.builders import (
 from tests.servers import free_port
 from tests.stores.redis_server import PrivateRedis, client, private_redis
 
+pytestmark = pytest.mark.server
+
 # The commands that the store needs; docs/stores/redis.md names the same.
 ALLOWED = (
     "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"

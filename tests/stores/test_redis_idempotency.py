@@ -29,6 +29,8 @@ from flask_otp_mpp.testing.contract.builders import (
 )
 from tests.stores.redis_server import client, opened_store
 
+pytestmark = pytest.mark.server
+
 CONFLICT = Outcome("", Reason.REQUEST_CONFLICT)
 PENDING = Outcome("", Reason.REQUEST_PENDING, repeated=True)
 REFUSAL = Outcome("", Reason.TOKEN_EXPIRED, "a detail")

@@ -30,6 +30,8 @@ from flask_otp_mpp.testing.contract.builders import (
 from tests.stores.canaries import DETAIL, KNOWN, User, spend_a_day
 from tests.stores.redis_server import client, opened_store
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def clock() -> FrozenClock:

@@ -29,6 +29,7 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
 )
 from tests.commands import run
+from tests.services import MYSQL, POSTGRESQL
 from tests.stores.servers import mysql_url, postgresql_url
 from tests.wallet import Wallet
 
@@ -47,7 +48,7 @@ def connected(store: SQLAlchemyStore) -> Iterator[SQLAlchemyStore]:
     store.engine.dispose()
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=["sqlite", POSTGRESQL, MYSQL])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemyStore]:
     with PLACES[request.param](tmp_path) as url, connected(SQLAlchemyStore(url)) as store:
         yield store

@@ -26,6 +26,7 @@ from flask_otp_mpp.testing.contract.builders import (
     named,
     opened,
 )
+from tests.services import MYSQL, POSTGRESQL
 from tests.stores.servers import mysql_url, postgresql_url
 
 HOSTILE = (
@@ -41,7 +42,7 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(scope="module", params=["sqlite", POSTGRESQL, MYSQL])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
@@ -77,6 +78,7 @@ def test_a_text_is_a_text_whatever_it_says(store: SQLAlchemyStore, text: str) ->
     assert answer(store, challenge, RIGHT) is None
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("mode", ["NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", ""])
 @pytest.mark.parametrize("charset", ["utf8mb4", "gbk", "latin1"])
 def test_neither_a_mode_nor_a_charset_of_mysql_changes_that(mode: str, charset: str) -> None:

@@ -12,10 +12,11 @@ from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql import check as checks
 from flask_otp_mpp.stores.sql import schema
+from tests.services import MYSQL, POSTGRESQL
 from tests.stores.servers import mysql_url, postgresql_url
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(params=["sqlite", POSTGRESQL, MYSQL])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemyStore]:
     places = {"postgresql": postgresql_url, "mysql": mysql_url}
     if request.param == "sqlite":
@@ -100,7 +101,7 @@ def test_a_version_that_is_too_old_is_named(
         store.check()
 
 
-@pytest.mark.parametrize("store", ["mysql"], indirect=True)
+@pytest.mark.parametrize("store", [MYSQL], indirect=True)
 def test_a_table_that_would_mix_users_up_is_named(store: SQLAlchemyStore) -> None:
     """L8: somebody made it by hand, or a tool that knew no better."""
     store.create_tables()
@@ -153,6 +154,7 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(
     assert [file.name for file in tmp_path.iterdir()] == ["text"]
 
 
+@pytest.mark.slow
 def test_a_file_at_which_another_works_is_no_fault(tmp_path: Path) -> None:
     """F2: it does not answer now."""
     url = f"sqlite:///{tmp_path}/otp.db"

@@ -35,6 +35,8 @@ from flask_otp_mpp.testing.contract.builders import (
 from tests.stores.on_server import tables_at
 from tests.stores.servers import MYSQL, POSTGRESQL, mysql_url, postgresql_url, run
 
+pytestmark = pytest.mark.server
+
 KINDS: Final = {"postgresql": postgresql_url, "mysql": mysql_url}
 SLOW: Final = 30
 """Seconds that a machine under load may need for what is done at once on another."""

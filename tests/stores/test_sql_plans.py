@@ -26,6 +26,8 @@ from flask_otp_mpp.testing.contract.builders import (
 from tests.stores.on_server import tables_at
 from tests.stores.servers import postgresql_url
 
+pytestmark = pytest.mark.server
+
 ONE = StoreOptions(pool_size=1, pool_overflow=0)
 NO_PLAN = "26000"
 STATEMENTS = 9

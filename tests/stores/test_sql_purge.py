@@ -18,13 +18,14 @@ from flask_otp_mpp.stores.sql import sqlite as turns
 from flask_otp_mpp.stores.sql.tables import challenges
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
+from tests.services import MYSQL, POSTGRESQL
 from tests.stores.on_server import tables_at
 from tests.stores.servers import mysql_url, postgresql_url
 
 ROWS: Final = 450
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(params=["sqlite", POSTGRESQL, MYSQL])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemyStore]:
     if request.param == "sqlite":
         store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
@@ -116,7 +117,7 @@ def test_a_purge_of_a_file_does_not_wait_for_the_disk(store: SQLAlchemyStore) ->
     assert len(levels) > 3
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", [POSTGRESQL], indirect=True)
 def test_a_row_that_somebody_works_on_is_left_to_the_next_purge(store: SQLAlchemyStore) -> None:
     """T5: and is not waited for."""
     last = fill(store)

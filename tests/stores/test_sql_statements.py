@@ -30,9 +30,10 @@ from flask_otp_mpp.testing.contract.builders import (
     named,
     opened,
 )
+from tests.services import MYSQL, POSTGRESQL
 from tests.stores.servers import mysql_url, postgresql_url
 
-SERVERS: Final = ("postgresql", "mysql", "sqlite")
+SERVERS: Final = (POSTGRESQL, MYSQL)
 Verb: TypeAlias = Callable[[], object]
 Case: TypeAlias = Callable[[SQLAlchemyStore], Verb]
 REUSE: Final = Policy(resend=Resend.REUSE, cool_down=QUICK.cool_down, send_limits=QUICK.send_limits)
@@ -146,7 +147,7 @@ SAID: Final = {
 }
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=[*SERVERS, "sqlite"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
@@ -201,7 +202,7 @@ def test_a_verb_is_one_transaction_of_few_statements(
     assert len(statements) == count, statements
 
 
-@pytest.mark.parametrize("place", SERVERS[:2], indirect=True)
+@pytest.mark.parametrize("place", SERVERS, indirect=True)
 @pytest.mark.parametrize(("case", "_count", "journeys"), CASES)
 def test_a_server_is_waited_for_twice_by_what_decides_and_once_by_what_does_not(
     place: str, case: Case, _count: int, journeys: int

@@ -36,6 +36,7 @@ def store(url: str) -> Iterator[SQLAlchemyStore]:
     store.engine.dispose()
 
 
+@pytest.mark.slow
 def test_who_waits_writes_soon_after_the_file_is_free(store: SQLAlchemyStore, url: str) -> None:
     """R6: SQLite itself would sleep for up to a tenth of a second, and find another one there."""
     other = SQLAlchemyStore(url)
@@ -90,6 +91,7 @@ def test_a_turn_that_does_not_come_is_told() -> None:
         pass  # it ended
 
 
+@pytest.mark.slow
 def test_waiting_for_a_turn_and_then_for_the_file_ends_before_the_caller_gives_up(
     store: SQLAlchemyStore, url: str
 ) -> None:
@@ -160,6 +162,7 @@ for number in range(50):
 """
 
 
+@pytest.mark.slow
 def test_four_processes_write_at_once_and_none_fails(store: SQLAlchemyStore, url: str) -> None:
     """T4: each of 600 transactions comes to its turn."""
     asked = [
@@ -171,6 +174,7 @@ def test_four_processes_write_at_once_and_none_fails(store: SQLAlchemyStore, url
         assert db.exec_driver_sql(used).scalar_one() == 200
 
 
+@pytest.mark.slow
 def test_threads_that_are_served_beside_another_process_are_not_forgotten(
     store: SQLAlchemyStore, url: str
 ) -> None:

@@ -215,6 +215,7 @@ def test_simulate_reports_a_url_that_it_can_not_use(url: str, tmp_path: Path) ->
     assert "no http or https URL without a path" in result.output
 
 
+@pytest.mark.slow
 def test_the_commands_are_a_plugin_of_flask() -> None:
     """F2: an installed `flask` finds them, without an app."""
     result = subprocess.run(

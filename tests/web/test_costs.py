@@ -156,6 +156,7 @@ def test_no_key_is_parsed_while_requests_are_served(wallet: Wallet, costs: Costs
     assert counts["signatures"] == 300
 
 
+@pytest.mark.slow
 def test_the_import_brings_in_no_library_that_is_not_configured() -> None:
     """A worker's memory and the start of every command are the host's."""
     unwanted = [

@@ -94,6 +94,7 @@ def test_a_library_that_is_missing_is_told_with_its_extra(monkeypatch: pytest.Mo
         assert extra in found["OTP_MPP_GOOGLE_ACCOUNTS"]
 
 
+@pytest.mark.slow
 def test_who_does_not_use_the_protocol_needs_none_of_its_libraries() -> None:
     """They are imported when an app with the protocol starts."""
     program = (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,14 +22,9 @@ SAMPLE_TIME = datetime(2017, 8, 12, 13, 43, 33, 98000, tzinfo=UTC)
 Pair = tuple[GoogleWallet, GoogleCaller]
 
 
-@pytest.fixture(scope="module")
-def gnupg() -> None:
-    """Skip where GnuPG is not there, unless it must be."""
-    if shutil.which("gpg") is None and "OTP_MPP_TEST_REQUIRE_SERVICES" not in os.environ:
-        pytest.skip("gpg is not installed")
-
-
-@pytest.fixture(scope="module", params=["jose", "bare-jwe", "pgp"])
+@pytest.fixture(
+    scope="module", params=["jose", "bare-jwe", pytest.param("pgp", marks=pytest.mark.server)]
+)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """Open a wallet outside of any trial mode, and the Google of its account."""
     if request.param == "pgp":
@@ -82,6 +75,7 @@ def pgp_pair(gnupg: None) -> Iterator[Pair]:
         sealer.close()
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(("name", "row"), manifest(PGP).items(), ids=manifest(PGP))
 def test_the_pgp_vectors_are_decided_over_http(
     pgp_pair: Pair, name: str, row: dict[str, Any]
@@ -124,6 +118,7 @@ def test_the_jose_vectors_are_decided_over_http(name: str, status: int, code: st
         is_bare(answer, status)
 
 
+@pytest.mark.server
 def test_a_forged_pgp_signature_is_none(gnupg: None) -> None:
     """By a key that the wallet does not know, to the wallet's own: 401 and nothing else."""
     wallet = open_google(accounts={"gpay": sides.pgp_wallet()}, testing=False)

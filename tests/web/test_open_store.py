@@ -78,6 +78,7 @@ def with_password(place: Any) -> Iterator[str]:
         yield sa.make_url(url).set(password="hunter2").render_as_string(hide_password=False)
 
 
+@pytest.mark.server
 def test_a_postgresql_that_is_not_migrated_is_a_fault() -> None:
     """F2, P1: server, place and command, and no password."""
     with with_password(postgresql_url("start")) as url:
@@ -93,6 +94,7 @@ def test_a_postgresql_that_is_not_migrated_is_a_fault() -> None:
         wallet.close()
 
 
+@pytest.mark.server
 def test_a_mariadb_that_is_not_migrated_is_a_fault() -> None:
     """F2: and one of an older release is to be upgraded."""
     with mysql_url("start") as url:
@@ -151,6 +153,7 @@ def evicting(tmp_path: Path) -> Iterator[str]:
         yield server.url
 
 
+@pytest.mark.server
 def test_a_redis_that_may_drop_keys_is_a_fault(evicting: str) -> None:
     """O3: an evicted count is a guess granted."""
     found = finding(store=evicting)
@@ -160,6 +163,7 @@ def test_a_redis_that_may_drop_keys_is_a_fault(evicting: str) -> None:
     assert finding(options={"store": RedisStore(evicting)}) == found
 
 
+@pytest.mark.server
 def test_a_redis_that_may_drop_keys_can_be_accepted(
     evicting: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -197,6 +201,7 @@ def test_a_store_that_is_handed_over_is_looked_at_if_it_can_tell() -> None:
     open_wallet(options={"store": MemoryStore()})
 
 
+@pytest.mark.server
 def test_looking_at_a_redis_leaves_no_connection_open() -> None:
     """L5: a server forks its workers after that; the name tells ours from all others."""
     name = f"looked-at-{os.getpid()}"
@@ -215,6 +220,7 @@ def test_looking_at_a_redis_leaves_no_connection_open() -> None:
         store.close()
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("place", "question", "answer"),
     [
@@ -237,6 +243,7 @@ def test_time_outs_reach_the_server(
         wallet.close()
 
 
+@pytest.mark.server
 def test_the_size_of_the_pool_reaches_redis() -> None:
     """O1: a verb that finds no free connection is told so after a second."""
     with prefixed():
@@ -260,6 +267,7 @@ def aside(url: str) -> Iterator[sa.Connection]:
         yield db
 
 
+@pytest.mark.server
 def test_looking_at_a_database_leaves_no_connection_open() -> None:
     """L5: seen from the server."""
     name = f"looked-at-{os.getpid()}"
@@ -275,6 +283,7 @@ def test_looking_at_a_database_leaves_no_connection_open() -> None:
         wallet.close()
 
 
+@pytest.mark.server
 def test_pre_ping_finds_a_lost_connection_before_the_verb_does(make_wallet: MakeWallet) -> None:
     """O1: and without it the verb finds it, at no cost of an answer."""
     with postgresql_url("ping") as url:
@@ -316,6 +325,7 @@ class Serving:
         )
 
 
+@pytest.mark.slow
 def test_flask_prepares_what_flask_run_refuses(
     unprepared: str, tmp_path: Path, make_wallet: MakeWallet
 ) -> None:

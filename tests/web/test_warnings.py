@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 ROUND = """
 from tests.wallet import open_wallet
@@ -16,6 +18,7 @@ print(wallet.caller.verify("tok-ada", request_id, code).code)
 """
 
 
+@pytest.mark.slow
 def test_a_round_is_played_with_every_warning_an_error() -> None:
     """F8: from the first import on, where pytest does not look."""
     done = subprocess.run(

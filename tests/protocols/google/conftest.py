@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,13 +14,6 @@ from tests.protocols.google import sides
 from tests.protocols.google.keyring import Keyring
 
 Open = Callable[[Mapping[str, Any]], Sealer]
-
-
-@pytest.fixture(scope="session")
-def gnupg() -> None:
-    """Skip where GnuPG is not there, unless it must be."""
-    if shutil.which("gpg") is None and "OTP_MPP_TEST_REQUIRE_SERVICES" not in os.environ:
-        pytest.skip("gpg is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,8 @@ from tests.protocols.google.test_vectors import decide
 from tests.vectors import google
 from tests.vectors.google import armored
 
+pytestmark = pytest.mark.server
+
 PAYLOAD = google.plain("verifyOtp_request.json")
 ENCRYPTION, SIGNATURE = Reason.ENCRYPTION_INVALID, Reason.SIGNATURE_INVALID
 TO_WALLET = ("--encrypt", "--recipient", "integrator-test-1@test.invalid")

@@ -25,7 +25,7 @@ from flask_otp_mpp.signing.keys import KeyFault
 from tests.protocols.google.keyring import Keyring, living
 from tests.vectors.google import armored, pgp
 
-pytestmark = pytest.mark.usefixtures("gnupg")
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("gnupg")]
 
 OURS = (armored("integrator-test-1.sec"),)
 THEIRS = (armored("google-test-1.pub"),)

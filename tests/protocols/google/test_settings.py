@@ -225,6 +225,7 @@ except ValueError as fault:
 """
 
 
+@pytest.mark.slow
 def test_joserfc_is_needed_only_by_an_account_that_uses_it() -> None:
     command = [sys.executable, "-c", WITHOUT_JOSERFC]
     said = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()

@@ -34,6 +34,7 @@ def decide(sealer: Sealer, body: bytes) -> Any:
         return refusal.reason
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("name", PGP)
 def test_a_pgp_body_is_decided_as_its_manifest_says(name: str, pgp_wallet: Sealer) -> None:
     row = PGP[name]
@@ -41,6 +42,7 @@ def test_a_pgp_body_is_decided_as_its_manifest_says(name: str, pgp_wallet: Seale
     assert decide(pgp_wallet, google.pgp(name)) == expected
 
 
+@pytest.mark.server
 def test_the_answer_of_the_pgp_vectors_opens_on_googles_side(pgp_google: Sealer) -> None:
     expected = google.plain("verifyOtp_response.json")
     assert decide(pgp_google, google.pgp("30_response_ok.pgp")) == expected
