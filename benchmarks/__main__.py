@@ -1,4 +1,4 @@
-"""``python -m benchmarks NAME`` measures one thing, shows it, and keeps it if asked."""
+"""``python -m benchmarks NAME``: the commands that measure the package, and their help."""
 
 from __future__ import annotations
 
@@ -44,27 +44,35 @@ def parser() -> argparse.ArgumentParser:
     """Declare the command line."""
     made = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure what the package claims of its speed. Each command has a --help.",
-        epilog="`all` runs every one of them: the figures of docs/benchmarks.md come from "
-        "`python -m benchmarks all --write`.",
+        description="""Measure how fast the package is, and what a request costs.
+
+Most figures are compared with the floor: the least that a request can cost, in bare Flask without
+any guarantee. `python -m benchmarks NAME --help` explains a command and its columns.""",
+        epilog="""examples:
+  python -m benchmarks stores --quick                    a first look, in seconds
+  python -m benchmarks load --store sqlite --only lean --only floor
+  python -m benchmarks all --write                       all figures of docs/benchmarks.md
+
+exit status: 0 if every answer was right; 1 if not, and then nothing is written.""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(dest="command", required=True, metavar="NAME")
     for name, module in COMMANDS.items():
         text = inspect.getdoc(module) or ""
-        one = commands.add_parser(
+        command = commands.add_parser(
             name,
             help=text.splitlines()[0],
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        _common(one)
-        module.options(one)
-    _common(commands.add_parser("all", help="every one of these, one after the other"))
+        _common(command)
+        module.options(command)
+    _common(commands.add_parser("all", help="Run every command, one after the other."))
     return made
 
 
 def main() -> int:
-    """Run one command, or all; 1 if something was found that voids a figure."""
+    """Run one command, or all; return 1 if an answer was wrong, which makes the figures invalid."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     asked = parser().parse_args()
     names = list(COMMANDS) if asked.command == "all" else [asked.command]
@@ -72,7 +80,7 @@ def main() -> int:
     for name in names:
         if asked.command == "all":
             print(f"== {name}", file=sys.stderr)
-            asked = parser().parse_args([name, *(word for word in sys.argv[2:])])
+            asked = parser().parse_args([name, *sys.argv[2:]])
         try:
             report: Report = COMMANDS[name].run(asked)
         except RuntimeError as error:
@@ -82,7 +90,7 @@ def main() -> int:
         if not asked.json:
             print(report.markdown(), end="\n\n")
         for fault in report.faults:
-            print(f"void: {fault}", file=sys.stderr)
+            print(f"invalid: {fault}", file=sys.stderr)
         if asked.write and not report.faults:
             report.write()
     if asked.json:
@@ -91,9 +99,13 @@ def main() -> int:
 
 
 def _common(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--quick", action="store_true", help="less of everything: a first look")
-    one.add_argument("--json", action="store_true", help="print JSON")
-    one.add_argument("--write", action="store_true", help="put it into docs/benchmarks.md")
+    one.add_argument(
+        "--quick", action="store_true", help="fewer and shorter runs, for a first look"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON for machines")
+    one.add_argument(
+        "--write", action="store_true", help="write the tables into docs/benchmarks.md"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Bars in an SVG that is legible on light and on dark paper, and needs no program to be drawn."""
+"""Bar charts in SVG, readable on light and dark background."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ text { font: 12px system-ui, sans-serif; fill: #24292f; }
 
 
 def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> str:
-    """Draw horizontal bars, one for each name in each group, from zero.
+    """Draw horizontal bars from zero, one for each name in each group.
 
-    :param unit: what the axis says.
+    :param unit: the text below the axis.
     :param groups: values by group and name; a name has the same colour everywhere.
     """
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
@@ -79,7 +79,7 @@ def _most(groups: Mapping[str, Mapping[str, float]]) -> float:
 
 
 def _step(most: float) -> float:
-    """Choose a round step of which four to ten make up the axis."""
+    """Return a round step, so that the axis has four to ten of them."""
     power: float = 10.0 ** floor(log10(max(most, 1e-9)))
     return next(power * part for part in (0.1, 0.2, 0.5, 1.0, 2.0) if most / (power * part) <= 8)
 

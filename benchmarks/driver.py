@@ -1,4 +1,4 @@
-"""Keep-alive connections are kept busy by one loop that does nothing else while the clock runs."""
+"""The load driver: one loop that sends requests over several keep-alive connections."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-PATIENCE = 15.0
-"""Seconds after the end of a run in which requests under way may still be answered."""
+GRACE_SECONDS = 15.0
+"""Seconds that a request may still take after the end of a run."""
 
 
 @dataclass(slots=True)
 class Run:
-    """Hold what came back.
+    """The answers of one run.
 
-    :param answers: raw, in the order of the requests; empty where none came.
-    :param times: seconds from request to answer, of those that were answered.
-    :param asked: how many requests went out.
+    :param answers: raw HTTP, in the order of the requests; empty if there was no answer.
+    :param times: seconds from request to answer, for each answer.
+    :param asked: how many requests were sent.
     """
 
     answers: list[bytes]
@@ -28,67 +28,67 @@ class Run:
 
 
 @dataclass(slots=True)
-class _Lane:
-    line: socket.socket
+class _Connection:
+    socket: socket.socket
     number: int = -1
     began: float = 0.0
     got: bytes = b""
 
 
 def drive(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Run:
-    """Ask until the time or the requests are over, each connection waiting for its answers.
+    """Send requests until the time is over or all are sent; a connection has one request at a time.
 
-    A connection that breaks loses its request, which stays unanswered, and is opened again.
+    A connection that breaks is opened again; its request stays unanswered.
     """
     run = Run([b""] * len(requests))
     with selectors.DefaultSelector() as ready:
-        lanes = [_Lane(_line(port)) for _ in range(min(connections, len(requests)))]
+        opened = [_Connection(_connect(port)) for _ in range(min(connections, len(requests)))]
         begin = time.perf_counter()
-        for lane in lanes:
-            ready.register(lane.line, selectors.EVENT_READ, lane)
-            _ask(run, requests, lane, begin + seconds)
-        while (now := time.perf_counter()) < begin + seconds + PATIENCE:
-            if all(lane.number < 0 for lane in lanes):
+        for connection in opened:
+            ready.register(connection.socket, selectors.EVENT_READ, connection)
+            _send_next(run, requests, connection, begin + seconds)
+        while (now := time.perf_counter()) < begin + seconds + GRACE_SECONDS:
+            if all(connection.number < 0 for connection in opened):
                 break
             for key, _ in ready.select(0.5):
-                lane = key.data
-                data = _received(lane.line)
-                lane.got += data
-                if _complete(lane.got):
+                connection = key.data
+                data = _received(connection.socket)
+                connection.got += data
+                if _complete(connection.got):
                     now = time.perf_counter()
-                    run.times.append(now - lane.began)
-                    run.answers[lane.number] = lane.got
+                    run.times.append(now - connection.began)
+                    run.answers[connection.number] = connection.got
                 elif data:
                     continue
-                if not data or b"onnection: close" in lane.got:
-                    ready.unregister(lane.line)
-                    lane.line.close()
-                    lane.line = _line(port)
-                    ready.register(lane.line, selectors.EVENT_READ, lane)
-                _ask(run, requests, lane, begin + seconds)
+                if not data or b"onnection: close" in connection.got:
+                    ready.unregister(connection.socket)
+                    connection.socket.close()
+                    connection.socket = _connect(port)
+                    ready.register(connection.socket, selectors.EVENT_READ, connection)
+                _send_next(run, requests, connection, begin + seconds)
         run.seconds = now - begin
-        for lane in lanes:
-            lane.line.close()
+        for connection in opened:
+            connection.socket.close()
     return run
 
 
-def _line(port: int) -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", port), 5)
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return line
+def _connect(port: int) -> socket.socket:
+    made = socket.create_connection(("127.0.0.1", port), 5)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made
 
 
-def _ask(run: Run, requests: Sequence[bytes], lane: _Lane, end: float) -> None:
-    lane.number, lane.got, lane.began = -1, b"", time.perf_counter()
-    if run.asked < len(requests) and lane.began < end:
-        lane.number = run.asked
+def _send_next(run: Run, requests: Sequence[bytes], connection: _Connection, end: float) -> None:
+    connection.number, connection.got, connection.began = -1, b"", time.perf_counter()
+    if run.asked < len(requests) and connection.began < end:
+        connection.number = run.asked
         run.asked += 1
-        lane.line.sendall(requests[lane.number])
+        connection.socket.sendall(requests[connection.number])
 
 
-def _received(line: socket.socket) -> bytes:
+def _received(connected: socket.socket) -> bytes:
     try:
-        return line.recv(65536)
+        return connected.recv(65536)
     except OSError:
         return b""
 

@@ -1,7 +1,8 @@
-"""The floor: what sendOTP and verifyOTP cost by hand, with bare Flask and none of the guarantees.
+"""The peers ``floor`` and ``floor-full``: the least that sendOTP and verifyOTP can cost in Flask.
 
-Keys are loaded once and there is one statement a step; but no quota, no budget, no memory of
-repeats, no traffic limit, no hook and no fault is taken care of. Nobody should serve this.
+Written by hand and without any guarantee: keys are loaded once, and each step is one statement.
+There are no send limits, no user lock, no stored answers, no traffic limits, no hooks, and no error
+handling. Do not serve this.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _SENT: Final = _BODIES["SUCCESS"][:-1] + b',"verifyRequestId":"%s"}'
 
 
 def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
-    """Make the app; BENCH_STORE is a URL, BENCH_KEYS a folder, BENCH_CODE the code of everybody.
+    """Make the app; BENCH_STORE is a URL, BENCH_KEYS a folder, BENCH_CODE the code of every user.
 
     BENCH_SYNC says how SQLite commits.
     """

@@ -1,4 +1,4 @@
-"""The floor's stores do a send and a verify in the fewest steps that are right at all."""
+"""The floor's stores: a send and a verify in the fewest statements that are still correct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
-from benchmarks.people import ACTIVE, FIND, engine, metadata
+from benchmarks.host_users import ACTIVE, FIND, engine, metadata
 
 TRIES: Final = 5
 LIFE: Final = 300_000
@@ -74,14 +74,14 @@ _BY_NUMBER: Final = {
 
 
 class FloorStore(Protocol):
-    """Keep codes by the id of their challenge; ``check`` returns a result code."""
+    """Store codes by the id of their challenge; ``check`` returns a result code."""
 
     def put(self, token: str, challenge: str, mac: bytes, now: int) -> bool: ...
     def check(self, token: str, challenge: str, mac: bytes, now: int) -> str: ...
 
 
 def open_store(url: str, synchronous: str) -> FloorStore:
-    """Make the store that a URL names; its tables and users are made by others.
+    """Open the store that a URL names; tables and users exist already.
 
     :param synchronous: how SQLite commits.
     """
@@ -135,7 +135,7 @@ class _Sql:
 
 class _Redis:
     def __init__(self, url: str) -> None:
-        import redis  # noqa: PLC0415 - only who measures Redis needs it
+        import redis  # noqa: PLC0415 - only needed to measure Redis
 
         client = redis.Redis.from_url(url)
         self._send = client.register_script(_SEND_LUA)

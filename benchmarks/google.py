@@ -1,8 +1,8 @@
-"""Whole rounds of Google's methods through the Flask app: what a caller waits for, p50 and p99.
+"""The time of Google's methods echo, sendOtp and verifyOtp in the Flask app: p50 and p99.
 
-One thread, SQLite, and a host that finds users by number in memory. Requests are sealed before the
-clock runs and answers are opened after it stops, so that the caller's crypto is not in the figures;
-the wallet's, to open, sign and seal, is. For PGP each is a gpg process. Every answer must be right.
+One thread, SQLite, and a host that finds users in memory. Requests are encrypted before the clock
+starts and answers are decrypted after it stops, so the figures hold the wallet's cryptography and
+not the caller's. In PGP each step of it is a gpg process. A wrong answer ends the run.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
-from benchmarks.choices import several
-from benchmarks.places import place
+from benchmarks.empty_stores import empty_store
+from benchmarks.options import repeatable
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
 from benchmarks.wallet import LIMIT
@@ -50,12 +50,12 @@ from flask_otp_mpp.signing.jwk_sets import generate_jwk_sets
 from flask_otp_mpp.testing import Inbox
 
 BLOCK: Final = 25
-"""Requests that are sealed at a time: few enough to be fresh when they are asked."""
+"""Requests that are encrypted at a time: few enough that none is stale when it is sent."""
 ENVELOPES: Final = ("jose", "pgp")
 ROUNDS: Final = {"jose": 1000, "pgp": 300}
 QUICK_ROUNDS: Final = {"jose": 200, "pgp": 50}
 GOALS: Final = {("jose", "verifyOtp"): 10.0, ("pgp", "verifyOtp"): 100.0}
-"""What the slowest of a hundred may take, in milliseconds."""
+"""The limit for p99, in milliseconds."""
 COLUMNS: Final = (
     "envelope", "method", "rounds", "p50 ms", "p99 ms", "p50 in signatures", "p99 in signatures",
     "goal for p99", "met",
@@ -64,9 +64,10 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class MountedAccount:
-    """Be a wallet's app in this process, with Google before it.
+    """A wallet's app in this process with one Google account.
 
-    :param envelope: Google's side of the account.
+    :param sealer: encrypts and decrypts as Google does.
+    :param took: the seconds of each request, by method.
     """
 
     app: Flask
@@ -76,29 +77,29 @@ class MountedAccount:
     took: dict[str, list[float]] = field(default_factory=dict)
 
     def block(self, numbers: Sequence[str]) -> None:
-        """Echo, send a code to each number, and verify it; keep the seconds of each round."""
+        """Echo, send a code to each number and verify it; record the seconds of each request."""
         words = [f"word {number}" for number in numbers]
-        said = self._asked("echo", [{"clientMessage": word} for word in words])
-        _expect("echo", [one.get("clientMessage", "") for one in said], words)
+        answers = self._call("echo", [{"clientMessage": word} for word in words])
+        _expect("echo", [one.get("clientMessage", "") for one in answers], words)
         names = [f"send-{number.removeprefix('+')}" for number in numbers]
         usual = {"smsMatchingToken": "AB12345678C", "otpContext": {"association": {}}}
         sends = [{"accountPhoneNumber": number, **usual} for number in numbers]
-        self._granted("sendOtp", sends, names)
+        self._expect_success("sendOtp", sends, names)
         sent = {user: message.code for user, message in self.inbox.received[-len(numbers) :]}
         pairs = zip(names, numbers, strict=True)
         guesses = [{"sendOtpRequestId": name, "otp": sent[number]} for name, number in pairs]
-        self._granted("verifyOtp", guesses)
+        self._expect_success("verifyOtp", guesses)
 
-    def _granted(
+    def _expect_success(
         self, method: str, payloads: Sequence[Mapping[str, Any]], names: Sequence[str] = ()
     ) -> None:
-        said = self._asked(method, payloads, names)
-        _expect(method, [one.get("result", "") for one in said], ["SUCCESS"] * len(payloads))
+        answers = self._call(method, payloads, names)
+        _expect(method, [one.get("result", "") for one in answers], ["SUCCESS"] * len(payloads))
 
-    def _asked(
+    def _call(
         self, method: str, payloads: Sequence[Mapping[str, Any]], names: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Seal all, ask one after the other by the clock, open all."""
+        """Encrypt all requests, time one call after another, and decrypt all answers."""
         sealed = [
             self.caller.prepare(method, payload, request_id=name)[0]
             for payload, name in zip_longest(payloads, names)
@@ -115,9 +116,9 @@ class MountedAccount:
 
 @contextmanager
 def account(sealer: str, folder: Path) -> Iterator[MountedAccount]:
-    """Open a wallet with one account, on a SQLite store in a folder."""
+    """Open a wallet with one account, and a SQLite store in the folder."""
     with ExitStack() as stack:
-        url = stack.enter_context(place("sqlite", folder))
+        url = stack.enter_context(empty_store("sqlite", folder))
         store = SQLAlchemyStore(url)
         store.create_tables()
         stack.callback(store.engine.dispose)
@@ -142,17 +143,19 @@ def account(sealer: str, folder: Path) -> Iterator[MountedAccount]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    several(parser, "--envelope", ENVELOPES)
+    """Declare the command's options."""
+    repeatable(parser, "--envelope", ENVELOPES)
     parser.add_argument(
-        "--rounds", type=int, help="of each method: 1000 by JOSE, 300 by PGP; 200 and 50 if quick"
+        "--rounds",
+        type=int,
+        help="calls of each method (JOSE 1000, PGP 300; with --quick 200 and 50)",
     )
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     rows: list[tuple[object, ...]] = []
-    for sealer in asked.envelope or _there():
+    for sealer in asked.envelope or _available_envelopes():
         rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)[sealer]
         rows += _measured(sealer, rounds)
     note()
@@ -161,7 +164,7 @@ def run(asked: argparse.Namespace) -> Report:
 
 
 def percentile(values: Sequence[float], part: float) -> float:
-    """Return the least of the values that as many as this part of them do not exceed."""
+    """Return the smallest value that this part of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
@@ -187,7 +190,7 @@ def _measured(sealer: str, rounds: int) -> Iterator[tuple[object, ...]]:
         yield sealer, method, len(took), half, most, half / signature, most / signature, *told
 
 
-def _there() -> list[str]:
+def _available_envelopes() -> list[str]:
     if shutil.which("gpg"):
         return [*ENVELOPES]
     print("pgp is left out: gpg is not installed", file=sys.stderr)
@@ -195,7 +198,7 @@ def _there() -> list[str]:
 
 
 def _accounts(sealer: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Make keys, and return the account as the wallet has it and as Google has it."""
+    """Generate keys; return the account as the wallet has it, and as Google has it."""
     pair = generate_jwk_sets if sealer == "jose" else _pgp_pair
     (ours, our_public), (theirs, their_public) = pair("wallet"), pair("google")
     return (
@@ -205,7 +208,7 @@ def _accounts(sealer: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _pgp_pair(name: str) -> tuple[str, str]:
-    """Make a key that signs, with a subkey that decrypts; return it private and public."""
+    """Generate a key that signs with a subkey that decrypts; return its private and public part."""
     ring, address = GpgHome("gpg"), f"{name}@bench.invalid"
     try:
         bare = ("--passphrase", "")
@@ -224,7 +227,7 @@ def _numbers(first: int, count: int) -> list[str]:
 
 
 def _environ(call: Call) -> dict[str, Any]:
-    """Write a request as a WSGI server hands it to an app."""
+    """Return a request as a WSGI server passes it to an app."""
     builder = EnvironBuilder(
         path=call.uri, method=call.method, headers=[*call.headers.items()], data=call.body
     )

@@ -1,7 +1,7 @@
-"""What importing the package takes beyond what it stands on.
+"""The time to import the package, beyond the time of its dependencies.
 
-Each import happens in a fresh interpreter: first Flask, cryptography, Flask-Limiter and the core of
-SQLAlchemy, then the package; the two are timed apart.
+Each import runs in a new interpreter: first Flask, cryptography, Flask-Limiter and SQLAlchemy's
+core, then the package; the two are timed separately.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ COLUMNS = ("what", "ms", "modules")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    parser.add_argument("--times", type=int, help="interpreters: 15; 5 if quick")
+    """Declare the command's options."""
+    parser.add_argument("--times", type=int, help="how many interpreters (15; with --quick 5)")
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     times = asked.times or (5 if asked.quick else 15)
     found = [_once() for _ in range(times + 1)][1:]  # the first fills the disk cache
     below, ours, modules = map(statistics.median, zip(*found, strict=True))
@@ -48,7 +48,7 @@ def run(asked: argparse.Namespace) -> Report:
 
 
 def _once() -> list[float]:
-    done = subprocess.run(  # noqa: S603 - every word of it is ours
+    done = subprocess.run(  # noqa: S603 - no outside input
         [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True
     )
     found: list[float] = json.loads(done.stdout)

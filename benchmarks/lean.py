@@ -1,6 +1,7 @@
-"""The package in a host that does no more than the floor does: what the host costs is left out.
+"""The peer ``lean``: the package in a host that costs next to nothing.
 
-One statement finds the user, and a message is a line in a file. Settings are the example wallet's.
+The host does what the floor does: one statement finds the user, and a message is a line in a file.
+The settings are those of the example wallet.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from pathlib import Path
 
 from flask import Flask
 
-from benchmarks.people import FIND, engine
+from benchmarks.host_users import FIND, engine
 from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp, Reason, refuse
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Hold what the host knows of a user."""
+    """What the host knows of a user."""
 
     id: str
     token: str
@@ -28,7 +29,7 @@ class Person:
 def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     """Make the app; BENCH_KEYS is an instance folder, BENCH_STORE also holds the users."""
     otp = OtpMpp(AlipayPlus)
-    outbox = Path(settings["BENCH_OUTBOX"]).open("a", buffering=1)  # noqa: SIM115 - for a lifetime
+    outbox = Path(settings["BENCH_OUTBOX"]).open("a", buffering=1)  # noqa: SIM115 - open as long as the app
     find = finder(settings["BENCH_STORE"])
 
     @otp.user_loader
@@ -49,11 +50,11 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
 
 
 def finder(url: str) -> Callable[[str], int | None]:
-    """Return what finds a user's number by token, at the least cost."""
+    """Return a function that finds a user's number by token, at the least cost."""
     if url == "memory://":
         return lambda token: int(token.removeprefix("tok"))
     if url.startswith("redis"):
-        import redis  # noqa: PLC0415 - only who measures Redis needs it
+        import redis  # noqa: PLC0415 - only needed to measure Redis
 
         client = redis.Redis.from_url(url)
 

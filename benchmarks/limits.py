@@ -1,10 +1,9 @@
-"""What the two traffic limits of a request cost, in memory and in Redis, and by a decorator.
+"""The cost of the two traffic limits of a request, in memory and in Redis, and of a decorator.
 
-One thread asks as the door does: by address before the signature is looked at, by client after it.
-Redis is reached through a relay in Python that counts how often the client waits, and costs some
-100 us each time. Memory is measured for long enough that the storage's own clearing, in a thread
-every hundredth of a second, is in its share. The decorator is one of Flask-Limiter's own on an
-empty view, less what the view costs without.
+One thread checks as the blueprint does: by address before the signature is verified, by client
+after it. Redis is called through a relay in Python that counts the round trips and adds some 100 us
+to each. Memory is measured long enough that the storage's clearing of expired counts is included.
+The decorator is Flask-Limiter's on an empty view, minus the cost of the view without it.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import parse
 
-from benchmarks.choices import several
-from benchmarks.places import place, there
+from benchmarks.empty_stores import available, empty_store
+from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp.web.settings import OnLimiterFailure
@@ -36,22 +35,22 @@ COLUMNS: Final = ("storage", "what", "us", "CPU us", "round trips")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    several(parser, "--storage", NAMES)
-    parser.add_argument("--rounds", type=int, help="requests of each kind: 5000; 500 if quick")
+    """Declare the command's options."""
+    repeatable(parser, "--storage", NAMES)
+    parser.add_argument("--rounds", type=int, help="requests of each kind (5000; with --quick 500)")
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     rounds = asked.rounds or (500 if asked.quick else 5000)
-    rows = [row for name in asked.storage or there(NAMES) for row in _measured(name, rounds)]
+    rows = [row for name in asked.storage or available(NAMES) for row in _measured(name, rounds)]
     return Report("limits", [Table(f"{rounds} requests of each kind", COLUMNS, rows)])
 
 
 def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otp-mpp-bench-"))
-        url, relay = stack.enter_context(place(name, Path(folder))), None
+        url, relay = stack.enter_context(empty_store(name, Path(folder))), None
         if name == "redis":
             port = int(url.rpartition(":")[2].partition("/")[0])
             relay = stack.enter_context(Relay("127.0.0.1", port))
@@ -61,7 +60,7 @@ def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:
             own_limiter({}, url, "fixed-window"), limit, limit, OnLimiterFailure.CLOSED
         )
 
-        def door() -> None:
+        def check_both() -> None:
             traffic.check_address("192.0.2.1")
             traffic.check_client("alipayplus", "CLIENT")
 
@@ -69,13 +68,13 @@ def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:
         decorated = _timed(_viewed(url), rounds, relay)
         beyond = tuple(a - b for a, b in zip(decorated[:2], empty[:2], strict=True))
         return [
-            (name, "both limits of a request", *_timed(door, rounds, relay)),
+            (name, "both limits of a request", *_timed(check_both, rounds, relay)),
             (name, "one limit by a decorator", *beyond, decorated[2]),
         ]
 
 
 def _viewed(storage: str | None) -> Callable[[], object]:
-    """Return what calls an empty view, limited if there is a storage for it."""
+    """Return a function that calls an empty view, with a limit if there is a storage for it."""
     app = Flask(__name__)
 
     def view() -> str:
@@ -91,7 +90,7 @@ def _viewed(storage: str | None) -> Callable[[], object]:
 def _timed(
     work: Callable[[], object], rounds: int, relay: Relay | None
 ) -> tuple[float, float, float | str]:
-    """Return microseconds of each call, of the processor among them, and round trips."""
+    """Return, per call, microseconds, microseconds of processor time, and round trips."""
     for _ in range(rounds // 10):
         work()
     before = relay.round_trips if relay else 0

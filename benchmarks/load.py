@@ -1,11 +1,11 @@
-"""Servers under load, interleaved: throughput, latency, and the processor time of a request.
+"""Web servers under load: throughput, latency, and processor time per request.
 
-Every peer is served by the same server with as many workers, and they are asked in turn, round
-after round, so that whatever else the machine does meets all; the median of the rounds is told.
-The processor time counts a server's whole process tree (not the database's) and is the figure to
-trust on a machine that is not quiet. Ratios are to the floor in the same round; "signatures" are
-RSA-2048 signatures as timed beside each leg. An answer other than the expected one is no answer,
-and fails the run.
+All peers run in the same kind of server with the same number of workers. They are measured in turn,
+round after round, so that other work on the machine affects all of them; the table holds the median
+of the rounds. The processor time is that of a server's whole process tree, without the database; it
+is the most reliable figure on a busy machine. "x floor" is the ratio to the floor in the same
+round; "in signatures" is in units of one RSA-2048 signature, timed with each measurement. An
+unexpected answer does not count, and makes the run fail.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import chart, peers
-from benchmarks.choices import several
-from benchmarks.legs import LOADS, Leg, leg
-from benchmarks.places import STORES, there
+from benchmarks.empty_stores import STORES, available
+from benchmarks.measurement import LOADS, Measurement, measure
+from benchmarks.options import repeatable
 from benchmarks.processes import SERVERS, WORKERS, Server, free_port, serving
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
-from benchmarks.wire import Act
+from benchmarks.wire import RequestKind
 
 USUAL_LOADS: Final = ("send", "right", "wrong", "mix")
 USUAL_CONNECTIONS: Final = 16
@@ -40,7 +40,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Be one row of circumstances that all peers meet."""
+    """One combination of store, server, load and connections, in which all peers are measured."""
 
     store: str
     server: str
@@ -50,39 +50,47 @@ class Cell:
 
 @dataclass(slots=True)
 class Run:
-    """Hold what was measured so far."""
+    """What has been measured so far."""
 
     seconds: float
     rounds: int
     total: int = 0
     done: int = 0
-    legs: dict[tuple[Cell, str], list[Leg]] = field(default_factory=dict)
+    measurements: dict[tuple[Cell, str], list[Measurement]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    parser.add_argument("--full", action="store_true", help="every peer in every circumstance")
-    several(parser, "--only", peers.NAMES)
-    several(parser, "--store", STORES)
-    several(parser, "--server", SERVERS)
-    several(parser, "--load", LOADS)
+    """Declare the command's options."""
     parser.add_argument(
-        "--connections", type=int, action="append", metavar="N", help="1, 16, 64; repeatable"
+        "--full", action="store_true", help="measure every peer in every combination"
     )
-    parser.add_argument("--rounds", type=int, help="3; 1 if quick")
-    parser.add_argument("--seconds", type=float, help="of one leg: 0.5; 0.4 if quick; 2 if full")
+    repeatable(parser, "--only", peers.NAMES)
+    repeatable(parser, "--store", STORES)
+    repeatable(parser, "--server", SERVERS)
+    repeatable(parser, "--load", LOADS)
+    parser.add_argument(
+        "--connections",
+        type=int,
+        action="append",
+        metavar="N",
+        help="connections, such as 1, 16 or 64; repeatable",
+    )
+    parser.add_argument("--rounds", type=int, help="rounds (3; with --quick 1)")
+    parser.add_argument(
+        "--seconds", type=float, help="of one measurement (0.5; with --quick 0.4, with --full 2)"
+    )
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     run = Run(
         asked.seconds or (0.4 if asked.quick else 2.0 if asked.full else 0.5),
         asked.rounds or (1 if asked.quick else 3),
     )
     few = [name for name in peers.NAMES if not name.startswith("naive")]
     names = asked.only or (few if asked.quick else peers.NAMES)
-    cells = _cells(asked, asked.store or there(STORES))
+    cells = _cells(asked, asked.store or available(STORES))
     run.total = run.rounds * sum(len(_present(asked, cell, names)) for cell in cells)
     with tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home:
         for store in dict.fromkeys(cell.store for cell in cells):
@@ -100,7 +108,7 @@ def run(asked: argparse.Namespace) -> Report:
 
 
 def _cells(asked: argparse.Namespace, stores: Sequence[str]) -> list[Cell]:
-    """List the circumstances; not in full, few and many connections meet one server and the mix."""
+    """Return the combinations; without --full, 1 and 64 connections only for gunicorn and mix."""
     servers = asked.server or (("gunicorn",) if asked.quick else tuple(SERVERS))
     chosen = asked.connections or ((1, 16, 64) if asked.full else None)
     cells: list[Cell] = []
@@ -113,7 +121,7 @@ def _cells(asked: argparse.Namespace, stores: Sequence[str]) -> list[Cell]:
 
 
 def _present(asked: argparse.Namespace, cell: Cell, names: Sequence[str]) -> list[str]:
-    """List who is measured in a cell: the slowest peer once is enough, if it was not asked for."""
+    """Return the peers of a cell; the slowest one, if not chosen by --only, is in one cell only."""
     sql = cell.store != "redis"
     usual = (cell.store, cell.server, cell.connections) == ("sqlite", "gunicorn", USUAL_CONNECTIONS)
     return [
@@ -131,7 +139,7 @@ def _serve(
     opened: Sequence[peers.Peer],
     home: Path,
 ) -> None:
-    """Start a server for each peer, warm it up, and let them take turns."""
+    """Start a server for each peer, warm it up, and measure the peers in turn."""
     with ExitStack() as stack:
         served: dict[str, tuple[peers.Peer, Server]] = {}
         rates: dict[str, float] = {}
@@ -144,14 +152,16 @@ def _serve(
             server = stack.enter_context(serving(command, port, peer.settings, log))
             served[peer.name] = (peer, server)
             for _ in range(2):
-                both = (Act.SEND, Act.RIGHT)
-                warm = leg(peer, server, both, connections=USUAL_CONNECTIONS, count=100, seconds=5)
+                both = (RequestKind.SEND, RequestKind.RIGHT)
+                warm = measure(
+                    peer, server, both, connections=USUAL_CONNECTIONS, count=100, seconds=5
+                )
                 rates[peer.name] = max(20.0, warm.rate)
         for _, cell in product(range(run.rounds), cells):
             for name in _present(asked, cell, list(served)):
                 count = max(cell.connections, int(rates[name] * run.seconds * 1.3))
                 peer, server = served[name]
-                one = leg(
+                one = measure(
                     peer,
                     server,
                     LOADS[cell.load],
@@ -160,41 +170,43 @@ def _serve(
                     seconds=run.seconds,
                 )
                 rates[name] = max(20.0, one.rate) if cell.connections > 1 else rates[name]
-                run.legs.setdefault((cell, name), []).append(one)
+                run.measurements.setdefault((cell, name), []).append(one)
                 _note(run, cell, name, one)
 
 
-def _note(run: Run, cell: Cell, name: str, one: Leg) -> None:
-    """Show where the run is, and keep in mind what went wrong."""
+def _note(run: Run, cell: Cell, name: str, one: Measurement) -> None:
+    """Show the progress, and record what was wrong."""
     run.done += 1
     where = f"{cell.store} {cell.server} {cell.load} {cell.connections} {name}"
     if one.wrong:
         run.faults.append(f"{where}: wrong answers {dict(one.wrong)}")
     if one.forged or not one.sampled:
-        run.faults.append(f"{where}: {one.sampled - one.forged} of {one.sampled} signatures hold")
-    told = f"[{run.done}/{run.total}] {where}: {one.rate:.0f}/s, {one.cpu:.0f} us"
-    note(told)
+        run.faults.append(
+            f"{where}: {one.sampled - one.forged} of {one.sampled} signatures are valid"
+        )
+    text = f"[{run.done}/{run.total}] {where}: {one.rate:.0f}/s, {one.cpu:.0f} us"
+    note(text)
 
 
 def _rows(run: Run) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for (cell, name), legs in run.legs.items():
-        floor = run.legs.get((cell, "floor"))
-        wrong: Counter[str] = sum((one.wrong for one in legs), Counter())
-        sampled = sum(one.sampled for one in legs)
+    for (cell, name), measurements in run.measurements.items():
+        floor = run.measurements.get((cell, "floor"))
+        wrong: Counter[str] = sum((one.wrong for one in measurements), Counter())
+        sampled = sum(one.sampled for one in measurements)
         rows.append(
             (
                 cell.store, cell.server, cell.load, cell.connections, name,
-                round(statistics.median(one.rate for one in legs)),
-                _ratio([one.rate for one in legs], [one.rate for one in floor or ()]),
-                statistics.median(one.p50 for one in legs),
-                statistics.median(one.p99 for one in legs),
-                round(statistics.median(one.cpu for one in legs)),
-                _ratio([one.cpu for one in legs], [one.cpu for one in floor or ()]),
-                statistics.median(one.cpu / one.signature for one in legs),
-                sum(one.answers for one in legs),
+                round(statistics.median(one.rate for one in measurements)),
+                _ratio([one.rate for one in measurements], [one.rate for one in floor or ()]),
+                statistics.median(one.p50 for one in measurements),
+                statistics.median(one.p99 for one in measurements),
+                round(statistics.median(one.cpu for one in measurements)),
+                _ratio([one.cpu for one in measurements], [one.cpu for one in floor or ()]),
+                statistics.median(one.cpu / one.signature for one in measurements),
+                sum(one.answers for one in measurements),
                 sum(wrong.values()),
-                f"{sampled - sum(one.forged for one in legs)}/{sampled}",
+                f"{sampled - sum(one.forged for one in measurements)}/{sampled}",
             )
         )  # fmt: skip
     return rows
@@ -207,12 +219,12 @@ def _ratio(mine: Sequence[float], floor: Sequence[float]) -> float | str:
 
 
 def _chart(run: Run) -> str:
-    """Draw the processor time by store and load, at the server and connections first measured."""
+    """Draw processor time by store and load, for the server and connections measured first."""
     groups: dict[str, dict[str, float]] = {}
     shown: dict[tuple[str, str], Cell] = {}
-    for (cell, name), legs in run.legs.items():
+    for (cell, name), measurements in run.measurements.items():
         if shown.setdefault((cell.store, cell.load), cell) == cell:
-            cost = statistics.median(one.cpu / one.signature for one in legs)
+            cost = statistics.median(one.cpu / one.signature for one in measurements)
             groups.setdefault(f"{cell.store}, {cell.load}", {})[name] = cost
     unit = "server CPU of one request, in RSA-2048 signatures (less is better)"
     return chart.bars("What one request costs the server", unit, groups)

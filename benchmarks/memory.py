@@ -1,8 +1,8 @@
-"""What a worker holds in memory: over the floor's, and after many requests over what it began with.
+"""The memory of a worker, compared with the floor's, and its growth over many requests.
 
-One gunicorn worker each, on SQLite, sends and verifies; resident memory after the warm-up, half-way
-and at the end. What grows for as long as it runs would be seen in the wallet, which gets all of the
-requests; the others get a tenth of them.
+Each peer has one gunicorn worker on SQLite, which sends and verifies. Its resident memory is read
+after the warm-up, in the middle and at the end. The wallet gets all requests, so a memory leak
+would be seen there; the others get a tenth of them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import peers
-from benchmarks.legs import leg
+from benchmarks.measurement import measure
 from benchmarks.processes import free_port, gunicorn, serving
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
-from benchmarks.wire import Act
+from benchmarks.wire import RequestKind
 
 WARM: Final = 600
 PARTS: Final = 10
@@ -25,12 +25,14 @@ COLUMNS = ("peer", "requests", "warm, MiB", "over the floor, MiB", "half, MiB", 
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    parser.add_argument("--requests", type=int, help="100000; 2000 if quick")
+    """Declare the command's options."""
+    parser.add_argument(
+        "--requests", type=int, help="how many requests (100000; with --quick 2000)"
+    )
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     wanted = asked.requests or (2000 if asked.quick else 100_000)
     held: dict[str, tuple[int, list[float]]] = {}
     faults: list[str] = []
@@ -51,15 +53,15 @@ def run(asked: argparse.Namespace) -> Report:
 
 
 def _watched(peer: peers.Peer, wanted: int, home: Path, faults: list[str]) -> list[float]:
-    """Ask one worker for so much, and read its memory on the way."""
-    port, acts = free_port(), (Act.SEND, Act.RIGHT)
+    """Send requests to one worker; return its memory after each part of them."""
+    port, kinds = free_port(), (RequestKind.SEND, RequestKind.RIGHT)
     command = gunicorn(peer.factory, port, 1)
     with serving(command, port, peer.settings, home / f"{peer.name}.log") as server:
         held = []
         for part in range(PARTS + 1):
-            # A verify needs a send before it, which counts as well: 3 requests for 2 asked.
+            # A verify needs a send before it, which counts as well: 3 requests for each 2.
             count = max(2, (wanted // PARTS if part else min(WARM, wanted)) * 2 // 3)
-            one = leg(peer, server, acts, connections=8, count=count, seconds=600)
+            one = measure(peer, server, kinds, connections=8, count=count, seconds=600)
             if one.wrong:
                 faults.append(f"{peer.name}: wrong answers {dict(one.wrong)}")
             held.append(server.memory_mib())

@@ -1,8 +1,8 @@
-"""The naive peer: what a wallet engineer writes in a day, and then believes to be done.
+"""The peers ``naive`` and ``naive-sdk``: the two calls as they are written in a day.
 
-ORM, a decorated limiter, counts read and written back. BENCH_CRYPTO says how keys are treated:
-``once`` loads them at start-up; ``sdk`` parses them in every request with pycryptodome, as payment
-SDKs do. Nobody should serve this either: it has races.
+They use an ORM, Flask-Limiter's decorator, and counts that are read and written back. BENCH_CRYPTO
+says how keys are loaded: ``once`` at start-up, or by ``sdk`` in every request with pycryptodome, as
+payment SDKs do. Do not serve this: it has race conditions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.naive_keys import keys_of
 
 
 class Base(DeclarativeBase):
-    """Be a row."""
+    """The base of the tables."""
 
 
 class User(Base):

@@ -1,4 +1,4 @@
-"""Two habits of treating keys: to load them once, or to parse their text in every request."""
+"""The keys of the naive peers: loaded once, or parsed in every request."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PADDING, _SHA256 = padding.PKCS1v15(), hashes.SHA256()
 
 
 class Keys(Protocol):
-    """Sign by the wallet's key, check by the caller's."""
+    """Sign by the wallet's key, and verify by the caller's."""
 
     def sign(self, data: bytes) -> bytes: ...
     def holds(self, signature: bytes, data: bytes) -> bool: ...
 
 
 def keys_of(settings: Mapping[str, str]) -> Keys:
-    """Read the keys in BENCH_KEYS, and treat them as BENCH_CRYPTO says."""
+    """Read the keys in BENCH_KEYS, in the way that BENCH_CRYPTO names."""
     folder = Path(settings["BENCH_KEYS"])
     own = (folder / "wallet.pkcs1.pem").read_bytes()
     theirs = (folder / "caller.pub.pem").read_bytes()

@@ -1,10 +1,10 @@
-"""What is compared: the package twice, the floor twice, and what is written in a day twice.
+"""The peers: implementations of the two calls of Alipay+ that are compared.
 
 ==========  =====================================================================================
 wallet      the package in the example wallet, which keeps users and messages by ORM in SQLite
 lean        the package in a host that does no more than the floor does
-floor       bare Flask by hand, no guarantees: the limit for any extension
-floor-full  the same, which waits for the disk as the package does (SQLite)
+floor       bare Flask, written by hand, no guarantees: the least that a request can cost
+floor-full  the same, but each commit waits for the disk, as the package does (SQLite)
 naive       Flask-SQLAlchemy's session, Flask-Limiter's decorator, keys loaded once
 naive-sdk   the same, with keys parsed in every request by pycryptodome
 ==========  =====================================================================================
@@ -22,44 +22,46 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 
-from benchmarks import floor_stores, people, wallet
-from benchmarks.places import place
+from benchmarks import floor_stores, host_users, wallet
+from benchmarks.empty_stores import empty_store
 from benchmarks.wire import Caller
 from example_app import instance
 from flask_otp_mpp import SQLAlchemyStore
 
 NAMES: Final = ("wallet", "lean", "floor", "floor-full", "naive", "naive-sdk")
 CODE: Final = "123456"
-"""What the floor and the naive peer send to everybody."""
+"""The code that the floor and the naive peers send to every user."""
 
 
-class Crowd(Protocol):
-    """Be the users of a peer: new ones join, and read what they were sent."""
+class Users(Protocol):
+    """The users of a peer: new ones are added, and read the codes that they were sent."""
 
-    def join(self, count: int) -> list[str]: ...
+    def add(self, count: int) -> list[str]: ...
     def codes(self, tokens: Iterable[str]) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Be one of those that are compared.
+    """One implementation that is compared.
 
     :param factory: makes its app, as ``module:function``.
-    :param settings: the environment by which it is told its place.
+    :param settings: the environment variables with its store, keys and files.
+    :param users: its users.
+    :param caller: signs requests and verifies answers.
     """
 
     name: str
     factory: str
     settings: dict[str, str]
-    crowd: Crowd
+    users: Users
     caller: Caller
 
 
 @contextmanager
 def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]:
-    """Prepare peers with places of their own; those that can't use the store are left out."""
+    """Prepare peers, each with an empty store; those that can't use the store are left out."""
     with ExitStack() as stack:
-        stack.callback(people.close_engines)
+        stack.callback(host_users.close_engines)
         peers = []
         for name in names:
             if name.startswith("naive") and store not in ("sqlite", "postgresql"):
@@ -68,7 +70,7 @@ def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]
                 continue
             folder = home / f"{name}-{store}"
             folder.mkdir()
-            peers.append(_peer(name, stack.enter_context(place(store, folder)), folder))
+            peers.append(_peer(name, stack.enter_context(empty_store(store, folder)), folder))
         yield peers
 
 
@@ -83,7 +85,7 @@ def _peer(name: str, url: str, folder: Path) -> Peer:
         "BENCH_SYNC": "FULL" if name == "floor-full" else "NORMAL",
         "BENCH_CRYPTO": "sdk" if name == "naive-sdk" else "once",
     }
-    crowd: Crowd
+    users: Users
     if name in ("wallet", "lean"):
         if url.startswith(("sqlite", "postgresql")):
             store = SQLAlchemyStore(url)
@@ -92,21 +94,21 @@ def _peer(name: str, url: str, folder: Path) -> Peer:
     else:
         settings["BENCH_CODE"] = CODE
     if name == "wallet":
-        crowd = wallet.WalletCrowd(folder)
+        users = wallet.WalletUsers(folder)
     elif name == "lean":
-        crowd = _Crowd(url, people.metadata, people.users, folder / "outbox")
+        users = _HostUsers(url, host_users.metadata, host_users.users, folder / "outbox")
     elif name.startswith("floor"):
-        crowd = _Crowd(url, floor_stores.codes.metadata, people.users)
+        users = _HostUsers(url, floor_stores.codes.metadata, host_users.users)
     else:
         from benchmarks import naive  # noqa: PLC0415 - only this peer needs Flask-SQLAlchemy
 
-        crowd = _Crowd(url, naive.Base.metadata, sa.inspect(naive.User).local_table)
+        users = _HostUsers(url, naive.Base.metadata, sa.inspect(naive.User).local_table)
     module = name.partition("-")[0]
-    return Peer(name, f"benchmarks.{module}:create_app", settings, crowd, Caller.of(folder))
+    return Peer(name, f"benchmarks.{module}:create_app", settings, users, Caller.of(folder))
 
 
-class _Crowd:
-    """Be users in a table or in Redis; they read their codes in a file, or all have the same."""
+class _HostUsers:
+    """Users in a table or in Redis; they read their codes in a file, or all have the same."""
 
     def __init__(
         self, url: str, metadata: sa.MetaData, table: sa.FromClause, outbox: Path | None = None
@@ -118,7 +120,7 @@ class _Crowd:
         if outbox is not None:
             outbox.touch()
         if url.startswith("redis"):
-            import redis  # noqa: PLC0415 - only who measures Redis needs it
+            import redis  # noqa: PLC0415 - only needed to measure Redis
 
             self._redis = redis.Redis.from_url(url)
         elif url != "memory://":
@@ -127,17 +129,17 @@ class _Crowd:
             self._engine = sa.create_engine(url, poolclass=sa.NullPool)
             metadata.create_all(self._engine)
 
-    def join(self, count: int) -> list[str]:
-        rows = people.rows(self._made + 1, count)
+    def add(self, count: int) -> list[str]:
+        rows = host_users.rows(self._made + 1, count)
         self._made += count
         if self._engine is not None:
             with self._engine.begin() as db:
                 db.execute(sa.insert(self._table), rows)
         elif self._redis is not None:
-            with self._redis.pipeline(transaction=False) as line:
+            with self._redis.pipeline(transaction=False) as pipeline:
                 for row in rows:
-                    line.hset(f"u:{row['token']}", mapping={"id": row["id"], "status": 1})
-                line.execute()
+                    pipeline.hset(f"u:{row['token']}", mapping={"id": row["id"], "status": 1})
+                pipeline.execute()
         return [row["token"] for row in rows]
 
     def codes(self, tokens: Iterable[str]) -> dict[str, str]:
@@ -148,7 +150,7 @@ class _Crowd:
 
 
 def _write_more_keys(folder: Path) -> None:
-    """Write the same keys in the forms that the floor and the naive peer read."""
+    """Write the same keys in the formats that the floor and the naive peers read."""
     caller = Caller.of(folder)
     pem, private = serialization.Encoding.PEM, serialization.PrivateFormat
     own = serialization.load_pem_private_key((folder / "wallet.pem").read_bytes(), None)

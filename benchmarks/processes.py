@@ -1,4 +1,4 @@
-"""A server runs for as long as it is measured; what it and its workers cost is read from /proc."""
+"""Web servers in child processes, and their processor time and memory from /proc."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ SERVERS: Final = {"gunicorn": gunicorn, "granian": granian}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Be a server and all the processes that it has started."""
+    """A running server with all its child processes."""
 
     port: int
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Sum the processor time of the whole tree since its start."""
+        """Return the processor time of all its processes since their start."""
         spent = 0
         for pid in self._tree():
             with suppress(OSError):
@@ -61,7 +61,7 @@ class Server:
         return spent / _TICK
 
     def memory_mib(self) -> float:
-        """Return the resident memory of the largest process: of a worker."""
+        """Return the resident memory of the largest process, which is a worker."""
         largest = 0
         for pid in self._tree():
             with suppress(OSError):
@@ -72,7 +72,7 @@ class Server:
 
     def _tree(self) -> list[int]:
         found = [self.pid]
-        for pid in found:  # grows while it is walked
+        for pid in found:  # grows in the loop
             for children in Path(f"/proc/{pid}/task").glob("*/children"):
                 with suppress(OSError):
                     found += [int(child) for child in children.read_text().split()]
@@ -83,12 +83,12 @@ class Server:
 def serving(
     command: Sequence[str], port: int, environment: Mapping[str, str], log: Path
 ) -> Iterator[Server]:
-    """Run a server of ours until the block is left, however that happens.
+    """Run a server until the block is left.
 
-    :raises RuntimeError: with what it logged, if it does not come up.
+    :raises RuntimeError: with the end of its log, if it does not start.
     """
     with log.open("wb") as sink:
-        process = subprocess.Popen(  # noqa: S603 - every word of it is ours
+        process = subprocess.Popen(  # noqa: S603 - no outside input
             list(command),
             cwd=ROOT,
             env={**os.environ, **environment, "XDG_RUNTIME_DIR": str(log.parent)},
@@ -113,16 +113,16 @@ def serving(
         process.wait(STOP_SECONDS)
 
 
-def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, say: bytes) -> None:
-    """Wait until something on the port answers what is said to it.
+def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, probe: bytes) -> None:
+    """Wait until the port answers a probe.
 
-    :raises RuntimeError: with what the process logged, if that takes too long.
+    :raises RuntimeError: with the end of the process' log, if that takes too long.
     """
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
-            line.sendall(say)
-            if line.recv(1):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
+            connection.sendall(probe)
+            if connection.recv(1):
                 return
         time.sleep(0.05)
     raise RuntimeError(f"the server did not start:\n{_tail(log)}")
@@ -133,7 +133,7 @@ def _tail(log: Path) -> str:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

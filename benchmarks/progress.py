@@ -1,4 +1,4 @@
-"""A run of minutes says how far it is: on one line of a terminal, or now and then in a log."""
+"""The progress of a long run: on one line of a terminal, or now and then in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _last = 0.0
 
 
 def note(text: str = "") -> None:
-    """Show where the run is; without a text clear the line."""
+    """Show the progress; without a text, clear the line."""
     global _last  # noqa: PLW0603 - there is one terminal
     if sys.stderr.isatty():
         end = "" if text else "\r"

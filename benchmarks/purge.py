@@ -1,11 +1,10 @@
-"""A purge of very many dead rows, beside a caller who must not notice.
+"""A purge of very many expired rows, and what a caller notices of it.
 
-The store is filled with dead challenges, as many requests and as many users' standings. A process
-of its own purges them, as `flask otp-mpp purge` does, and times its transactions: while one is
-open, SQLite lets nobody else write. Meanwhile this process sends to a new user and verifies every
-hundredth of a second, or as fast as it can if that is less; a request that the store refuses to
-work on is counted as failed. A purge that gives up, for it found the store locked, is begun again,
-and that is counted too.
+The store is filled with expired challenges, as many requests and as many users' limits. A separate
+process purges them, as `flask otp-mpp purge` does, and times its transactions: while one is open,
+SQLite lets no other process write. Meanwhile this process sends and verifies for a new user every
+hundredth of a second, or as fast as it can; a request that the store refuses is counted as failed.
+A purge that ends because the store is locked is started again, and counted too.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from benchmarks.choices import several
-from benchmarks.crowded import fill, opened
-from benchmarks.places import there
+from benchmarks.empty_stores import available
+from benchmarks.filled_stores import fill, opened
+from benchmarks.options import repeatable
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
 from benchmarks.stores import POLICY, RIGHT, attempt, draft, p99, reserved
@@ -37,9 +36,9 @@ from flask_otp_mpp.stores.sql.tables import challenges, user_limits
 
 KINDS: Final = ("sqlite", "postgresql")
 BEFORE: Final = 300
-"""Requests before the purge, to compare with."""
+"""How many requests are measured before the purge, for comparison."""
 PACE: Final = 0.01
-"""Seconds from one user to the next."""
+"""Seconds between one user and the next."""
 COLUMNS: Final = (
     "store", "rows", "filled in s", "purged in s", "us a row", "longest transaction ms",
     "verify p99 before ms", "meanwhile ms", "longest ms", "requests meanwhile",
@@ -49,23 +48,25 @@ COLUMNS: Final = (
 
 @dataclass(slots=True)
 class Traffic:
-    """Hold what a live caller met; times in milliseconds."""
+    """What a caller measured; times in milliseconds."""
 
     verifies: list[float] = field(default_factory=list)
     failed: int = 0
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    several(parser, "--store", KINDS)
-    parser.add_argument("--rows", type=int, help="all tables together: 1000000; 30000 if quick")
+    """Declare the command's options."""
+    repeatable(parser, "--store", KINDS)
+    parser.add_argument(
+        "--rows", type=int, help="rows in all tables together (1000000; with --quick 30000)"
+    )
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     rows = asked.rows or (30_000 if asked.quick else 1_000_000)
-    told = [_measured(kind, rows // 3) for kind in asked.store or there(KINDS)]
-    return Report("purge", [Table("A purge in a process of its own", COLUMNS, told)])
+    found = [_measured(kind, rows // 3) for kind in asked.store or available(KINDS)]
+    return Report("purge", [Table("A purge in a process of its own", COLUMNS, found)])
 
 
 def _measured(kind: str, each: int) -> tuple[object, ...]:
@@ -77,17 +78,17 @@ def _measured(kind: str, each: int) -> tuple[object, ...]:
         fill(url, each, timedelta(days=30))
         filled = time.perf_counter() - begin
         before = Traffic()
-        live(store, before, lambda: len(before.verifies) >= BEFORE)
+        run_traffic(store, before, lambda: len(before.verifies) >= BEFORE)
         receiver, sender = multiprocessing.Pipe(duplex=False)
-        # Spawned, not forked: the purger shares nothing with this process.
-        purger = multiprocessing.get_context("spawn").Process(target=work, args=(url, sender))
+        # Spawned, not forked: the other process shares nothing with this one.
+        purger = multiprocessing.get_context("spawn").Process(target=purge, args=(url, sender))
         purger.start()
         sender.close()
         note(f"purging {each * 3:,} rows from {kind}")
         meanwhile = Traffic()
         try:
-            assert receiver.recv() is None  # it has started up, and purges from now on
-            live(store, meanwhile, receiver.poll)
+            assert receiver.recv() is None  # it has started, and purges from now on
+            run_traffic(store, meanwhile, receiver.poll)
             took, longest, given_up = receiver.recv()
         finally:
             purger.join(10)
@@ -97,7 +98,7 @@ def _measured(kind: str, each: int) -> tuple[object, ...]:
         with store.engine.connect() as db:
             for table in (challenges, user_limits):
                 left = sa.select(sa.func.count()).where(table.c.subject.like("user-%"))
-                assert db.scalar(left) == 0, f"{table.name} still holds dead rows"
+                assert db.scalar(left) == 0, f"{table.name} still holds expired rows"
         rows = each * 3
         return (
             kind, rows, filled, took, took / rows * 1e6, longest * 1e3,
@@ -106,8 +107,8 @@ def _measured(kind: str, each: int) -> tuple[object, ...]:
         )  # fmt: skip
 
 
-def work(url: str, sender: Connection) -> None:
-    """Purge; tell in how many seconds, the longest transaction, and how often it gave up."""
+def purge(url: str, sender: Connection) -> None:
+    """Purge; send the seconds it took, the longest transaction, and how often it gave up."""
     store = SQLAlchemyStore(url)
     opened_at = longest = 0.0
 
@@ -134,8 +135,8 @@ def work(url: str, sender: Connection) -> None:
     sender.send((time.perf_counter() - start, longest, given_up))
 
 
-def live(store: Store, seen: Traffic, over: Callable[[], bool]) -> None:
-    """Send and verify until it is over, and twenty times at least."""
+def run_traffic(store: Store, seen: Traffic, over: Callable[[], bool]) -> None:
+    """Send and verify until ``over``, and twenty times at least."""
     due = time.perf_counter()
     while len(seen.verifies) < 20 or not over():
         due = max(due + PACE, time.perf_counter())

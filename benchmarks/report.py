@@ -1,4 +1,4 @@
-"""A measurement is told as tables for people, as data for programs, and as a part of the page."""
+"""Reports: figures as Markdown tables, as JSON, and in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PAGE: Final = ROOT / "docs" / "benchmarks.md"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Hold figures under named columns."""
+    """Figures in rows, under named columns."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
 
     def markdown(self) -> str:
-        """Write it with a rule between head and rows."""
+        """Return the table as Markdown, with its title."""
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        told = [f"| {' | '.join(map(_cell, line))} |" for line in lines]
-        return "\n".join([f"{self.title}:", "", *told])
+        rows = [f"| {' | '.join(map(_cell, line))} |" for line in lines]
+        return "\n".join([f"{self.title}:", "", *rows])
 
     def data(self) -> dict[str, Any]:
         return {
@@ -38,10 +38,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Hold what one command has found.
+    """What one command has measured.
 
-    :param charts: SVG by the name of its file.
-    :param faults: what makes the figures void; the command then fails.
+    :param charts: SVG texts by file name.
+    :param faults: what makes the figures invalid, such as wrong answers; the command then fails.
     """
 
     name: str
@@ -50,26 +50,26 @@ class Report:
     faults: Sequence[str] = ()
 
     def markdown(self) -> str:
-        return "\n\n".join([_circumstances(), *(table.markdown() for table in self.tables)])
+        return "\n\n".join([_machine(), *(table.markdown() for table in self.tables)])
 
     def data(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "machine": _circumstances(),
+            "machine": _machine(),
             "tables": [table.data() for table in self.tables],
             "faults": list(self.faults),
         }
 
     def write(self, page: Path = PAGE) -> None:
-        """Put tables and charts in the place of the last ones, between the page's marks.
+        """Replace the tables and charts between the page's two markers of this name.
 
-        :raises ValueError: if the page has no place of that name.
+        :raises ValueError: if the page has no such markers.
         """
         mark = re.escape(self.name)
         pattern = re.compile(f"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
         text = page.read_text()
         if not pattern.search(text):
-            raise ValueError(f"{page.name} has no place <!-- {self.name} --> to write to")
+            raise ValueError(f"{page.name} has no marker <!-- {self.name} -->")
         charts = page.parent / page.stem
         shown = []
         for name, svg in self.charts.items():
@@ -86,7 +86,7 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _circumstances() -> str:
+def _machine() -> str:
     cores = len(Path("/proc/cpuinfo").read_text().split("processor\t:")) - 1
     day = datetime.now(UTC).date().isoformat()
     return f"Measured on {day}, {cores} cores, Python {platform.python_version()}."

@@ -1,4 +1,4 @@
-"""A relay on the loopback interface counts how often a client waits for its server."""
+"""A TCP relay on the loopback interface that counts the round trips to a server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Self
 class Relay:
     """Pass bytes between a client and a server, and count the round trips.
 
-    A round trip is begun by the first bytes that a client sends after the server has answered, so
-    statements that travel together count once.
+    A round trip begins with the first bytes that a client sends after an answer of the server, so
+    statements that are sent together count once.
     """
 
     def __init__(self, host: str, port: int) -> None:

@@ -1,7 +1,7 @@
-"""Sends and verifies in a store that holds millions of rows, against one that holds a thousand.
+"""Send and verify in a store with millions of rows, compared with one of a thousand rows.
 
-Each row count means that many challenges, requests and users. The verbs are called directly, from
-one thread, each time for a new user, in turn in the one store and in the other.
+A row count means that many challenges, that many requests and that many users. The store's methods
+are called directly, from one thread, each time for a new user, alternately in the two stores.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from benchmarks.choices import several
-from benchmarks.crowded import fill, opened
-from benchmarks.places import there
+from benchmarks.empty_stores import available
+from benchmarks.filled_stores import fill, opened
+from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.stores import POLICY, RIGHT, attempt, draft, p99, reserved
 from flask_otp_mpp import Store
@@ -34,19 +34,19 @@ COLUMNS: Final = (
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    several(parser, "--store", KINDS)
+    """Declare the command's options."""
+    repeatable(parser, "--store", KINDS)
     parser.add_argument(
-        "--rows", type=int, help="in each table: 1000000; 50000 if quick; try 10000000"
+        "--rows", type=int, help="rows in each table (1000000; with --quick 50000); try 10000000"
     )
-    parser.add_argument("--calls", type=int, default=1000, help="of each verb (1000)")
+    parser.add_argument("--calls", type=int, default=1000, help="calls of each method (1000)")
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     many = asked.rows or (50_000 if asked.quick else 1_000_000)
     rows: list[tuple[object, ...]] = []
-    for kind in asked.store or there(KINDS):
+    for kind in asked.store or available(KINDS):
         rows += _measured(kind, (FEW, many), asked.calls)
     return Report("scale", [Table(f"{asked.calls} calls of each verb", COLUMNS, rows)])
 
@@ -75,7 +75,7 @@ def _measured(kind: str, counts: Sequence[int], calls: int) -> Iterator[tuple[ob
 
 
 def _one(store: Store) -> tuple[float, float]:
-    """Send and verify once; microseconds each."""
+    """Send and verify once; return the microseconds of each."""
     asked = draft(f"new-{uuid.uuid4().hex}")
     start = time.perf_counter()
     challenge = reserved(store, asked)

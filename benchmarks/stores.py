@@ -1,8 +1,8 @@
-"""Each store's verbs are timed from one thread, and their round trips to the server counted.
+"""The time of each store's methods from one thread, and their round trips to the server.
 
-A send is a reserve and a settle, a verify is a spend; each for a user of its own, the first tenth
-only warms up. Servers are reached through a relay in Python that counts how often the client waits
-for them, and costs some 100 us each time.
+A send is a reserve and a settle, a verify is a spend; each is for a new user, and the first tenth
+is a warm-up. Servers are called through a relay in Python that counts the round trips and adds some
+100 us to each.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from benchmarks.choices import several
-from benchmarks.places import place, there
+from benchmarks.empty_stores import available, empty_store
+from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp import Policy, SQLAlchemyStore, Store
@@ -36,50 +36,50 @@ COLUMNS: Final = ("store", "verb", "p50 us", "p99 us", "round trips")
 
 
 def draft(subject: str) -> Draft:
-    """Ask for a code for a user."""
+    """Make a draft of a challenge for a user."""
     key = IdempotencyKey(uuid.uuid4().hex, timedelta(minutes=10))
-    # An id of the package's own kind: the time first, by which rows lie beside their neighbours.
+    # An id as the package makes it: it begins with the time, so new rows are stored together.
     made = f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex}"
     return Draft(made, subject, "caller", Channel.MOBILE, RIGHT, key)
 
 
 def attempt(challenge: Challenge, digest: bytes) -> Attempt:
-    """Answer a challenge."""
+    """Make an attempt at a challenge."""
     key = IdempotencyKey(uuid.uuid4().hex, timedelta(minutes=10))
     return Attempt(challenge.id, challenge.subject, challenge.caller, (digest,), key)
 
 
 def reserved(store: Store, asked: Draft) -> Challenge:
-    """Reserve what must be granted."""
+    """Reserve a challenge; it must not be refused."""
     challenge = store.reserve(asked, POLICY)
     assert isinstance(challenge, Challenge), challenge
     return challenge
 
 
 def p99(times: Sequence[float]) -> float:
-    """Return what one of a hundred exceeds."""
+    """Return the 99th percentile."""
     return statistics.quantiles(times, n=100)[98]
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be chosen."""
-    several(parser, "--store", NAMES)
-    parser.add_argument("--rounds", type=int, help="calls of each verb: 1000; 200 if quick")
+    """Declare the command's options."""
+    repeatable(parser, "--store", NAMES)
+    parser.add_argument("--rounds", type=int, help="calls of each method (1000; with --quick 200)")
 
 
 def run(asked: argparse.Namespace) -> Report:
-    """Measure what was asked for."""
+    """Run the command."""
     rounds = asked.rounds or (200 if asked.quick else 1000)
-    rows = [row for name in asked.store or there(NAMES) for row in _verbs(name, rounds)]
+    rows = [row for name in asked.store or available(NAMES) for row in _verbs(name, rounds)]
     return Report("stores", [Table(f"{rounds} calls of each verb", COLUMNS, rows)])
 
 
 @contextmanager
 def _opened(name: str) -> Iterator[tuple[Store, Relay | None]]:
-    """Give an empty store and, if it has a server, the relay through which it is reached."""
+    """Open an empty store; yield it and, if it has a server, the relay to it."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otp-mpp-bench-"))
-        url = stack.enter_context(place(name, Path(folder)))
+        url = stack.enter_context(empty_store(name, Path(folder)))
         relay = None
         if name not in ("memory", "sqlite"):
             server = sa.make_url(url)
@@ -93,7 +93,7 @@ def _opened(name: str) -> Iterator[tuple[Store, Relay | None]]:
 
 
 def _verbs(name: str, rounds: int) -> list[tuple[object, ...]]:
-    """Time reserve, settle and spend, each round for a user of its own."""
+    """Time reserve, settle and spend, each for a new user."""
     with _opened(name) as (store, relay):
         drafts = [draft(f"user-{number}-{uuid.uuid4().hex[:8]}") for number in range(rounds)]
         made: list[Challenge] = []
@@ -114,7 +114,7 @@ def _verbs(name: str, rounds: int) -> list[tuple[object, ...]]:
 def _timed(
     name: str, verb: str, relay: Relay | None, work: Sequence[Callable[[], object]]
 ) -> tuple[object, ...]:
-    """Do the work piece by piece; the first tenth only warms up."""
+    """Time each piece of work; the first tenth is a warm-up."""
     warm = len(work) // 10
     for piece in work[:warm]:
         piece()

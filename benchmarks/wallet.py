@@ -1,4 +1,4 @@
-"""The package as it is meant to be used: the example wallet with every guarantee switched on."""
+"""The peer ``wallet``: the package in the example wallet, with all guarantees switched on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from example_app.records import Grant, PhoneMessage, User
 from flask_otp_mpp import AccessTokens
 
 LIMIT: Final = "1000000 per minute"
-"""Traffic is counted as ever, and never too much."""
+"""A traffic limit that counts every request and is never reached."""
 _CODE: Final = re.compile(r"\d{6}")
 
 
@@ -29,15 +29,15 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
 
 
 def prepare(folder: Path, store: str) -> None:
-    """Make a wallet's folder, and let its configuration name a store."""
+    """Fill a wallet's instance folder, with the store in its configuration."""
     instance.fill(folder)
     with (folder / "config.py").open("a") as config:
         config.write(f"\nOTP_MPP_STORE = {store!r}\n")
         config.write(f"OTP_MPP_ADDRESS_LIMIT = OTP_MPP_CLIENT_LIMIT = {LIMIT!r}\n")
 
 
-class WalletCrowd:
-    """Be users of an example wallet: they get tokens, and read their phones."""
+class WalletUsers:
+    """Users of an example wallet: they get access tokens and read their messages."""
 
     def __init__(self, folder: Path) -> None:
         config = Config(folder)
@@ -48,8 +48,8 @@ class WalletCrowd:
         self._seen = 0
         self._phones: dict[str, str] = {}
 
-    def join(self, count: int) -> list[str]:
-        """Return the tokens of so many new users."""
+    def add(self, count: int) -> list[str]:
+        """Add new users, and return their tokens."""
         numbers = range(self._made, self._made + count)
         self._made += count
         phones = [f"+8613{number:09d}" for number in numbers]

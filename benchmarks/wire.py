@@ -1,4 +1,4 @@
-"""Requests are signed before the clock starts, so that what is timed is the server."""
+"""Signed requests and their answers; requests are signed before the clock starts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _RESULT: Final = re.compile(rb'"resultCode"\s*:\s*"([^"]*)"')
 _ID: Final = re.compile(rb'"verifyRequestId"\s*:\s*"([^"]*)"')
 
 
-class Act(StrEnum):
-    """Name what is asked of a server."""
+class RequestKind(StrEnum):
+    """What a request asks for."""
 
     SEND = "send"
     RIGHT = "right code"
@@ -44,18 +44,18 @@ class Act(StrEnum):
 
 
 EXPECTED: Final = {
-    Act.SEND: "SUCCESS",
-    Act.RIGHT: "SUCCESS",
-    Act.WRONG: "OTP_VERIFY_UNMATCHED",
-    Act.FORGED: "INVALID_SIGNATURE",
+    RequestKind.SEND: "SUCCESS",
+    RequestKind.RIGHT: "SUCCESS",
+    RequestKind.WRONG: "OTP_VERIFY_UNMATCHED",
+    RequestKind.FORGED: "INVALID_SIGNATURE",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Say what is to be asked, not yet signed."""
+class UnsignedRequest:
+    """A request before it is signed."""
 
-    act: Act
+    kind: RequestKind
     token: str
     challenge: str = ""
     code: str = ""
@@ -74,29 +74,29 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Hold one signed request."""
+    """A signed request."""
 
-    ask: Ask
+    unsigned: UnsignedRequest
     time: str
     signature: str
     body: bytes
 
     def over_http(self) -> bytes:
-        """Write it as HTTP/1.1."""
+        """Return it as HTTP/1.1."""
         head = (
-            f"POST {self.ask.path()} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {MEDIA}\r\n"
+            f"POST {self.unsigned.path()} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {MEDIA}\r\n"
             f"Content-Length: {len(self.body)}\r\nClient-Id: {CLIENT_ID}\r\n"
             f"Request-Time: {self.time}\r\nSignature: {self.signature}\r\n\r\n"
         )
         return head.encode() + self.body
 
     def over_wsgi(self) -> dict[str, Any]:
-        """Write it as a WSGI server hands it to an app."""
+        """Return it as a WSGI server passes it to an app."""
         return {
             "REQUEST_METHOD": "POST",
             "SCRIPT_NAME": "",
-            "PATH_INFO": self.ask.path(),
-            "RAW_URI": self.ask.path(),
+            "PATH_INFO": self.unsigned.path(),
+            "RAW_URI": self.unsigned.path(),
             "QUERY_STRING": "",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_NAME": "127.0.0.1",
@@ -120,14 +120,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold one answer; header names are in lower case."""
+    """An answer; header names are in lower case."""
 
     headers: Mapping[str, str]
     body: bytes
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Read what came over HTTP/1.1."""
+        """Parse a raw HTTP/1.1 answer."""
         head, _, body = raw.partition(b"\r\n\r\n")
         pairs = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
         return cls({name.lower(): value.strip() for name, _, value in pairs}, body)
@@ -145,23 +145,23 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Be Alipay+: sign requests, and check answers."""
+    """Alipay+: signs requests and verifies answers."""
 
     key: rsa.RSAPrivateKey
     wallet: rsa.RSAPublicKey
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """Take the keys of an example wallet's instance folder."""
+        """Make a caller with the keys of an example wallet's instance folder."""
         return cls(
             load_private_key(str(folder / "alipayplus.pem")),
             load_public_key(str(folder / "wallet.pub")),
         )
 
-    def sign_all(self, asks: Iterable[Ask]) -> list[Request]:
-        """Sign on all cores; a forged one gets a good signature over another body."""
-        with ThreadPoolExecutor(os.cpu_count()) as crew:  # signing releases the interpreter's lock
-            return list(crew.map(self._sign, asks))
+    def sign_all(self, unsigned: Iterable[UnsignedRequest]) -> list[Request]:
+        """Sign on all cores; a forged request gets the signature of another body."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # signing releases the GIL
+            return list(pool.map(self._sign, unsigned))
 
     def holds(self, path: str, answer: Answer) -> bool:
         """Tell whether the wallet has signed this answer."""
@@ -180,7 +180,7 @@ class Caller:
         return True
 
     def signature_us(self, times: int = 40) -> float:
-        """Time one RSA-2048 signature now: the unit on a machine whose speed drifts."""
+        """Time one RSA-2048 signature now: a unit that follows the speed of the machine."""
         took = []
         for _ in range(times):
             begin = time.perf_counter()
@@ -188,13 +188,13 @@ class Caller:
             took.append(time.perf_counter() - begin)
         return statistics.median(took) * 1e6
 
-    def _sign(self, ask: Ask) -> Request:
-        body = ask.body()
+    def _sign(self, unsigned: UnsignedRequest) -> Request:
+        body = unsigned.body()
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        signed = body + b" " if ask.act is Act.FORGED else body
-        data = f"POST {ask.path()}\n{CLIENT_ID}.{moment}.".encode() + signed
+        signed = body + b" " if unsigned.kind is RequestKind.FORGED else body
+        data = f"POST {unsigned.path()}\n{CLIENT_ID}.{moment}.".encode() + signed
         text = quote(base64.b64encode(self.key.sign(data, PADDING, SHA256)), safe="")
-        return Request(ask, moment, f"algorithm=RSA256, keyVersion=1, signature={text}", body)
+        return Request(unsigned, moment, f"algorithm=RSA256, keyVersion=1, signature={text}", body)
 
 
 def _first(pattern: re.Pattern[bytes], body: bytes) -> str:

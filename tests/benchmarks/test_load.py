@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from benchmarks import peers
 from benchmarks.driver import drive
-from benchmarks.inprocess import Seat
-from benchmarks.legs import Leg, leg
+from benchmarks.inprocess import PeerApp
+from benchmarks.measurement import Measurement, measure
 from benchmarks.processes import ROOT, Server
-from benchmarks.wire import Act
+from benchmarks.wire import RequestKind
 from tests.servers import serving
 
 
@@ -47,20 +47,20 @@ def floor(folder: Path) -> Iterator[peers.Peer]:
         yield peer
 
 
-def asked(peer: peers.Peer, seat: Seat, act: Act) -> Leg:
-    with serving(seat.app) as url:
+def asked(peer: peers.Peer, app: PeerApp, kind: RequestKind) -> Measurement:
+    with serving(app.wsgi_app) as url:
         server = Server(int(url.rpartition(":")[2]), os.getpid())
-        return leg(peer, server, (act,), connections=2, count=6, seconds=30)
+        return measure(peer, server, (kind,), connections=2, count=6, seconds=30)
 
 
 @dataclass
 class Mistaken:
-    """A crowd that misreads its codes."""
+    """A users that misreads its codes."""
 
-    crowd: peers.Crowd
+    users: peers.Users
 
-    def join(self, count: int) -> list[str]:
-        return self.crowd.join(count)
+    def add(self, count: int) -> list[str]:
+        return self.users.add(count)
 
     def codes(self, tokens: Iterable[str]) -> dict[str, str]:
         return dict.fromkeys(tokens, "999999")
@@ -86,7 +86,7 @@ def test_a_run_compares_the_package_with_the_floor() -> None:
 
 def test_an_answer_that_is_not_the_expected_one_counts_for_nothing(tmp_path: Path) -> None:
     with floor(tmp_path) as peer:
-        one = asked(replace(peer, crowd=Mistaken(peer.crowd)), Seat(peer), Act.RIGHT)
+        one = asked(replace(peer, users=Mistaken(peer.users)), PeerApp(peer), RequestKind.RIGHT)
     assert one.wrong == Counter({"OTP_VERIFY_UNMATCHED": 6})
     assert one.rate == one.answers == 0
 
@@ -94,34 +94,34 @@ def test_an_answer_that_is_not_the_expected_one_counts_for_nothing(tmp_path: Pat
 def test_an_answer_signed_by_somebody_else_is_told(tmp_path: Path) -> None:
     stranger = rsa.generate_private_key(65537, 2048).public_key()
     with floor(tmp_path) as peer:
-        right = asked(peer, Seat(peer), Act.SEND)
+        right = asked(peer, PeerApp(peer), RequestKind.SEND)
         caller = replace(peer.caller, wallet=stranger)
-        other = asked(replace(peer, caller=caller), Seat(peer), Act.SEND)
+        other = asked(replace(peer, caller=caller), PeerApp(peer), RequestKind.SEND)
     assert (right.answers, right.sampled, right.forged) == (6, 6, 0)
     assert (other.answers, other.sampled, other.forged) == (6, 6, 6)
 
 
 def test_wrong_codes_and_forged_signatures_are_expected_to_be_refused(tmp_path: Path) -> None:
     with floor(tmp_path) as peer:
-        seat = Seat(peer)
-        for act in (Act.WRONG, Act.FORGED):
-            one = asked(peer, seat, act)
+        app = PeerApp(peer)
+        for kind in (RequestKind.WRONG, RequestKind.FORGED):
+            one = asked(peer, app, kind)
             assert (one.answers, one.wrong) == (6, Counter())
 
 
 def test_a_call_in_process_must_be_answered_rightly(tmp_path: Path) -> None:
     with floor(tmp_path) as peer:
-        seat = Seat(replace(peer, crowd=Mistaken(peer.crowd)))
-        seat.work(seat.prepared(Act.SEND, 2))
+        app = PeerApp(replace(peer, users=Mistaken(peer.users)))
+        app.work(app.prepared(RequestKind.SEND, 2))
         with pytest.raises(RuntimeError, match="OTP_VERIFY_UNMATCHED"):
-            seat.work(seat.prepared(Act.RIGHT, 2))
+            app.work(app.prepared(RequestKind.RIGHT, 2))
 
 
 def test_a_connection_that_is_closed_is_opened_again(tmp_path: Path) -> None:
     with floor(tmp_path) as peer:
-        seat = Seat(peer)
-        lines = [request.over_http() for request in seat.prepared(Act.SEND, 5)]
-        with serving(seat.app) as url:  # which closes after each answer
+        app = PeerApp(peer)
+        lines = [request.over_http() for request in app.prepared(RequestKind.SEND, 5)]
+        with serving(app.wsgi_app) as url:  # which closes after each answer
             run = drive(int(url.rpartition(":")[2]), lines, 2, 30)
     assert run.asked == len(run.times) == 5
     assert all(run.answers)

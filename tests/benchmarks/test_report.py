@@ -1,4 +1,4 @@
-"""What was measured is told in tables, in charts, and in its own place on the page."""
+"""Reports of benchmarks: tables, charts, and their part of the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS, parser
 from benchmarks.chart import bars
-from benchmarks.layers import FOR_HOST, FOR_STORE, by_room
+from benchmarks.layers import FOR_HOST, FOR_STORE, by_layer
 from benchmarks.report import PAGE, Report, Table
 
 TABLE = Table("Two peers", ("peer", "us", "x"), [("ours", 1234.5, 0.5), ("theirs", 7, "-")])
@@ -53,7 +53,7 @@ def test_a_report_replaces_its_own_place_only(tmp_path: Path) -> None:
     assert "![one](figures/one.svg)" in text
     assert text.endswith("<!-- /one -->\nb\n<!-- two -->\nkept\n<!-- /two -->\n")
     assert (tmp_path / "figures" / "one.svg").read_text() == "<svg/>"
-    with pytest.raises(ValueError, match="no place <!-- three -->"):
+    with pytest.raises(ValueError, match="no marker <!-- three -->"):
         Report("three", [TABLE]).write(page)
 
 
@@ -84,5 +84,5 @@ def test_time_is_charged_to_the_room_that_spent_it() -> None:
         engine: function(engine[0], store, host, own=4.0),
         row: function(row[0], engine, own=8.0),
     }
-    spent = by_room(stats)
+    spent = by_layer(stats)
     assert dict(spent) == {"stores": 1.0, "host": 2.0, FOR_STORE: 6.0, FOR_HOST: 6.0}

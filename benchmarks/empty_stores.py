@@ -1,4 +1,4 @@
-"""Each peer keeps its rows in an empty place of its own, which is gone when the run is over."""
+"""Empty databases for a run: made for each peer, and deleted at the end."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ SQL_SERVERS: Final = {
 }
 
 
-def there(stores: Iterable[str]) -> list[str]:
-    """Return the stores that can be measured here; say of the others what they lack."""
+def available(stores: Iterable[str]) -> list[str]:
+    """Return the stores that can be measured here; print what the others lack."""
     found = []
     for store in stores:
-        lack = _lack(store)
-        if lack:
-            print(f"{store} is left out: {lack}", file=sys.stderr)
+        missing = _missing(store)
+        if missing:
+            print(f"{store} is left out: {missing}", file=sys.stderr)
         else:
             found.append(store)
     return found
 
 
 @contextmanager
-def place(store: str, folder: Path) -> Iterator[str]:
-    """Give the URL of an empty place.
+def empty_store(store: str, folder: Path) -> Iterator[str]:
+    """Yield the URL of an empty store.
 
-    SQLite gets a file in the folder; PostgreSQL a schema and MariaDB a database on the server that
-    the environment names, or this machine's usual one; Redis a server of its own, which writes
-    nothing to disk.
+    For SQLite it is a file in the folder; for PostgreSQL a schema and for MariaDB a database, on
+    the server that the environment names or else on the default port; for Redis a new server that
+    writes nothing to disk.
 
-    :raises RuntimeError: naming what is missing.
+    :raises RuntimeError: with what is missing.
     """
-    if lack := _lack(store):
-        raise RuntimeError(f"{store} can't be measured: {lack}")
+    if missing := _missing(store):
+        raise RuntimeError(f"{store} can't be measured: {missing}")
     if store == "memory":
         yield "memory://"
     elif store == "sqlite":
@@ -60,8 +60,8 @@ def place(store: str, folder: Path) -> Iterator[str]:
             yield url
 
 
-def _lack(store: str) -> str:
-    """Name what a store lacks here; empty if nothing."""
+def _missing(store: str) -> str:
+    """Return what is missing for a store; empty if nothing."""
     if store == "redis":
         return "" if shutil.which("redis-server") else "redis-server is not installed"
     if store not in SQL_SERVERS:
@@ -70,13 +70,13 @@ def _lack(store: str) -> str:
     try:
         socket.create_connection((url.host or "127.0.0.1", url.port or 0), 2).close()
     except OSError:
-        return f"no server answers at {SQL_SERVERS[store][0]}, or at its usual port"
+        return f"no server answers at {SQL_SERVERS[store][0]}, or at the default port"
     return ""
 
 
 def _url(store: str) -> sa.URL:
-    key, usual = SQL_SERVERS[store]
-    return sa.make_url(os.environ.get(key, usual))
+    key, default = SQL_SERVERS[store]
+    return sa.make_url(os.environ.get(key, default))
 
 
 @contextmanager
@@ -103,10 +103,10 @@ def _on_server(store: str) -> Iterator[str]:
 def _redis(folder: Path) -> Iterator[str]:
     port, log = free_port(), folder / "redis.log"
     program = shutil.which("redis-server") or "redis-server"
-    keep_nothing = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
+    no_persistence = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     with log.open("wb") as sink:
-        process = subprocess.Popen(  # noqa: S603 - every word of it is ours
-            [program, "--bind", "127.0.0.1", "--port", str(port), *keep_nothing],
+        process = subprocess.Popen(  # noqa: S603 - no outside input
+            [program, "--bind", "127.0.0.1", "--port", str(port), *no_persistence],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

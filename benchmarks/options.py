@@ -1,4 +1,4 @@
-"""What is to be measured is chosen by options that may be repeated."""
+"""Command line options that may be given several times."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterable
 
 
-def several(parser: argparse.ArgumentParser, option: str, names: Iterable[str]) -> None:
-    """Declare an option that takes one of the names, and may be given several times."""
+def repeatable(parser: argparse.ArgumentParser, option: str, names: Iterable[str]) -> None:
+    """Declare an option that takes one of the names and may be repeated."""
     known = list(names)
     parser.add_argument(
         option,

@@ -1,7 +1,7 @@
-"""SQL stores are filled with millions of rows in the time that the database itself needs.
+"""Fill SQL stores with millions of rows, as fast as the database can.
 
-The rows are made by the server, in statements of many thousands each; where that helps, indices are
-taken off before and put back after.
+The server itself generates the rows, many thousands per statement; indexes are dropped before and
+created again afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from benchmarks.places import place
+from benchmarks.empty_stores import empty_store
 from benchmarks.progress import note
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.tables import challenges, requests, user_limits
@@ -26,7 +26,7 @@ _SERIES: Final = {
     "postgresql": "WITH series(n) AS (SELECT generate_series(CAST(:first AS bigint), "
     "CAST(:last AS bigint) - 1))",
 }
-# Ids begin with the time they were made at, as the package's own do.
+# Ids begin with the time, as those of the package do.
 _ID: Final = {
     "sqlite": "printf('%012x', :moment / 1000 + n) || lower(hex(randomblob(16)))",
     "postgresql": "lpad(to_hex(:moment / 1000 + n), 12, '0') || "
@@ -37,7 +37,7 @@ _TABLES: Final = (challenges, requests, user_limits)
 
 
 def _values(kind: str) -> dict[sa.Table, dict[str, str]]:
-    """Say what each column holds in the row of number n; others keep their default."""
+    """Return the SQL value of each column in row n; other columns keep their default."""
     made, subject = ":moment + n * 1000", "'user-' || n"
     return {
         challenges: {
@@ -57,8 +57,8 @@ def _values(kind: str) -> dict[sa.Table, dict[str, str]]:
 
 @contextmanager
 def opened(kind: str, folder: Path) -> Iterator[tuple[SQLAlchemyStore, str]]:
-    """Give an empty SQL store and its URL."""
-    with place(kind, folder) as url:
+    """Open an empty SQL store; yield it and its URL."""
+    with empty_store(kind, folder) as url:
         store = SQLAlchemyStore(url)
         store.create_tables()
         try:
@@ -68,11 +68,11 @@ def opened(kind: str, folder: Path) -> Iterator[tuple[SQLAlchemyStore, str]]:
 
 
 def fill(url: str, rows: int, age: timedelta) -> None:
-    """Add so many challenges of that age, one for each of so many users, and a request for each.
+    """Add ``rows`` users, each with a challenge and a request of that age.
 
     :param age: of the newest; the others are a millisecond older each.
     """
-    # Not by the store's own engine: that one waits for no statement longer than a caller would.
+    # Not by the store's engine: its statement timeout is shorter than these statements.
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     kind = engine.dialect.name
     moment = (datetime.now(UTC) - age - timedelta(milliseconds=rows)).timestamp()
@@ -80,7 +80,7 @@ def fill(url: str, rows: int, age: timedelta) -> None:
         for table, values in _values(kind).items():
             names, query = ", ".join(values), ", ".join(values.values())
             insert = sa.text(
-                f"INSERT INTO {table.name} ({names}) "  # noqa: S608 - all of it is ours
+                f"INSERT INTO {table.name} ({names}) "  # noqa: S608 - no outside input
                 f"{_SERIES[kind]} SELECT {query} FROM series"
             )
             for first in range(0, rows, BATCH):
@@ -94,13 +94,13 @@ def fill(url: str, rows: int, age: timedelta) -> None:
 
 @contextmanager
 def _bulk(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Give a connection that waits for no disk; look the tables over when they are full."""
-    haste = {
+    """Yield a connection that does not wait for the disk; analyze the tables at the end."""
+    without_sync = {
         "sqlite": "PRAGMA synchronous = OFF",
         "postgresql": "SET synchronous_commit = off",
     }[engine.dialect.name]
     with engine.connect() as db:
-        db.exec_driver_sql(haste)
+        db.exec_driver_sql(without_sync)
         db.commit()
         for table in _TABLES:
             for index in table.indexes:

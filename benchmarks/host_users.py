@@ -1,4 +1,4 @@
-"""The users that the floor and the lean host know: one table, or one hash for each of them."""
+"""The users of the floor and of the lean host: a table in SQL, or a hash per user in Redis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _made: WeakSet[sa.Engine] = WeakSet()
 
 
 def engine(url: str, synchronous: str = "NORMAL") -> sa.Engine:
-    """Reach the users, and the floor's codes, at the least cost: every statement stands alone.
+    """Make an engine for the users and the floor's codes; every statement is a transaction.
 
     :param synchronous: how SQLite commits; only FULL waits for the disk.
     """
@@ -42,13 +42,13 @@ def engine(url: str, synchronous: str = "NORMAL") -> sa.Engine:
 
 
 def close_engines() -> None:
-    """Close what was opened in this process: apps have no end of their own."""
+    """Dispose of all engines of this process; an app does not do that itself."""
     for made in list(_made):
         made.dispose()
 
 
 def rows(first: int, count: int) -> list[dict[str, Any]]:
-    """Make up users with consecutive numbers."""
+    """Return rows of users with consecutive numbers."""
     return [
         {
             "id": number,
