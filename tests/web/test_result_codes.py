@@ -1,294 +1,129 @@
-"""Each result code of both tables is reached over HTTP by its real cause."""
+"""Each result code of Alipay+ and AMS is reached over HTTP by its real cause."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
-from flask_otp_mpp import Operation
-from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer as Answer
-from flask_otp_mpp.callers.transport import over_http
-from flask_otp_mpp.protocols.alipay.alipayplus import CODES
+from flask_otp_mpp import Operation, Reason
+from flask_otp_mpp.callers.signed import SignedAnswer
+from flask_otp_mpp.callers.transport import Transport, over_http
+from flask_otp_mpp.protocols.alipay import alipayplus, ams
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
+from flask_otp_mpp.protocols.base import CodeRow
+from tests.ams import open_shop
 from tests.servers import serving
 from tests.wallet import ACQUIRER, Wallet
+from tests.web.causes import BOTH, REQUESTS, SEND, VERIFY, AlipayPlusSide, AmsSide, Cause, Row, Side
+from tests.web.code_tables import ALIPAYPLUS, AMS
 from tests.web.failing import SmsGateway, crash_on_odd_tokens
 
-Provoke = Callable[[Wallet], Answer]
-SEND, VERIFY = Operation.SEND, Operation.VERIFY
-CASES: list[tuple[Operation, str, Provoke]] = []
+MakeWallet = Callable[..., Wallet]
 
 
-def case(operation: Operation, code: str) -> Callable[[Provoke], Provoke]:
-    """File a way to provoke a code."""
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol under test.
 
-    def file(provoke: Provoke) -> Provoke:
-        CASES.append((operation, code, provoke))
-        return provoke
+    :param published: the codes that it answers, by the reason.
+    :param table: what a caller does to get each of them.
+    :param opened: opens a wallet, and its caller over HTTP.
+    :param check: checks the members of an answer.
+    """
 
-    return file
+    name: str
+    published: Mapping[Reason, CodeRow]
+    table: Sequence[Row]
+    opened: Callable[..., Any]
+    check: Callable[[Any, Operation], None]
 
-
-def on_both(code: str) -> Callable[[Callable[[Wallet, Operation], Answer]], None]:
-    """File a way that works for both operations."""
-
-    def file(provoke: Callable[[Wallet, Operation], Answer]) -> None:
-        for operation in (SEND, VERIFY):
-            CASES.append((operation, code, lambda w, o=operation: provoke(w, o)))  # type: ignore[misc]
-
-    return file
-
-
-def ask(wallet: Wallet, operation: Operation, token: str = "tok-ada", **more: Any) -> Answer:
-    """Call the operation with a request that is well formed, but for what is said."""
-    if operation is SEND:
-        return wallet.send(token, **more)
-    return wallet.caller.verify(token, "0" * 44, "123456", **more)
+    @property
+    def rows(self) -> list[CodeRow]:
+        return [*self.published.values(), SUCCESS]
 
 
-@pytest.fixture
-def online(make_wallet: Callable[..., Wallet]) -> Iterator[Wallet]:
-    """Serve a wallet over HTTP."""
+@contextmanager
+def serving_wallet(wallet: Wallet, gateway: SmsGateway) -> Iterator[Transport]:
+    gateway.wallet = wallet
+    wallet.clock.now = datetime.now(UTC)
+    with serving(wallet.app) as url:
+        yield over_http(url)
+
+
+@contextmanager
+def alipayplus_side(make_wallet: MakeWallet) -> Iterator[Side]:
     gateway = SmsGateway()
     wallet = make_wallet(
         sender=gateway,
         loader=crash_on_odd_tokens,
         OTP_MPP_ALIPAYPLUS_ACQUIRERS=[ACQUIRER],
-        OTP_MPP_CLIENT_LIMIT="20 per hour",
-        store="sqlite",
+        OTP_MPP_CLIENT_LIMIT=f"{REQUESTS} per hour",
     )
-    gateway.wallet = wallet
-    wallet.clock.now = datetime.now(UTC)
-    with serving(wallet.app) as url:
-        wallet.caller = wallet.calling(over_http(url))
-        yield wallet
-
-
-@case(SEND, "SUCCESS")
-def _(wallet: Wallet) -> Answer:
-    return wallet.send()
-
-
-@case(VERIFY, "SUCCESS")
-def _(wallet: Wallet) -> Answer:
-    return wallet.caller.verify("tok-ada", *wallet.sent())
-
-
-@on_both("ACCESS_DENIED")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="stale")
-
-
-@on_both("ACCESS_DENIED")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, acquirerId="1022188000000009999")
-
-
-@on_both("ACCESS_DENIED")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "barred")
-
-
-@on_both("EXPIRED_ACCESS_TOKEN")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "expired")
-
-
-@on_both("INVALID_CLIENT")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="client")
-
-
-@on_both("INVALID_CLIENT")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="no-client")
-
-
-@on_both("INVALID_CLIENT")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, pspId="another wallet's")
-
-
-@on_both("INVALID_SIGNATURE")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="body")
-
-
-@on_both("INVALID_TOKEN")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "nobody's token")
-
-
-@on_both("INVALID_TOKEN")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "unscoped")
-
-
-@on_both("KEY_NOT_FOUND")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="key-version")
-
-
-@on_both("MEDIA_TYPE_NOT_ACCEPTABLE")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="media-type")
-
-
-@on_both("METHOD_NOT_SUPPORTED")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, tamper="method")
-
-
-@on_both("NO_INTERFACE_DEF")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return wallet.caller.call(f"/{operation}OTPs", {})
-
-
-@on_both("PARAM_ILLEGAL")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, accessToken=12)
-
-
-@on_both("PARAM_ILLEGAL")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return wallet.caller.call(f"/{operation}OTP", b" " * 20_000)
-
-
-@case(SEND, "PARAM_ILLEGAL")
-def _(wallet: Wallet) -> Answer:
-    return wallet.send(verifyType="PIGEON")
-
-
-@case(SEND, "PARAM_ILLEGAL")
-def _(wallet: Wallet) -> Answer:
-    return wallet.send("tok-homeless")
-
-
-@case(SEND, "PROCESS_FAIL")
-def _(wallet: Wallet) -> Answer:
-    return wallet.send("tok-blocked")
-
-
-@on_both("PROCESS_FAIL")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "failing")
-
-
-@on_both("USER_NOT_EXIST")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "gone")
-
-
-@on_both("USER_STATUS_ABNORMAL")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "frozen")
-
-
-@on_both("REQUEST_TRAFFIC_EXCEED_LIMIT")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    for _attempt in range(20):
-        ask(wallet, operation)
-    return ask(wallet, operation)
-
-
-@on_both("UNKNOWN_EXCEPTION")
-def _(wallet: Wallet, operation: Operation) -> Answer:
-    return ask(wallet, operation, "tok-crash")
-
-
-@case(SEND, "UNKNOWN_EXCEPTION")
-def _(wallet: Wallet) -> Answer:
-    return wallet.send("tok-timeout")
-
-
-@case(SEND, "OTP_SEND_TIMES_EXCEED_LIMIT")
-def _(wallet: Wallet) -> Answer:
-    wallet.sent()
-    return wallet.caller.send("tok-ada")
-
-
-@case(VERIFY, "OTP_VERIFY_UNMATCHED")
-def _(wallet: Wallet) -> Answer:
-    request_id, code = wallet.sent()
-    return wallet.caller.verify("tok-ada", request_id, wrong(code))
-
-
-@case(VERIFY, "OTP_VERIFY_TIMES_EXCEED_LIMIT")
-def _(wallet: Wallet) -> Answer:
-    request_id, code = wallet.sent()
-    for attempt in range(5):
-        wallet.caller.verify("tok-ada", request_id, wrong(code, attempt))
-    return wallet.caller.verify("tok-ada", request_id, code)
-
-
-@case(VERIFY, "OTP_VERIFY_TIMES_EXCEED_LIMIT")
-def _(wallet: Wallet) -> Answer:
-    for _challenge in range(2):
-        request_id, code = wallet.sent()
-        for attempt in range(5):
-            wallet.caller.verify("tok-ada", request_id, wrong(code, attempt))
-    assert wallet.send().code == "OTP_SEND_TIMES_EXCEED_LIMIT"
-    return wallet.caller.verify("tok-ada", request_id, code)
-
-
-@case(VERIFY, "VERIFY_REQUEST_ID_INVALID")
-def _(wallet: Wallet) -> Answer:
-    return wallet.caller.verify("tok-ada", "unheard-of", "123456")
-
-
-@case(VERIFY, "VERIFY_REQUEST_ID_INVALID")
-def _(wallet: Wallet) -> Answer:
-    request_id, code = wallet.sent()
-    wallet.caller.verify("tok-ada", request_id, code)
-    return wallet.caller.verify("tok-ada", request_id, code)
-
-
-@case(VERIFY, "VERIFY_REQUEST_ID_INVALID")
-def _(wallet: Wallet) -> Answer:
-    request_id, code = wallet.sent()
-    wallet.clock.forward(seconds=300)
-    return wallet.caller.verify("tok-ada", request_id, code)
-
-
-@case(VERIFY, "VERIFY_REQUEST_ID_INVALID")
-def _(wallet: Wallet) -> Answer:
-    request_id, code = wallet.sent()
-    return wallet.caller.verify("tok-bob", request_id, code)
-
-
-@case(VERIFY, "VERIFY_REQUEST_ID_INVALID")
-def _(wallet: Wallet) -> Answer:
-    old_id, old_code = wallet.sent()
-    wallet.sent()
-    return wallet.caller.verify("tok-ada", old_id, old_code)
-
-
-def wrong(code: str, attempt: int = 0) -> str:
-    """Return a code that is not the right one, another for each attempt."""
-    return f"{(int(code) + 1 + attempt) % 10**6:06d}"
-
-
-@pytest.mark.parametrize(
-    ("operation", "code", "provoke"),
-    [pytest.param(*entry, id=f"{i}-{entry[0]}-{entry[1]}") for i, entry in enumerate(CASES)],
+    with serving_wallet(wallet, gateway) as transport:
+        wallet.caller = wallet.calling(transport)
+        yield AlipayPlusSide(wallet, transport)
+
+
+@contextmanager
+def ams_side(make_wallet: MakeWallet) -> Iterator[Side]:
+    gateway = SmsGateway()
+    shop = open_shop(
+        make_wallet,
+        sender=gateway,
+        loader=crash_on_odd_tokens,
+        OTP_MPP_CLIENT_LIMIT=f"{REQUESTS} per hour",
+    )
+    with serving_wallet(shop.wallet, gateway) as transport:
+        shop.caller = shop.calling(transport)
+        yield AmsSide(shop, transport)
+
+
+def only_a_granted_send_has_an_id(answer: SignedAnswer, operation: Operation) -> None:
+    has_id = "verifyRequestId" in answer.json
+    assert has_id == (operation is SEND and answer.code == "SUCCESS")
+
+
+def only_a_comparison_has_a_result(answer: Any, operation: Operation) -> None:
+    assert set(answer.json) <= {"result", "authenticationRequestId", "isPassed"}
+    compared = {"SUCCESS": True, "VERIFY_UNMATCHED": False}
+    assert answer.passed is (compared.get(answer.code) if operation is VERIFY else None)
+
+
+PROTOCOLS: Final = (
+    Protocol(
+        "alipayplus", alipayplus.CODES, ALIPAYPLUS, alipayplus_side, only_a_granted_send_has_an_id
+    ),
+    Protocol("ams", ams.CODES, AMS, ams_side, only_a_comparison_has_a_result),
 )
+CASES: Final = [
+    pytest.param(protocol, operation, code, cause, id=f"{protocol.name}-{n}-{operation}-{code}")
+    for protocol in PROTOCOLS
+    for n, (code, operations, cause) in enumerate(protocol.table)
+    for operation in operations
+]
+
+
+@pytest.mark.parametrize(("protocol", "operation", "code", "cause"), CASES)
 def test_a_cause_is_answered_by_its_code(
-    operation: Operation, code: str, provoke: Provoke, online: Wallet
+    protocol: Protocol, operation: Operation, code: str, cause: Cause, make_wallet: MakeWallet
 ) -> None:
-    """O5: signed, with the status of the table, and never with more than it may say."""
-    answer = provoke(online)
+    """O5: signed, with the status of the published table and a short message."""
+    with protocol.opened(make_wallet) as side:
+        answer = cause(side, operation)
     assert (answer.response.status, answer.code, answer.verified) == (200, code, True)
-    rows = {row.code: row.status for row in (*CODES.values(), SUCCESS)}
-    assert answer.status == rows[code]
+    assert answer.status == {row.code: row.status for row in protocol.rows}[code]
     assert len(answer.message) <= 256
-    assert ("verifyRequestId" in answer.json) == (operation is SEND and code == "SUCCESS")
+    protocol.check(answer, operation)
 
 
-@pytest.mark.parametrize("operation", [SEND, VERIFY])
-def test_no_code_of_a_table_is_left_out(operation: Operation) -> None:
-    """O5: a code that is added to a table must be provoked here too."""
-    table = {row.code for row in (*CODES.values(), SUCCESS) if operation in row.operations}
-    assert {code for asked, code, _ in CASES if asked is operation} == table
+@pytest.mark.parametrize("operation", BOTH)
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_no_published_code_is_left_out(protocol: Protocol, operation: Operation) -> None:
+    """O5: a code that is added to a protocol must be added to its table here too."""
+    published = {row.code for row in protocol.rows if operation in row.operations}
+    assert {code for code, operations, _ in protocol.table if operation in operations} == published
