@@ -1,1 +1,1 @@
-"""What signatures, keys and tokens promise."""
+"""Tests of signatures, keys and access tokens."""

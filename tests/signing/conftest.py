@@ -1,4 +1,4 @@
-"""Keys that no deployment may use are made when the tests run, so that none is committed."""
+"""Unfit keys, generated when the tests run, so that none is committed."""
 
 from __future__ import annotations
 

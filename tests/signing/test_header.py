@@ -1,4 +1,4 @@
-"""A Signature header has one reading, or none."""
+"""The Signature header: it is read in one way or refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def header(**parts: str | None) -> str:
     ],
 )
 def test_spaces_case_and_order_do_not_matter(text: str) -> None:
-    """G3, G6: the algorithm in lower case is RSA256 as well; so is %3d a %3D."""
+    """G3, G6: rsa256 in lower case is RSA256, and %3d is %3D."""
     found = SignatureHeader.parse(text)
     assert found.key_version == "1"
     assert found.signature == RAW
@@ -49,7 +49,7 @@ def test_the_header_of_this_module_holds_every_character_that_encoding_changes()
     assert {"%2B", "%2F", "%3D"} <= {QUOTED[at : at + 3] for at in range(len(QUOTED))}
 
 
-def test_a_missing_key_version_stands_for_the_newest_key() -> None:
+def test_a_missing_key_version_means_the_newest_key() -> None:
     assert SignatureHeader.parse(header(keyVersion=None)).key_version is None
 
 
@@ -57,8 +57,8 @@ def test_a_missing_key_version_stands_for_the_newest_key() -> None:
     "algorithm",
     ["none", "None", "", "HS256", "RSA1", "RS256", "PS256", "RSA-PSS", "RSA512", "SHA256", None],
 )
-def test_only_rsa256_is_an_algorithm(algorithm: str | None) -> None:
-    """G3: an attacker does not choose how a signature is checked."""
+def test_only_rsa256_is_accepted(algorithm: str | None) -> None:
+    """G3: an attacker does not choose how a signature is verified."""
     with pytest.raises(Malformed, match="algorithm must be RSA256"):
         SignatureHeader.parse(header(algorithm=algorithm))
 
@@ -82,7 +82,7 @@ def test_only_rsa256_is_an_algorithm(algorithm: str | None) -> None:
     ],
 )
 def test_a_name_that_is_repeated_or_unknown_is_refused(text: str) -> None:
-    """G5: two Signature headers arrive as one, joined with a comma."""
+    """G5: two Signature headers arrive as one, joined by a comma."""
     with pytest.raises(Malformed):
         SignatureHeader.parse(text)
 
@@ -109,7 +109,7 @@ def test_a_key_version_need_not_be_a_number(version: str) -> None:
         "A",
         "QQ",
         "QQ=",
-        "QR==",  # the same byte as QQ==, in a spelling that nobody writes
+        "QR==",  # the same byte as QQ==, in a form that no encoder writes
         "QQ===",
         "QQ====",
         "QQ==QQ==",
@@ -125,21 +125,21 @@ def test_a_key_version_need_not_be_a_number(version: str) -> None:
         "QUJD%00",
     ],
 )
-def test_base64_has_one_spelling(signature: str | None) -> None:
-    """G6: white space, the URL-safe alphabet, odd padding and loose last bits are refused."""
+def test_base64_has_one_accepted_form(signature: str | None) -> None:
+    """G6: white space, the URL-safe alphabet, wrong padding and loose last bits are refused."""
     with pytest.raises(Malformed, match="signature must be"):
         SignatureHeader.parse(header(signature=signature))
 
 
 @pytest.mark.parametrize("signature", ["QQ==", "QQ%3D%3D", "QQ%3d%3d", "QQ=%3D", "%51%51=="])
-def test_percent_encoding_is_undone_once_whatever_the_case_of_its_digits(signature: str) -> None:
-    """G6: upper-case and lower-case hexadecimal digits, and none, are read alike."""
+def test_percent_encoding_is_decoded_once_in_either_case(signature: str) -> None:
+    """G6: upper-case and lower-case digits, and no encoding at all, are read alike."""
     assert SignatureHeader.parse(header(signature=signature)).signature == b"A"
 
 
 @given(st.text(string.ascii_letters + string.digits + "+/=-_%2BbFf3Dd \n", max_size=24))
-def test_whatever_is_accepted_as_base64_is_the_one_spelling_of_its_bytes(text: str) -> None:
-    """G6: no two spellings of one signature, but for percent-encoding."""
+def test_accepted_base64_is_the_canonical_form_of_its_bytes(text: str) -> None:
+    """G6: a signature has no second form, except for percent-encoding."""
     try:
         found = SignatureHeader.parse(header(signature=text))
     except Malformed:
@@ -165,6 +165,6 @@ def test_any_header_is_read_or_refused_as_malformed(text: str) -> None:
     assert found.signature
 
 
-def test_the_signature_shows_in_no_repr() -> None:
-    """P1: nothing that was sent as a credential is printed."""
+def test_a_repr_does_not_hold_the_signature() -> None:
+    """P1: no credential is printed."""
     assert "signature=" not in repr(SignatureHeader.parse(header()))

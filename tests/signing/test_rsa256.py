@@ -1,4 +1,4 @@
-"""One algorithm is accepted, and no bit of what it covers can be changed."""
+"""RSA256 is the only algorithm, and no bit of the signed bytes can change."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def holds(
     return rsa256.holds(KEY, signature, rsa256.canonical(method, uri, client, time, body))
 
 
-def test_no_single_bit_can_change_anywhere() -> None:
-    """G2: every bit of method, path, client, time, body and signature is flipped in turn."""
+def test_no_single_bit_can_change() -> None:
+    """G2: every bit of method, path, client, time, body and signature is changed in turn."""
     assert holds()
     tried = [
         *(holds(method=changed) for changed in text_flips(REQUEST.method)),
@@ -62,22 +62,22 @@ def test_a_signature_of_another_length_is_refused(changed: bytes) -> None:
     assert not holds(signature=changed)
 
 
-def test_what_is_signed_ends_with_the_body_and_adds_no_line_feed() -> None:
+def test_the_string_to_sign_ends_with_the_body() -> None:
     data = rsa256.canonical("POST", "/a?b=c", "client", "time", b'{\n   "x": 1\n}')
     assert data == b'POST /a?b=c\nclient.time.{\n   "x": 1\n}'
 
 
 @pytest.mark.parametrize("digest", [hashes.SHA1(), hashes.SHA384(), hashes.SHA512()])
-def test_another_hash_under_the_right_key_is_refused(digest: hashes.HashAlgorithm) -> None:
-    """G3: the hash is ours to choose, not the signature's."""
+def test_another_hash_with_the_right_key_is_refused(digest: hashes.HashAlgorithm) -> None:
+    """G3: the signature does not choose the hash."""
     key = private_key("alipayplus")
     data = REQUEST.string_to_sign
     assert holds(signature=key.sign(data, padding.PKCS1v15(), hashes.SHA256()))
     assert not holds(signature=key.sign(data, padding.PKCS1v15(), digest))
 
 
-def test_pss_under_the_right_key_is_refused() -> None:
-    """G3: RSA256 is PKCS #1 v1.5, and only that."""
+def test_pss_with_the_right_key_is_refused() -> None:
+    """G3: RSA256 is PKCS #1 v1.5 only."""
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
     signature = private_key("alipayplus").sign(REQUEST.string_to_sign, pss, hashes.SHA256())
     assert not holds(signature=signature)
@@ -88,8 +88,8 @@ def test_a_signature_of_another_key_is_refused() -> None:
     assert not holds(signature=signature)
 
 
-def test_the_current_one_of_several_own_keys_signs_and_is_the_one_that_is_named() -> None:
-    """K2: what an answer names as its key version is the key that made its signature."""
+def test_the_current_one_of_several_keys_signs_and_is_named() -> None:
+    """K2: the key version in an answer is that of the key which signed it."""
     keys = {"1": "mpp", "2": "unrelated", "3": "alipayplus"}
     for current, name in keys.items():
         signer = LocalSigner(current, private_key(name))
@@ -103,8 +103,8 @@ def test_the_current_one_of_several_own_keys_signs_and_is_the_one_that_is_named(
         assert matching == [current]
 
 
-def test_the_header_that_is_written_suits_the_fussiest_client() -> None:
-    """The Java SDK takes the third item as it stands and wants exactly one = in it."""
+def test_the_written_header_suits_the_java_sdk() -> None:
+    """It takes the third item as it is, and wants exactly one = in it."""
     signer = LocalSigner("7", private_key("mpp"))
     for number in range(20):  # one in 64 characters is a + or a /, the end is always ==
         header = rsa256.signature_header(signer, bytes([number]))
@@ -118,7 +118,7 @@ def test_the_header_that_is_written_suits_the_fussiest_client() -> None:
 
 
 def test_the_same_answer_is_signed_once_and_another_one_anew() -> None:
-    """K2: whatever is looked up holds under the key, and names its version."""
+    """K2: a signature from the cache is of the key that it names."""
     signed: list[bytes] = []
 
     class Counting(LocalSigner):

@@ -1,4 +1,4 @@
-"""An access token can't be forged, outlives nothing, and opens only what it was granted for."""
+"""Access tokens: they can't be forged, they expire, and they have one scope."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_a_token_loads_as_the_user_it_was_made_for() -> None:
     assert TOKENS.load(TOKENS.mint("u", ["PAY"]), "PAY") == "u"
 
 
-def test_a_token_is_made_for_the_wire_or_not_at_all() -> None:
-    """The wire allows 128 characters; a longer token is refused when it is made."""
+def test_a_token_is_never_longer_than_the_protocols_allow() -> None:
+    """They allow 128 characters; a longer token is refused when it is made."""
     user_id = hashlib.sha512(b"an id that does not compress").hexdigest()
     fitting = [length for length in range(1, 128) if _fits(user_id[:length])]
     assert fitting[-1] >= 36  # a UUID
@@ -49,7 +49,7 @@ def _fits(user_id: str) -> bool:
     return True
 
 
-def test_a_token_is_good_for_its_whole_life_and_no_second_longer() -> None:
+def test_a_token_is_valid_for_its_lifetime_and_not_a_second_longer() -> None:
     clock = FrozenClock()
     tokens = AccessTokens("secret", LIFE, clock)
     token = tokens.mint("u")
@@ -59,8 +59,8 @@ def test_a_token_is_good_for_its_whole_life_and_no_second_longer() -> None:
     assert reason_for(tokens, token) is Reason.TOKEN_EXPIRED
 
 
-def test_a_token_is_judged_in_the_order_signature_scope_expiry() -> None:
-    """Going live: token, then scope, then expiry, then user."""
+def test_a_token_is_checked_in_the_order_signature_scope_expiry() -> None:
+    """As "Going live" requires: token, then scope, then expiry, then user."""
     clock = FrozenClock()
     tokens = AccessTokens("secret", LIFE, clock)
     token = tokens.mint("u", ["PAY"])
@@ -71,7 +71,7 @@ def test_a_token_is_judged_in_the_order_signature_scope_expiry() -> None:
     assert reason_for(tokens, token, "PAY") is Reason.TOKEN_EXPIRED
 
 
-def test_a_token_keeps_the_time_of_the_system_unless_told_otherwise() -> None:
+def test_a_token_uses_the_system_clock_by_default() -> None:
     outdated = AccessTokens("secret", LIFE, FrozenClock(datetime.now(UTC) - 2 * LIFE)).mint("u")
     assert reason_for(AccessTokens("secret", LIFE), outdated) is Reason.TOKEN_EXPIRED
     assert AccessTokens("secret", 3 * LIFE).load(outdated) == "u"
@@ -113,7 +113,7 @@ def reason_for_text(text: str) -> Reason | None:
 
 
 def test_a_secret_is_rotated_without_a_failed_request() -> None:
-    """K1: the newest secret signs, the older ones still read."""
+    """K1: the newest secret signs, the older ones still verify."""
     old = AccessTokens("old", LIFE)
     both = AccessTokens(["old", "new"], LIFE)
     new = AccessTokens("new", LIFE)

@@ -11,7 +11,7 @@ from flask_otp_mpp.signing.keys import LocalSigner, load_private_key, load_publi
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 from tests.vectors import KEYS, VECTORS, Vector, private_key, public_key, vector
 
-# What the documents leave open, and what is decided here.
+# Decisions of the package where the documents leave a question open.
 BY_CHOICE = {"enc_raw_base64_plus": True}
 # The header of these was not made by signing with the named key as RSA256 wants it.
 FORGED = {"bad_sha1_signature", "bad_testing_signature"}
@@ -25,7 +25,7 @@ PUBLIC_FORMS = ("public_spki_pem", "public_spki_der_b64")
 
 
 def decide(found: Vector) -> bool:
-    """Decide as a verifier does, who sees only what was presented."""
+    """Decide as a verifier does, who sees only the presented bytes."""
     try:
         header = SignatureHeader.parse(found.header)
     except Malformed:
@@ -36,7 +36,7 @@ def decide(found: Vector) -> bool:
 
 @pytest.mark.parametrize("found", VECTORS, ids=lambda found: found.name)
 def test_every_published_message_is_decided_as_published(found: Vector) -> None:
-    """G2, G3: a tampered body or method, another key, SHA-1 and a test literal are refused."""
+    """G2, G3: a changed body or method, another key, SHA-1 and a test literal are refused."""
     expected = BY_CHOICE[found.name] if found.expected is None else found.expected
     assert decide(found) is expected
 
@@ -63,14 +63,14 @@ def test_every_published_signature_is_reproduced_byte_for_byte(found: Vector) ->
     signer = LocalSigner(version, private_key(found.signer))
     header = rsa256.signature_header(signer, found.string_to_sign)
     wanted = found.urlencoded
-    if found.name == "enc_raw_base64_plus":  # its writer did not encode what we encode
+    if found.name == "enc_raw_base64_plus":  # its writer does not percent-encode
         wanted = vector("enc_standard").urlencoded
     assert header == f"algorithm=RSA256,keyVersion={version},signature={wanted}"
 
 
 @pytest.mark.parametrize("name", list(KEYS))
 @pytest.mark.parametrize("form", PRIVATE_FORMS)
-def test_a_private_key_signs_alike_in_each_of_its_forms(name: str, form: str) -> None:
+def test_a_private_key_signs_the_same_in_each_format(name: str, form: str) -> None:
     key = load_private_key(KEYS[name][form])
     data = b"POST /\nclient.time.{}"
     assert LocalSigner("1", key).sign(data) == LocalSigner("1", private_key(name)).sign(data)
@@ -78,15 +78,15 @@ def test_a_private_key_signs_alike_in_each_of_its_forms(name: str, form: str) ->
 
 @pytest.mark.parametrize("name", list(KEYS))
 @pytest.mark.parametrize("form", PUBLIC_FORMS)
-def test_a_public_key_verifies_alike_in_each_of_its_forms(name: str, form: str) -> None:
+def test_a_public_key_verifies_the_same_in_each_format(name: str, form: str) -> None:
     found = vector("rsp_sendOTP_success")
     signature = SignatureHeader.parse(found.header).signature
     key = load_public_key(KEYS[name][form])
     assert rsa256.holds(key, signature, found.string_to_sign) is (name == found.signer)
 
 
-def test_a_bare_signature_is_read_with_its_plus_signs_as_they_stand() -> None:
-    """G6: a + of bare base64 is no space."""
+def test_a_plus_sign_in_plain_base64_stays_a_plus_sign() -> None:
+    """G6: it is not a space."""
     bare = vector("enc_raw_base64_plus")
     assert "+" in bare.header
     assert SignatureHeader.parse(bare.header) == SignatureHeader.parse(

@@ -1,4 +1,4 @@
-"""A store is named by its URL; a URL that names none is refused without showing its password."""
+"""The store of a URL, and URLs that are refused without showing a password."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import opened
 
 
-def test_memory_is_a_store() -> None:
+def test_memory_url_opens_a_store() -> None:
     clock = FrozenClock()
     store = from_url("memory://", clock)
     assert isinstance(store, MemoryStore)
@@ -28,7 +28,7 @@ def test_memory_is_a_store() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["sqlite", "sqlite+pysqlite"])
-def test_a_file_is_a_store(tmp_path: Path, scheme: str) -> None:
+def test_a_sqlite_file_opens_a_store(tmp_path: Path, scheme: str) -> None:
     clock = FrozenClock()
     store = from_url(f"{scheme}:///{tmp_path}/otp.db", clock)
     assert isinstance(store, SQLAlchemyStore)
@@ -37,7 +37,7 @@ def test_a_file_is_a_store(tmp_path: Path, scheme: str) -> None:
     store.engine.dispose()
 
 
-def test_a_store_keeps_the_time_of_the_system_unless_told_otherwise() -> None:
+def test_a_store_uses_the_system_clock_by_default() -> None:
     issued = opened(from_url("memory://")).issued_at
     assert opened(MemoryStore(), "bob").issued_at >= issued
     assert issued.utcoffset() is not None
@@ -64,14 +64,14 @@ def test_a_store_keeps_the_time_of_the_system_unless_told_otherwise() -> None:
     ],
 )
 def test_sqlite_in_memory_is_refused_in_all_its_spellings(url: str) -> None:
-    """L5: it would be another database for each connection, so a code could be used twice."""
+    """L5: each connection would have another database, so a code could be used twice."""
     with pytest.raises(ValueError, match=r"SQLite database in memory.*use a file"):
         from_url(url)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///{folder}/otp.db"])
 def test_an_engine_on_the_hosts_one_connection_is_refused(tmp_path: Path, url: str) -> None:
-    """L5, T1: our BEGIN and COMMIT would be those of the host's work."""
+    """L5, T1: the store's BEGIN and COMMIT would be those of the host's work."""
     engine = sa.create_engine(url.format(folder=tmp_path), poolclass=sa.StaticPool)
     with pytest.raises(ValueError, match=r"SQLite database in memory.*the host's; use a file"):
         SQLAlchemyStore(engine)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def test_an_engine_on_the_hosts_one_connection_is_refused(tmp_path: Path, url: s
 
 
 def test_an_engine_of_the_host_is_refused(tmp_path: Path) -> None:
-    """T1: what it does at BEGIN, and how long it waits, is the host's choice."""
+    """T1: the host decides what it does at BEGIN, and how long it waits."""
     engine = sa.create_engine(f"sqlite:///{tmp_path}/host.db")
     with pytest.raises(ValueError, match=r"is an engine.*; give the URL of its database"):
         SQLAlchemyStore(engine)  # type: ignore[arg-type]
@@ -104,8 +104,8 @@ def test_an_engine_of_the_host_is_refused(tmp_path: Path) -> None:
         "mysql+pymysql://u:hunter2@host/otp?read_timeout=soon",
     ],
 )
-def test_what_names_no_store_is_refused_without_being_repeated(url: str) -> None:
-    """F2, P1: the message says what would do, and holds no part of the password."""
+def test_another_url_is_refused_and_not_quoted(url: str) -> None:
+    """F2, P1: the message says what to use, and holds no part of the password."""
     with pytest.raises(ValueError, match=r"is not a store URL; use sqlite:.*, redis:") as caught:
         from_url(url)
     shown = f"{caught.value!r} {caught.value.__cause__!r}"
@@ -118,10 +118,10 @@ def test_what_names_no_store_is_refused_without_being_repeated(url: str) -> None
     ("url", "driver", "extra"),
     [("postgresql://", "psycopg", "postgresql"), ("mysql+pymysql://", "pymysql", "mysql")],
 )
-def test_a_driver_that_is_not_installed_is_named(
+def test_a_missing_driver_is_named(
     monkeypatch: pytest.MonkeyPatch, url: str, driver: str, extra: str
 ) -> None:
-    """F2: what to install, and no password beside it."""
+    """F2: with what to install, and without the password."""
     monkeypatch.setitem(sys.modules, driver, None)
     found = rf"driver that is not installed.*{driver}.*pip install 'flask-otp-mpp\[{extra}\]'"
     with pytest.raises(ValueError, match=found) as caught:
@@ -129,13 +129,15 @@ def test_a_driver_that_is_not_installed_is_named(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_scheme_that_names_no_store_of_ours_is_repeated() -> None:
-    """F2: what was found, but for who and where."""
+def test_an_unknown_scheme_is_quoted() -> None:
+    """F2: the scheme alone, without user and host."""
     with pytest.raises(ValueError, match=r"^found oracle://, which is not a store URL; use"):
         from_url("oracle://u:hunter2@host/otp")
 
 
-def test_redis_without_its_driver_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_redis_py_is_reported_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """F2: by the URL and by the class."""
     monkeypatch.setitem(sys.modules, "redis", None)
     for module in ("store", "client"):
@@ -147,7 +149,7 @@ def test_redis_without_its_driver_is_told_what_to_install(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_the_package_brings_redis_only_to_who_asks_for_it() -> None:
+def test_redis_py_is_imported_only_for_the_redis_store() -> None:
     """F2: neither the package nor another store needs redis-py."""
     script = """
 import sys
@@ -171,8 +173,8 @@ OPTIONS = StoreOptions(
 @pytest.mark.parametrize(
     "url", ["sqlite:////tmp/otp.db", "postgresql://ada@host/otp", "mysql://ada@host/otp"]
 )
-def test_a_sql_store_keeps_to_the_terms_that_are_made(url: str) -> None:
-    """O1: pool, time-outs and pre-ping; and the query of the URL goes before them."""
+def test_a_sql_store_applies_its_options(url: str) -> None:
+    """O1: pool size and pre-ping."""
     store = from_url(url, options=OPTIONS)
     assert isinstance(store, SQLAlchemyStore)
     pool = store.engine.pool
@@ -182,8 +184,8 @@ def test_a_sql_store_keeps_to_the_terms_that_are_made(url: str) -> None:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
-    """Return what a driver would be told when a connection is opened."""
+def driver_options(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Return a function that returns what a driver gets when a connection is opened."""
 
     def ask(url: str) -> dict[str, Any]:
         heard: dict[str, Any] = {}
@@ -204,24 +206,24 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     return ask
 
 
-def test_a_driver_is_told_the_terms_and_the_query_goes_before_them(
-    told: Callable[[str], dict[str, Any]],
+def test_a_driver_gets_the_options_and_the_query_overrides_them(
+    driver_options: Callable[[str], dict[str, Any]],
 ) -> None:
-    """O1: whatever either of them bounds."""
-    postgresql = told("postgresql://ada@host/otp")
+    """O1: every timeout of either of them."""
+    postgresql = driver_options("postgresql://ada@host/otp")
     assert postgresql["connect_timeout"] == 5
     assert postgresql["tcp_user_timeout"] == 7000
     assert "-c statement_timeout=6s -c lock_timeout=6s" in postgresql["options"]
-    mysql = told("mysql://ada@host/otp")
+    mysql = driver_options("mysql://ada@host/otp")
     assert (mysql["connect_timeout"], mysql["read_timeout"], mysql["write_timeout"]) == (5, 7, 7)
     assert "innodb_lock_wait_timeout = 6," in mysql["init_command"]
-    assert told("sqlite:////tmp/otp.db")["timeout"] == 7
-    assert told("postgresql://ada@host/otp?connect_timeout=9")["connect_timeout"] == "9"
-    assert told("mysql://ada@host/otp?read_timeout=8")["read_timeout"] == 8
+    assert driver_options("sqlite:////tmp/otp.db")["timeout"] == 7
+    assert driver_options("postgresql://ada@host/otp?connect_timeout=9")["connect_timeout"] == "9"
+    assert driver_options("mysql://ada@host/otp?read_timeout=8")["read_timeout"] == 8
 
 
-def test_a_redis_store_keeps_to_the_terms_that_are_made() -> None:
-    """O3: and the query of its URL goes before them."""
+def test_a_redis_store_applies_its_options() -> None:
+    """O3: and the query of its URL overrides them."""
     made = from_url("redis://host/0", options=OPTIONS)
     asked = from_url("redis://host/0?max_connections=2&socket_timeout=1", options=OPTIONS)
     for store, connections, answer in ((made, 7, 6), (asked, 2, 1)):
@@ -235,8 +237,8 @@ def test_a_redis_store_keeps_to_the_terms_that_are_made() -> None:
 
 
 @pytest.mark.slow
-def test_a_driver_that_lacks_its_library_is_told(tmp_path: Path) -> None:
-    """F2: psycopg without libpq is there, and can't be imported."""
+def test_a_driver_without_its_library_is_reported(tmp_path: Path) -> None:
+    """F2: psycopg without libpq is installed, but can't be imported."""
     (tmp_path / "psycopg.py").write_text("raise ImportError('no pq wrapper available.\\nsee ...')")
     script = (
         "from flask_otp_mpp.stores import from_url; from_url('postgresql://u:hunter2@host/otp')"
@@ -263,7 +265,7 @@ def test_a_driver_that_lacks_its_library_is_told(tmp_path: Path) -> None:
         ("mariadb://ada@host/otp", "mariadb+pymysql"),
     ],
 )
-def test_a_url_without_a_driver_means_the_one_of_our_extra(url: str, driver: str) -> None:
+def test_a_url_without_a_driver_uses_the_driver_of_the_extra(url: str, driver: str) -> None:
     store = from_url(url)
     assert isinstance(store, SQLAlchemyStore)
     assert store.engine.url.drivername == driver
@@ -278,10 +280,10 @@ def test_a_url_without_a_driver_means_the_one_of_our_extra(url: str, driver: str
         "oracle://u:hunter2@host/otp",
     ],
 )
-def test_a_database_or_driver_that_is_not_ours_is_refused_whether_installed_or_not(
+def test_an_unsupported_database_or_driver_is_refused_installed_or_not(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    """T2: whether its rows are really taken, and names compared exactly, nobody has tested."""
+    """T2: it is not tested whether it locks rows, and compares names exactly."""
     with pytest.raises(ValueError, match="use sqlite:") as caught:
         from_url(url)
     monkeypatch.setattr("sqlalchemy.create_engine", lambda *_, **__: None)

@@ -1,4 +1,4 @@
-"""The memory store keeps every promise that one process can keep, and does not grow."""
+"""The memory store passes the store contract in one process, and deletes what has expired."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opene
 
 
 class TestMemoryStore(StoreContract):
-    """T2: the suite, in one process."""
+    """T2: the contract, in one process."""
 
     def make(self, folder: Path, clock: FrozenClock) -> Store:
         return MemoryStore(clock)
 
 
 def test_it_sweeps_itself() -> None:
-    """T5: nobody needs to purge it; what is over goes with a later send."""
+    """T5: no purge is needed; expired data is deleted by a later send."""
     clock = FrozenClock()
     store = MemoryStore(clock)
     old = [opened(store, f"user-{number}") for number in range(50)]
@@ -30,8 +30,8 @@ def test_it_sweeps_itself() -> None:
     assert store.purge(POLICY) == 0
 
 
-def test_a_sweep_leaves_the_newer_challenge_of_a_user_where_it_is_found() -> None:
-    """L12: the newer one is still superseded by the next send."""
+def test_a_sweep_keeps_the_newer_challenge_of_a_user() -> None:
+    """L12: the next send still closes it."""
     clock = FrozenClock()
     store = MemoryStore(clock)
     opened(store)
@@ -44,7 +44,7 @@ def test_a_sweep_leaves_the_newer_challenge_of_a_user_where_it_is_found() -> Non
 
 
 def test_it_does_not_sweep_at_every_request() -> None:
-    """A sweep looks at everything, so it is done about once a minute."""
+    """A sweep looks at all data, so it is done about once a minute."""
     clock = FrozenClock()
     store = MemoryStore(clock)
     opened(store)

@@ -1,4 +1,4 @@
-"""A copy of the database holds no code, no token and no address, in no column and no byte."""
+"""A copy of a SQL database holds no code, token or address, in any column or byte."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.tables import metadata
 from flask_otp_mpp.testing import FrozenClock
-from tests.stores.canaries import DETAIL, KNOWN, User, spend_a_day
+from tests.stores.known_values import DETAIL, KNOWN, User, use_every_method
 
 # Every column, and what it may hold; a new one is a decision about privacy.
 COLUMNS = {
@@ -30,8 +30,8 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def test_no_column_is_made_for_a_code_a_token_or_an_address() -> None:
-    """P4: what is not there can't be stolen."""
+def test_no_column_is_for_a_code_a_token_or_an_address() -> None:
+    """P4: what is not stored can't be stolen."""
     found = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables}
     assert found == COLUMNS
     names = " ".join(name for columns in COLUMNS.values() for name in columns)
@@ -40,19 +40,19 @@ def test_no_column_is_made_for_a_code_a_token_or_an_address() -> None:
 
 
 @pytest.mark.parametrize("resend", list(Resend))
-def test_no_secret_of_a_day_is_in_any_byte_of_the_files(tmp_path: Path, resend: Resend) -> None:
-    """P1, P2, P4: canaries go through every verb, and every file is searched for them."""
+def test_no_secret_is_in_any_byte_of_the_files(tmp_path: Path, resend: Resend) -> None:
+    """P1, P2, P4: known values go through every method, and every file is searched for them."""
     clock = FrozenClock()
     store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", clock)
     store.create_tables()
-    codes = spend_a_day(store, clock, resend)
+    codes = use_every_method(store, clock, resend)
     with store.engine.connect() as db:
         assert db.scalar(sa.text("SELECT count(*) FROM otp_mpp_challenges")) == 6
         db.rollback()
         files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert {file.name for file in tmp_path.iterdir()} >= {"otp.db", "otp.db-wal"}
     store.engine.dispose()
-    assert DETAIL.encode() in files  # so the search would find what is there
+    assert DETAIL.encode() in files  # so the search finds what is there
     assert User.id.encode() in files
     for secret in (*KNOWN, *codes):
         for spelling in (secret.encode(), secret.encode("utf-16-le"), json.dumps(secret).encode()):

@@ -27,7 +27,7 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
     refused,
 )
-from tests.stores.canaries import DETAIL, KNOWN, User, spend_a_day
+from tests.stores.known_values import DETAIL, KNOWN, User, use_every_method
 from tests.stores.redis_server import client, opened_store
 
 pytestmark = pytest.mark.server
@@ -192,7 +192,7 @@ def test_no_secret_is_in_any_key_or_value(
     store: RedisStore, clock: FrozenClock, resend: Resend
 ) -> None:
     """P1, P2, P4: known values go through every method, and Redis is searched for them."""
-    codes = spend_a_day(store, clock, resend)
+    codes = use_every_method(store, clock, resend)
     with client() as aside:
         stored = b"\n".join(
             part

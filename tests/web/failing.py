@@ -1,4 +1,4 @@
-"""A gateway and a user lookup that fail for users whose names spell trouble."""
+"""An SMS gateway and a user lookup that fail for certain users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.wallet import User, Wallet, load_user
 
 
 class SmsGateway:
-    """Deliver into the wallet's inbox, unless the user has a name that spells trouble."""
+    """Deliver into the wallet's inbox, or fail in the way that the user's id names."""
 
     def __init__(self) -> None:
         self.wallet: Wallet
@@ -17,13 +17,13 @@ class SmsGateway:
             refuse(Reason.DELIVERY_REFUSED)
         if user.id == "timeout":
             raise TimeoutError("the gateway did not answer")
-        if user.id == "homeless":
+        if user.id == "unreachable":
             refuse(Reason.CHANNEL_UNAVAILABLE)
         self.wallet.inbox(user, message)
 
 
-def crash_on_odd_tokens(token: str) -> User | None:
-    """Fail like a database that is away for one user."""
+def fail_on_certain_tokens(token: str) -> User | None:
+    """Raise for one token, as a database that is not reachable would."""
     if token == "tok-crash":
         raise ConnectionError("the user database is away")
     return load_user(token)

@@ -1,4 +1,4 @@
-"""A wallet that Google calls: a Flask app with accounts, users found by number, and an inbox."""
+"""A wallet that Google calls: a Flask app with accounts, users by phone number, and an inbox."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.wallet import PEPPER, User, load_user, settings
 
 ADA = "+918067218010"
 BOB = "+14035551111"
-NOBODY = "+918067218999"
+UNKNOWN_NUMBER = "+918067218999"
 REFUSED_NUMBERS = {
     "+918067218101": (Reason.USER_ABNORMAL, ""),
     "+918067218102": (Reason.USER_ABNORMAL, "ACCOUNT_ON_HOLD"),
@@ -49,7 +49,7 @@ NAMES = {ADA: "ada", BOB: "bob"}
 
 
 def by_number(number: str) -> User | None:
-    """Know Ada and Bob, and numbers that are refused for a reason."""
+    """Load Ada and Bob; refuse certain numbers, each for its reason."""
     if number in REFUSED_NUMBERS:
         refuse(*REFUSED_NUMBERS[number])
     name = NAMES.get(number)
@@ -57,7 +57,7 @@ def by_number(number: str) -> User | None:
 
 
 def by_association(name: str) -> User | None:
-    """Know associations named ``assoc-NAME``; that of ``gone`` has lost its user."""
+    """Load associations named ``assoc-NAME``; that of ``gone`` has no user any more."""
     if name == "assoc-gone":
         refuse(Reason.USER_MISSING)
     if not name.startswith("assoc-"):
@@ -68,7 +68,7 @@ def by_association(name: str) -> User | None:
 
 @dataclass
 class GoogleWallet:
-    """Everything that a test wants to hold in its hands."""
+    """A wallet with what a test needs: app, callers, inbox and clock."""
 
     app: Flask
     otp: OtpMpp
@@ -89,20 +89,20 @@ class GoogleWallet:
         return [account.sealer for account in self.protocol._accounts.values()]
 
     def close(self) -> None:
-        """Let go of the store's connections."""
+        """Close the store's connections."""
         store = state_of(self.app).store
         if isinstance(store, SQLAlchemyStore):
             store.engine.dispose()
 
     def calling(self, account: dict[str, Any] | None = None, **how: Any) -> GoogleCaller:
-        """Return a caller, by a plain envelope or by Google's side of an account."""
+        """Return a caller: plain, or with Google's side of an account."""
         sealer: Sealer = PlainSealer()
         if account is not None:
             sealer = open_sealers(read_accounts({"google": account}))["google"]
         return GoogleCaller(over_wsgi(self.app), sealer, clock=self.clock, **how)
 
     def sent(self, number: str = ADA, **how: Any) -> tuple[str, str]:
-        """Send a code that must go out, after any cool-down; return requestId and code."""
+        """Send a code, after any cool-down; return requestId and code."""
         self.clock.forward(seconds=61)
         answer = self.google.send(number, **how)
         assert answer.result == "SUCCESS", answer.response
@@ -120,7 +120,7 @@ def open_google(
     protocols: tuple[Any, ...] = (GoogleStandardPayments,),
     **changed: Any,
 ) -> GoogleWallet:
-    """Open a wallet that serves one plain account under ``/google/v1``, unless told otherwise."""
+    """Open a wallet that serves one plain account under ``/google/v1``, or other accounts."""
     clock, inbox = FrozenClock(), Inbox()
     otp = OtpMpp(*protocols, **{"clock": clock, **(options or {})})
     otp.user_loader(PhoneNumber)(by_number)

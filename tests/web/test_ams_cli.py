@@ -65,11 +65,11 @@ def test_simulate_ams_sends_faults_to_a_running_wallet(
     who = ["--client-id", MERCHANT, *options, "--token", "tok-ada", "--channel", "EMAIL"]
     with serving(shop.wallet.app) as url:
         command = ["simulate", "ams", "init", *who, "--url", url, "--server-key"]
-        own, stranger = (f"1={one_line(key(n).public_key())}" for n in ("wallet", "wallet 2"))
+        own, other_key = (f"1={one_line(key(n).public_key())}" for n in ("wallet", "wallet 2"))
         forged = run(Flask("elsewhere"), *command, own, "--tamper", "path")
         misplaced = run(Flask("elsewhere"), *command, own, "--prefix", "/ams/sandbox/api/v1/users")
         good = run(Flask("elsewhere"), *command, own)
-        unverified = run(Flask("elsewhere"), *command, stranger)
+        unverified = run(Flask("elsewhere"), *command, other_key)
     assert '"resultCode":"SIGNATURE_INVALID"' in forged.output
     assert '"resultCode":"ACCESS_DENIED"' in misplaced.output
     assert '"resultCode":"SUCCESS"' in good.output

@@ -1,4 +1,4 @@
-"""A merchant's id stands for one request: its repeat is answered, and no second message is sent."""
+"""Idempotency on AMS: the merchant's id stands for one request, and a repeat sends nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shop(make_wallet: MakeWallet) -> Shop:
 def test_a_repeat_gets_the_same_answer_and_no_second_message(
     store: str, make_wallet: MakeWallet
 ) -> None:
-    """S10: though it is signed anew, and the cool-down of the first one lasts."""
+    """S10: also if it is signed again, and during the cool-down of the first one."""
     shop = open_shop(make_wallet, store=store)
     first = shop.init(request_id="one")
     repeats = [shop.caller.init("tok-ada", "one") for _ in range(3)]
@@ -59,8 +59,8 @@ def test_a_repeat_is_reported_as_one(shop: Shop) -> None:
     assert {event.subject for event in events} == {"ada"}
 
 
-def test_a_repeat_asks_no_hook(make_wallet: MakeWallet) -> None:
-    """S10: a token that has expired meanwhile does not change what was answered."""
+def test_a_repeat_calls_no_hook(make_wallet: MakeWallet) -> None:
+    """S10: a token that has expired meanwhile does not change the answer."""
     expired: set[str] = set()
     shop = open_shop(make_wallet, loader=lambda token: None if token in expired else token)
     first = shop.init(request_id="one")
@@ -78,7 +78,7 @@ def test_a_repeat_asks_no_hook(make_wallet: MakeWallet) -> None:
     ],
 )
 def test_a_refusal_is_final_for_its_id(token: str, code: str, make_wallet: MakeWallet) -> None:
-    """S10: F stays F though the host thinks better of it; another id is judged anew."""
+    """S10: F stays F if the host changes its mind; a new id is decided anew."""
     mended: list[str] = []
     shop = open_shop(
         make_wallet, loader=lambda asked: "somebody" if asked in mended else load_user(asked)
@@ -92,7 +92,7 @@ def test_a_refusal_is_final_for_its_id(token: str, code: str, make_wallet: MakeW
 
 
 def test_a_refused_delivery_is_final_for_its_id(make_wallet: MakeWallet) -> None:
-    """S4, S10: the provider is asked once."""
+    """S4, S10: the provider is called once."""
     asked: list[str] = []
 
     def refusing(user: User, message: Message) -> None:
@@ -109,7 +109,7 @@ def test_a_refused_delivery_is_final_for_its_id(make_wallet: MakeWallet) -> None
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_what_is_unknown_is_judged_anew(store: str, make_wallet: MakeWallet) -> None:
+def test_an_unknown_result_is_decided_anew(store: str, make_wallet: MakeWallet) -> None:
     """S10: U is not final; nothing was sent, so the repeat may send."""
     away = [True]
 
@@ -126,10 +126,10 @@ def test_what_is_unknown_is_judged_anew(store: str, make_wallet: MakeWallet) -> 
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_send_that_broke_off_is_never_sent_again(
+def test_a_send_that_was_cut_off_is_never_sent_again(
     store: str, make_wallet: MakeWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S5, S10: nobody knows what became of the message; if it arrived, its code is right."""
+    """S5, S10: nobody knows whether the message was sent; if it arrives, its code is right."""
     monkeypatch.setattr(ams, "PATIENCE", timedelta(milliseconds=1))
     arrived: list[str] = []
 
@@ -149,10 +149,10 @@ def test_a_send_that_broke_off_is_never_sent_again(
 @pytest.mark.parametrize(
     "change", [{"token": "tok-bob"}, {"channel": "EMAIL"}, {"token": "nobody's"}], ids=str
 )
-def test_an_id_with_other_parameters_is_refused_and_harms_nothing(
+def test_an_id_with_other_parameters_is_refused_and_changes_nothing(
     change: dict[str, str], store: str, make_wallet: MakeWallet
 ) -> None:
-    """S10: PARAM_ILLEGAL, no message; the first request's code is as good as before."""
+    """S10: PARAM_ILLEGAL and no message; the code of the first request is still accepted."""
     shop = open_shop(make_wallet, store=store)
     request_id, code = shop.asked()
     changed: dict[str, Any] = {"token": "tok-ada", "request_id": request_id, **change}
@@ -163,15 +163,15 @@ def test_an_id_with_other_parameters_is_refused_and_harms_nothing(
     assert shop.caller.verify(request_id, code).code == "SUCCESS"
 
 
-def test_an_unknown_field_makes_no_other_request(shop: Shop) -> None:
-    """F6: it was not read, so it says nothing."""
+def test_an_unknown_field_does_not_make_another_request(shop: Shop) -> None:
+    """F6: it is not read, so it changes nothing."""
     assert shop.init(request_id="one").code == "SUCCESS"
     assert shop.init(request_id="one", extendInfo="x").code == "SUCCESS"
     assert len(shop.wallet.inbox) == 1
 
 
 def test_two_merchants_may_choose_the_same_id(shop: Shop) -> None:
-    """L8: each has its own challenge under it, and neither can answer the other's."""
+    """L8: each has its own challenge, and neither can answer the other's."""
     other = shop.calling(client_id=OTHER)
     assert shop.init(request_id="one").code == "SUCCESS"
     code = shop.wallet.inbox.code
@@ -205,10 +205,10 @@ def test_a_second_guess_is_a_second_try(shop: Shop) -> None:
         ("REQUEST_TRAFFIC_EXCEED_LIMIT", "U", "SUCCESS"),
     ],
 )
-def test_the_code_of_the_send_cap_says_whether_it_is_final(
+def test_the_result_code_of_the_send_limit_says_whether_it_is_final(
     setting: str, status: str, later: str, make_wallet: MakeWallet
 ) -> None:
-    """S2: the message tells until when; an id that was refused with U may come again then."""
+    """S2: the message says until when; an id that was refused with U may be sent again then."""
     shop = open_shop(make_wallet, OTP_MPP_AMS_SEND_LIMIT_CODE=setting)
     shop.asked()
     capped = shop.caller.init("tok-ada", "one")
@@ -220,9 +220,7 @@ def test_the_code_of_the_send_cap_says_whether_it_is_final(
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_an_id_is_forgotten_when_it_was_kept_long_enough(
-    store: str, make_wallet: MakeWallet
-) -> None:
+def test_an_answer_expires_after_its_time(store: str, make_wallet: MakeWallet) -> None:
     shop = open_shop(make_wallet, store=store, OTP_MPP_AMS_KEEP=3600)
     state = shop.wallet.state
     _, code = shop.asked(request_id="one")
@@ -241,7 +239,7 @@ def test_an_id_is_forgotten_when_it_was_kept_long_enough(
 def test_sixteen_identical_requests_at_once_send_one_message(
     store: str, make_wallet: MakeWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S1, S10: sixteen equal answers; half of the requests are copies, half are signed anew."""
+    """S1, S10: sixteen equal answers; half of the requests are copies, half are signed again."""
     monkeypatch.setattr(ams, "PATIENCE", timedelta(seconds=60))
     arrived = threading.Semaphore(0)
     delivered: list[Message] = []

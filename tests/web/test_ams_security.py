@@ -1,4 +1,4 @@
-"""Whatever is asked at either place of AMS is answered, signed, and no sink learns a secret."""
+"""Both prefixes of AMS: every request gets a signed answer, and no log or file holds a secret."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def shop(make_wallet: MakeWallet) -> Shop:
 
 
 @pytest.mark.parametrize(("client", "prefix"), [(MERCHANT, PREFIX), (SANDBOXED, SANDBOX_PREFIX)])
-def test_every_verb_on_every_path_is_answered_and_signed(
+def test_every_method_on_every_path_gets_a_signed_answer(
     client: str, prefix: str, shop: Shop
 ) -> None:
-    """G9: of the usual place and of the sandbox."""
+    """G9: below the usual prefix and below the sandbox."""
     merchant = shop.calling(client_id=client)
     expected = {
         "/initAuthentication": ("METHOD_NOT_SUPPORTED", "PARAM_ILLEGAL"),
@@ -47,21 +47,21 @@ def test_every_verb_on_every_path_is_answered_and_signed(
         assert answer.code == (posted if verb == "POST" else refused), (path, verb)
 
 
-def test_what_lies_between_the_places_is_the_hosts(shop: Shop) -> None:
-    """F3: no prefix claims more than is under it."""
+def test_other_paths_belong_to_the_host(shop: Shop) -> None:
+    """F3: a prefix covers only the paths below it."""
     for path in ("/ams", "/ams/api/v1", "/ams/sandbox/api/v1/user", "/ams/api/v1/users2/x"):
         answer = shop.wallet.app.test_client().post(path)
         assert answer.status_code == 404
         assert "signature" not in answer.headers
 
 
-def test_no_sink_learns_code_token_phone_or_email(
+def test_no_log_answer_or_file_holds_code_token_phone_or_email(
     make_wallet: MakeWallet,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """P1, P4: logs, answers and the store's file; through success, refusal, conflict and crash."""
+    """P1, P4: logs, answers and the store's file; in success, refusal, conflict and error."""
     monkeypatch.setattr(ams, "PATIENCE", timedelta(milliseconds=1))
     codes: list[str] = []
     faults: list[str] = []
@@ -93,11 +93,11 @@ def test_no_sink_learns_code_token_phone_or_email(
         "UNKNOWN_EXCEPTION",
         "UNKNOWN_EXCEPTION",
     ]
-    told = caplog.text + "".join(answer.response.body.decode() for answer in answers)
+    shown = caplog.text + "".join(answer.response.body.decode() for answer in answers)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("otp.db*"))
     assert b"u1" in stored
     for canary in (TOKEN, "tok-stale", PHONE, EMAIL):
-        assert canary not in told, canary
+        assert canary not in shown, canary
         assert canary.encode() not in stored, canary
     for code in (*codes, wrong(codes[0])):
-        assert code not in told, code
+        assert code not in shown, code

@@ -187,7 +187,7 @@ def test_simulate_calls_a_running_wallet(make_wallet: MakeWallet, tmp_path: Path
     wallet = make_wallet(store="sqlite")
     wallet.clock.now = datetime.now(UTC)
     own = one_line(key("wallet").public_key())
-    stranger = one_line(key("wallet 2").public_key())
+    other_key = one_line(key("wallet 2").public_key())
     options = call_options(tmp_path)
     with serving(wallet.app) as url:
         command = ["simulate", "send", *options, "--url", url]
@@ -195,7 +195,7 @@ def test_simulate_calls_a_running_wallet(make_wallet: MakeWallet, tmp_path: Path
         forged = run(
             Flask("elsewhere"), *command, "--server-key", f"1={own}", "--tamper", "signature"
         )
-        unverified = run(Flask("elsewhere"), *command, "--server-key", f"1={stranger}")
+        unverified = run(Flask("elsewhere"), *command, "--server-key", f"1={other_key}")
         unknown = run(Flask("elsewhere"), *command)
     assert good.exit_code == 0
     assert '"resultCode":"SUCCESS"' in good.output

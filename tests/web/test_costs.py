@@ -1,4 +1,4 @@
-"""What a request costs is counted, and never timed: no machine is too busy for these claims."""
+"""The cost of a request: calls are counted, not timed, so a busy machine fails no test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARSERS = ("load_pem_private_key", "load_der_private_key", "load_pem_public_key"
 
 
 class Costs:
-    """Count calls of what is dear."""
+    """Count the calls of expensive functions."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._counts: Counter[str] = Counter()
@@ -33,7 +33,7 @@ class Costs:
         self._monkeypatch = monkeypatch
 
     def watch(self, owner: Any, name: str, cost: str) -> None:
-        """Count a function wherever its owner is asked for it."""
+        """Count the calls of a function, wherever it is called as an attribute of its owner."""
         real = getattr(owner, name)
 
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -67,7 +67,7 @@ def wallet(signer: LocalSigner, make_wallet: Callable[..., Wallet]) -> Wallet:
 
 @pytest.fixture
 def costs(wallet: Wallet, signer: LocalSigner, monkeypatch: pytest.MonkeyPatch) -> Costs:
-    wallet.sent("tok-first")  # what is done once is done
+    wallet.sent("tok-first")  # what is done only once is done now
     watched = Costs(monkeypatch)
     watched.watch(signer, "sign", "signatures")
     watched.watch(hmac, "digest", "digests")
@@ -85,8 +85,8 @@ def costs(wallet: Wallet, signer: LocalSigner, monkeypatch: pytest.MonkeyPatch) 
     return watched
 
 
-def quiet(wallet: Wallet, path: str, fields: dict[str, str]) -> Callable[[], bytes]:
-    """Sign a request beforehand, so that only the wallet's work is counted."""
+def signed_before(wallet: Wallet, path: str, fields: dict[str, str]) -> Callable[[], bytes]:
+    """Sign a request in advance, so that only the work of the wallet is counted."""
     who = {"acquirerId": ACQUIRER, "pspId": PSP}
     call, _ = wallet.caller.prepare(path, {**who, **fields})
     client = wallet.app.test_client()
@@ -99,7 +99,7 @@ def quiet(wallet: Wallet, path: str, fields: dict[str, str]) -> Callable[[], byt
 
 
 def test_a_send_costs_one_signature_and_one_reservation(wallet: Wallet, costs: Costs) -> None:
-    send = quiet(wallet, "/sendOTP", {"accessToken": "tok-ada"})
+    send = signed_before(wallet, "/sendOTP", {"accessToken": "tok-ada"})
     with costs.counting() as counts:
         answer = send()
     assert b'"SUCCESS"' in answer
@@ -119,7 +119,7 @@ def test_a_verification_costs_one_attempt(wallet: Wallet, costs: Costs, right: b
     request_id, code = wallet.sent("tok-ada")
     guess = code if right else f"{(int(code) + 1) % 10**6:06d}"
     fields = {"accessToken": "tok-ada", "verifyRequestId": request_id, "otpCode": guess}
-    verify = quiet(wallet, "/verifyOTP", fields)
+    verify = signed_before(wallet, "/verifyOTP", fields)
     with costs.counting() as counts:
         answer = verify()
     assert (b'"SUCCESS"' in answer) is right
@@ -135,7 +135,7 @@ def test_a_verification_costs_one_attempt(wallet: Wallet, costs: Costs, right: b
 def test_a_forged_request_costs_no_statement_and_is_not_parsed(
     wallet: Wallet, costs: Costs
 ) -> None:
-    """R4, G1: and of many in one second the answer is signed once."""
+    """R4, G1: and the equal answers of one second share one signature."""
     fields = {"accessToken": "tok-ada"}
     call, _ = wallet.caller.prepare("/sendOTP", fields, tamper="key")
     client = wallet.app.test_client()
@@ -147,8 +147,10 @@ def test_a_forged_request_costs_no_statement_and_is_not_parsed(
 
 
 def test_no_key_is_parsed_while_requests_are_served(wallet: Wallet, costs: Costs) -> None:
-    """K1: a private key takes 37 ms to parse; that is for the start."""
-    requests = [quiet(wallet, "/sendOTP", {"accessToken": f"tok-{name}"}) for name in range(300)]
+    """K1: parsing a private key takes 37 ms, so it is done at the start."""
+    requests = [
+        signed_before(wallet, "/sendOTP", {"accessToken": f"tok-{name}"}) for name in range(300)
+    ]
     with costs.counting() as counts:
         for send in requests:
             assert b'"SUCCESS"' in send()
@@ -157,8 +159,8 @@ def test_no_key_is_parsed_while_requests_are_served(wallet: Wallet, costs: Costs
 
 
 @pytest.mark.slow
-def test_the_import_brings_in_no_library_that_is_not_configured() -> None:
-    """A worker's memory and the start of every command are the host's."""
+def test_the_import_loads_no_library_that_is_not_configured() -> None:
+    """It would cost every worker memory, and every command time."""
     unwanted = [
         "redis",
         "sqlalchemy.orm",

@@ -1,4 +1,4 @@
-"""Users are the same whatever protocol asks; routes, clients and challenges never are."""
+"""Two protocols in one app: users are shared; routes, clients and challenges are not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PATHS = {
 
 @pytest.fixture
 def shop(make_wallet: MakeWallet) -> Shop:
-    """Serve both protocols to one client with one key."""
+    """Open a wallet that serves both protocols to one client with one key."""
     public = {"1": one_line(key("merchant").public_key())}
     shop = open_shop(
         make_wallet,
@@ -51,7 +51,7 @@ def shop(make_wallet: MakeWallet) -> Shop:
 
 
 def test_wrong_codes_of_both_protocols_lock_the_user_on_both(shop: Shop) -> None:
-    """A2: five here and five there are ten, and the lock holds for either."""
+    """A2: five on each are ten, and the lock holds on both."""
     locks: list[str] = []
 
     def receive(sender: object, subject: str, until: object) -> None:
@@ -79,7 +79,7 @@ def test_wrong_codes_of_both_protocols_lock_the_user_on_both(shop: Shop) -> None
 
 
 def test_a_success_on_one_protocol_clears_the_failures_of_the_other(shop: Shop) -> None:
-    """A4: nine failures, one success; the tenth failure is the first again."""
+    """A4: nine failures, one success; the next failure is the first again."""
     wallet = shop.wallet
     for size in (5, 4):
         verify_request_id, code = wallet.sent()
@@ -93,7 +93,7 @@ def test_a_success_on_one_protocol_clears_the_failures_of_the_other(shop: Shop) 
     assert wallet.caller.verify("tok-ada", verify_request_id, code).code == "SUCCESS"
 
 
-def test_a_cool_down_holds_for_the_channel_whoever_asks(shop: Shop) -> None:
+def test_a_cool_down_holds_for_the_channel_on_both_protocols(shop: Shop) -> None:
     """S2: SMS and MOBILE are one channel; e-mail is another."""
     shop.asked()
     assert shop.wallet.caller.send("tok-ada").code == "OTP_SEND_TIMES_EXCEED_LIMIT"
@@ -103,15 +103,15 @@ def test_a_cool_down_holds_for_the_channel_whoever_asks(shop: Shop) -> None:
 
 
 def test_the_send_limit_counts_the_messages_of_both(shop: Shop) -> None:
-    """S2: five in ten minutes in all."""
+    """S2: five in ten minutes on both together."""
     answers: list[SignedAnswer] = []
     for _ in range(3):
         answers += [shop.init(), shop.wallet.send()]
     assert [answer.code for answer in answers] == ["SUCCESS"] * 5 + ["OTP_SEND_TIMES_EXCEED_LIMIT"]
 
 
-def test_a_code_of_one_protocol_is_worth_nothing_on_the_other(shop: Shop) -> None:
-    """L8: the same client, user and channel; not even the challenge's own id helps."""
+def test_a_code_of_one_protocol_is_not_accepted_by_the_other(shop: Shop) -> None:
+    """L8: with the same client, user and channel; not even with the challenge's id."""
     events: list[Event] = []
 
     def receive(sender: object, event: Event) -> None:
@@ -133,10 +133,10 @@ def test_a_code_of_one_protocol_is_worth_nothing_on_the_other(shop: Shop) -> Non
 
 @pytest.mark.parametrize("operation", [0, 1])
 @pytest.mark.parametrize("home", [ALIPAYPLUS, AMS])
-def test_a_signed_request_is_of_use_at_its_own_place_only(
+def test_a_signed_request_is_valid_on_its_own_path_only(
     home: str, operation: int, shop: Shop
 ) -> None:
-    """G13: the same client, the same key, a body that both could read: the path was signed."""
+    """G13: with the same client and key, and a body that both could read: the path is signed."""
     body = {
         "acquirerId": "A",
         "pspId": PSP,
@@ -165,7 +165,7 @@ def test_a_signed_request_is_of_use_at_its_own_place_only(
 
 
 def test_a_client_of_one_protocol_is_unknown_to_the_other(make_wallet: MakeWallet) -> None:
-    """G13: Alipay+'s key signs nothing for a merchant, nor the other way round."""
+    """G13: the key of Alipay+ can't sign for a merchant, nor the other way round."""
     shop = open_shop(make_wallet)
     alipayplus = shop.calling(client_id=CLIENT, key=key("alipay+"), prefix=AMS)
     merchant = shop.wallet.calling(client_id=MERCHANT, key=key("merchant"))
@@ -176,8 +176,8 @@ def test_a_client_of_one_protocol_is_unknown_to_the_other(make_wallet: MakeWalle
     assert len(shop.wallet.inbox) == 0
 
 
-def test_a_hook_knows_the_keys_of_its_own_protocol_only(make_wallet: MakeWallet) -> None:
-    """G4, G13: each has a directory of its own; a version that is not listed is asked for too."""
+def test_a_key_hook_is_called_for_its_own_protocol_only(make_wallet: MakeWallet) -> None:
+    """G4, G13: each protocol has its own list; the hook is called for what is not listed."""
     asked: list[tuple[str, str]] = []
 
     def directory(name: str) -> Callable[[str, str | None], str | None]:
@@ -215,8 +215,8 @@ def faults_of(**how: Any) -> dict[str, str]:
     return dict(caught.value.faults)
 
 
-def test_a_hook_for_keys_must_say_whose_they_are() -> None:
-    """F2, G13: a bare one would let each protocol's clients into the other."""
+def test_a_key_hook_must_name_its_protocol() -> None:
+    """F2, G13: without it, the clients of one protocol would be accepted by the other."""
 
     def prepare(_app: Flask, otp: OtpMpp) -> None:
         otp.client_key(lambda client, version: None)
@@ -227,7 +227,7 @@ def test_a_hook_for_keys_must_say_whose_they_are() -> None:
 
 
 def test_a_protocol_without_keys_of_its_own_does_not_start() -> None:
-    """F2: the other one's hook is not asked for them."""
+    """F2: the hook of the other one is not called for them."""
 
     def prepare(_app: Flask, otp: OtpMpp) -> None:
         otp.client_key(AlipayPlus)(lambda client, version: None)
@@ -248,14 +248,14 @@ def test_a_protocol_without_keys_of_its_own_does_not_start() -> None:
     ],
     ids=str,
 )
-def test_two_places_can_not_overlap(places: dict[str, str]) -> None:
-    """F2, G13: it would be unclear who answers there, and for whom."""
+def test_two_prefixes_can_not_overlap(places: dict[str, str]) -> None:
+    """F2, G13: it would be unclear which protocol answers there."""
     faults = faults_of(**places)
     assert len(faults) == 1
     assert all("lies in" in finding for finding in faults.values())
 
 
-def test_places_that_only_begin_alike_do_not_overlap(make_wallet: MakeWallet) -> None:
+def test_prefixes_that_only_begin_alike_do_not_overlap(make_wallet: MakeWallet) -> None:
     shop = open_shop(make_wallet, OTP_MPP_AMS_PREFIX=f"{ALIPAYPLUS}2")
     merchant = shop.calling(prefix=f"{ALIPAYPLUS}2")
     assert merchant.init("tok-ada", "one").code == "SUCCESS"
@@ -264,17 +264,17 @@ def test_places_that_only_begin_alike_do_not_overlap(make_wallet: MakeWallet) ->
     assert shop.wallet.caller.call("/", {}).code == "NO_INTERFACE_DEF"
 
 
-def test_only_merchants_need_a_loader_by_subject_and_they_can_do_without(
+def test_the_loader_by_subject_is_optional(
     make_wallet: MakeWallet,
 ) -> None:
-    """L8: without it the user to whom the code was sent is taken as still served."""
+    """L8: without it, the user to whom the code was sent is assumed to be active."""
     shop = open_shop(make_wallet, prepare=lambda app, otp: otp._hooks.user_loaders.pop(Subject))
     shop.meanwhile["ada"] = lambda: None
     assert shop.caller.verify(*shop.asked()).code == "SUCCESS"
 
 
 def test_ams_can_be_served_alone(make_wallet: MakeWallet) -> None:
-    """F2: no setting of Alipay+ is then wanted, and a hook needs no name."""
+    """F2: then no setting of Alipay+ is required, and a hook needs no protocol."""
 
     def prepare(_app: Flask, otp: OtpMpp) -> None:
         otp.client_key(lambda client, version: one_line(key("merchant").public_key()))

@@ -1,4 +1,4 @@
-"""Whatever fails, and wherever, no count is lost and no second message goes out."""
+"""Failures at every step: no count is lost, and no message is sent twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MakeWallet = Callable[..., Wallet]
 
 
 class FlakySigner:
-    """Sign like the wallet, but not while it is down."""
+    """Sign as the wallet does, but not while it is set to fail."""
 
     version = "1"
 
@@ -47,16 +47,16 @@ def wrong(code: str) -> str:
 
 
 def tries_left(wallet: Wallet, request_id: str, code: str) -> int:
-    """Count how many wrong codes are still compared."""
+    """Return how many wrong codes are still compared."""
     answers = [wallet.caller.verify("tok-ada", request_id, wrong(code)).code for _ in range(6)]
     return answers.count("OTP_VERIFY_UNMATCHED")
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite"])
-def test_a_try_is_counted_though_the_answer_could_not_be_signed(
+def test_an_attempt_counts_if_the_answer_can_not_be_signed(
     store: str, make_wallet: MakeWallet
 ) -> None:
-    """A7: and no answer leaves unsigned instead."""
+    """A7: and no unsigned answer is sent instead."""
     signer = FlakySigner()
     wallet = make_wallet(store=store, options={"signer": signer}, OTP_MPP_PRIVATE_KEYS=None)
     wallet.caller = wallet.calling(server_keys={"1": key("wallet").public_key()})
@@ -69,10 +69,10 @@ def test_a_try_is_counted_though_the_answer_could_not_be_signed(
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite"])
-def test_a_try_is_counted_though_a_hook_of_the_host_raises_after_it(
+def test_an_attempt_counts_if_a_hook_of_the_host_raises_after_it(
     store: str, make_wallet: MakeWallet
 ) -> None:
-    """A7: an after_request function that fails can't roll the count back."""
+    """A7: an after_request function that raises can't undo the count."""
 
     def finish(app: Flask) -> None:
         @app.after_request
@@ -93,10 +93,10 @@ def test_a_try_is_counted_though_a_hook_of_the_host_raises_after_it(
 def test_a_receiver_that_raises_changes_no_answer_and_no_count(
     wallet: Wallet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A7: signals tell, they do not decide."""
+    """A7: signals inform; they do not decide."""
 
     def fail(sender: object, **_: Any) -> None:
-        raise RuntimeError("deaf")
+        raise RuntimeError("receiver failed")
 
     with (
         otp_sent.connected_to(fail),
@@ -107,11 +107,11 @@ def test_a_receiver_that_raises_changes_no_answer_and_no_count(
         assert wallet.caller.verify("tok-ada", request_id, wrong(code)).code.endswith("UNMATCHED")
         assert wallet.caller.verify("tok-ada", request_id, code).code == "SUCCESS"
     assert caplog.text.count("raised RuntimeError") == 3
-    assert "deaf" not in caplog.text
+    assert "receiver failed" not in caplog.text
 
 
 def test_a_store_that_fails_is_answered_as_unknown(make_wallet: MakeWallet) -> None:
-    """S4: signed, without a message sent, and the store recovers by itself."""
+    """S4: signed, without a message sent; the store recovers by itself."""
     wallet = make_wallet(store="sqlite")
     store = wallet.state.store
     assert isinstance(store, SQLAlchemyStore)
@@ -125,7 +125,7 @@ def test_a_store_that_fails_is_answered_as_unknown(make_wallet: MakeWallet) -> N
     assert wallet.send().code == "SUCCESS"
 
 
-def test_nothing_is_open_while_the_provider_is_called(
+def test_no_transaction_is_open_while_the_provider_is_called(
     make_wallet: MakeWallet, tmp_path: Path
 ) -> None:
     """S4: no connection is in use, and another one can write at once."""
@@ -148,7 +148,7 @@ def test_nothing_is_open_while_the_provider_is_called(
 def test_a_repeat_of_a_send_sends_nothing_and_gets_the_same_answer(
     store: str, make_wallet: MakeWallet
 ) -> None:
-    """S10: byte-identical within the window, ten times."""
+    """S10: the same bytes, ten times within the freshness window."""
     wallet = make_wallet(store=store)
     prepared = wallet.caller.prepare("/sendOTP", wallet.caller._common("tok-ada"))
     answers = [wallet.caller.deliver(*prepared) for _ in range(10)]
@@ -161,7 +161,7 @@ def test_a_repeat_of_a_send_sends_nothing_and_gets_the_same_answer(
 def test_a_repeat_of_a_refused_send_gets_the_same_refusal(
     store: str, make_wallet: MakeWallet
 ) -> None:
-    """S10: F is final for this request, even when its limit has let go."""
+    """S10: F is final for this request, even when the limit has ended."""
     wallet = make_wallet(store=store)
     wallet.sent()
     prepared = wallet.caller.prepare("/sendOTP", wallet.caller._common("tok-ada"))
@@ -175,7 +175,7 @@ def test_a_repeat_of_a_refused_send_gets_the_same_refusal(
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite"])
 def test_a_repeat_of_a_verify_spends_no_try(store: str, make_wallet: MakeWallet) -> None:
-    """S10: a network's retry costs the user nothing, and a lost SUCCESS is told again."""
+    """S10: a retry of the network costs the user no try, and a lost SUCCESS is answered again."""
     wallet = make_wallet(store=store)
     request_id, code = wallet.sent()
     fields = {**wallet.caller._common("tok-ada"), "verifyRequestId": request_id}
@@ -186,8 +186,8 @@ def test_a_repeat_of_a_verify_spends_no_try(store: str, make_wallet: MakeWallet)
     assert wallet.caller.verify("tok-ada", request_id, code).code == "VERIFY_REQUEST_ID_INVALID"
 
 
-def test_a_send_that_broke_off_is_never_sent_again(make_wallet: MakeWallet) -> None:
-    """S10, S5: a crash in the provider's call leaves the message's fate open, so it stays open."""
+def test_a_send_that_was_cut_off_is_never_sent_again(make_wallet: MakeWallet) -> None:
+    """S10, S5: after a crash in the provider's call nobody knows whether the message was sent."""
     calls: list[str] = []
 
     def sender(user: User, message: Message) -> None:
@@ -201,8 +201,8 @@ def test_a_send_that_broke_off_is_never_sent_again(make_wallet: MakeWallet) -> N
     assert len(calls) == 1
 
 
-def test_a_lock_is_announced_and_lifted(make_wallet: MakeWallet) -> None:
-    """A5: told in the answer, in a signal, and ended by the command line."""
+def test_a_lock_is_reported_and_can_be_removed(make_wallet: MakeWallet) -> None:
+    """A5: reported in the answer and by a signal, removed by the command line."""
     wallet = make_wallet(store="sqlite", OTP_MPP_FAILURE_LIMIT=3)
     request_id, code = wallet.sent()
     locks: list[dict[str, Any]] = []
@@ -225,10 +225,10 @@ def test_a_lock_is_announced_and_lifted(make_wallet: MakeWallet) -> None:
     assert wallet.caller.verify("tok-ada", request_id, code).code == "SUCCESS"
 
 
-def test_a_user_without_a_name_is_the_hosts_fault_not_the_callers(
+def test_a_user_without_an_id_is_an_error_of_the_host(
     make_wallet: MakeWallet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """S4: an object without an id can't be counted for, so nothing is sent."""
+    """S4: nothing can be counted for an object without an id, so nothing is sent."""
     wallet = make_wallet(loader=lambda token: object())
     assert wallet.send().code == "UNKNOWN_EXCEPTION"
     assert "TypeError" in caplog.text
@@ -236,7 +236,7 @@ def test_a_user_without_a_name_is_the_hosts_fault_not_the_callers(
 
 
 def test_a_channel_without_a_sender_is_named(make_wallet: MakeWallet) -> None:
-    """S3: the field that the caller can change."""
+    """S3: the answer names the field that the caller can change."""
 
     def forget_email(_app: Flask, otp: OtpMpp) -> None:
         otp._hooks.senders.pop(Channel.EMAIL)
@@ -247,8 +247,8 @@ def test_a_channel_without_a_sender_is_named(make_wallet: MakeWallet) -> None:
     assert answer.message.startswith("verifyType: ")
 
 
-def test_the_address_is_the_users_own_whatever_the_request_says(wallet: Wallet) -> None:
-    """S3: a phone number in the body reaches nobody."""
+def test_the_address_comes_from_the_user_and_never_from_the_request(wallet: Wallet) -> None:
+    """S3: a phone number in the body is not used."""
     wallet.sent(phone="+1555attacker", mobile="+1555attacker", email="attacker@evil.example")
     wallet.sent(verifyType="EMAIL", email="attacker@evil.example")
     assert [user for user, _ in wallet.inbox.received] == [

@@ -1,4 +1,4 @@
-"""Google's three methods are served over HTTP: each row of its tables is reached."""
+"""Google's three methods over HTTP: every row of its result and error tables."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from flask_otp_mpp.testing import FrozenClock
 from tests.web.google_wallet import (
     ADA,
     BOB,
-    NOBODY,
     REFUSED_NUMBERS,
+    UNKNOWN_NUMBER,
     GoogleWallet,
     by_number,
     open_google,
@@ -44,7 +44,7 @@ def wallet() -> GoogleWallet:
 
 
 def is_error(answer: GoogleAnswer, status: int, code: str) -> None:
-    """See that an answer is a whole ErrorResponse, and nothing else."""
+    """Check that an answer is a complete ErrorResponse, and nothing else."""
     assert (answer.status, answer.error) == (status, code)
     assert set(answer.json) == {
         "responseHeader",
@@ -56,7 +56,7 @@ def is_error(answer: GoogleAnswer, status: int, code: str) -> None:
 
 
 def is_bare(answer: GoogleAnswer, status: int) -> None:
-    """See that an answer is a status and nothing that could be of use to a stranger."""
+    """Check that an answer is a status without a body or telling headers."""
     headers = {name.lower() for name, _ in answer.response.headers}
     assert (answer.status, answer.response.body) == (status, b"")
     assert headers - {"retry-after", "allow"} == {"content-length", "cache-control"}
@@ -85,7 +85,7 @@ def test_a_code_is_sent_and_verified(wallet: GoogleWallet) -> None:
 
 
 def test_the_matching_token_has_a_line_of_its_own(wallet: GoogleWallet) -> None:
-    """Android finds it there, and the message tells its code before."""
+    """Android looks for it there; the code comes before it."""
     wallet.google.send(ADA, smsMatchingToken="FA+9qCX9VSu")
     body = wallet.inbox.received[-1][1].body
     assert "FA+9qCX9VSu" in body.splitlines()
@@ -93,7 +93,7 @@ def test_the_matching_token_has_a_line_of_its_own(wallet: GoogleWallet) -> None:
 
 
 def test_the_address_comes_from_the_lookup(wallet: GoogleWallet) -> None:
-    """S3: the number of the request finds a user; where the code goes, the host knows."""
+    """S3: the request's number finds the user; the host knows the address."""
     answer = wallet.google.send(associationId="assoc-ada")
     assert answer.result == "SUCCESS"
     user, message = wallet.inbox.received[-1]
@@ -104,8 +104,8 @@ def test_the_address_comes_from_the_lookup(wallet: GoogleWallet) -> None:
     assert wallet.inbox.received[-1][0].phone == ADA
 
 
-def test_an_echo_returns_the_word(wallet: GoogleWallet) -> None:
-    """Word for word, and no signal, no store, no code."""
+def test_an_echo_returns_the_message(wallet: GoogleWallet) -> None:
+    """Exactly; without a signal, the store and a code."""
     for word in ("hello", "", 'grüße "大"\n\x00', "a" * 8000):
         answer = wallet.google.echo(word)
         assert answer.status == 200
@@ -113,7 +113,7 @@ def test_an_echo_returns_the_word(wallet: GoogleWallet) -> None:
         assert answer.json["clientMessage"] == word
 
 
-# The rows of verifyOtp's conditions.
+# The rows of verifyOtp's results.
 
 
 def test_a_wrong_code_does_not_match(wallet: GoogleWallet) -> None:
@@ -127,8 +127,8 @@ def test_a_wrong_code_does_not_match(wallet: GoogleWallet) -> None:
     assert wallet.google.verify(sent, "1" * 33).error == "INVALID_FIELD_VALUE"
 
 
-def test_a_used_code_was_used(wallet: GoogleWallet) -> None:
-    """By a new requestId, the right code as well as a wrong one: the challenge is over."""
+def test_a_used_code_is_reported_as_used(wallet: GoogleWallet) -> None:
+    """With a new requestId, for the right code and for a wrong one."""
     sent, code = wallet.sent()
     assert wallet.google.verify(sent, code).result == "SUCCESS"
     assert wallet.google.verify(sent, code).result == "OTP_ALREADY_USED"
@@ -149,15 +149,15 @@ def test_used_up_tries_fail_the_right_code_too(wallet: GoogleWallet) -> None:
     assert wallet.google.verify(sent, code).result == "OTP_NOT_MATCHED"
 
 
-def test_a_superseded_code_does_not_match(wallet: GoogleWallet) -> None:
+def test_a_code_closed_by_a_new_send_does_not_match(wallet: GoogleWallet) -> None:
     old, code = wallet.sent()
     new, newer = wallet.sent()
     assert wallet.google.verify(old, code).result == "OTP_NOT_MATCHED"
     assert wallet.google.verify(new, newer).result == "SUCCESS"
 
 
-def test_a_locked_user_is_told_nothing_new(wallet: GoogleWallet) -> None:
-    """A lock is none of Google's values, so the right code does not match; a send is refused."""
+def test_a_lock_is_not_disclosed(wallet: GoogleWallet) -> None:
+    """Google has no result for a lock, so the right code does not match; a send is refused."""
     for wrong in (5, 4, 1):
         sent, code = wallet.sent()
         for _ in range(wrong):
@@ -169,8 +169,8 @@ def test_a_locked_user_is_told_nothing_new(wallet: GoogleWallet) -> None:
 
 
 def test_an_unknown_send_is_an_invalid_identifier(wallet: GoogleWallet) -> None:
-    """Never sent, answered without a code, and not sent at all, are one."""
-    refused = wallet.google.send(NOBODY)
+    """Never sent, answered without a code, and an unknown requestId are answered alike."""
+    refused = wallet.google.send(UNKNOWN_NUMBER)
     wallet.sent()
     capped = wallet.google.send(ADA)
     is_error(capped, 400, "PRECONDITION_VIOLATION")
@@ -181,7 +181,7 @@ def test_an_unknown_send_is_an_invalid_identifier(wallet: GoogleWallet) -> None:
 
 
 def test_another_accounts_send_is_an_invalid_identifier() -> None:
-    """One account neither verifies another's code, nor spends its tries."""
+    """One account can neither verify another's code nor count its tries."""
     accounts = {
         "one": {"envelope": "plain"},
         "two": {"envelope": "plain", "paths": ["/two/v1", "/integrator-base-path/e-wallets-v1"]},
@@ -197,19 +197,19 @@ def test_another_accounts_send_is_an_invalid_identifier() -> None:
             is_error(answer, 404, "INVALID_IDENTIFIER")
     assert one.verify(sent, code).result == "SUCCESS"
     wallet.clock.forward(seconds=61)
-    again = two.send(ADA, request_id=sent)  # a name belongs to its account
+    again = two.send(ADA, request_id=sent)  # a requestId belongs to its account
     assert again.result == "SUCCESS"
     assert len(wallet.inbox) == 2
     assert wallets.verify(sent, wallet.inbox.code).result == "SUCCESS"  # both paths are one account
 
 
-# The rows of sendOtp's conditions.
+# The rows of sendOtp's results.
 
 
 @pytest.mark.parametrize(
     ("number", "result"),
     [
-        (NOBODY, "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"),
+        (UNKNOWN_NUMBER, "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"),
         ("+15", "INVALID_PHONE_NUMBER"),
         ("no number", "INVALID_PHONE_NUMBER"),
         (NUMBER_OF[Reason.CHANNEL_UNAVAILABLE], "INVALID_PHONE_NUMBER"),
@@ -224,8 +224,8 @@ def test_a_lookup_ends_in_a_result(wallet: GoogleWallet, number: str, result: st
     assert len(wallet.inbox) == 0
 
 
-def test_a_hook_names_a_further_result_that_was_agreed() -> None:
-    """Listed in the settings; what is not is answered as the reason usually is."""
+def test_a_hook_can_return_another_agreed_result() -> None:
+    """Only one that the settings list; any other is answered by the result of the reason."""
     by_detail = {detail: number for number, (_, detail) in REFUSED_NUMBERS.items() if detail}
     agreed = open_google(OTP_MPP_GOOGLE_SEND_RESULTS=["ACCOUNT_ON_HOLD"]).google
     assert agreed.send(by_detail["ACCOUNT_ON_HOLD"]).result == "ACCOUNT_ON_HOLD"
@@ -247,7 +247,7 @@ def test_a_hook_names_a_further_result_that_was_agreed() -> None:
 def test_a_hook_refuses_by_an_error(
     wallet: GoogleWallet, reason: Reason, status: int, code: str
 ) -> None:
-    """The last one has no result in sendOtp's list, so it is none."""
+    """The last reason has no result in sendOtp's list, so it is an error."""
     is_error(wallet.google.send(NUMBER_OF[reason]), status, code)
 
 
@@ -259,8 +259,8 @@ def test_an_association_that_is_unknown_is_an_invalid_identifier(wallet: GoogleW
     assert gone.result == "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"
 
 
-def test_the_send_cap_is_a_violated_precondition(wallet: GoogleWallet) -> None:
-    """With its end for support; and nothing is remembered of it."""
+def test_the_send_limit_is_a_violated_precondition(wallet: GoogleWallet) -> None:
+    """The description says until when; the answer is not stored."""
     wallet.sent()
     capped = wallet.google.send(ADA, request_id="capped")
     is_error(capped, 400, "PRECONDITION_VIOLATION")
@@ -278,10 +278,10 @@ def test_the_send_cap_is_a_violated_precondition(wallet: GoogleWallet) -> None:
         (Reason.ACCESS_DENIED, 403, "FORBIDDEN"),
     ],
 )
-def test_a_user_who_is_barred_meanwhile_is_not_verified(
+def test_a_user_who_is_blocked_meanwhile_is_not_verified(
     reason: Reason, status: int, code: str
 ) -> None:
-    """The optional hook by Subject; verifyOtp has no result for it."""
+    """By the optional hook for a Subject; verifyOtp has no result for it."""
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
         otp.user_loader(Subject)(lambda subject: refuse(reason))
@@ -309,7 +309,7 @@ def test_a_user_who_is_barred_meanwhile_is_not_verified(
     ],
 )
 @pytest.mark.parametrize("method", ["send", "verify", "echo"])
-def test_a_faulty_message_is_told_its_fault(
+def test_an_invalid_message_gets_an_error_that_names_the_fault(
     wallet: GoogleWallet, method: str, tamper: Tamper, status: int, code: str
 ) -> None:
     call: dict[str, Callable[..., GoogleAnswer]] = {
@@ -321,7 +321,7 @@ def test_a_faulty_message_is_told_its_fault(
     assert len(wallet.inbox) == 0
 
 
-def test_a_message_of_another_freshness_is_a_setting() -> None:
+def test_the_freshness_window_is_a_setting() -> None:
     wallet = open_google(OTP_MPP_GOOGLE_FRESHNESS=10)
     call = wallet.google.prepare("echo", {"clientMessage": "hello"})
     wallet.clock.forward(seconds=10)
@@ -330,8 +330,8 @@ def test_a_message_of_another_freshness_is_a_setting() -> None:
     assert wallet.google.deliver(*call).error == "REQUEST_TIMESTAMP_OUT_OF_RANGE"
 
 
-def test_paths_and_methods_that_are_none_have_no_body(wallet: GoogleWallet) -> None:
-    """Nobody has proven anything there, so nothing is sealed."""
+def test_an_unknown_path_or_method_gets_no_body(wallet: GoogleWallet) -> None:
+    """The caller is not authenticated, so nothing is encrypted."""
     for method in ("sendotp", "", "sendOtp/", "other/echo", "/echo"):
         is_bare(wallet.google.call(method, {}), 404)
     bare = wallet.google.echo(tamper="method")
@@ -339,13 +339,13 @@ def test_paths_and_methods_that_are_none_have_no_body(wallet: GoogleWallet) -> N
     assert ("allow", "POST") in bare.response.headers
 
 
-def test_a_body_that_is_too_long_has_no_answer_in_a_body() -> None:
+def test_a_too_long_body_gets_no_body() -> None:
     wallet = open_google(OTP_MPP_BODY_LIMIT=1024)
     is_bare(wallet.google.echo("a" * 1024), 413)
 
 
-def test_too_much_traffic_is_turned_away_for_a_while() -> None:
-    """By address before the envelope, by account after it: 503, and when to come back."""
+def test_too_much_traffic_is_refused_with_a_time_to_wait() -> None:
+    """By address before decryption, by account after it: 503 with Retry-After."""
     for limit in ("ADDRESS", "CLIENT"):
         few: dict[str, Any] = {f"OTP_MPP_{limit}_LIMIT": "2 per minute"}
         wallet = open_google(**few)
@@ -355,9 +355,9 @@ def test_too_much_traffic_is_turned_away_for_a_while() -> None:
         assert ("retry-after", "5") in answers[-1].response.headers
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(90, "90"), (-5, "1")])
-def test_the_end_of_a_limit_of_the_host_is_told(seconds: int, told: str) -> None:
-    """A hook that says until when is believed; what is over is over in a second."""
+@pytest.mark.parametrize(("seconds", "retry_after"), [(90, "90"), (-5, "1")])
+def test_the_end_of_a_hosts_limit_is_in_the_answer(seconds: int, retry_after: str) -> None:
+    """As a hook names it; for an end in the past it is one second."""
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
         end = FrozenClock()() + timedelta(seconds=seconds)
@@ -365,11 +365,11 @@ def test_the_end_of_a_limit_of_the_host_is_told(seconds: int, told: str) -> None
 
     answer = open_google(prepare=prepare).google.send(ADA)
     is_bare(answer, 503)
-    assert ("retry-after", told) in answer.response.headers
+    assert ("retry-after", retry_after) in answer.response.headers
 
 
-def test_what_breaks_has_no_body_and_is_judged_anew() -> None:
-    """A store, a hook or a signer that is down: 503, and the same request may come again."""
+def test_a_failure_gets_no_body_and_is_not_stored() -> None:
+    """A store, a hook or a signer that fails: 503, and the same request may come again."""
     broken: list[bool] = [True]
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
@@ -386,18 +386,16 @@ def test_what_breaks_has_no_body_and_is_judged_anew() -> None:
     assert len(wallet.inbox) == 1
 
 
-def test_an_envelope_whose_tool_did_not_finish_is_tried_again(
+def test_a_gpg_process_that_fails_is_a_503(
     wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is nobody's fault: neither 400 nor 401."""
+    """Neither 400 nor 401: the caller may try again."""
     monkeypatch.setattr(wallet.sealers[0], "open", lambda body: refuse(Reason.UNFORESEEN))
     is_bare(wallet.google.echo(), 503)
 
 
-def test_a_store_that_is_down_is_tried_again(
-    wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whichever verb fails; and nothing is sent twice by it."""
+def test_a_failing_store_is_a_503(wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever method fails; and nothing is sent twice."""
 
     def down(*_: object) -> None:
         raise StoreError("down")
@@ -418,14 +416,14 @@ def test_a_store_that_is_down_is_tried_again(
     assert wallet.google.send(ADA, request_id="two").result == "SUCCESS"
 
 
-def test_a_provider_that_is_down_is_asked_again_by_the_next_try() -> None:
-    """503 is not cached: the same request sends another code, within the user's limits."""
+def test_a_failing_provider_is_called_again_by_the_next_request() -> None:
+    """503 is not stored: the same request sends another code, within the user's limits."""
     tries: list[str] = []
 
     def sender(user: Any, message: Any) -> None:
         tries.append(message.code)
         if len(tries) == 1:
-            raise TimeoutError("nobody knows")
+            raise TimeoutError("no answer")
 
     wallet = open_google(sender=sender)
     is_bare(wallet.google.send(ADA, request_id="one"), 503)
@@ -439,7 +437,7 @@ def test_a_provider_that_is_down_is_asked_again_by_the_next_try() -> None:
 
 
 def test_a_sender_that_refuses_for_a_bad_address_is_a_result() -> None:
-    """The provider knows that no SMS can reach the number: nothing is tried again."""
+    """The provider knows that no SMS can reach the number; the result is stored."""
     calls: list[str] = []
 
     def sender(user: Any, message: Any) -> None:
@@ -453,8 +451,8 @@ def test_a_sender_that_refuses_for_a_bad_address_is_a_result() -> None:
     assert wallet.google.verify("one", "123456").result == "OTP_NOT_MATCHED"
 
 
-def test_hooks_of_the_host_reach_nothing_of_an_answer() -> None:
-    """Whatever a host's hook answers or refuses on our paths is a bare status."""
+def test_hooks_of_the_host_can_not_change_an_answer() -> None:
+    """What a host's hook answers or refuses on the account's paths is a bare status."""
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
         @app.before_request
@@ -482,14 +480,14 @@ def test_hooks_of_the_host_reach_nothing_of_an_answer() -> None:
     is_bare(wallet.google.echo(), 400)
 
 
-def test_users_of_two_accounts_have_budgets_of_their_own(wallet: GoogleWallet) -> None:
+def test_a_user_of_two_accounts_has_limits_in_each(wallet: GoogleWallet) -> None:
     assert wallet.google.send(ADA).result == "SUCCESS"
     assert wallet.google.send(BOB).result == "SUCCESS"
     assert {user.id for user, _ in wallet.inbox.received} == {"ada", "bob"}
 
 
-def test_where_it_lives_is_a_setting() -> None:
-    """Any prefix or none, and as many paths as an account has."""
+def test_the_path_is_a_setting() -> None:
+    """Any prefix or none, and several paths for an account."""
     wallet = open_google(
         OTP_MPP_GOOGLE_PREFIX="",
         accounts={"gpay": {"envelope": "plain", "paths": ["/v1", "/base/e-wallets-v1"]}},

@@ -1,4 +1,4 @@
-"""A whole conversation goes through each real envelope, and the vectors are decided as agreed."""
+"""Google's methods with real encryption: JOSE and PGP, and the decisions of the test vectors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Pair = tuple[GoogleWallet, GoogleCaller]
     scope="module", params=["jose", "bare-jwe", pytest.param("pgp", marks=pytest.mark.server)]
 )
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Open a wallet outside of any trial mode, and the Google of its account."""
+    """Open a wallet without testing mode, and Google's side of its account."""
     if request.param == "pgp":
         request.getfixturevalue("gnupg")
         ours, theirs = sides.pgp_wallet(), sides.pgp_google()
@@ -42,8 +42,8 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         sealer.close()
 
 
-def test_a_whole_round_in_its_envelope(pair: Pair) -> None:
-    """Send, guess wrong, repeat, verify, use again, echo, and an error; each answer is sealed."""
+def test_all_methods_with_each_encryption(pair: Pair) -> None:
+    """Send, wrong code, repeat, verify, use again, echo, and an error; each answer is encrypted."""
     wallet, google = pair
     wallet.clock.forward(seconds=61)
     sent = google.send(ADA)
@@ -80,7 +80,7 @@ def pgp_pair(gnupg: None) -> Iterator[Pair]:
 def test_the_pgp_vectors_are_decided_over_http(
     pgp_pair: Pair, name: str, row: dict[str, Any]
 ) -> None:
-    """What opens is a verify of a send that never was; what does not has a status and no body."""
+    """A body that decrypts is a verify of an unknown send; any other gets a bare status."""
     _, google = pgp_pair
     answer = google.deliver(Call("POST", "/google/v1/verifyOtp", {}, pgp(name)))
     if not row["accept"]:
@@ -105,7 +105,7 @@ def test_the_pgp_vectors_are_decided_over_http(
     ],
 )
 def test_the_jose_vectors_are_decided_over_http(name: str, status: int, code: str) -> None:
-    """RSA1_5 is not let in by itself, nor a body that nobody has signed."""
+    """RSA1_5 is refused unless it is listed, and so is a body without a signature."""
     wallet = open_google(
         accounts={"gpay": sides.jose_wallet()}, testing=False, OTP_MPP_BODY_LIMIT=65536
     )
@@ -119,18 +119,18 @@ def test_the_jose_vectors_are_decided_over_http(name: str, status: int, code: st
 
 
 @pytest.mark.server
-def test_a_forged_pgp_signature_is_none(gnupg: None) -> None:
-    """By a key that the wallet does not know, to the wallet's own: 401 and nothing else."""
+def test_a_pgp_signature_of_an_unknown_key_is_refused(gnupg: None) -> None:
+    """It is encrypted to the wallet's key: 401 without a body."""
     wallet = open_google(accounts={"gpay": sides.pgp_wallet()}, testing=False)
-    stranger = wallet.calling(sides.pgp_google(our_keys=[armored("unknown-signer.sec")]))
-    google = wallet.calling(sides.pgp_google(), impostor=stranger._sealer)
+    untrusted = wallet.calling(sides.pgp_google(our_keys=[armored("unknown-signer.sec")]))
+    google = wallet.calling(sides.pgp_google(), impostor=untrusted._sealer)
     is_bare(google.echo(tamper="signature"), 401)
     assert google.echo().status == 200
-    for sealer in (stranger._sealer, google._sealer, *wallet.sealers):
+    for sealer in (untrusted._sealer, google._sealer, *wallet.sealers):
         sealer.close()
 
 
-def test_keys_may_be_changed_one_after_the_other() -> None:
+def test_keys_can_be_rotated() -> None:
     """Old and new are listed for a while, on either side."""
     wallet = open_google(accounts={"gpay": sides.jose_wallet()}, testing=False)
     newer = sides.jose_google(
@@ -141,8 +141,10 @@ def test_keys_may_be_changed_one_after_the_other() -> None:
         assert wallet.calling(side).echo().status == 200
 
 
-def test_an_answer_that_cant_be_sealed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """503; the work was done and is remembered, so the repeat tells it."""
+def test_an_answer_that_can_not_be_encrypted_is_a_bare_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """503; the work was done and its answer stored, so the repeat gets it."""
     wallet = open_google()
     sealer = wallet.sealers[0]
     seal = sealer.seal
@@ -157,8 +159,8 @@ def test_an_answer_that_cant_be_sealed_is_none(monkeypatch: pytest.MonkeyPatch) 
     assert len(wallet.inbox) == 1
 
 
-def test_generated_keys_serve_both_sides() -> None:
-    """An account takes what ``generate_jwk_sets`` makes; its public set holds no secret."""
+def test_generated_keys_work_on_both_sides() -> None:
+    """An account accepts what ``generate_jwk_sets`` returns; its public set holds no secret."""
     (ours, ours_public), (theirs, theirs_public) = (
         generate_jwk_sets("wallet"),
         generate_jwk_sets("google"),

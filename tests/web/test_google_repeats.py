@@ -1,4 +1,4 @@
-"""What was answered with 200 is answered again and not done again; anything else is judged anew."""
+"""Idempotency on Google: an answer with 200 is stored and repeated; any other one is not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from flask_otp_mpp import otp_refused, otp_sent, otp_verified, state_of
 from flask_otp_mpp.callers.google import GoogleAnswer
 from flask_otp_mpp.protocols.base import Event
 from tests.wallet import make_tables
-from tests.web.google_wallet import ADA, BOB, NOBODY, REFUSED_NUMBERS, GoogleWallet, open_google
+from tests.web.google_wallet import (
+    ADA,
+    BOB,
+    REFUSED_NUMBERS,
+    UNKNOWN_NUMBER,
+    GoogleWallet,
+    open_google,
+)
 from tests.web.test_google import is_bare, is_error
 
 PARALLEL = 16
@@ -24,7 +31,7 @@ PARALLEL = 16
 
 @pytest.fixture(params=["memory", "sqlite"])
 def wallet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GoogleWallet]:
-    """Open a wallet that forgets with its process, and one that does not."""
+    """Open a wallet on each store: in memory, and in a file."""
     store = "memory://"
     if request.param == "sqlite":
         store = f"sqlite:///{tmp_path / 'otp.db'}"
@@ -34,26 +41,26 @@ def wallet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GoogleWal
     opened.close()
 
 
-def business(answer: GoogleAnswer) -> dict[str, Any]:
-    """Return all that an answer says but its time."""
+def business_fields(answer: GoogleAnswer) -> dict[str, Any]:
+    """Return all fields of an answer but its time."""
     assert set(answer.json["responseHeader"]) == {"responseTimestamp"}
     return {name: value for name, value in answer.json.items() if name != "responseHeader"}
 
 
 def test_a_repeated_send_is_one_message(wallet: GoogleWallet) -> None:
-    """The same fields come back with a fresh time, days after as well."""
+    """The same fields come back with a new time, also days later."""
     first = wallet.google.send(ADA, request_id="one")
     for hours in (0, 1, 24 * 10, 24 * 19):
         wallet.clock.forward(hours=hours, seconds=1)
         again = wallet.google.send(ADA, request_id="one")
-        assert business(again) == business(first)
+        assert business_fields(again) == business_fields(first)
         stamp = int(again.json["responseHeader"]["responseTimestamp"])
         assert stamp == int(wallet.clock().timestamp() * 1000)
     assert len(wallet.inbox) == 1
 
 
-def test_a_result_is_forgotten_after_its_time() -> None:
-    """``OTP_MPP_GOOGLE_KEEP``: after it the id is a new one."""
+def test_an_answer_expires_after_its_time() -> None:
+    """``OTP_MPP_GOOGLE_KEEP``: after it, the id is a new one."""
     wallet = open_google(OTP_MPP_GOOGLE_KEEP=86400)
     wallet.google.send(ADA, request_id="one")
     wallet.clock.forward(seconds=86399)
@@ -67,29 +74,33 @@ def test_a_result_is_forgotten_after_its_time() -> None:
     assert len(wallet.inbox) == 2
 
 
-def test_a_repeated_wrong_guess_is_one_try(wallet: GoogleWallet) -> None:
-    """Nine repeats are no nine tries: the right code still matches."""
+def test_a_repeated_wrong_code_is_one_try(wallet: GoogleWallet) -> None:
+    """Nine repeats are not nine tries: the right code still matches."""
     sent, code = wallet.sent()
     first = wallet.google.verify(sent, "x", request_id="guess")
     for _ in range(9):
         wallet.clock.forward(seconds=1)
-        assert business(wallet.google.verify(sent, "x", request_id="guess")) == business(first)
-    assert business(first)["result"] == "OTP_NOT_MATCHED"
+        assert business_fields(
+            wallet.google.verify(sent, "x", request_id="guess")
+        ) == business_fields(first)
+    assert business_fields(first)["result"] == "OTP_NOT_MATCHED"
     assert wallet.google.verify(sent, code).result == "SUCCESS"
 
 
-def test_a_repeated_success_is_told_again(wallet: GoogleWallet) -> None:
-    """After the code is used, superseded, or expired."""
+def test_a_repeated_success_is_answered_again(wallet: GoogleWallet) -> None:
+    """After the code is used, closed by a new send, or expired."""
     sent, code = wallet.sent()
     first = wallet.google.verify(sent, code, request_id="right")
     assert first.result == "SUCCESS"
     wallet.sent()
     wallet.clock.forward(hours=2)
-    assert business(wallet.google.verify(sent, code, request_id="right")) == business(first)
+    assert business_fields(wallet.google.verify(sent, code, request_id="right")) == business_fields(
+        first
+    )
 
 
-def test_ids_of_the_integrator_tell_requests_apart(wallet: GoogleWallet) -> None:
-    """Stable for a repeat, and another one for each request."""
+def test_each_request_has_its_own_id_of_the_integrator(wallet: GoogleWallet) -> None:
+    """The same for a repeat, and another one for each request."""
     sent, _ = wallet.sent()
     named = "paymentIntegratorVerifyOtpId"
     ids = [wallet.google.verify(sent, "x", request_id=name).json[named] for name in "aab"]
@@ -98,18 +109,18 @@ def test_ids_of_the_integrator_tell_requests_apart(wallet: GoogleWallet) -> None
     assert sends.isdisjoint(ids)
 
 
-def test_a_named_result_is_told_again(wallet: GoogleWallet) -> None:
-    """The value that a hook has named is a business field like the others."""
+def test_a_result_of_a_hook_is_answered_again(wallet: GoogleWallet) -> None:
+    """A result that a hook names is stored like the others."""
     number = next(key for key, (_, named) in REFUSED_NUMBERS.items() if named == "ACCOUNT_ON_HOLD")
     first = wallet.google.send(number, request_id="one")
     assert first.result == "ACCOUNT_ON_HOLD"
-    assert business(wallet.google.send(number, request_id="one")) == business(first)
+    assert business_fields(wallet.google.send(number, request_id="one")) == business_fields(first)
 
 
 @pytest.mark.parametrize("result", ["SUCCESS", "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"])
 def test_a_send_with_other_parameters_is_a_violation(wallet: GoogleWallet, result: str) -> None:
-    """412 for whatever is another, also of a user who is not known, and nothing is done."""
-    number = ADA if result == "SUCCESS" else NOBODY
+    """412 for any other field, also for an unknown user; nothing is done."""
+    number = ADA if result == "SUCCESS" else UNKNOWN_NUMBER
     assert wallet.google.send(number, request_id="one").result == result
     others: list[dict[str, Any]] = [
         {"accountPhoneNumber": BOB},
@@ -126,22 +137,22 @@ def test_a_send_with_other_parameters_is_a_violation(wallet: GoogleWallet, resul
     assert len(wallet.inbox) == (1 if result == "SUCCESS" else 0)
 
 
-def test_a_number_that_is_none_keeps_its_request(wallet: GoogleWallet) -> None:
-    """INVALID_PHONE_NUMBER is a result like others: the id is taken by it."""
+def test_an_invalid_number_is_a_stored_result(wallet: GoogleWallet) -> None:
+    """INVALID_PHONE_NUMBER is a result like others: the id can not be used again."""
     assert wallet.google.send("+15", request_id="one").result == "INVALID_PHONE_NUMBER"
     is_error(wallet.google.send(ADA, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
 
 
 def test_a_verify_with_other_parameters_is_a_violation(wallet: GoogleWallet) -> None:
-    """Another guess under the same id is no guess."""
+    """Another code under the same id is not compared."""
     sent, code = wallet.sent()
     assert wallet.google.verify(sent, "x", request_id="one").result == "OTP_NOT_MATCHED"
     is_error(wallet.google.verify(sent, code, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
     assert wallet.google.verify(sent, code).result == "SUCCESS"
 
 
-def test_what_was_no_result_leaves_the_id_free(wallet: GoogleWallet) -> None:
-    """404 and 400 are never cached: the id may come again with anything."""
+def test_an_error_leaves_the_id_free(wallet: GoogleWallet) -> None:
+    """404 and 400 are never stored: the id may come again with anything."""
     is_error(wallet.google.verify("later", "x", request_id="v"), 404, "INVALID_IDENTIFIER")
     wallet.sent(request_id="later")
     assert wallet.google.verify("later", wallet.inbox.code, request_id="v").result == "SUCCESS"
@@ -150,14 +161,14 @@ def test_what_was_no_result_leaves_the_id_free(wallet: GoogleWallet) -> None:
     assert wallet.google.send(BOB, request_id="s").result == "SUCCESS"
 
 
-def test_an_echo_is_not_remembered(wallet: GoogleWallet) -> None:
-    """It does nothing, so another word under the same id is no conflict."""
+def test_an_echo_is_not_stored(wallet: GoogleWallet) -> None:
+    """It changes nothing, so another word under the same id is no conflict."""
     assert wallet.google.echo("one", request_id="e").json["clientMessage"] == "one"
     assert wallet.google.echo("two", request_id="e").json["clientMessage"] == "two"
 
 
-def test_a_request_at_work_is_a_conflict() -> None:
-    """409 without a body while the first is with the provider; its answer once it is back."""
+def test_a_repeat_during_the_first_request_is_a_conflict() -> None:
+    """409 without a body while the provider is called; the stored answer afterwards."""
     working, go = threading.Event(), threading.Event()
     sends: list[str] = []
 
@@ -174,12 +185,14 @@ def test_a_request_at_work_is_a_conflict() -> None:
         is_error(wallet.google.send(BOB, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
         go.set()
         assert first.result().result == "SUCCESS"
-    assert business(wallet.google.send(ADA, request_id="one")) == business(first.result())
+    assert business_fields(wallet.google.send(ADA, request_id="one")) == business_fields(
+        first.result()
+    )
     assert len(sends) == 1
 
 
-def test_sixteen_at_once_are_one_message() -> None:
-    """Each gets the one answer, or is told that it is at work."""
+def test_sixteen_equal_sends_at_once_are_one_message() -> None:
+    """Each gets the same answer, or 409 while the first is running."""
     sends: list[str] = []
 
     def sender(user: Any, message: Any) -> None:
@@ -198,11 +211,11 @@ def test_sixteen_at_once_are_one_message() -> None:
     statuses = Counter(answer.status for answer in answers)
     assert set(statuses) <= {200, 409}
     assert statuses[200] >= 1
-    assert len({str(business(answer)) for answer in answers if answer.status == 200}) == 1
+    assert len({str(business_fields(answer)) for answer in answers if answer.status == 200}) == 1
     assert len(sends) == 1
 
 
-def test_sixteen_wrong_guesses_under_one_id_are_one_try(wallet: GoogleWallet) -> None:
+def test_sixteen_wrong_codes_under_one_id_are_one_try(wallet: GoogleWallet) -> None:
     sent, code = wallet.sent()
     barrier = threading.Barrier(PARALLEL)
 
@@ -219,7 +232,7 @@ def test_sixteen_wrong_guesses_under_one_id_are_one_try(wallet: GoogleWallet) ->
 
 
 def test_sixteen_right_codes_are_one_success(wallet: GoogleWallet) -> None:
-    """Under ids of their own: one is granted, the others are told that it was used."""
+    """Under different ids: one succeeds, the others are told that the code was used."""
     sent, code = wallet.sent()
     barrier = threading.Barrier(PARALLEL)
 
@@ -232,8 +245,8 @@ def test_sixteen_right_codes_are_one_success(wallet: GoogleWallet) -> None:
     assert results == {"SUCCESS": 1, "OTP_ALREADY_USED": PARALLEL - 1}
 
 
-def test_the_host_hears_of_each_request(wallet: GoogleWallet) -> None:
-    """A repeat says that it is one; an echo is no signal."""
+def test_each_request_sends_a_signal(wallet: GoogleWallet) -> None:
+    """The signal of a repeat says so; there is none for an echo."""
     heard: list[tuple[str, Event]] = []
 
     def hear(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A stranger learns a status, a caller its own fault, a log nothing, and hostility costs little."""
+"""Google under attack: bare statuses for strangers, no secret in a log, bounded cost."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ MEGABYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def sealed() -> tuple[GoogleWallet, GoogleCaller]:
-    """Open a wallet whose account seals by JOSE, and its Google with an impostor."""
+def jose_wallet() -> tuple[GoogleWallet, GoogleCaller]:
+    """Open a wallet whose account uses JOSE, and callers with right and wrong keys."""
     wallet = open_google(accounts={"gpay": sides.jose_wallet()}, testing=False)
-    stranger = wallet.calling(
+    untrusted = wallet.calling(
         sides.jose_google(our_keys=[jwk("unknown-sig.private"), jwk("google-enc-1.private")])
     )
-    google = wallet.calling(sides.jose_google(), impostor=stranger._sealer)
+    google = wallet.calling(sides.jose_google(), impostor=untrusted._sealer)
     return wallet, google
 
 
 @pytest.mark.parametrize("rounds", range(3))
-def test_echo_stands_the_probes_of_google(
-    sealed: tuple[GoogleWallet, GoogleCaller], rounds: int
+def test_echo_answers_the_probes_of_google(
+    jose_wallet: tuple[GoogleWallet, GoogleCaller], rounds: int
 ) -> None:
-    """Good and bad signatures, bad JSON and bad envelopes, in turn, several times a minute."""
-    _, google = sealed
+    """Valid and wrong signatures, bad JSON and bad bodies, in turn, several times a minute."""
+    _, google = jose_wallet
     expected: dict[Tamper | None, tuple[int, str]] = {
         None: (200, ""),
         "signature": (401, ""),
@@ -65,19 +65,19 @@ def test_echo_stands_the_probes_of_google(
 
 @pytest.mark.parametrize("tamper", ["signature", "encryption", "unsealed"])
 @pytest.mark.parametrize("method", ["sendOtp", "verifyOtp", "echo", "nothing"])
-def test_who_is_not_authenticated_gets_a_status_alone(
-    sealed: tuple[GoogleWallet, GoogleCaller], method: str, tamper: Tamper
+def test_an_unauthenticated_caller_gets_a_status_without_a_body(
+    jose_wallet: tuple[GoogleWallet, GoogleCaller], method: str, tamper: Tamper
 ) -> None:
-    """Nothing is signed or encrypted for a stranger, and all broken bodies are answered alike."""
-    wallet, google = sealed
+    """Nothing is signed or encrypted for it, and all broken bodies get the same answer."""
+    wallet, google = jose_wallet
     answer = google.call(method, {"clientMessage": "hello"}, tamper=tamper)
     status = 404 if method == "nothing" else 401 if tamper == "signature" else 400
     is_bare(answer, status)
     assert len(wallet.inbox) == 0
 
 
-def test_an_account_is_not_opened_by_anothers_keys() -> None:
-    """A body for one account is nothing at the door of the other."""
+def test_an_account_does_not_accept_the_keys_of_another() -> None:
+    """A body for one account does not decrypt on another's path."""
     other = sides.jose_wallet(
         paths="/other",
         our_keys=[jwk("unknown-enc.private"), jwk("integrator-sig-1.private")],
@@ -93,8 +93,8 @@ def test_an_account_is_not_opened_by_anothers_keys() -> None:
 
 @pytest.mark.parametrize("name", ["lists", "objects", "text", "digits", "keys", "blanks"])
 @pytest.mark.parametrize("limit", [16384, MEGABYTE])
-def test_a_hostile_body_costs_little(name: str, limit: int) -> None:
-    """Over HTTP, at the usual length limit and at the largest one: bounded time and memory."""
+def test_a_hostile_body_takes_little_time_and_memory(name: str, limit: int) -> None:
+    """Over HTTP, at the usual length limit and at the largest one."""
     hostile = {
         "lists": b"[" * 10_000 + b"]" * 10_000,
         "objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
@@ -123,8 +123,8 @@ THREE = (AlipayPlus, Ams, GoogleStandardPayments)
 MERCHANT = "SANDBOX_A_MERCHANT"
 
 
-def three(**how: Any) -> tuple[GoogleWallet, AlipayPlusCaller, AmsCaller]:
-    """Open a wallet with all protocols, and the other two's callers; they have one key."""
+def three_protocols(**how: Any) -> tuple[GoogleWallet, AlipayPlusCaller, AmsCaller]:
+    """Open a wallet with all protocols, and the callers of the other two; all have one key."""
     clients = {MERCHANT: {"1": one_line(key("alipay+").public_key())}}
     wallet = open_google(protocols=THREE, OTP_MPP_AMS_CLIENTS=clients, **how)
     signing: dict[str, Any] = {
@@ -137,9 +137,9 @@ def three(**how: Any) -> tuple[GoogleWallet, AlipayPlusCaller, AmsCaller]:
     return wallet, alipay, AmsCaller(here, client_id=MERCHANT, **signing)
 
 
-def test_a_request_of_another_protocol_is_none_of_this_one() -> None:
-    """G13: none is let in at another's door."""
-    wallet, alipay, ams = three(accounts={"gpay": sides.jose_wallet()})
+def test_a_request_of_another_protocol_is_refused() -> None:
+    """G13: on the paths of each of the others."""
+    wallet, alipay, ams = three_protocols(accounts={"gpay": sides.jose_wallet()})
     google = wallet.calling(sides.jose_google())
     good = {
         "/aps/api/v1/users/sendOTP": alipay.prepare("/sendOTP", {"accessToken": "tok-ada"})[0],
@@ -163,9 +163,9 @@ def test_a_request_of_another_protocol_is_none_of_this_one() -> None:
     assert len(wallet.inbox) == 0
 
 
-def test_a_challenge_of_another_protocol_is_none_of_this_one() -> None:
-    """G13: an id of one of them means nothing to the others, and no try is spent by it."""
-    wallet, alipay, ams = three()
+def test_a_challenge_of_another_protocol_is_unknown() -> None:
+    """G13: its id means nothing to the others, and no try is counted."""
+    wallet, alipay, ams = three_protocols()
     sent = wallet.google.send(ADA, request_id="one")
     code = wallet.inbox.code
     theirs = sent.json["paymentIntegratorSendOtpId"]
@@ -184,9 +184,9 @@ def test_a_challenge_of_another_protocol_is_none_of_this_one() -> None:
     assert ams.verify("one", wallet.inbox.code).code == "SUCCESS"
 
 
-def test_a_user_has_one_budget_for_all_protocols() -> None:
-    """Wrong codes by one door lock the others: a code buys no further guesses."""
-    wallet, alipay, ams = three()
+def test_a_user_has_one_failure_limit_for_all_protocols() -> None:
+    """Wrong codes on one protocol lock the others: a new code gives no more guesses."""
+    wallet, alipay, ams = three_protocols()
     for _ in range(2):
         sent, _ = wallet.sent()
         for _ in range(5):
@@ -203,7 +203,7 @@ def test_a_user_has_one_budget_for_all_protocols() -> None:
 def test_nothing_secret_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Numbers, codes, tokens, words and associations stay out, also when something breaks."""
+    """No numbers, codes, tokens, messages and associations, also when something fails."""
     caplog.set_level(logging.DEBUG)
     crash: list[str] = []
 
@@ -217,7 +217,7 @@ def test_nothing_secret_is_logged(
     sent = google.send(ADA, smsMatchingToken="SeCrEtToKeN")
     wrong = google.verify(sent.request_id, "654321x")
     google.verify(sent.request_id, crash[0])
-    google.echo("a word that is nobody's business")
+    google.echo("a secret message")
     wallet.clock.forward(seconds=61)
     assert google.send(ADA).status == 503
     error = google.send(associationId="secret-association")
@@ -230,7 +230,7 @@ def test_nothing_secret_is_logged(
         crash[1],
         "654321x",
         "SeCrEtToKeN",
-        "nobody's business",
+        "a secret message",
         "secret-association",
     ):
         assert secret not in log

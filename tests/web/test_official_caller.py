@@ -1,4 +1,4 @@
-"""The official Python SDK's habits are served: how it sends, and how it reads."""
+"""Requests and answers in the form of the official Python SDK."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATH = "/aps/api/v1/users/sendOTP"
 
 
 def call_like_the_sdk(url: str, body: bytes, time: str) -> tuple[dict[str, str], bytes]:
-    """Send as the SDK does; return its view of the headers, names exactly as they came."""
+    """Send as the SDK does; return the headers with their names exactly as they came."""
     signed = rsa256.canonical("POST", PATH, CLIENT, time, body)
     headers = {
         "Accept": "text/plain,text/xml,text/javascript,text/html",
@@ -41,7 +41,7 @@ def call_like_the_sdk(url: str, body: bytes, time: str) -> tuple[dict[str, str],
         connection.close()
 
 
-def test_what_the_sdk_sends_is_understood_and_what_we_answer_it_can_read(wallet: Wallet) -> None:
+def test_the_sdk_is_understood_and_can_read_the_answers(wallet: Wallet) -> None:
     """G6, G9: body indented by 3, lower-case client-id, an Accept without JSON."""
     payload = {"acquirerId": ACQUIRER, "pspId": PSP, "accessToken": "tok-ada"}
     body = json.dumps(payload, indent=3).encode()
@@ -50,7 +50,7 @@ def test_what_the_sdk_sends_is_understood_and_what_we_answer_it_can_read(wallet:
         headers, answer = call_like_the_sdk(
             url, body, wallet.clock.now.isoformat(timespec="seconds")
         )
-    # Names are looked up case-sensitively; the signature is the third item, with one "=" in it.
+    # The SDK compares names case-sensitively; the signature is the third item, with one "=" in it.
     time, signature = headers["response-time"], headers["signature"]
     third = signature.split(",")[2]
     assert third.count("=") == 1

@@ -1,4 +1,4 @@
-"""What a user would not want to read in a log is in none, at any level."""
+"""Logs, signals, answers and reprs hold no secret, at any log level."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PHONE, EMAIL = "+86130canary", "canary-mail@users.example"
 
 
 def load(token: str) -> User | None:
-    """Know one user whose address must never be seen again."""
+    """Return one user, whose address must not appear anywhere."""
     if token == "tok-explode":
         raise LookupError(f"no row for {token} {PHONE}")
     return User("u1", PHONE, EMAIL) if token == TOKEN else None
 
 
 class Gateway:
-    """Deliver, or fail with all it knows in the message of the exception."""
+    """Deliver, or raise an exception whose message holds all that it knows."""
 
     def __init__(self) -> None:
         self.codes: list[str] = []
@@ -48,7 +48,7 @@ class Gateway:
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Catch all loggers at DEBUG, SQLAlchemy's statements with their parameters among them."""
+    """Capture all loggers at DEBUG, also SQLAlchemy's statements with their parameters."""
     names = ("sqlalchemy.engine", "sqlalchemy.pool")
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -58,10 +58,10 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-def test_no_sink_learns_code_token_phone_or_email(
+def test_no_log_signal_or_answer_holds_code_token_phone_or_email(
     make_wallet: Callable[..., Wallet], everything_logged: pytest.LogCaptureFixture
 ) -> None:
-    """P1: logs, signals, answers, reprs; through success, refusal, lock and crash."""
+    """P1: in logs, signals, answers and reprs; in success, refusal, lock and error."""
     gateway = Gateway()
     seen: list[Any] = []
     receivers = [otp_sent, otp_verified, otp_refused, user_locked]
@@ -106,10 +106,10 @@ def test_no_sink_learns_code_token_phone_or_email(
         assert canary not in text, canary
 
 
-def test_a_crash_is_logged_by_type_and_place_under_the_reference_that_was_answered(
+def test_an_error_is_logged_by_type_and_place_with_the_reference_of_the_answer(
     make_wallet: Callable[..., Wallet], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P1: enough to find it, nothing of what it said; the host's own reporting gets it whole."""
+    """P1: enough to find it, without its message; the host's error reporting gets all of it."""
     wallet = make_wallet(loader=load)
     reported: list[BaseException] = []
 
@@ -125,10 +125,10 @@ def test_a_crash_is_logged_by_type_and_place_under_the_reference_that_was_answer
     assert [type(error) for error in reported] == [LookupError]
 
 
-def test_a_caller_can_write_nothing_into_the_log(
+def test_a_caller_can_not_write_text_into_the_log(
     wallet: Wallet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P1: a tracer id is logged if it looks like one."""
+    """P1: a tracer id is logged only if it has the form of one."""
     caplog.set_level(logging.INFO)
     client = wallet.app.test_client()
     path = "/aps/api/v1/users/sendOTP"
@@ -139,8 +139,8 @@ def test_a_caller_can_write_nothing_into_the_log(
     assert "x y" not in caplog.text
 
 
-def test_a_repr_hides_what_it_holds(wallet: Wallet) -> None:
-    """P1: messages, commands and answers can be printed while one searches for a fault."""
+def test_a_repr_holds_no_secret(wallet: Wallet) -> None:
+    """P1: messages, commands and answers can be printed while debugging."""
     request_id, code = wallet.sent()
     user, message = wallet.inbox.received[0]
     call, _ = wallet.caller.prepare("/sendOTP", {"accessToken": TOKEN})
@@ -154,7 +154,7 @@ def test_a_repr_hides_what_it_holds(wallet: Wallet) -> None:
 
 
 def test_the_stores_engine_hides_parameters(make_wallet: Callable[..., Wallet]) -> None:
-    """P1: an error of the database does not carry the row."""
+    """P1: an error of the database does not hold the row."""
     store = make_wallet(store="sqlite").state.store
     assert isinstance(store, SQLAlchemyStore)
     assert store.engine.hide_parameters

@@ -21,7 +21,7 @@ from tests.servers import serving
 from tests.wallet import ACQUIRER, Wallet
 from tests.web.causes import BOTH, REQUESTS, SEND, VERIFY, AlipayPlusSide, AmsSide, Cause, Row, Side
 from tests.web.code_tables import ALIPAYPLUS, AMS
-from tests.web.failing import SmsGateway, crash_on_odd_tokens
+from tests.web.failing import SmsGateway, fail_on_certain_tokens
 
 MakeWallet = Callable[..., Wallet]
 
@@ -60,7 +60,7 @@ def alipayplus_side(make_wallet: MakeWallet) -> Iterator[Side]:
     gateway = SmsGateway()
     wallet = make_wallet(
         sender=gateway,
-        loader=crash_on_odd_tokens,
+        loader=fail_on_certain_tokens,
         OTP_MPP_ALIPAYPLUS_ACQUIRERS=[ACQUIRER],
         OTP_MPP_CLIENT_LIMIT=f"{REQUESTS} per hour",
     )
@@ -75,7 +75,7 @@ def ams_side(make_wallet: MakeWallet) -> Iterator[Side]:
     shop = open_shop(
         make_wallet,
         sender=gateway,
-        loader=crash_on_odd_tokens,
+        loader=fail_on_certain_tokens,
         OTP_MPP_CLIENT_LIMIT=f"{REQUESTS} per hour",
     )
     with serving_wallet(shop.wallet, gateway) as transport:

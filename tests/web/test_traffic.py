@@ -1,4 +1,4 @@
-"""Traffic limits come out as REQUEST_TRAFFIC_EXCEED_LIMIT, signed, and fail closed."""
+"""Traffic limits: refused requests get REQUEST_TRAFFIC_EXCEED_LIMIT, and a failing storage."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ MakeWallet = Callable[..., Wallet]
 
 
 def broken(*_: Any, **__: Any) -> None:
-    """Stand for a storage that does not answer."""
+    """Return a limiter whose storage does not answer."""
     raise ConnectionError("the storage is away")
 
 
 def test_an_address_above_its_limit_is_refused_before_its_signature_is_checked(
     make_wallet: MakeWallet,
 ) -> None:
-    """R4: forged and good requests count alike."""
+    """R4: requests with a wrong and with a valid signature count alike."""
     wallet = make_wallet(OTP_MPP_ADDRESS_LIMIT="3 per hour")
     codes = [wallet.caller.send("tok-ada", tamper="signature").code for _ in range(3)]
     answer = wallet.caller.send("tok-ada", tamper="signature")
@@ -42,8 +42,8 @@ def test_an_address_above_its_limit_is_refused_before_its_signature_is_checked(
     assert len(wallet.inbox) == 0
 
 
-def test_forged_traffic_spends_nothing_of_the_clients_limit(make_wallet: MakeWallet) -> None:
-    """R4: a flood in a client's name leaves the client its own."""
+def test_forged_requests_do_not_count_for_the_client(make_wallet: MakeWallet) -> None:
+    """R4: a flood with a client's id does not use up the limit of that client."""
     wallet = make_wallet(OTP_MPP_CLIENT_LIMIT="2 per hour")
     for tamper in ("signature", "body", "key", "no-signature", "stale") * 4:
         assert wallet.caller.send("tok-ada", tamper=tamper).code != LIMITED
@@ -52,8 +52,8 @@ def test_forged_traffic_spends_nothing_of_the_clients_limit(make_wallet: MakeWal
     assert wallet.send("tok-cat").code == LIMITED
 
 
-def test_clients_have_limits_of_their_own(make_wallet: MakeWallet) -> None:
-    """R4: one busy client does not shut out another."""
+def test_each_client_has_its_own_limit(make_wallet: MakeWallet) -> None:
+    """R4: one busy client does not block another."""
     wallet = make_wallet(
         OTP_MPP_CLIENT_LIMIT="1 per hour",
         OTP_MPP_ALIPAYPLUS_CLIENTS=None,
@@ -74,7 +74,7 @@ def test_clients_have_limits_of_their_own(make_wallet: MakeWallet) -> None:
 @pytest.mark.parametrize(
     ("setting", "code", "messages"), [("closed", "UNKNOWN_EXCEPTION", 0), ("open", "SUCCESS", 1)]
 )
-def test_a_limiter_that_is_down_is_what_the_setting_says(
+def test_a_failing_limiter_blocks_or_passes_as_the_setting_says(
     setting: str,
     code: str,
     messages: int,
@@ -82,7 +82,7 @@ def test_a_limiter_that_is_down_is_what_the_setting_says(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """R1: closed unless it is said otherwise; never a raw 500."""
+    """R1: it blocks by default; it is never a raw 500."""
     how = {} if setting == "closed" else {"OTP_MPP_LIMITER_FAILURE": setting}
     wallet = make_wallet(**how)
     monkeypatch.setattr(MemoryStorage, "incr", broken)
@@ -91,7 +91,7 @@ def test_a_limiter_that_is_down_is_what_the_setting_says(
     assert ("traffic is not limited" in caplog.text) is (setting == "open")
 
 
-def test_the_hosts_own_limiter_can_count_for_us(make_wallet: MakeWallet) -> None:
+def test_the_hosts_limiter_can_be_used(make_wallet: MakeWallet) -> None:
     """R3: its storage and strategy; nothing else of it is used."""
     limiter = Limiter(get_remote_address, storage_uri="memory://", strategy="moving-window")
 
@@ -107,7 +107,7 @@ def test_the_hosts_own_limiter_can_count_for_us(make_wallet: MakeWallet) -> None
 
 
 def test_limits_can_be_switched_off(make_wallet: MakeWallet) -> None:
-    """A8: by our settings, or by the host's switch for Flask-Limiter."""
+    """A8: by the package's settings, or by the host's RATELIMIT_ENABLED."""
     for how in (
         {"OTP_MPP_CLIENT_LIMIT": "", "OTP_MPP_ADDRESS_LIMIT": ""},
         {"OTP_MPP_CLIENT_LIMIT": "1 per hour", "config": {"RATELIMIT_ENABLED": False}},
@@ -121,8 +121,8 @@ def test_limits_can_be_switched_off(make_wallet: MakeWallet) -> None:
         assert {wallet.send(f"tok-{i}").code for i in range(3)} == {"SUCCESS"}
 
 
-def test_without_a_traffic_limit_the_tries_still_hold(make_wallet: MakeWallet) -> None:
-    """A8: five comparisons, whether or not anyone limits traffic."""
+def test_without_a_traffic_limit_the_tries_are_still_limited(make_wallet: MakeWallet) -> None:
+    """A8: five comparisons, with or without traffic limits."""
     wallet = make_wallet(OTP_MPP_CLIENT_LIMIT="", OTP_MPP_ADDRESS_LIMIT="")
     request_id, code = wallet.sent()
     wrong = f"{(int(code) + 1) % 10**6:06d}"
@@ -131,16 +131,16 @@ def test_without_a_traffic_limit_the_tries_still_hold(make_wallet: MakeWallet) -
     assert wallet.caller.verify("tok-ada", request_id, code).code != "SUCCESS"
 
 
-def test_our_limiter_takes_nothing_of_the_hosts_for_itself(make_wallet: MakeWallet) -> None:
-    """R3: the host's default limits, which it meant for itself, are not applied twice."""
+def test_the_packages_limiter_ignores_the_hosts_default_limits(make_wallet: MakeWallet) -> None:
+    """R3: RATELIMIT_DEFAULT is meant for the host's own views."""
     wallet = make_wallet(config={"RATELIMIT_DEFAULT": "1 per hour"})
     wallet.app.add_url_rule("/own", "own", lambda: "own")
     assert [wallet.app.test_client().get("/own").status_code for _ in range(3)] == [200] * 3
     assert wallet.app.before_request_funcs.get(None) is None
 
 
-def test_threads_that_count_in_memory_do_not_trip_over_each_other(wallet: Wallet) -> None:
-    """R1: the storage's timer is restarted by one thread at a time."""
+def test_threads_can_count_in_memory_at_the_same_time(wallet: Wallet) -> None:
+    """R1: only one thread at a time restarts the storage's timer."""
     failures: list[BaseException] = []
 
     def count() -> None:
@@ -158,7 +158,7 @@ def test_threads_that_count_in_memory_do_not_trip_over_each_other(wallet: Wallet
     assert failures == []
 
 
-def gate_in_memory() -> tuple[FlaskTrafficLimiter, MemoryStorage]:
+def limiter_in_memory() -> tuple[FlaskTrafficLimiter, MemoryStorage]:
     limiter = own_limiter({}, "memory://", "fixed-window")
     storage = limiter.storage
     assert isinstance(storage, MemoryStorage)
@@ -166,11 +166,11 @@ def gate_in_memory() -> tuple[FlaskTrafficLimiter, MemoryStorage]:
     return FlaskTrafficLimiter(limiter, limits, (), OnLimiterFailure.CLOSED), storage
 
 
-def test_counting_in_memory_starts_no_thread_for_each_hundredth_of_a_second(
+def test_counting_in_memory_does_not_start_a_thread_every_hundredth_of_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """R4: each would look through all addresses that a flood has left."""
-    limiter, storage = gate_in_memory()
+    """R4: each thread would go through all addresses of a flood."""
+    limiter, storage = limiter_in_memory()
     limiter.check_address("198.51.100.1")
     started: list[threading.Thread] = []
     start = threading.Thread.start
@@ -190,12 +190,12 @@ def test_counting_in_memory_starts_no_thread_for_each_hundredth_of_a_second(
     assert len(storage.storage) > 100
 
 
-def test_what_has_expired_is_cleared_from_memory_all_the_same(
+def test_expired_counts_are_deleted_from_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """R4: a flood of addresses must not fill it for good."""
+    """R4: a flood of addresses must not fill the memory for good."""
     monkeypatch.setattr(traffic, "CLEARING_SECONDS", 0.05)
-    limiter, storage = gate_in_memory()
+    limiter, storage = limiter_in_memory()
     for number in range(1000):
         limiter.check_address(f"192.0.2.{number}")
     assert len(storage.storage) > 500

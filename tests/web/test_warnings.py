@@ -1,4 +1,4 @@
-"""Nothing that Flask or another library has announced to go is used."""
+"""The package uses nothing that Flask or another library has deprecated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ print(wallet.caller.verify("tok-ada", request_id, code).code)
 
 
 @pytest.mark.slow
-def test_a_round_is_played_with_every_warning_an_error() -> None:
+def test_a_send_and_a_verify_with_every_warning_as_an_error() -> None:
     """F8: from the first import on, where pytest does not look."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", ROUND],
@@ -31,7 +31,7 @@ def test_a_round_is_played_with_every_warning_an_error() -> None:
     assert done.stdout == "SUCCESS\n", done.stderr
 
 
-def test_the_suite_takes_warnings_for_errors() -> None:
-    """F8: with no exception made."""
+def test_the_suite_treats_warnings_as_errors() -> None:
+    """F8: without an exception."""
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     assert options["filterwarnings"] == ["error"]

@@ -1,4 +1,4 @@
-"""A day in which secrets pass through every verb of a store; a test then looks for them in it."""
+"""Known values that pass through every method of a store, so that a test can search for them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class User:
     email = EMAIL
 
 
-def spend_a_day(store: Store, clock: FrozenClock, resend: Resend) -> list[str]:
+def use_every_method(store: Store, clock: FrozenClock, resend: Resend) -> list[str]:
     """Send five codes that are mistyped and then typed, and one that the provider refuses.
 
     :returns: every code that was sent or typed; six challenges were made.
