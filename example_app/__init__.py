@@ -1,7 +1,7 @@
-"""A small real wallet that sends codes for Alipay+, a merchant and Google: the trial to read first.
+"""An example wallet that serves Alipay+, a merchant and Google, with a database of its own.
 
-Serve it by ``flask --app example_app run``. The codes that it sends appear on its page ``/phone``,
-for everybody to see: it is a wallet for trials.
+Serve it by ``flask --app example_app run``. The page ``/phone`` shows the codes that it sends, to
+everybody: use it for trials only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from example_app.records import connect
 
 
 def create_app(instance_path: str | None = None) -> Flask:
-    """Make the wallet; an instance folder without a configuration is filled first.
+    """Create the app; an instance folder without a configuration is filled first.
 
-    :param instance_path: where keys, configuration and databases are; by default ``instance/``
+    :param instance_path: the folder of keys, configuration and databases; by default ``instance/``
         beside this package.
     """
     app = Flask(__name__, instance_path=instance_path, instance_relative_config=True)

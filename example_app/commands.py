@@ -1,4 +1,4 @@
-"""The commands by which a trial is prepared: ``flask --app example_app wallet ...``."""
+"""Commands that prepare a trial: ``flask --app example_app wallet ...``."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ wallet = AppGroup("wallet", help="Prepare a trial: keys, users, access tokens.")
 
 
 @wallet.command()
-@click.option("--fresh", is_flag=True, help="Throw away what there is, and make all of it anew.")
+@click.option("--fresh", is_flag=True, help="Delete what there is, and create all of it again.")
 def setup(*, fresh: bool) -> None:
-    """Make keys, configuration and databases, where there are none yet."""
+    """Create keys, configuration and databases that are missing."""
     folder = Path(current_app.instance_path)
     if fresh:
         instance.clear(folder)
@@ -41,7 +41,7 @@ def users() -> None:
 
 @wallet.command()
 @click.argument("user")
-@click.option("--expired", is_flag=True, help="Make it older than a token may become.")
+@click.option("--expired", is_flag=True, help="Make a token that has expired.")
 @click.option("--no-scope", is_flag=True, help=f"Leave out the scope {SEND_OTP}.")
 def token(*, user: str, expired: bool, no_scope: bool) -> None:
     """Print a new access token of a user."""
@@ -53,7 +53,7 @@ def token(*, user: str, expired: bool, no_scope: bool) -> None:
 @wallet.command()
 @click.argument("user")
 def revoke(user: str) -> None:
-    """Revoke what a user has granted, and with it all their access tokens."""
+    """Revoke a user's grant, and with it all their access tokens."""
     with records() as session, session.begin():
         session.add(grant := _grant_of(user))
         grant.revoked = True
@@ -61,7 +61,7 @@ def revoke(user: str) -> None:
 
 
 def _grant_of(user: str) -> Grant:
-    """Return the grant in force of a user; a user who has none grants anew."""
+    """Return the valid grant of a user; create one if there is none."""
     with records() as session, session.begin():
         grant = grant_in_force(session, user)
         if grant is None and session.get(User, user) is None:

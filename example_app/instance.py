@@ -1,7 +1,7 @@
-"""An instance folder holds what makes a wallet its own: keys, secrets and databases.
+"""Fill the instance folder of the example wallet: keys, secrets, databases and configuration.
 
-An empty one is filled with all of it, readable by its owner only. The configuration is written
-last: where it stands, nothing is missing.
+All files are readable by their owner only. The configuration is written last: if it exists, nothing
+is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from string import Template
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy.orm import Session
 
-from example_app.records import Record, User, engine, people
+from example_app.records import Record, User, engine, first_users
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.signing import generate_jwk_sets, one_line, private_pem
 
@@ -53,13 +53,13 @@ OTP_MPP_GOOGLE_ACCOUNTS = {
 FILES = (
     "wallet.pem",  # the wallet's private key, by which it signs its answers
     "wallet.pub",  # its public key, as uploaded to Alipay+ and given to merchants
-    "alipayplus.pem",  # the private key of an Alipay+ to play with; a real one keeps it to itself
+    "alipayplus.pem",  # a private key that plays Alipay+'s; the real one is known to Alipay+ only
     "alipayplus.pub",  # its public key, as downloaded from Alipay+
-    "merchant.pem",  # the private key of a merchant to play with
+    "merchant.pem",  # a private key that plays a merchant's
     "merchant.pub",  # its public key, as the merchant gave it
     "wallet.jwks",  # the wallet's private keys for Google: one signs, one decrypts
     "wallet.pub.jwks",  # their public halves, as given to Google
-    "google.jwks",  # the private keys of a Google to play with
+    "google.jwks",  # private keys that play Google's
     "google.pub.jwks",  # their public halves, as Google gave them
     "wallet.db",
     "otp.db",
@@ -68,7 +68,7 @@ FILES = (
 
 
 def fill(folder: Path) -> list[str]:
-    """Make what an instance needs and has not, and return the names of the files made."""
+    """Create the files that are missing, and return their names."""
     if (folder / "config.py").exists():
         return []
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def fill(folder: Path) -> list[str]:
 
 
 def clear(folder: Path) -> None:
-    """Delete what :func:`fill` makes, and nothing else that is in the folder."""
+    """Delete the files that :func:`fill` creates, and nothing else in the folder."""
     for name in FILES:
         for file in (name, f"{name}-wal", f"{name}-shm"):
             (folder / file).unlink(missing_ok=True)
@@ -109,7 +109,7 @@ def _fill_wallet_database(path: Path) -> None:
     Record.metadata.create_all(database)
     with Session(database) as session, session.begin():
         if session.get(User, "ada") is None:
-            session.add_all(people())
+            session.add_all(first_users())
     database.dispose()
 
 
@@ -121,5 +121,5 @@ def _fill_otp_database(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)  # before anything is in it that others should not read
+    path.touch(mode=0o600)  # before it holds anything that others must not read
     path.write_bytes(content)

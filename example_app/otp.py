@@ -1,6 +1,7 @@
-"""All that a wallet writes to serve OTP is here: who a token stands for, and how a user is reached.
+"""The hooks of the example wallet: they find a user, and deliver a message.
 
-Signatures, codes, tries, limits and answers are the package's business.
+This is all that a wallet writes to serve OTP. The package does the rest: signatures, codes, limits
+and answers.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ otp = OtpMpp(AlipayPlus, Ams, GoogleStandardPayments)
 
 
 def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
-    """Return what signs and reads access tokens; a token carries the id of a grant.
+    """Return the object that makes and reads access tokens; a token holds the id of a grant.
 
-    :param age: how old a token already is when it is minted; for trials of expiry.
+    :param age: the age that a new token already has, for trials of expiry.
     """
     secret = current_app.config["ACCESS_TOKEN_SECRET"]
     return AccessTokens(secret, TOKEN_LIFE, clock=lambda: datetime.now(UTC) - age)
@@ -41,19 +42,19 @@ def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
 
 @otp.user_loader
 def user_of(access_token: str) -> User | None:
-    """Find the user; token, scope, expiry and user are checked in the order Alipay+ asks for."""
+    """Find the user of a token; token, scope, expiry and user are checked in Alipay+'s order."""
     return _granting(access_tokens().load(access_token))
 
 
 @otp.user_loader(AssociationId)
 def user_associated(association: str) -> User | None:
-    """Find the user whose account Google has associated: here that is a grant as well."""
+    """Find the user whose account Google has associated; here an association is a grant too."""
     return _granting(association)
 
 
 @otp.user_loader(PhoneNumber)
 def user_called(number: str) -> User:
-    """Find the user by the number that they typed at Google; the code goes to the one we know."""
+    """Find the user by the phone number typed at Google; the code goes to the stored number."""
     with records() as session:
         user = by_phone(session, number)
     return _in_good_standing(user)
@@ -61,7 +62,7 @@ def user_called(number: str) -> User:
 
 @otp.user_loader(Subject)
 def user_meanwhile(user_id: str) -> User:
-    """Judge a user to whom a code was sent again: neither merchant nor Google names them."""
+    """Check a user again before a code is verified, for callers that send no credential then."""
     with records() as session:
         user = session.get(User, user_id)
         if user is not None and grant_in_force(session, user_id) is None:
@@ -88,7 +89,7 @@ def _in_good_standing(user: User | None) -> User:
 
 @otp.user_identity
 def id_of(user: User) -> str:
-    """Name the user to the package: by an id that tells nothing to who reads a log."""
+    """Return the id of the user, which says nothing to a reader of logs."""
     return user.id
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of the wallet: what it is, and what has arrived on its users' phones."""
+"""The pages of the example wallet: what it is, and the messages that its users have received."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ pages = Blueprint("pages", __name__)
 
 @pages.get("/")
 def index() -> str:
-    """Say what this is."""
+    """Show what this app is."""
     return render_template("index.html")
 
 
 @pages.get("/phone")
 def phone() -> str:
-    """Show the messages to a person."""
+    """Show the messages."""
     return render_template("phone.html", messages=newest_messages())
 
 
 @pages.get("/phone.json")
 def phone_json() -> Response:
-    """Give the messages to a program."""
+    """Return the messages as JSON."""
     return jsonify(
         [
             {
@@ -39,6 +39,6 @@ def phone_json() -> Response:
 
 @pages.after_request
 def keep_private(response: Response) -> Response:
-    """Let no browser or proxy keep a code."""
+    """Forbid browsers and proxies to store a code."""
     response.headers["Cache-Control"] = "no-store"
     return response

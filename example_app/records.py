@@ -1,6 +1,6 @@
-"""The wallet's own database: its users, what they have granted, and what reached their phones.
+"""The database of the example wallet: users, their grants, and the messages they received.
 
-The package keeps its challenges elsewhere, and never sees these tables.
+The package keeps its challenges in another database and does not use these tables.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, Session, 
 
 
 class Record(MappedAsDataclass, DeclarativeBase, kw_only=True):
-    """Be a row of one of the wallet's tables."""
+    """Base of the rows of the wallet's tables."""
 
 
 class User(Record):
@@ -55,12 +55,12 @@ class PhoneMessage(Record):
 
 
 def connect(app: Flask) -> None:
-    """Let an app keep its records in the database that its configuration names."""
+    """Connect an app with the database that its configuration names."""
     app.extensions["records"] = engine(app.config["WALLET_DATABASE"])
 
 
 def engine(url: str) -> sa.Engine:
-    """Reach a database; who reads does not wait for who writes."""
+    """Return an engine for a database in which reads do not wait for writes."""
     made = sa.create_engine(url)
     sa.event.listen(made, "connect", _write_ahead)
     return made
@@ -72,31 +72,31 @@ def _write_ahead(connection: Any, _record: object) -> None:
 
 
 def records() -> Session:
-    """Begin a session with the records of the current app; what it has read outlives it."""
+    """Begin a session of the current app; its objects can be used after it ends."""
     return Session(cast(sa.Engine, current_app.extensions["records"]), expire_on_commit=False)
 
 
 def grant_in_force(session: Session, user_id: str) -> Grant | None:
-    """Return what a user has granted and not revoked."""
+    """Return the grant of a user that is not revoked, None if there is none."""
     in_force = sa.select(Grant).where(Grant.user_id == user_id, Grant.revoked.is_(False))
     return session.scalars(in_force).first()
 
 
 def by_phone(session: Session, number: str) -> User | None:
-    """Return the user who has a number, however it is spaced here."""
+    """Return the user with a phone number; spaces in the stored number are ignored."""
     dialled = sa.func.replace(User.phone, " ", "")
     return session.scalars(sa.select(User).where(dialled == number)).first()
 
 
 def newest_messages(count: int = 50) -> Sequence[PhoneMessage]:
-    """Return what the users received last, newest first."""
+    """Return the last messages of all users, newest first."""
     with records() as session:
         newest = sa.select(PhoneMessage).order_by(PhoneMessage.id.desc()).limit(count)
         return session.scalars(newest).all()
 
 
-def people() -> list[Any]:
-    """Return the wallet's first users, one of each kind, and what each has granted."""
+def first_users() -> list[Any]:
+    """Return the first users of the wallet, one of each kind, and their grants."""
     return [
         User(id="ada", name="Ada Lovelace", phone="+63 917 555 0101", email="ada@mail.example"),
         User(

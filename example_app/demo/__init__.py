@@ -1,1 +1,1 @@
-"""Alipay+, a merchant and Google are played against the wallet; every answer must be right."""
+"""A demo that calls the example wallet as Alipay+, a merchant and Google, and checks answers."""

@@ -1,4 +1,4 @@
-"""``python -m example_app.demo`` ends with status 0 only if every answer was right and signed."""
+"""``python -m example_app.demo``: exit status 0 if every answer was expected and signed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from pathlib import Path
 import click
 
 from example_app import create_app, instance
+from example_app.demo.scenarios import (
+    DemoInterrupted,
+    Step,
+    alipayplus_steps,
+    google_steps,
+    merchant_steps,
+)
 from example_app.demo.server import ROOT, NotServing, serving
-from example_app.demo.story import BrokenOff, Step, tell, tell_of_google, tell_of_merchant
 from example_app.demo.transcript import as_data, as_text
 from example_app.otp import access_tokens
 from example_app.records import Grant, User, records
@@ -34,7 +40,7 @@ from flask_otp_mpp.signing import load_private_key, load_public_key
 
 
 @click.command()
-@click.option("--url", help="Play against a wallet that runs already (make serve), at this URL.")
+@click.option("--url", help="Call a wallet that is running already (make serve), at this URL.")
 @click.option(
     "--instance",
     "home",
@@ -44,21 +50,23 @@ from flask_otp_mpp.signing import load_private_key, load_public_key
 )
 @click.option("--json", "for_programs", is_flag=True, help="Print the transcript as JSON.")
 def demo(*, url: str | None, home: Path, for_programs: bool) -> None:
-    """Play Alipay+, a merchant and Google against the example wallet, and check every answer.
+    """Call the example wallet as Alipay+, a merchant and Google, and check every answer.
 
-    Without options it makes the keys and databases that are missing under instance/, serves the
+    Without options it creates the keys and databases that are missing under instance/, serves the
     wallet on a free port of this machine, and stops it in the end. Alipay+ asks for a code for a
-    new user, presents a wrong one, the right one, the right one again, forges a signature, and
-    calls what there is not. The merchant asks for a code, asks again under the same name, and
-    presents a wrong one and the right one. So does Google, in envelopes, and one with a forged
-    signature.
+    new user, presents a wrong one, the right one, and the right one again, sends a forged
+    signature, and calls an API that does not exist. The merchant asks for a code, sends the same
+    request again, and presents a wrong code and the right one. Google does the same with encrypted
+    messages, and sends a forged signature.
 
     The exit status is 0 if each answer was the expected one and was signed by the wallet, and no
-    message was sent twice; and 1 if not, or if the wallet did not come up.
+    message was sent twice; it is 1 if not, or if the wallet did not start.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a killed demo cleans up
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # so that a killed demo stops its server
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know the ticks
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not have the ticks
     steps: list[Step] = []
     try:
         with _wallet(url, home) as address:
@@ -68,9 +76,9 @@ def demo(*, url: str | None, home: Path, for_programs: bool) -> None:
                 steps.append(step)
                 if not for_programs:
                     click.echo(as_text(len(steps), step) + "\n")
-    except (BrokenOff, ConfigurationError, NotServing) as fault:
+    except (DemoInterrupted, ConfigurationError, NotServing) as fault:
         raise click.ClickException(str(fault)) from None
-    right = sum(step.holds for step in steps)
+    right = sum(step.passed for step in steps)
     if for_programs:
         click.echo(json.dumps([as_data(step) for step in steps], indent=2))
     else:
@@ -80,7 +88,7 @@ def demo(*, url: str | None, home: Path, for_programs: bool) -> None:
 
 @contextmanager
 def _wallet(url: str | None, home: Path) -> Iterator[str]:
-    """Give the URL of the wallet that lives in a folder: of one that runs, or of one of our own."""
+    """Return the URL of the wallet of a folder: of one that runs, or of one that is started."""
     if url is None:
         instance.fill(home)
         with serving(home) as address:
@@ -103,13 +111,13 @@ def _play(address: str, home: Path) -> Iterator[Step]:
     merchant = AmsCaller(wallet, **_signing(home, instance.MERCHANT_ID, "merchant.pem"))
     try:
         guest = _new_user(home)
-        yield from tell(alipayplus, wallet, guest.token, guest.phone)
+        yield from alipayplus_steps(alipayplus, wallet, guest.token, guest.phone)
         guest = _new_user(home)
-        yield from tell_of_merchant(merchant, wallet, guest.token, guest.phone)
+        yield from merchant_steps(merchant, wallet, guest.token, guest.phone)
         guest = _new_user(home)
-        yield from tell_of_google(google, wallet, guest.association, guest.phone)
+        yield from google_steps(google, wallet, guest.association, guest.phone)
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOff(f"the wallet at {address} can't be reached: {error}") from None
+        raise DemoInterrupted(f"the wallet at {address} can't be reached: {error}") from None
 
 
 def _google(home: Path, wallet: Transport) -> GoogleCaller:
@@ -127,7 +135,7 @@ def _signing(home: Path, client: str, key: str) -> SigningOptions:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Be a user of this run's own: by what they are asked for, and where codes arrive."""
+    """A new user for one run: access token, association, and the phone for the codes."""
 
     token: str
     association: str
@@ -135,7 +143,7 @@ class Guest:
 
 
 def _new_user(home: Path) -> Guest:
-    """Make a user of this run's own, whom no cool-down of an earlier run can hold up."""
+    """Create a user for this run, so that no cool-down of an earlier run applies."""
     number = secrets.randbelow(10**7)
     phone = f"+63 918 {number // 10_000:03d} {number % 10_000:04d}"
     user = User(id=f"guest-{secrets.token_hex(4)}", name="A guest of the demo", phone=phone)

@@ -1,4 +1,4 @@
-"""The wallet runs in a process of its own for as long as it is needed, and not a moment longer."""
+"""Run the example wallet in a process of its own, for as long as a context lasts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOP_LIMIT = 5.0
 
 
 class NotServing(Exception):
-    """Say why the wallet does not answer, with what it logged last."""
+    """Raised if the wallet does not start; the message has the last lines of its log."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def serving(instance: Path) -> Iterator[str]:
     run = ["run", "--host", "127.0.0.1", "--port", "0", "--no-reload", "--no-debugger"]
     with (
         log.open("wb") as sink,
-        subprocess.Popen(  # noqa: S603 - every word of it is ours
+        subprocess.Popen(  # noqa: S603 - no part comes from outside
             [sys.executable, "-m", "flask", "--app", app, *run],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -48,7 +48,7 @@ def serving(instance: Path) -> Iterator[str]:
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait until the server listens; it logs its URL from that moment on."""
+    """Wait until the server listens: it logs its URL then."""
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         if found := re.search(r"Running on (http://\S+)", _read(log)):

@@ -1,28 +1,28 @@
-"""What happened is written down so that a person, or a program, can judge it."""
+"""Print a step of the demo for people, or as data for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from example_app.demo.story import Step
+from example_app.demo.scenarios import Step
 from flask_otp_mpp.callers import SignedAnswer
 
 SIGNED_HEADERS = ("client-id", "response-time", "signature")
 
 
 def as_text(number: int, step: Step) -> str:
-    """Write a step for people."""
-    title = f"{number}. {step.who} {step.deed}."
+    """Return a step as text for people."""
+    title = f"{number}. {step.who} {step.action}."
     return "\n".join([title, *(f"   {line}" for line in _lines(step))])
 
 
 def as_data(step: Step) -> dict[str, Any]:
-    """Write a step for programs; nothing is shortened."""
+    """Return a step as data for programs; nothing is shortened."""
     call, response = step.answer.call, step.answer.response
     return {
         "who": step.who,
-        "deed": step.deed,
+        "action": step.action,
         "request": {"line": f"{call.method} {call.uri}", "body": call.body.decode()},
         "answer": {
             "httpStatus": response.status,
@@ -33,7 +33,7 @@ def as_data(step: Step) -> dict[str, Any]:
         "messages": step.messages and dict(zip(("got", "expected"), step.messages, strict=True)),
         "got": dict(zip(("resultCode", "resultStatus"), step.got, strict=True)),
         "signatureHolds": step.answer.verified,
-        "asExpected": step.holds,
+        "asExpected": step.passed,
     }
 
 
@@ -46,19 +46,19 @@ def _lines(step: Step) -> Iterator[str]:
         for name in SIGNED_HEADERS:
             yield f"< {name}: {_shortened(headers.get(name, 'is missing'))}"
         yield f"< {answer.response.body.decode(errors='replace')}"
-        signature = "holds" if answer.verified else "does not hold"
-        proof = f"the signature {signature} under the wallet's public key"
+        matches = "matches" if answer.verified else "does not match"
+        proof = f"the signature {matches} the wallet's public key"
     else:
         yield f"> {_shortened(answer.call.body.decode())}"
-        yield f"  in it: {answer.asked.decode()}"
+        yield f"  decrypted: {answer.asked.decode()}"
         yield f"< HTTP {answer.response.status}"
         yield f"< {_shortened(answer.response.body.decode(errors='replace')) or '(no body)'}"
-        proof = "a stranger gets no body"
+        proof = "a caller who is not authenticated gets no body"
         if answer.response.body:
             inner = b"" if answer.opened is None else answer.opened.payload
-            yield f"  in it: {inner.decode()}"
-            opens = "opens" if answer.verified else "does not open"
-            proof = f"the envelope {opens} by Google's keys and the wallet's signature"
+            yield f"  decrypted: {inner.decode()}"
+            does = "decrypts" if answer.verified else "does not decrypt"
+            proof = f"the answer {does} with Google's key and is signed by the wallet"
     yield f"{_tick(good=answer.verified)} {proof}"
     expected, got = _written(step.expected), _written(step.got)
     yield f"{_tick(good=step.expected == step.got)} expected {expected}, got {got}"

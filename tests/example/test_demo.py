@@ -122,10 +122,10 @@ def test_the_demo_makes_its_wallet_and_shows_every_signed_answer(tmp_path: Path)
     for code, status in STORY:
         result = f"{code or 'no code'} ({status})"
         assert f"✓ expected {result}, got {result}" in done.stdout
-    assert done.stdout.count("✓ the signature holds") == len(SIGNED)
+    assert done.stdout.count("✓ the signature matches") == len(SIGNED)
     assert done.stdout.count("< signature: algorithm=RSA256,keyVersion=1,signature=") == len(SIGNED)
-    assert done.stdout.count("✓ the envelope opens by Google's keys") == 6
-    assert done.stdout.count("✓ a stranger gets no body") == 1
+    assert done.stdout.count("✓ the answer decrypts with Google's key") == 6
+    assert done.stdout.count("✓ a caller who is not authenticated gets no body") == 1
     assert "> POST /aps/api/v1/users/sendOTP" in done.stdout
     assert "> POST /ams/sandbox/api/v1/users/initAuthentication" in done.stdout
     assert "> POST /google/v1/sendOtp" in done.stdout

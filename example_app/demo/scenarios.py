@@ -1,4 +1,4 @@
-"""The stories of three codes, as those who ask for them live through them."""
+"""The calls of the demo, in their order: by Alipay+, by a merchant, and by Google."""
 
 from __future__ import annotations
 
@@ -23,36 +23,39 @@ Result: TypeAlias = tuple[str, str]  # code and status; Google's status is that 
 
 SUCCESS: Result = ("SUCCESS", "S")
 UNMATCHED: Result = ("OTP_VERIFY_UNMATCHED", "F")
-USED_UP: Result = ("VERIFY_REQUEST_ID_INVALID", "F")
-FORGED: Result = ("INVALID_SIGNATURE", "F")
+ALREADY_ANSWERED: Result = ("VERIFY_REQUEST_ID_INVALID", "F")
+BAD_SIGNATURE: Result = ("INVALID_SIGNATURE", "F")
 NO_SUCH_API: Result = ("NO_INTERFACE_DEF", "F")
 MERCHANT_UNMATCHED: Result = ("VERIFY_UNMATCHED", "F")
 
 SEALED_SUCCESS: Result = ("SUCCESS", "200")
 NOT_MATCHED: Result = ("OTP_NOT_MATCHED", "200")
 ALREADY_USED: Result = ("OTP_ALREADY_USED", "200")
-STRANGER: Result = ("", "401")
+NOT_AUTHENTICATED: Result = ("", "401")
 
 ALIPAYPLUS = "Alipay+"
 MERCHANT = "A merchant"
 GOOGLE = "Google"
 
 
-class BrokenOff(Exception):
-    """Say why the story could not be told to its end."""
+class DemoInterrupted(Exception):
+    """Raised if the demo can't go on; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Hold one thing that somebody did, and the answer beside the one that they must get.
+    """One call with its answer, and the answer that is expected.
 
+    :param who: the caller.
+    :param action: what the caller does, for people.
+    :param expected: result code and status that the answer must have.
+    :param messages: how many messages the user's phone has received by then, and how many it must
+        have received; None if that is not checked.
     :param http: the HTTP status that the answer must have.
-    :param messages: if that matters, how many messages the user's phone had received by then, and
-        how many it should have.
     """
 
     who: str
-    deed: str
+    action: str
     expected: Result
     answer: SignedAnswer | GoogleAnswer
     messages: tuple[int, int] | None = None
@@ -60,12 +63,12 @@ class Step:
 
     @property
     def got(self) -> Result:
-        """Return the result that the answer holds, empty if it has none."""
+        """Return code and status of the answer, empty where it has none."""
         return self.answer.code, str(self.answer.status)
 
     @property
-    def holds(self) -> bool:
-        """Tell whether the answer is the expected one, and signed by the wallet, or bare if due."""
+    def passed(self) -> bool:
+        """Tell whether the answer is the expected one and is signed by the wallet or empty."""
         return (
             self.answer.response.status == self.http
             and self.answer.verified
@@ -74,19 +77,21 @@ class Step:
         )
 
 
-def tell(alipayplus: AlipayPlusCaller, wallet: Transport, token: str, phone: str) -> Iterator[Step]:
-    """Play the story of Alipay+, one step after the other.
+def alipayplus_steps(
+    alipayplus: AlipayPlusCaller, wallet: Transport, token: str, phone: str
+) -> Iterator[Step]:
+    """Make the calls of Alipay+, one after the other.
 
-    :param wallet: how the page with the phone's messages is reached.
+    :param wallet: the transport to the page that shows the phone's messages.
     :param token: an access token of the user.
     :param phone: the user's number, at which the code arrives.
-    :raises BrokenOff: if no code is sent or none arrives.
+    :raises DemoInterrupted: if no code is sent or none arrives.
     """
     sent = alipayplus.send(token)
     asked = Step(ALIPAYPLUS, "asks the wallet to send its user a code", SUCCESS, sent)
     yield asked
     if asked.got != SUCCESS:
-        raise BrokenOff("no code was sent, so none can be verified")
+        raise DemoInterrupted("no code was sent, so none can be verified")
     request_id = sent.verify_request_id
     code = _code_on(wallet, phone)
     wrong = _wrong(code)
@@ -105,39 +110,39 @@ def tell(alipayplus: AlipayPlusCaller, wallet: Transport, token: str, phone: str
     yield Step(
         ALIPAYPLUS,
         f"presents {code} a second time",
-        USED_UP,
+        ALREADY_ANSWERED,
         alipayplus.verify(token, request_id, code),
     )
     yield Step(
         ALIPAYPLUS,
-        "sends a request whose signature was forged",
-        FORGED,
+        "sends a request with a forged signature",
+        BAD_SIGNATURE,
         alipayplus.send(token, tamper="signature"),
     )
     yield Step(
         ALIPAYPLUS,
-        "calls an API that there is not",
+        "calls an API that does not exist",
         NO_SUCH_API,
         alipayplus.call("/forgetOTP", {"accessToken": token}),
     )
 
 
-def tell_of_merchant(
+def merchant_steps(
     merchant: AmsCaller, wallet: Transport, token: str, phone: str
 ) -> Iterator[Step]:
-    """Play the story of a merchant: the same as :func:`tell` for another user and protocol."""
+    """Make the calls of a merchant; the parameters are those of :func:`alipayplus_steps`."""
     name = f"AUTH_{secrets.token_hex(8)}"
     asked = Step(
-        MERCHANT, "asks for a code, under a name of its own", SUCCESS, merchant.init(token, name)
+        MERCHANT, "asks for a code, with an idempotency key", SUCCESS, merchant.init(token, name)
     )
     yield asked
     if asked.got != SUCCESS:
-        raise BrokenOff("no code was sent, so none can be verified")
+        raise DemoInterrupted("no code was sent, so none can be verified")
     code = _code_on(wallet, phone)
     again = merchant.init(token, name)
     yield Step(
         MERCHANT,
-        "asks again under that name, as if the answer had got lost",
+        "sends the same request again, as if the answer had been lost",
         SUCCESS,
         again,
         (len(_texts_on(wallet, phone)), 1),
@@ -157,44 +162,44 @@ def tell_of_merchant(
     )
 
 
-def tell_of_google(
+def google_steps(
     caller: GoogleCaller, wallet: Transport, association: str, phone: str
 ) -> Iterator[Step]:
-    """Play the story of Google: by number at first, by the association after a while.
+    """Make the calls of Google: by phone number first, then by association.
 
-    :param association: by which Google names the user once their account is associated.
+    :param association: the associationId of the user's account.
     """
     name = secrets.token_hex(8)
     number = phone.replace(" ", "")
     asked = Step(
         GOOGLE,
-        "asks for a code for a number, in an envelope",
+        "asks for a code for a phone number, encrypted and signed",
         SEALED_SUCCESS,
         caller.send(number, request_id=name),
     )
     yield asked
     if asked.got != SEALED_SUCCESS:
-        raise BrokenOff("no code was sent, so none can be verified")
+        raise DemoInterrupted("no code was sent, so none can be verified")
     code = _code_on(wallet, phone)
     again = caller.send(number, request_id=name)
     yield Step(
         GOOGLE,
-        "asks again under that requestId, as if the answer had got lost",
+        "sends the same requestId again, as if the answer had been lost",
         SEALED_SUCCESS,
         again,
         (len(_texts_on(wallet, phone)), 1),
     )
     wrong = _wrong(code)
-    for deed, guess, expected in (
+    for action, guess, expected in (
         (f"presents {wrong}, which is wrong", wrong, NOT_MATCHED),
         (f"presents {code}, as the user read it on the phone", code, SEALED_SUCCESS),
         (f"presents {code} a second time, under another requestId", code, ALREADY_USED),
     ):
-        yield Step(GOOGLE, deed, expected, caller.verify(name, guess))
+        yield Step(GOOGLE, action, expected, caller.verify(name, guess))
     yield Step(
         GOOGLE,
-        "echoes a word in an envelope whose signature was forged",
-        STRANGER,
+        "calls echo with a forged signature",
+        NOT_AUTHENTICATED,
         caller.echo(tamper="signature"),
         http=401,
     )
@@ -214,12 +219,12 @@ def _wrong(code: str) -> str:
 def _code_on(wallet: Transport, phone: str) -> str:
     found = re.search(r"\d{6,}", next(iter(_texts_on(wallet, phone)), ""))
     if found is None:
-        raise BrokenOff(f"the wallet's page /phone.json shows no code for {phone}")
+        raise DemoInterrupted(f"the wallet's page /phone.json shows no code for {phone}")
     return found[0]
 
 
 def _texts_on(wallet: Transport, phone: str) -> list[str]:
-    """Return what a phone has received, newest first."""
+    """Return the messages that a phone has received, newest first."""
     page = wallet(Call("GET", "/phone.json", {}, b""))
     try:
         return [str(entry["text"]) for entry in json.loads(page.body) if entry["address"] == phone]
