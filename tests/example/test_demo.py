@@ -175,8 +175,8 @@ def test_an_answer_signed_by_another_key_fails_the_demo(home: Path) -> None:
     with listening(impostor) as url:
         done = demo("--url", url, "--instance", str(home))
     assert done.returncode == 1
-    assert done.stdout.count("✗ the signature does not hold under the wallet's public key") == 10
-    assert "✗ the envelope does not open by Google's keys" in done.stdout
+    assert done.stdout.count("✗ the signature does not match the wallet's public key") == 10
+    assert "✗ the answer does not decrypt with Google's key" in done.stdout
     assert "no code was sent" in done.stderr
 
 
