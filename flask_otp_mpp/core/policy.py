@@ -1,20 +1,39 @@
-"""No app starts with a policy that an attacker could outwait or a caller could not pass."""
+"""The policy: how long codes are accepted, how often they may be tried, how often they are sent.
+
+A policy with a value out of its bounds can't be made, be it configured or constructed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar, Final, Self
+
+from flask_otp_mpp.core.readers import Reader, one_of, seconds, text, whole
+from flask_otp_mpp.core.settings import Faults, Rule, group_faults, setting
 
 DAY = timedelta(days=1)
+_LIMIT: Final = re.compile(
+    r"\s*(\d+)\s*(?:/|per)\s*(\d*)\s*(second|minute|hour|day|month|year)s?\s*",
+    re.IGNORECASE | re.ASCII,
+)
+_UNITS: Final = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": DAY,
+    "month": 30 * DAY,
+    "year": 360 * DAY,
+}
 
 
 class Resend(StrEnum):
     """Say what a new send does to an open challenge of the same user, caller and channel."""
 
     ROTATE = "rotate"
-    """The old challenge dies at once, a new code goes out."""
+    """The old challenge is closed at once, a new code goes out."""
     REUSE = "reuse"
     """The same code goes out again; its tries and its end stay as they are."""
 
@@ -26,52 +45,132 @@ class SendLimit:
     count: int
     window: timedelta
 
+    @classmethod
+    def parse(cls, limit: str) -> Self:
+        """Read ``5 per 10 minutes`` or ``10/day``, as Flask-Limiter writes limits.
+
+        :raises ValueError: if it is neither, or longer than any time.
+        """
+        found = _LIMIT.fullmatch(limit)
+        if found is None:
+            raise ValueError(limit)
+        count, multiple, unit = found.groups()
+        try:
+            return cls(int(count), int(multiple or 1) * _UNITS[unit.lower()])
+        except OverflowError as fault:
+            raise ValueError(limit) from fault
+
 
 class UnsafePolicy(ValueError):
-    """List every value of a policy that is out of bounds, as pairs of field and rule."""
+    """List every value of a policy that is out of bounds, as pairs of field and finding."""
 
-    def __init__(self, faults: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{field}: {rule}" for field, rule in faults))
+    def __init__(self, faults: Faults) -> None:
+        super().__init__("; ".join(f"{field}: {finding}" for field, finding in faults))
         self.faults = faults
+
+
+def _parse_limits(raw: object) -> tuple[SendLimit, ...]:
+    if raw in (None, ""):
+        return ()
+    try:
+        return tuple(SendLimit.parse(limit) for limit in re.split("[,;|]", text(raw)))
+    except ValueError:
+        raise ValueError(
+            "is no limit string; write it like '5 per 10 minutes; 10 per day'"
+        ) from None
+
+
+def _check_limits(limits: tuple[SendLimit, ...]) -> str:
+    if not limits:
+        return "is empty; name at least one limit, such as '10 per day'"
+    if any(limit.window <= timedelta() or limit.count * DAY < 3 * limit.window for limit in limits):
+        return "allows too few sends; allow at least 3 sends a day (Alipay+ sendOTP)"
+    return ""
+
+
+def _check_first_lock(first: timedelta, longest: timedelta) -> str:
+    if first <= longest:
+        return ""
+    ends = int(longest.total_seconds())
+    return f"is longer than the longest lock; set it to {ends} seconds or less"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Set how long a code lives, how often it may be tried, and how often one may be sent.
+    """Hold the policy of an app; every field has a default, its bounds and its meaning below.
 
     The bounds come from NIST SP 800-63B-4 (3.1.3.2, 3.2.2), OWASP ASVS 5.0 (6.5) and Alipay+'s
     sendOTP, which wants at least three codes a token and day.
 
-    :param digits: length of a code; 6 to 10.
-    :param life: how long a code is accepted; at most 600 s.
-    :param tries: how many codes are compared for one challenge; 1 to 5.
-    :param cool_down: pause between two sends to one user on one channel.
-    :param send_limits: further limits for one user and channel; each must allow 3 a day.
-    :param failure_limit: wrong codes in a row, over all challenges, before a lock; 1 to 100.
-    :param first_lock: length of the first lock; each further one is twice as long.
-    :param longest_lock: where the doubling ends.
-    :param forget_after: quiet time after which failures and locks are forgotten.
-    :param retention: how long a dead challenge is still known as used or expired.
     :raises UnsafePolicy: if any value is out of its bounds; all of them are named.
     """
 
-    digits: int = 6
-    life: timedelta = timedelta(seconds=300)
-    tries: int = 5
-    resend: Resend = Resend.ROTATE
-    cool_down: timedelta = timedelta(seconds=60)
-    send_limits: tuple[SendLimit, ...] = (
-        SendLimit(5, timedelta(minutes=10)),
-        SendLimit(10, DAY),
+    RULES: ClassVar[tuple[Rule, ...]] = (Rule(("first_lock", "longest_lock"), _check_first_lock),)
+
+    digits: int = setting(
+        "CODE_DIGITS",
+        whole(6, 10, why="codes of fewer digits are too easily guessed"),
+        "The length of a code.",
+        default=6,
     )
-    failure_limit: int = 10
-    first_lock: timedelta = timedelta(minutes=15)
-    longest_lock: timedelta = DAY
-    forget_after: timedelta = DAY
-    retention: timedelta = DAY
+    life: timedelta = setting(
+        "CODE_LIFE",
+        seconds(30, 600, why="NIST SP 800-63B-4 allows ten minutes at most"),
+        "How long a code is accepted.",
+        default=300,
+    )
+    tries: int = setting("CODE_TRIES", whole(1, 5), "How many tries one code has.", default=5)
+    resend: Resend = setting(
+        "RESEND",
+        one_of(Resend),
+        "Whether a new send closes the open code, or sends the same one again.",
+        default="rotate",
+    )
+    cool_down: timedelta = setting(
+        "COOL_DOWN",
+        seconds(0, 28800, why="three sends must fit into a day"),
+        "The pause between two sends to one user and channel.",
+        default=60,
+    )
+    send_limits: tuple[SendLimit, ...] = setting(
+        "SEND_LIMITS",
+        Reader("a limit string", _parse_limits, _check_limits),
+        "How many sends one user and channel may have; at least 3 a day.",
+        default="5 per 10 minutes; 10 per day",
+    )
+    failure_limit: int = setting(
+        "FAILURE_LIMIT",
+        whole(1, 100, why="NIST SP 800-63B-4, 3.2.2"),
+        "How many wrong codes in a row, over all challenges, lock the user.",
+        default=10,
+    )
+    first_lock: timedelta = setting(
+        "FIRST_LOCK",
+        seconds(60),
+        "The length of the first lock; each further one is twice as long.",
+        default=900,
+    )
+    longest_lock: timedelta = setting(
+        "LONGEST_LOCK",
+        seconds(60, 2592000, why="30 days: a lock is temporary"),
+        "Where the doubling of locks ends.",
+        default=86400,
+    )
+    forget_after: timedelta = setting(
+        "FORGET_AFTER",
+        seconds(86400, 31536000, why="1 to 365 days: less would let guesses begin anew"),
+        "The quiet time after which failures and locks are forgotten.",
+        default=86400,
+    )
+    retention: timedelta = setting(
+        "RETENTION",
+        seconds(1200, 31536000, why="20 minutes to 365 days"),
+        "How long a closed challenge is kept before `flask otp-mpp purge` deletes it.",
+        default=86400,
+    )
 
     def __post_init__(self) -> None:
-        if faults := list(self._faults()):
+        if faults := group_faults(self):
             raise UnsafePolicy(faults)
 
     @property
@@ -100,28 +199,3 @@ class Policy:
             clock += lock
             lock = min(lock * 2, self.longest_lock)
         return guesses
-
-    def _faults(self) -> Iterator[tuple[str, str]]:
-        if not 6 <= self.digits <= 10:
-            yield "digits", "must be 6 to 10: below 10^6 codes are too easily guessed"
-        if not timedelta(seconds=30) <= self.life <= timedelta(seconds=600):
-            yield "life", "must be 30 to 600 s: NIST SP 800-63B-4 allows ten minutes at most"
-        if not 1 <= self.tries <= 5:
-            yield "tries", "must be 1 to 5"
-        if not timedelta() <= self.cool_down <= DAY / 3:
-            yield "cool_down", "must be 0 to 28800 s, so that three sends fit into a day"
-        if not self.send_limits:
-            yield "send_limits", "must name at least one limit, such as '10 per day'"
-        for limit in self.send_limits:
-            if limit.window <= timedelta() or limit.count * DAY < 3 * limit.window:
-                yield "send_limits", "must allow at least 3 sends a day (Alipay+ sendOTP)"
-        if not 1 <= self.failure_limit <= 100:
-            yield "failure_limit", "must be 1 to 100 (NIST SP 800-63B-4, 3.2.2)"
-        if not timedelta(seconds=60) <= self.first_lock <= self.longest_lock:
-            yield "first_lock", "must be 60 s or more, and not more than the longest lock"
-        if self.longest_lock > 30 * DAY:
-            yield "longest_lock", "must be 30 days or less: a lock is temporary"
-        if not DAY <= self.forget_after <= 365 * DAY:
-            yield "forget_after", "must be 1 to 365 days: less would let guesses begin anew"
-        if not timedelta(minutes=20) <= self.retention <= 365 * DAY:
-            yield "retention", "must be 1200 s to 365 days"

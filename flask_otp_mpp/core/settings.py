@@ -1,29 +1,46 @@
-"""A setting is declared once; what is wrong with a configuration is said all at once.
+"""Groups of settings: a frozen dataclass declares each key with its default, bounds and meaning.
 
-From the declaration come the reading, the message about a fault, and the documentation's table.
+Reading, error texts and the documentation's table come from that declaration::
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class MailSettings:
+        port: int = setting("MAIL_PORT", whole(1, 65535), "The server's port.", default=25)
+
+    settings = read_group(MailSettings, app.config, faults)
+    settings.port
+
+A fault never hides another one: it is added to a list, and something harmless takes the place of
+the value, so that everything else can be read and checked.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from flask_otp_mpp.core.readers import Reader, Unreadable
 
 PREFIX: Final = "OTP_MPP_"
-E = TypeVar("E", bound=Enum)
-_PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+Faults: TypeAlias = list[tuple[str, str]]
+"""What is wrong with a configuration: pairs of key and finding."""
+T = TypeVar("T")
+G = TypeVar("G")
+_METADATA: Final = "otp_mpp_setting"
 
 
 class ConfigurationError(Exception):
-    """List every fault of a configuration, each with its key, what was found, and the remedy."""
+    """List every fault of a configuration, each with its key, what was found, and the remedy.
+
+    :ivar faults: pairs of key and finding; one key may be at fault several times.
+    """
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
-        lines = "\n".join(f"  {key!r}: {finding}" for key, finding in faults)
-        super().__init__(f"flask-otp-mpp can't start; {len(faults)} to mend:\n{lines}")
+        lines = "".join(f"\n  {key!r}: {finding}" for key, finding in faults)
+        plural = "" if len(faults) == 1 else "s"
+        super().__init__(f"flask-otp-mpp: {len(faults)} configuration error{plural}{lines}")
         self.faults = tuple(faults)
 
 
@@ -37,132 +54,140 @@ REQUIRED: Final = Required.REQUIRED
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """Declare one ``OTP_MPP_*`` key.
+class Setting(Generic[T]):
+    """Hold the declaration of one key.
 
     :param name: the key without its prefix.
-    :param read: turns the configured value into the one that is used; raises ValueError with what
-        is wrong and what would do. Values of secret settings must not be in that message.
-    :param kind: what the value looks like, for the documentation.
     :param meaning: one sentence for the documentation.
     :param default: the value if the key is not set, as one would configure it.
+    :param placeholder: takes the place of a required value that is at fault.
     """
 
     name: str
-    read: Callable[[Any], Any]
-    kind: str
+    reader: Reader[T]
     meaning: str
-    default: Any = REQUIRED
-
-    @property
-    def key(self) -> str:
-        return PREFIX + self.name
+    default: object = REQUIRED
+    placeholder: T | None = None
 
 
-def read_settings(
-    declared: Iterable[Setting], config: Mapping[str, Any], faults: list[tuple[str, str]]
-) -> dict[str, Any]:
-    """Read all settings, in order; what is wrong is added to the faults.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Check values of a group that must fit together.
 
-    :returns: values by the name of their setting; one at fault is missing.
+    :param fields: the fields whose values are checked; the first one is named in the fault.
+    :param check: called with their values; returns what is wrong, or an empty text.
     """
-    settings = {setting.key: setting for setting in declared}
-    names = {key.removeprefix(PREFIX): key for key in settings}
-    for key in config:
-        if key.startswith(PREFIX) and key not in settings:
-            near = get_close_matches(key.removeprefix(PREFIX), names, 1)
-            advice = f"did you mean {names[near[0]]!r}?" if near else "remove it"
-            faults.append((key, f"is not a setting; {advice}"))
-    values: dict[str, Any] = {}
-    for key, setting in settings.items():
-        raw = config.get(key, setting.default)
+
+    fields: tuple[str, ...]
+    check: Callable[..., str]
+
+
+def setting(
+    key: str,
+    reader: Reader[T],
+    meaning: str,
+    *,
+    default: object = REQUIRED,
+    placeholder: T | None = None,
+    secret: bool = False,
+) -> T:
+    """Declare a field of a group.
+
+    :param key: without ``OTP_MPP_``.
+    :param default: as one would configure it; it is read like any other value.
+    :param placeholder: for a setting without a default: takes its place while it is at fault.
+    :param secret: keeps the value out of the group's repr.
+    """
+    metadata = {_METADATA: Setting(key, reader, meaning, default, placeholder)}
+    declared: Any
+    if default is REQUIRED:
+        declared = field(repr=not secret, metadata=metadata)
+    else:
+        value = reader(default)
+        declared = field(default_factory=lambda: value, repr=not secret, metadata=metadata)
+    return declared  # type: ignore[no-any-return]  # the dataclass puts a T in its place
+
+
+def settings_of(group: type) -> dict[str, Setting[Any]]:
+    """Return the declarations of a group by the names of their fields."""
+    return {one.name: one.metadata[_METADATA] for one in fields(group) if _METADATA in one.metadata}
+
+
+def key_of(group: type, name: str) -> str:
+    """Return the configuration key of a field."""
+    return PREFIX + settings_of(group)[name].name
+
+
+def read_group(
+    group: type[G], config: Mapping[str, Any], faults: Faults, *, prefix: str = PREFIX, **given: Any
+) -> G:
+    """Read the settings of a group; what is wrong is added to the faults.
+
+    In place of a value at fault stands what could be read of it, its default or its placeholder.
+
+    :param given: fields that are no settings.
+    """
+    values = dict(given)
+    sound: dict[str, Any] = {}
+    declared = settings_of(group)
+    for name, one in declared.items():
+        key = prefix + one.name
+        raw = config.get(key, one.default)
+        if one.default is REQUIRED:
+            values[name] = one.placeholder
         if raw is REQUIRED:
-            faults.append((key, f"is missing; set it to {setting.kind}. {setting.meaning}"))
+            faults.append((key, f"is missing; set it to {one.reader.kind}. {one.meaning}"))
             continue
         try:
-            values[setting.name] = setting.read(raw)
+            values[name] = sound[name] = one.reader(raw)
+        except Unreadable as fault:
+            faults.extend((key, finding) for finding in fault.findings)
+            if fault.rest is not None:
+                values[name] = fault.rest
         except ValueError as fault:
             faults.append((key, str(fault)))
-    return values
+    for rule, finding in _broken(group, sound):
+        faults.append((prefix + declared[rule.fields[0]].name, finding))
+        for name in rule.fields:
+            if declared[name].default is not REQUIRED:
+                values.pop(name, None)
+    return group(**values)
 
 
-def text(raw: object) -> str:
-    """Read a text that is not empty.
-
-    A whole number is one too: the environment's ``1022172`` arrives as an int.
-    """
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return str(raw)
-    if isinstance(raw, str) and raw.strip():
-        return raw
-    raise ValueError(f"found {_kind(raw)}; set it to a text that is not empty")
-
-
-def optional_text(raw: object) -> str | None:
-    """Read a text, or nothing."""
-    return None if raw is None else text(raw)
+def group_faults(group: object) -> Faults:
+    """Return what is wrong with a group that was not read but made: pairs of field and finding."""
+    values = {name: getattr(group, name) for name in settings_of(type(group))}
+    found = [
+        (name, finding)
+        for name, one in settings_of(type(group)).items()
+        if (finding := one.reader.check(values[name]))
+    ]
+    for name, _ in found:
+        values.pop(name)
+    broken = _broken(type(group), values)
+    return found + [(rule.fields[0], finding) for rule, finding in broken]
 
 
-def texts(raw: object) -> tuple[str, ...]:
-    """Read one text or a list of them."""
-    items = [raw] if isinstance(raw, str | int) else raw
-    if isinstance(items, list | tuple) and items:
-        return tuple(text(item) for item in items)
-    raise ValueError(f"found {_kind(raw)}; set it to a text or a list of texts")
+def report_unknown(config: Mapping[str, Any], groups: Iterable[type], faults: Faults) -> None:
+    """Add each ``OTP_MPP_*`` key that no group declares to the faults."""
+    known = [one.name for group in groups for one in settings_of(group).values()]
+    for key in config:
+        name = key.removeprefix(PREFIX)
+        if key.startswith(PREFIX) and name not in known:
+            faults.append((key, f"is not a setting; {advice_on(name, known, PREFIX)}"))
 
 
-def whole(raw: object) -> int:
-    """Read a whole number, 0 or more."""
-    if isinstance(raw, str) and raw.isdecimal():
-        raw = int(raw)
-    if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
-        return raw
-    raise ValueError(f"found {_kind(raw)}; set it to a whole number")
+def advice_on(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Say what to do about a name that nobody knows: what it may be meant for, if it is like it."""
+    near = get_close_matches(name, list(known), 1)
+    return f"did you mean {prefix + near[0]!r}?" if near else "remove it"
 
 
-def seconds(raw: object) -> timedelta:
-    """Read a length of time in whole seconds, or as a timedelta."""
-    if isinstance(raw, timedelta):
-        return raw
-    try:
-        return timedelta(seconds=whole(raw))
-    except OverflowError:
-        raise ValueError("is longer than any time; set it to a whole number of seconds") from None
-
-
-def path(raw: object) -> str:
-    """Read a URL path that begins with a slash and does not end with one."""
-    found = text(raw)
-    if _PATH.fullmatch(found):
-        return found
-    raise ValueError(
-        f"found {found!r}; write it like '/aps/api/v1/users': begin it with a slash, do not end it "
-        "with one, and use letters, digits and -._~ between them"
-    )
-
-
-def one_of(choices: type[E]) -> Callable[[object], E]:
-    """Read one of the values of an enum."""
-
-    def read(raw: object) -> E:
-        try:
-            return choices(raw)
-        except ValueError:
-            allowed = " or ".join(repr(choice.value) for choice in choices)
-            raise ValueError(f"found {_kind(raw)}; set it to {allowed}") from None
-
-    return read
-
-
-def mapping(raw: object) -> dict[str, Any]:
-    """Read a mapping with text keys that is not empty."""
-    if isinstance(raw, Mapping) and raw:
-        return {str(key): value for key, value in raw.items()}
-    raise ValueError(f"found {_kind(raw)}; set it to a mapping (JSON in an environment variable)")
-
-
-def _kind(raw: object) -> str:
-    """Describe a value without repeating it: it may be a secret in the wrong place."""
-    if raw in ("", None):
-        return "nothing"
-    return f"a value of type {type(raw).__name__}"
+def _broken(group: type, values: Mapping[str, Any]) -> Iterator[tuple[Rule, str]]:
+    """Find the rules that the values break; one about a value at fault is left out."""
+    rules: tuple[Rule, ...] = getattr(group, "RULES", ())
+    for rule in rules:
+        if values.keys() >= set(rule.fields):
+            finding = rule.check(*(values[name] for name in rule.fields))
+            if finding:
+                yield rule, finding

@@ -17,7 +17,6 @@ from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
 from flask_otp_mpp.core.ports import Clock
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import Done, OtpService, SendOtp, VerifyOtp
-from flask_otp_mpp.core.settings import Setting
 from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.signing.keys import ClientKeyHook, Signer
 
@@ -36,10 +35,12 @@ class Mount:
 
     :param prefix: in the Flask app.
     :param public_prefix: the same place as the caller sees and signs it.
+    :param setting: the configuration key that the prefix comes from, for errors.
     """
 
     prefix: str
     public_prefix: str
+    setting: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +151,13 @@ class TrafficLimiter(Protocol):
 class Deployment:
     """Hold what a deployment gives to each of its protocols.
 
-    :param signer: there if one of the protocols signs by it.
+    :param signer: signs answers; usable only if one of the protocols says that it signs.
     :param freshness: how far a request's time may be from now, either way.
     :param client_key: the host's hook for keys that are not in the settings.
     :param trial: the app is in debug or testing mode, where what is unsafe may be tried.
     """
 
-    signer: Signer | None
+    signer: Signer
     freshness: timedelta
     clock: Clock
     client_key: ClientKeyHook | None = None
@@ -167,7 +168,9 @@ class WireProtocol(Protocol):
     """Speak one protocol.
 
     :cvar name: short and unique, for logs, limits and events.
-    :cvar settings: the keys of its own that it is configured by.
+    :cvar settings: the group of its own settings, see :mod:`flask_otp_mpp.core.settings`.
+    :cvar clients: the field of its settings that lists the public keys of its clients, if a
+        ``client_key`` hook may know further ones; None if it asks no such hook.
     :cvar signs: whether its answers are signed by the wallet's signer.
     :cvar credentials: by what its callers name users; the host needs a loader for each.
     :cvar channels: on which it must be able to send; where a caller may choose, any will do.
@@ -176,7 +179,8 @@ class WireProtocol(Protocol):
     """
 
     name: ClassVar[str]
-    settings: ClassVar[tuple[Setting, ...]]
+    settings: ClassVar[type[Any]]
+    clients: ClassVar[str | None]
     signs: ClassVar[bool]
     credentials: ClassVar[frozenset[type[Credential]]]
     channels: ClassVar[frozenset[Channel]]
@@ -195,10 +199,13 @@ class WireProtocol(Protocol):
         ...
 
     @classmethod
-    def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
-        """Build the protocol from its own settings, by name.
+    def configure(cls, settings: Any, deployment: Deployment) -> Self:
+        """Build the protocol.
 
-        :raises ConfigurationError: if they don't go together.
+        It is called even if the configuration has faults, so that all of them are found at once.
+
+        :param settings: an instance of its group.
+        :raises ConfigurationError: with what only the deployment can tell.
         """
         ...
 

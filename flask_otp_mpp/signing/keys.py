@@ -1,11 +1,15 @@
-"""A key is parsed once, is strong enough, and never shows itself in a message."""
+"""RSA keys: reading them, signing by one, and finding the key of a client.
+
+A key is parsed once, and is never repeated in a message.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -19,12 +23,13 @@ from flask_otp_mpp.core.reasons import Reason, refuse
 MIN_BITS: Final = 2048
 _PADDING: Final = padding.PKCS1v15()
 _HASH: Final = hashes.SHA256()
+_NO_RSA: Final = f"this is not an RSA key; RSA256 needs RSA of {MIN_BITS} bits or more"
 
 ClientKeyHook: TypeAlias = Callable[[str, str | None], str | rsa.RSAPublicKey | None]
 
 
 class KeyFault(ValueError):
-    """Say why a key can't be used: what was found and what would do, never the key."""
+    """Say why a key can't be used: what was found and what to give instead, never the key."""
 
 
 class Signer(Protocol):
@@ -103,25 +108,22 @@ def load_public_key(source: str) -> rsa.RSAPublicKey:
 
     :param source: PEM, one line of bare base64 (SubjectPublicKeyInfo), or the path of a file that
         holds either.
-    :raises KeyFault: if it is no such key.
+    :raises KeyFault: if it is no such key; one that comes from a file is named by the file.
     """
-    data = _read(source)
-    loader = (
-        serialization.load_pem_public_key
-        if data.startswith(b"-----")
-        else serialization.load_der_public_key
-    )
-    try:
-        key = loader(data)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KeyFault(
-            "does not load as a public key; give PEM, bare base64 of SubjectPublicKeyInfo, "
-            "or the path of a file that holds either"
-        ) from None
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise KeyFault("is not an RSA key; RSA256 needs RSA of 2048 bits or more")
-    _check_size(key.key_size)
-    return key
+    with _named(source):
+        data = _read(source)
+        key = _load(_public, data)
+        if key is None and _load(_private, data) is not None:
+            raise KeyFault("this is a private key; a public key is needed, give that one")
+        if key is None:
+            raise KeyFault(
+                "this does not load as a public key; give PEM, bare base64 of "
+                "SubjectPublicKeyInfo, or the path of a file that holds either"
+            )
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise KeyFault(_NO_RSA)
+        _check_size(key.key_size)
+        return key
 
 
 def load_private_key(source: str) -> rsa.RSAPrivateKey:
@@ -130,25 +132,23 @@ def load_private_key(source: str) -> rsa.RSAPrivateKey:
     This takes tens of milliseconds, for the key is validated: do it at start-up only.
 
     :param source: PEM or bare base64 of PKCS#8 or PKCS#1, or the path of a file that holds either.
-    :raises KeyFault: if it is no such key.
+    :raises KeyFault: if it is no such key; one that comes from a file is named by the file.
     """
-    data = _read(source)
-    loader = (
-        serialization.load_pem_private_key
-        if data.startswith(b"-----")
-        else serialization.load_der_private_key
-    )
-    try:
-        key = loader(data, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KeyFault(
-            "does not load as a private key; give unencrypted PKCS#8 or PKCS#1 as PEM or bare "
-            "base64, or the path of a file that holds either (make one: flask otp-mpp keygen)"
-        ) from None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise KeyFault("is not an RSA key; RSA256 needs RSA of 2048 bits or more")
-    _check_size(key.key_size)
-    return key
+    with _named(source):
+        data = _read(source)
+        key = _load(_private, data)
+        if key is None and _load(_public, data) is not None:
+            raise KeyFault("this is a public key; a private key is needed")
+        if key is None:
+            raise KeyFault(
+                "this does not load as a private key; give unencrypted PKCS#8 or PKCS#1 as PEM or "
+                "bare base64, or the path of a file that holds either (make one: "
+                "flask otp-mpp keygen)"
+            )
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise KeyFault(_NO_RSA)
+        _check_size(key.key_size)
+        return key
 
 
 def is_exposed(source: str) -> bool:
@@ -174,9 +174,41 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
     )
 
 
+def _public(data: bytes) -> object:
+    if data.startswith(b"-----"):
+        return serialization.load_pem_public_key(data)
+    return serialization.load_der_public_key(data)
+
+
+def _private(data: bytes) -> object:
+    if data.startswith(b"-----"):
+        return serialization.load_pem_private_key(data, None)
+    return serialization.load_der_private_key(data, None)
+
+
+def _load(load: Callable[[bytes], object], data: bytes) -> object:
+    """Return the key that is in PEM or DER; None if there is none of that kind."""
+    try:
+        return load(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
 def _check_size(bits: int) -> None:
     if bits < MIN_BITS:
-        raise KeyFault(f"is RSA of {bits} bits; use {MIN_BITS} bits or more")
+        raise KeyFault(f"this is RSA of {bits} bits; use {MIN_BITS} bits or more")
+
+
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Name the file that a key comes from in what is wrong with it."""
+    try:
+        yield
+    except KeyFault as fault:
+        path = _as_path(source.strip())
+        if path is None:
+            raise
+        raise KeyFault(f"file {str(path)!r}: {fault}") from None
 
 
 def _as_path(source: str) -> Path | None:
@@ -198,10 +230,12 @@ def _read(source: str) -> bytes:
         try:
             text = path.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise KeyFault(f"names a file that can't be read ({type(error).__name__})") from None
+            raise KeyFault(f"it can't be read ({type(error).__name__})") from None
     if text.startswith("-----"):
         return text.encode()
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise KeyFault("is neither a file that exists, nor PEM, nor bare base64 of a key") from None
+        raise KeyFault(
+            "this is neither a file that exists, nor PEM, nor bare base64 of a key"
+        ) from None

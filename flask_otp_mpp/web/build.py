@@ -1,48 +1,55 @@
-"""Settings, keys and hooks are read once, into a frozen state; all faults are told at once."""
+"""The state of an app: what was configured and registered, read once, checked and put together.
+
+A fault hides no other one: all steps are taken, and all faults are raised in one error.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from operator import itemgetter
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 from flask_limiter import Limiter
 from limits.errors import ConfigurationError as LimitsConfigurationError
 
-from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.message import Composer
-from flask_otp_mpp.core.policy import Policy, UnsafePolicy
+from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, Store
-from flask_otp_mpp.core.service import OtpService, Sender
-from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, read_settings
-from flask_otp_mpp.core.users import AccessToken, Credential, User, UserLoader, Users
-from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
+from flask_otp_mpp.core.service import OtpService
+from flask_otp_mpp.core.settings import (
+    PREFIX,
+    ConfigurationError,
+    Faults,
+    key_of,
+    read_group,
+    report_unknown,
+    settings_of,
+)
+from flask_otp_mpp.core.users import User, Users
+from flask_otp_mpp.protocols.base import Deployment, Mount, TrafficLimiter, WireProtocol
 from flask_otp_mpp.signing.keys import LocalSigner, Signer, is_exposed
 from flask_otp_mpp.stores import MemoryStore
+from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.events import announce_lock
+from flask_otp_mpp.web.hooks import Hooks, check_hooks, loader_use, make_sync
 from flask_otp_mpp.web.open_store import check_store, open_store
-from flask_otp_mpp.web.settings import POLICY_KEYS, SETTINGS, policy_values
+from flask_otp_mpp.web.settings import (
+    GROUPS,
+    CodeSettings,
+    MessageSettings,
+    SigningSettings,
+    StoreSettings,
+    TrafficSettings,
+)
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, own_limiter
 
 logger = logging.getLogger("flask_otp_mpp")
-Faults = list[tuple[str, str]]
-
-
-@dataclass(slots=True)
-class Hooks:
-    """Collect what the host registers before it calls ``init_app``."""
-
-    user_loaders: dict[type[Credential], UserLoader] = field(default_factory=dict)
-    user_identity: Callable[..., Any] | None = None
-    client_keys: dict[type[WireProtocol] | None, Callable[..., Any]] = field(default_factory=dict)
-    senders: dict[Channel, Sender] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Components:
     protocols: Sequence[type[WireProtocol]]
     signer: Signer | None
     store: Store | None
+    policy: Policy | None
     limiter: Limiter | None
     clock: Clock
 
@@ -72,51 +80,92 @@ class State:
     public_keys: Mapping[str, RSAPublicKey]
 
 
+class _NoSigner:
+    """Stand in for a signer that is at fault or not needed, so that protocols can be checked."""
+
+    version = ""
+
+    def sign(self, data: bytes) -> bytes:
+        raise RuntimeError("there is no key to sign by")
+
+
 def build(app: Flask, components: Components, hooks: Hooks) -> State:
     """Build the state of an app.
 
     :raises ConfigurationError: naming every fault that was found.
     """
     faults: Faults = []
-    declared = [
-        *SETTINGS,
-        *(item for protocol in components.protocols for item in protocol.settings),
-    ]
-    values = read_settings(declared, app.config, faults)
-    keys: Mapping[str, RSAPrivateKey] = values.get("PRIVATE_KEYS") or {}
-    signer, store, limiter = components.signer, components.store, components.limiter
-    if signer is None and any(protocol.signs for protocol in components.protocols):
-        signer = _own_signer(values, keys, faults)
+    config, classes = app.config, components.protocols
+    report_unknown(config, [*GROUPS, *(protocol.settings for protocol in classes)], faults)
+    signing = read_group(SigningSettings, config, faults)
+    codes = read_group(CodeSettings, config, faults)
+    storing = read_group(StoreSettings, config, faults)
+    options = read_group(StoreOptions, config, faults)
+    messages = read_group(MessageSettings, config, faults)
+    policy = _policy(config, components.policy, faults)
+    traffic = read_group(TrafficSettings, config, faults)
+    settings = [read_group(protocol.settings, config, faults) for protocol in classes]
+
+    own_keys = {version: key.public_key() for version, key in signing.private_keys.items()}
+    signer = components.signer
+    if signer is None and any(protocol.signs for protocol in classes):
+        signer = _own_signer(signing, faults)
+    store, limiter = components.store, components.limiter
     if store is None:
-        store = open_store(values, components.clock, faults)
-    check_store(store, values, faults)
+        store = open_store(storing, options, components.clock, faults)
+    check_store(store, storing, faults)
     if limiter is None:
-        limiter = _limiter(app, values, faults)
-    policy = _policy(values, faults)
-    _check_hooks(values, components.protocols, hooks, faults)
-    if faults or store is None or policy is None or limiter is None:
+        limiter = _limiter(config, traffic, faults)
+    check_hooks(classes, settings, hooks, faults)
+    protocols: list[WireProtocol] = []
+    for protocol, group in zip(classes, settings, strict=True):
+        _check_clients(protocol, group, own_keys, faults)
+        deployment = Deployment(
+            signer=signer or _NoSigner(),
+            freshness=traffic.freshness,
+            clock=components.clock,
+            client_key=_client_key(app, protocol, hooks, faults),
+            trial=app.debug or app.testing,
+        )
+        try:
+            protocols.append(protocol.configure(group, deployment))
+        except ConfigurationError as error:
+            faults.extend(error.faults)
+    _check_mounts(protocols, faults)
+    loaders = {
+        kind: make_sync(app, hook, loader_use(kind), faults)
+        for kind, hook in hooks.user_loaders.items()
+    }
+    senders = {
+        channel: make_sync(app, hook, f"@otp.sender(Channel.{channel.name})", faults)
+        for channel, hook in hooks.senders.items()
+    }
+    identify = make_sync(
+        app, hooks.user_identity.get(None, identity_of), "@otp.user_identity", faults
+    )
+    if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
+
     _warn(app, store)
-    loaders = {kind: app.ensure_sync(hook) for kind, hook in hooks.user_loaders.items()}
     return State(
-        protocols=_protocols(app, values, components, hooks, signer),
+        protocols=tuple(protocols),
         service=OtpService(
             store=store,
             policy=policy,
-            codes=Codes(values["PEPPER"], policy.digits, policy.resend),
-            composer=Composer(values["WALLET_NAME"], values["DOMAIN"], values["MESSAGE"]),
-            users=Users(loaders, app.ensure_sync(hooks.user_identity or identity_of)),
-            senders={channel: app.ensure_sync(hook) for channel, hook in hooks.senders.items()},
+            codes=Codes(codes.peppers, policy.digits, policy.resend),
+            composer=Composer(messages.wallet_name, messages.domain, messages.template),
+            users=Users(loaders, identify),
+            senders=senders,
             on_lock=partial(announce_lock, app),
             clock=components.clock,
         ),
         store=store,
         policy=policy,
         traffic=FlaskTrafficLimiter(
-            limiter, values["ADDRESS_LIMIT"], values["CLIENT_LIMIT"], values["LIMITER_FAILURE"]
+            limiter, traffic.address_limits, traffic.client_limits, traffic.limiter_failure
         ),
-        body_limit=values["BODY_LIMIT"],
-        public_keys={version: key.public_key() for version, key in keys.items()},
+        body_limit=traffic.body_limit,
+        public_keys=own_keys,
     )
 
 
@@ -134,108 +183,95 @@ def identity_of(user: User) -> str:
     raise TypeError(f"a {type(user).__name__} has no id; register @otp.user_identity")
 
 
-def _own_signer(
-    values: Mapping[str, Any], keys: Mapping[str, RSAPrivateKey], faults: Faults
-) -> Signer | None:
-    key = PREFIX + "PRIVATE_KEYS"
-    if "PRIVATE_KEYS" not in values or "KEY_VERSION" not in values:
+def _policy(config: Mapping[str, Any], given: Policy | None, faults: Faults) -> Policy:
+    if given is None:
+        return read_group(Policy, config, faults)
+    for name in settings_of(Policy):
+        if (key := key_of(Policy, name)) in config:
+            finding = "is set, and OtpMpp was given policy=; remove the one or the other"
+            faults.append((key, finding))
+    return given
+
+
+def _own_signer(signing: SigningSettings, faults: Faults) -> Signer | None:
+    key = key_of(SigningSettings, "private_keys")
+    if key in dict(faults):
         return None
+    keys, version = signing.private_keys, signing.key_version
     if not keys:
         advice = "make a key with `flask otp-mpp keygen`, or pass a signer to OtpMpp"
         faults.append((key, f"is missing; {advice}"))
         return None
-    version: str | None = values["KEY_VERSION"] or (next(iter(keys)) if len(keys) == 1 else None)
+    key = key_of(SigningSettings, "key_version")
+    if key in dict(faults):
+        return None
+    if version is None and len(keys) == 1:
+        version = next(iter(keys))
     if version is None or version not in keys:
         found = "is missing" if version is None else f"found {version!r}"
         choices = ", ".join(repr(listed) for listed in keys)
-        faults.append((PREFIX + "KEY_VERSION", f"{found}; name the key that signs: {choices}"))
+        faults.append((key, f"{found}; name the key that signs: {choices}"))
         return None
     return LocalSigner(version, keys[version])
 
 
-def _policy(values: Mapping[str, Any], faults: Faults) -> Policy | None:
-    arguments = policy_values(values)
-    if arguments is None:
-        return None
+def _limiter(
+    config: Mapping[str, Any], settings: TrafficSettings, faults: Faults
+) -> Limiter | None:
     try:
-        return Policy(**arguments)
-    except UnsafePolicy as unsafe:
-        faults.extend((PREFIX + POLICY_KEYS[name], rule) for name, rule in unsafe.faults)
-        return None
-
-
-def _limiter(app: Flask, values: Mapping[str, Any], faults: Faults) -> Limiter | None:
-    if "LIMITER_STORAGE" not in values or "LIMITER_STRATEGY" not in values:
-        return None
-    try:
-        return own_limiter(app.config, values["LIMITER_STORAGE"], values["LIMITER_STRATEGY"])
+        return own_limiter(config, settings.limiter_storage, settings.limiter_strategy)
     except (LimitsConfigurationError, ValueError) as fault:
-        faults.append((PREFIX + "LIMITER_STORAGE", f"can't be used by Flask-Limiter: {fault}"))
+        uri = settings.limiter_storage or str(config.get("RATELIMIT_STORAGE_URI"))
+        told = str(fault).replace(uri, f"{uri.partition('://')[0]}://…")  # it may hold a password
+        key = key_of(TrafficSettings, "limiter_storage")
+        faults.append((key, f"can't be used by Flask-Limiter: {told}"))
         return None
 
 
-def _protocols(
-    app: Flask,
-    values: Mapping[str, Any],
-    components: Components,
-    hooks: Hooks,
-    signer: Signer | None,
-) -> tuple[WireProtocol, ...]:
-    """Configure each protocol, and see that no two of them live in one place."""
-    configured: list[WireProtocol] = []
-    faults: Faults = []
-    for protocol in components.protocols:
-        hook = hooks.client_keys.get(protocol, hooks.client_keys.get(None))
-        deployment = Deployment(
-            signer=signer,
-            freshness=values["FRESHNESS"],
-            clock=components.clock,
-            client_key=None if hook is None else app.ensure_sync(hook),
-            trial=app.debug or app.testing,
-        )
-        try:
-            configured.append(protocol.configure(values, deployment))
-        except ConfigurationError as error:
-            faults.extend(error.faults)
-    places = [(mount.prefix, known) for known in configured for mount in known.mounts]
-    for (one, first), (other, second) in combinations(sorted(places, key=itemgetter(0)), 2):
-        if f"{other}/".startswith(f"{one}/"):
-            finding = f"{other!r} of {second.name} lies in {one!r} of {first.name}; part them"
-            faults.append((f"{PREFIX}{second.name.upper()}_PREFIX", finding))
-    if faults:
-        raise ConfigurationError(faults)
-    return tuple(configured)
+def _client_key(
+    app: Flask, protocol: type[WireProtocol], hooks: Hooks, faults: Faults
+) -> Any | None:
+    hook = hooks.client_key(protocol)
+    if hook is None:
+        return None
+    return make_sync(app, hook, f"@otp.client_key({protocol.__name__})", faults)
 
 
-def _check_hooks(
-    values: Mapping[str, Any],
-    protocols: Sequence[type[WireProtocol]],
-    hooks: Hooks,
+def _check_clients(
+    protocol: type[WireProtocol],
+    settings: object,
+    own_keys: Mapping[str, RSAPublicKey],
     faults: Faults,
 ) -> None:
-    wanted = {kind for protocol in protocols for kind in protocol.credentials}
-    for kind in sorted(wanted - hooks.user_loaders.keys(), key=lambda kind: kind.__name__):
-        name = "" if kind is AccessToken else f"({kind.__name__})"
-        faults.append((f"@otp.user_loader{name}", "is missing; register it before init_app"))
-    if None in hooks.client_keys and len(protocols) > 1:
-        advice = f"say whose keys it knows, as in @otp.client_key({protocols[0].__name__})"
-        faults.append(("@otp.client_key", f"is registered for several protocols; {advice}"))
-    if not hooks.senders:
-        advice = "register one for each channel before init_app"
-        faults.append(("@otp.sender", f"is missing; {advice}"))
-    for protocol in protocols:
-        for channel in protocol.channels - hooks.senders.keys():
-            finding = f"is missing; {protocol.__name__} sends on no other channel"
-            faults.append((f"@otp.sender(Channel.{channel.name})", finding))
-        hooked = protocol in hooks.client_keys or None in hooks.client_keys
-        listed = [item.name for item in protocol.settings if item.name.endswith("_CLIENTS")]
-        if hooked and not listed:
-            finding = "would never be asked; the keys of its callers are in its settings"
-            faults.append((f"@otp.client_key({protocol.__name__})", finding))
-        for name in listed:
-            if not hooked and not values.get(name, True):
-                advice = "list the callers' public keys, or register @otp.client_key"
-                faults.append((PREFIX + name, f"is missing; {advice}"))
+    """See that no client has the wallet's own key, by which anybody's answer would be a request."""
+    if protocol.clients is None:
+        return
+    own = {key.public_numbers().n for key in own_keys.values()}
+    clients: Mapping[str, Mapping[str, RSAPublicKey]] = getattr(settings, protocol.clients)
+    for client, keys in clients.items():
+        for version, key in keys.items():
+            if key.public_numbers().n in own:
+                finding = (
+                    f"key {version!r} of client {client!r} is the wallet's own public key; "
+                    "list the caller's"
+                )
+                faults.append((key_of(protocol.settings, protocol.clients), finding))
+
+
+def _check_mounts(protocols: Sequence[WireProtocol], faults: Faults) -> None:
+    """See that no mount lies within another one."""
+    mounts = [(mount, protocol.name) for protocol in protocols for mount in protocol.mounts]
+
+    def prefix(placed: tuple[Mount, str]) -> str:
+        return placed[0].prefix
+
+    for (outer, outer_name), (inner, inner_name) in combinations(sorted(mounts, key=prefix), 2):
+        if f"{inner.prefix}/".startswith(f"{outer.prefix}/"):
+            finding = (
+                f"{inner.prefix!r} of {inner_name} lies in {outer.prefix!r} of {outer_name}; "
+                "part them"
+            )
+            faults.append((inner.setting, finding))
 
 
 def _warn(app: Flask, store: Store) -> None:

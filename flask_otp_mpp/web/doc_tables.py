@@ -1,4 +1,4 @@
-"""The tables of settings and codes in the documentation are printed from what the code declares."""
+"""The documentation's tables of settings and codes, made from what the code declares."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.core.settings import REQUIRED
+from flask_otp_mpp.core.settings import PREFIX, REQUIRED, settings_of
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
 from flask_otp_mpp.protocols.base import CodeRow, Operation, WireProtocol
 from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
-from flask_otp_mpp.web.settings import SETTINGS
+from flask_otp_mpp.web.settings import GROUPS
 
 PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)
 EXTRA_ROWS: Final[Mapping[type[WireProtocol], Sequence[tuple[str, CodeRow]]]] = {
@@ -28,8 +28,12 @@ REASON_HEAD: Final[Row] = ("protocol", "reason", "code", "status", "message")
 
 def setting_rows() -> list[Row]:
     """List every setting with its kind, default and meaning."""
-    declared = [*SETTINGS, *(item for protocol in PROTOCOLS for item in protocol.settings)]
-    return [(item.key, item.kind, _default(item.default), item.meaning) for item in declared]
+    groups = [*GROUPS, *(protocol.settings for protocol in PROTOCOLS)]
+    return [
+        (PREFIX + one.name, one.reader.kind, _default(one.default), one.meaning)
+        for group in groups
+        for one in settings_of(group).values()
+    ]
 
 
 def code_rows(protocol: type[WireProtocol]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""A host makes one ``OtpMpp``, registers its hooks on it, and gives it each of its apps."""
+"""The extension: a host makes one ``OtpMpp``, registers its hooks, and initialises its apps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from flask import Flask, current_app
 from flask_limiter import Limiter
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Clock, Store, utc_now
 from flask_otp_mpp.core.service import Sender
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.web.blueprint import ProtocolBlueprint
-from flask_otp_mpp.web.build import Components, Hooks, State, build
+from flask_otp_mpp.web.build import Components, State, build
+from flask_otp_mpp.web.hooks import Hooks, loader_use, name_of, register
 
 EXTENSION: Final = "otp_mpp"
-H = TypeVar("H")
+H = TypeVar("H", bound=Callable[..., Any])
 L = TypeVar("L", bound=UserLoader)
 I = TypeVar("I", bound=Callable[[Any], str | Awaitable[str]])  # noqa: E741
 S = TypeVar("S", bound=Sender)
@@ -34,8 +36,11 @@ class OtpMpp:
     :param protocols: the protocols to serve, such as :class:`~flask_otp_mpp.AlipayPlus`.
     :param signer: signs the answers in place of a key from ``OTP_MPP_PRIVATE_KEYS``: an HSM or KMS.
     :param store: keeps the challenges in place of the one that ``OTP_MPP_STORE`` names.
+    :param policy: how codes are sent, tried and locked, in place of the settings of
+        :class:`~flask_otp_mpp.Policy`, such as ``OTP_MPP_CODE_LIFE``; none of them may be set then.
     :param limiter: the host's own Limiter, whose storage and strategy then count our traffic.
     :param clock: the time, as aware UTC; for tests.
+    :raises TypeError: if a protocol is missing, or is no class of a protocol.
     """
 
     def __init__(
@@ -43,12 +48,15 @@ class OtpMpp:
         *protocols: type[WireProtocol],
         signer: Signer | None = None,
         store: Store | None = None,
+        policy: Policy | None = None,
         limiter: Limiter | None = None,
         clock: Clock = utc_now,
     ) -> None:
         if not protocols:
             raise TypeError("OtpMpp needs a protocol to serve, such as OtpMpp(AlipayPlus)")
-        self._components = Components(protocols, signer, store, limiter, clock)
+        for protocol in protocols:
+            _check_protocol(protocol)
+        self._components = Components(protocols, signer, store, policy, limiter, clock)
         self._hooks = Hooks()
         self._in_use = False
 
@@ -98,8 +106,7 @@ class OtpMpp:
         It goes into the store and into signals, so return a primary key, no phone number. Without
         the hook ``get_id()``, ``id``, or the user itself if it is a text are taken.
         """
-        self._hooks.user_identity = self._open_hook(hook)
-        return hook
+        return self._register(self._hooks.user_identity, None, hook, "@otp.user_identity", "user")
 
     def sender(self, channel: Channel) -> Callable[[S], S]:
         """Register the hook that delivers a message on a channel, called with user and message.
@@ -108,13 +115,16 @@ class OtpMpp:
         it never will, for example with Reason.CHANNEL_UNAVAILABLE if the user has no address.
         Any other exception says that nobody knows. The message is never sent again by us. The
         caller waits about five seconds, so give the provider a shorter time-out.
+
+        :raises TypeError: if it is not a channel, or the hook does not take these two.
         """
+        _check_channel(channel)
+        use = f"@otp.sender(Channel.{channel.name})"
 
-        def register(hook: S) -> S:
-            self._hooks.senders[channel] = self._open_hook(hook)
-            return hook
+        def add(hook: S) -> S:
+            return self._register(self._hooks.senders, channel, hook, use, "user", "message")
 
-        return register
+        return add
 
     @overload
     def client_key(self, what: type[WireProtocol], /) -> Callable[[K], K]: ...
@@ -129,25 +139,62 @@ class OtpMpp:
         Where several protocols are served, each has clients of its own: say whose they are, as in
         ``@otp.client_key(AlipayPlus)``.
         """
-        if what in self._components.protocols:
+        if isinstance(what, type) and hasattr(what, "configure"):
+            if what not in self._components.protocols:
+                raise TypeError(
+                    f"@otp.client_key({what.__name__}) is for a protocol that is not served; "
+                    "pass that to OtpMpp, too"
+                )
             return partial(self._add_client_key, what)
         return self._add_client_key(None, what)
 
     def _add_loader(self, credential: type[Credential], hook: L) -> L:
-        self._hooks.user_loaders[credential] = self._open_hook(hook)
-        return hook
+        use, argument = loader_use(credential), credential.__name__
+        return self._register(self._hooks.user_loaders, credential, hook, use, argument)
 
     def _add_client_key(self, protocol: type[WireProtocol] | None, hook: K) -> K:
-        self._hooks.client_keys[protocol] = self._open_hook(hook)
-        return hook
+        use = "@otp.client_key" + ("" if protocol is None else f"({protocol.__name__})")
+        return self._register(self._hooks.client_keys, protocol, hook, use, "client", "version")
 
-    def _open_hook(self, hook: H) -> H:
+    def _register(
+        self, registry: dict[Any, Any], key: object, hook: H, use: str, *arguments: str
+    ) -> H:
         if self._in_use:
             raise RuntimeError(
-                f"hook {getattr(hook, '__name__', hook)!r} is registered after init_app, "
-                "which has read the hooks already; register it before"
+                f"hook {name_of(hook)!r} is registered after init_app, which has read the hooks "
+                "already; register it before"
             )
-        return hook
+        return register(registry, key, hook, use, *arguments)
+
+
+def _check_protocol(given: object) -> None:
+    """See that what is passed as a protocol is one.
+
+    :raises TypeError: if it is not, with what to write.
+    """
+    if isinstance(given, Flask):
+        raise TypeError(
+            "OtpMpp got an app where a protocol is expected; write otp = OtpMpp(AlipayPlus) and "
+            "then otp.init_app(app)"
+        )
+    kind = given if isinstance(given, type) else type(given)
+    if not hasattr(kind, "configure"):
+        raise TypeError(f"OtpMpp got {given!r}, which is no protocol; pass a class: AlipayPlus")
+    if kind is not given:
+        raise TypeError(
+            f"OtpMpp got an instance of {kind.__name__}; pass the class: OtpMpp({kind.__name__})"
+        )
+
+
+def _check_channel(given: object) -> None:
+    """See that what is passed as a channel is one.
+
+    :raises TypeError: if it is not, with what to write.
+    """
+    if not isinstance(given, Channel):
+        found = "without a channel" if callable(given) else f"with {given!r}"
+        choices = " or ".join(f"@otp.sender(Channel.{known.name})" for known in Channel)
+        raise TypeError(f"@otp.sender is used {found}; write {choices}")
 
 
 def state_of(app: Flask | None = None) -> State:

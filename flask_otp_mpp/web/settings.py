@@ -1,27 +1,49 @@
-"""Every OTP_MPP_* key that belongs to no protocol is declared here, once."""
+"""The settings that belong to no protocol, in groups; those of stores and codes are in their layer.
+
+A key is declared once, in its group. Here are the groups of the web layer, and the list of all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from limits import RateLimitItem, parse_many
 from limits.strategies import STRATEGIES
 
-from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
-from flask_otp_mpp.core.policy import Resend, SendLimit
-from flask_otp_mpp.core.settings import Setting
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.readers import (
+    OPTIONAL_TEXT,
+    Reader,
+    Unreadable,
+    describe,
+    mapping,
+    one_of,
+    optional_text,
+    seconds,
+    text,
+    texts,
+    whole,
+)
+from flask_otp_mpp.core.settings import setting
 from flask_otp_mpp.signing.keys import load_private_key
-from flask_otp_mpp.web.store_settings import STORE_SETTINGS
+from flask_otp_mpp.stores.options import StoreOptions
 
 MAX_FRESHNESS: Final = timedelta(minutes=15)
-MAX_BODY: Final = 1024 * 1024
 MAX_WALLET_NAME: Final = 40
+
+
+class OnUnfit(StrEnum):
+    """Say what becomes of an app whose store could not keep its promises."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
 
 
 class OnLimiterFailure(StrEnum):
@@ -31,239 +53,208 @@ class OnLimiterFailure(StrEnum):
     OPEN = "open"
 
 
-def _private_keys(raw: object) -> dict[str, RSAPrivateKey] | None:
-    if raw is None:
-        return None
+def _parse_private_keys(raw: object) -> dict[str, RSAPrivateKey]:
     keys: dict[str, RSAPrivateKey] = {}
-    for version, source in config.mapping(raw).items():
+    if raw is None:
+        return keys
+    findings = []
+    for version, source in mapping(raw, "{key version: private key}").items():
         try:
-            keys[version] = load_private_key(config.text(source))
+            if not isinstance(source, str) or not source.strip():
+                raise ValueError(f"found {describe(source)}; write the key or a file's path")
+            keys[version] = load_private_key(source)
         except ValueError as fault:
-            raise ValueError(f"the key of version {version!r} {fault}") from None
+            findings.append(f"key {version!r}: {fault}")
+    if findings:
+        raise Unreadable(findings, keys)
     return keys
 
 
-def _peppers(raw: object) -> tuple[bytes, ...]:
-    peppers = tuple(text.encode() for text in config.texts(raw))
-    if any(len(pepper) < MIN_PEPPER_BYTES for pepper in peppers):
-        raise ValueError(
-            f"is too short; use {MIN_PEPPER_BYTES} bytes or more, such as those of: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
-        )
-    return peppers
+def _parse_peppers(raw: object) -> tuple[bytes, ...]:
+    return tuple(pepper.encode() for pepper in texts(raw))
 
 
-def _wallet_name(raw: object) -> str:
-    name = config.text(raw)
-    if len(name) > MAX_WALLET_NAME or not name.isprintable():
-        raise ValueError(f"must be at most {MAX_WALLET_NAME} printable characters")
-    return name
+def _check_peppers(peppers: tuple[bytes, ...]) -> str:
+    if all(len(pepper) >= MIN_PEPPER_BYTES for pepper in peppers):
+        return ""
+    return (
+        f"is too short; use {MIN_PEPPER_BYTES} bytes or more, such as those of: "
+        "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    )
 
 
-def _domain(raw: object) -> str | None:
-    domain = config.optional_text(raw)
-    if domain is not None and not all(
+def _check_wallet_name(name: str) -> str:
+    if len(name) <= MAX_WALLET_NAME and name.isprintable():
+        return ""
+    return f"is too long or not printable; use at most {MAX_WALLET_NAME} printable characters"
+
+
+def _check_domain(domain: str | None) -> str:
+    if domain is None or all(
         label.isidentifier() or label.replace("-", "a").isalnum() for label in domain.split(".")
     ):
-        raise ValueError("must be a bare host name such as 'wallet.example'")
-    return domain
+        return ""
+    return "is no host name; set it to a bare host name such as 'wallet.example'"
 
 
-def _limits(raw: object) -> tuple[RateLimitItem, ...]:
+def _parse_limits(raw: object) -> tuple[RateLimitItem, ...]:
     """Read a limit string; Flask-Limiter itself would ignore a malformed one."""
     if raw in (None, ""):
         return ()
     try:
-        return tuple(parse_many(config.text(raw)))
+        return tuple(parse_many(text(raw)))
     except ValueError:
         raise ValueError(
             "is no limit string; write it like '5 per 10 minutes; 10 per day'"
         ) from None
 
 
-def _send_limits(raw: object) -> tuple[SendLimit, ...]:
-    return tuple(
-        SendLimit(item.amount, timedelta(seconds=item.get_expiry())) for item in _limits(raw)
-    )
-
-
-def _strategy(raw: object) -> str:
+def _parse_strategy(raw: object) -> str:
     if raw in STRATEGIES:
         return str(raw)
     raise ValueError(f"is no strategy of Flask-Limiter; use one of {', '.join(STRATEGIES)}")
 
 
-def _freshness(raw: object) -> timedelta:
-    window = config.seconds(raw)
-    if not timedelta(seconds=30) <= window <= MAX_FRESHNESS:
-        raise ValueError(f"must be 30 to {int(MAX_FRESHNESS.total_seconds())} s")
-    return window
+_LIMITS: Final = Reader("a limit string, or ''", _parse_limits)
 
 
-def _body_limit(raw: object) -> int:
-    limit = config.whole(raw)
-    if not 1024 <= limit <= MAX_BODY:
-        raise ValueError(f"must be 1024 to {MAX_BODY} bytes")
-    return limit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSettings:
+    """The wallet's own keys, by which answers are signed."""
 
-
-SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting(
+    private_keys: Mapping[str, RSAPrivateKey] = setting(
         "PRIVATE_KEYS",
-        _private_keys,
-        "a mapping of key version to private key",
+        Reader("a mapping of key version to private key", _parse_private_keys),
         "The wallet's own keys: PEM, one line of base64, or a file's path. Needed for Alipay+ and "
         "AMS, unless a signer was passed to `OtpMpp`.",
-        None,
-    ),
-    Setting(
+        default=None,
+        secret=True,
+    )
+    key_version: str | None = setting(
         "KEY_VERSION",
-        config.optional_text,
-        "a text",
+        OPTIONAL_TEXT,
         "The version that signs answers. Needed if there are several keys.",
-        None,
-    ),
-    Setting(
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeSettings:
+    """The secret of the codes; how they are made and checked is the policy's."""
+
+    peppers: tuple[bytes, ...] = setting(
         "PEPPER",
-        _peppers,
-        "a text of 32 bytes or more, or a list of them",
-        "The secret under which codes are digested; keep it outside the database. In a list the "
-        "first digests, the others still recognise codes that are out.",
-    ),
-    *STORE_SETTINGS,
-    Setting("WALLET_NAME", _wallet_name, "a text", "The name by which users know the wallet."),
-    Setting(
+        Reader("a text of 32 bytes or more, or a list of them", _parse_peppers, _check_peppers),
+        "The secret under which codes are digested; keep it outside the database. A list is for "
+        "rotation: the first digests new codes, the others still verify old ones.",
+        placeholder=(),
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Which store keeps the challenges; how it uses its server is in ``StoreOptions``."""
+
+    url: str | None = setting(
+        "STORE",
+        Reader("a URL", optional_text),
+        "Where challenges are kept: `sqlite:////path/otp.db`, another SQLAlchemy URL, `redis://…`, "
+        "or `memory://` for trials. Needed unless a store was passed to `OtpMpp`.",
+        default=None,
+        secret=True,
+    )
+    check: OnUnfit = setting(
+        "STORE_CHECK",
+        one_of(OnUnfit),
+        "Whether an app starts whose store is not prepared, too old, or could forget; checked when "
+        "it starts to serve, not for the commands of `flask`.",
+        default="refuse",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSettings:
+    """What the message with a code says."""
+
+    wallet_name: str = setting(
+        "WALLET_NAME",
+        Reader("a text", text, _check_wallet_name),
+        "The name by which users know the wallet.",
+        placeholder="",
+    )
+    domain: str | None = setting(
         "DOMAIN",
-        _domain,
-        "a host name, or None",
+        Reader("a host name, or None", optional_text, _check_domain),
         "If set, messages end with `@domain #code`, so that a phone offers the code to that site "
         "only.",
-        None,
-    ),
-    Setting(
+        default=None,
+    )
+    template: str = setting(
         "MESSAGE",
-        lambda raw: check_template(config.text(raw)),
-        "a text with {code}",
+        Reader("a text with {code}", lambda raw: check_template(text(raw))),
         "The message; may also hold {wallet} and {minutes}.",
-        DEFAULT_TEXT,
-    ),
-    Setting("CODE_DIGITS", config.whole, "6 to 10", "The length of a code.", 6),
-    Setting("CODE_LIFE", config.seconds, "seconds, 30 to 600", "How long a code is accepted.", 300),
-    Setting("CODE_TRIES", config.whole, "1 to 5", "How many tries one code has.", 5),
-    Setting(
-        "RESEND",
-        config.one_of(Resend),
-        "'rotate' or 'reuse'",
-        "Whether a new send kills the open code, or sends the same one again.",
-        "rotate",
-    ),
-    Setting(
-        "COOL_DOWN",
-        config.seconds,
-        "seconds, at most 28800",
-        "The pause between two sends to one user and channel.",
-        60,
-    ),
-    Setting(
-        "SEND_LIMITS",
-        _send_limits,
-        "a limit string",
-        "How many sends one user and channel may have; at least 3 a day.",
-        "5 per 10 minutes; 10 per day",
-    ),
-    Setting(
-        "FAILURE_LIMIT",
-        config.whole,
-        "1 to 100",
-        "How many wrong codes in a row, over all challenges, lock the user.",
-        10,
-    ),
-    Setting(
-        "FIRST_LOCK",
-        config.seconds,
-        "seconds, 60 or more",
-        "The length of the first lock; each further one is twice as long.",
-        900,
-    ),
-    Setting("LONGEST_LOCK", config.seconds, "seconds", "Where the doubling of locks ends.", 86400),
-    Setting(
-        "FORGET_AFTER",
-        config.seconds,
-        "seconds, 86400 or more",
-        "The quiet time after which failures and locks are forgotten.",
-        86400,
-    ),
-    Setting(
-        "RETENTION",
-        config.seconds,
-        "seconds, 1200 or more",
-        "How long a dead challenge is kept before `flask otp-mpp purge` deletes it.",
-        86400,
-    ),
-    Setting(
+        default=DEFAULT_TEXT,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSettings:
+    """Which requests are accepted, and how many."""
+
+    freshness: timedelta = setting(
         "FRESHNESS",
-        _freshness,
-        "seconds, 30 to 900",
+        seconds(30, MAX_FRESHNESS.seconds),
         "How far a request's time may be from now, either way.",
-        300,
-    ),
-    Setting("BODY_LIMIT", _body_limit, "bytes", "The longest request body.", 16384),
-    Setting(
+        default=300,
+    )
+    body_limit: int = setting(
+        "BODY_LIMIT",
+        whole(1024, 1024 * 1024, unit="bytes"),
+        "The longest request body.",
+        default=16384,
+    )
+    address_limits: tuple[RateLimitItem, ...] = setting(
         "ADDRESS_LIMIT",
-        _limits,
-        "a limit string, or ''",
+        _LIMITS,
         "The traffic of one network address, counted before the signature is checked.",
-        "6000 per minute",
-    ),
-    Setting(
+        default="6000 per minute",
+    )
+    client_limits: tuple[RateLimitItem, ...] = setting(
         "CLIENT_LIMIT",
-        _limits,
-        "a limit string, or ''",
+        _LIMITS,
         "The traffic of one client, counted after its signature was found good.",
-        "6000 per minute",
-    ),
-    Setting(
+        default="6000 per minute",
+    )
+    limiter_storage: str | None = setting(
         "LIMITER_STORAGE",
-        config.optional_text,
-        "a storage URI of Flask-Limiter",
+        Reader("a storage URI of Flask-Limiter", optional_text),
         "Where traffic is counted; RATELIMIT_STORAGE_URI if it is None, and `memory://` if that is "
         "not set either.",
-        None,
-    ),
-    Setting(
+        default=None,
+        secret=True,
+    )
+    limiter_strategy: str = setting(
         "LIMITER_STRATEGY",
-        _strategy,
-        "a strategy of Flask-Limiter",
+        Reader("a strategy of Flask-Limiter", _parse_strategy),
         "How traffic is counted.",
-        "fixed-window",
-    ),
-    Setting(
+        default="fixed-window",
+    )
+    limiter_failure: OnLimiterFailure = setting(
         "LIMITER_FAILURE",
-        config.one_of(OnLimiterFailure),
-        "'closed' or 'open'",
+        one_of(OnLimiterFailure),
         "Whether a request is refused or let through when traffic can't be counted.",
-        "closed",
-    ),
+        default="closed",
+    )
+
+
+GROUPS: Final[tuple[type, ...]] = (
+    SigningSettings,
+    CodeSettings,
+    StoreSettings,
+    StoreOptions,
+    MessageSettings,
+    Policy,
+    TrafficSettings,
 )
-
-# Which setting a field of Policy comes from, to name the key when the policy is unsafe.
-POLICY_KEYS: Final[Mapping[str, str]] = {
-    "digits": "CODE_DIGITS",
-    "life": "CODE_LIFE",
-    "tries": "CODE_TRIES",
-    "resend": "RESEND",
-    "cool_down": "COOL_DOWN",
-    "send_limits": "SEND_LIMITS",
-    "failure_limit": "FAILURE_LIMIT",
-    "first_lock": "FIRST_LOCK",
-    "longest_lock": "LONGEST_LOCK",
-    "forget_after": "FORGET_AFTER",
-    "retention": "RETENTION",
-}
-
-
-def policy_values(values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Pick the arguments of Policy; None if one of them could not be read."""
-    if any(name not in values for name in POLICY_KEYS.values()):
-        return None
-    return {field: values[name] for field, name in POLICY_KEYS.items()}
+"""All groups that belong to no protocol, in the order of the documentation."""

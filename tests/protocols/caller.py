@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final, ParamSpec
+from typing import Any, Final, ParamSpec, TypeVar
 
 import pytest
 
 from flask_otp_mpp.core.reasons import Refused
+from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
-from flask_otp_mpp.protocols.base import Inbound
+from flask_otp_mpp.protocols.base import Deployment, Inbound, WireProtocol
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys, LocalSigner
 from flask_otp_mpp.testing import FrozenClock
@@ -28,6 +29,7 @@ KEYS: Final = ClientKeys(
     {CLIENT: {"1": public_key("alipayplus")}, "OTHER": {"1": public_key("unrelated")}}
 )
 P = ParamSpec("P")
+W = TypeVar("W", bound=WireProtocol)
 SIGNER: Final = LocalSigner("3", private_key("mpp"))
 
 
@@ -61,6 +63,16 @@ def inbound(
     changed = {**usual, **(headers or {})}
     present = {name: value for name, value in changed.items() if value is not None}
     return Inbound(method, uri, path, present, body, "192.0.2.1", prefix)
+
+
+def configured(kind: type[W], deployment: Deployment, **values: Any) -> W:
+    """Configure a protocol by its settings, whose keys are given without their prefix."""
+    faults: Faults = []
+    config = {f"OTP_MPP_{name}": value for name, value in values.items()}
+    settings = read_group(kind.settings, config, faults)
+    if faults:
+        raise ConfigurationError(faults)
+    return kind.configure(settings, deployment)
 
 
 def signed_headers() -> SignedHeaders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.protocols.caller import (
     FRESHNESS,
     PREFIX,
     SIGNER,
+    configured,
     inbound,
     protocol,
     refusal,
@@ -181,12 +183,8 @@ def test_a_proxy_may_rewrite_the_path_that_is_signed() -> None:
 
 
 def configure(**values: Any) -> AlipayPlus:
-    raw = {"ALIPAYPLUS_PSP_ID": "psp", **values}
-    settings = {
-        setting.name: setting.read(raw.get(setting.name, setting.default))
-        for setting in AlipayPlus.settings
-    }
-    return AlipayPlus.configure(settings, Deployment(SIGNER, FRESHNESS, CLOCK))
+    deployment = Deployment(SIGNER, FRESHNESS, CLOCK)
+    return configured(AlipayPlus, deployment, **{"ALIPAYPLUS_PSP_ID": "psp", **values})
 
 
 def test_it_is_configured_by_settings_of_its_own() -> None:
@@ -222,16 +220,18 @@ def test_two_apis_can_not_lie_on_one_path() -> None:
 @pytest.mark.parametrize(
     ("clients", "finding"),
     [
-        ({"C": {"1": "rubbish-key"}}, "key '1' of client 'C' is neither a file"),
-        ({"C": {"1": ""}}, "key '1' of client 'C' found nothing"),
-        ({"C": {}}, "found a value of type dict"),
-        ({}, "found a value of type dict"),
-        ("rubbish-key", "found a value of type str"),
+        ({"C": {"1": "rubbish-key"}}, "key '1' of client 'C': this is neither a file"),
+        ({"C": {"1": ""}}, "key '1' of client 'C': found nothing"),
+        ({"C": {"1": ["rubbish-key"]}}, "key '1' of client 'C': found a list; write the key"),
+        ({"C": {}}, "client 'C' maps to nothing; map it to {key version: public key}"),
+        ({"C": "rubbish-key"}, "client 'C' maps to a text; map it to {key version: public key}"),
+        ({}, "found an empty mapping; set it to a mapping {client id: {key version: public key}}"),
+        ("rubbish-key", "found a text; set it to a mapping {client id: {key version"),
     ],
 )
 def test_a_key_that_can_not_be_used_is_named_and_not_shown(clients: Any, finding: str) -> None:
     """F2: which client, which version, and what would do."""
-    with pytest.raises(ValueError, match=finding) as caught:
+    with pytest.raises(ConfigurationError, match=re.escape(finding)) as caught:
         configure(ALIPAYPLUS_CLIENTS=clients)
     assert "rubbish" not in str(caught.value)
 

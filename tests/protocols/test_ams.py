@@ -25,7 +25,7 @@ from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.web.settings import MAX_FRESHNESS
-from tests.protocols.caller import CLOCK, FRESHNESS, SIGNER, inbound, refusal
+from tests.protocols.caller import CLOCK, FRESHNESS, SIGNER, configured, inbound, refusal
 from tests.vectors import KEYS, private_key, public_key, vector
 
 MERCHANT = "TEST_5X00000000000000"
@@ -105,11 +105,7 @@ EXPECTED = {
 
 def configure(clock: FrozenClock = CLOCK, signer: LocalSigner = SIGNER, **values: Any) -> Ams:
     names = {"AMS_CLIENTS": {MERCHANT: {"1": KEYS["mpp"]["public_spki_der_b64"]}}, **values}
-    settings = {
-        setting.name: setting.read(names.get(setting.name, setting.default))
-        for setting in Ams.settings
-    }
-    return Ams.configure(settings, Deployment(signer, FRESHNESS, clock))
+    return configured(Ams, Deployment(signer, FRESHNESS, clock), **names)
 
 
 WALLET = configure()
@@ -415,9 +411,8 @@ def test_without_settings_it_lies_where_ams_documents_it() -> None:
         "/initAuthentication": Operation.SEND,
         "/verifyAuthentication": Operation.VERIFY,
     }
-    values = {it.name: it.read(it.default) for it in Ams.settings}
     hooked = Deployment(SIGNER, FRESHNESS, CLOCK, lambda client, version: public_key("mpp"))
-    assert Ams.configure(values, hooked).authenticate(request(client="M9")).client == "M9"
+    assert configured(Ams, hooked).authenticate(request(client="M9")).client == "M9"
 
 
 def test_places_and_paths_can_be_others() -> None:
@@ -443,12 +438,21 @@ def test_two_apis_can_not_lie_on_one_path() -> None:
 @pytest.mark.parametrize(
     ("values", "finding"),
     [
-        ({"AMS_KEEP": 3599}, "3600 to 2592000 s"),
-        ({"AMS_KEEP": 2592001}, "3600 to 2592000 s"),
+        ({"AMS_KEEP": 3599}, "3599 is too small; set it to 3600 to 2592000 seconds"),
+        ({"AMS_KEEP": 2592001}, "2592001 is too large; set it to 3600 to 2592000 seconds"),
         ({"AMS_BOOLEANS": "yes"}, "'json' or 'string'"),
-        ({"AMS_SEND_LIMIT_CODE": "SUCCESS"}, "result code of a failure"),
-        ({"AMS_SEND_LIMIT_CODE": "process fail"}, "result code of a failure"),
-        ({"AMS_SEND_LIMIT_CODE": "X" * 65}, "result code of a failure"),
+        (
+            {"AMS_SEND_LIMIT_CODE": "SUCCESS"},
+            "is no code of a failure; set it to a",
+        ),
+        (
+            {"AMS_SEND_LIMIT_CODE": "process fail"},
+            "is no code of a failure; set it to a",
+        ),
+        (
+            {"AMS_SEND_LIMIT_CODE": "X" * 65},
+            "is no code of a failure; set it to a",
+        ),
         ({"AMS_CLIENTS": {"C": {"1": "rubbish"}}}, "key '1' of client 'C'"),
         ({"AMS_SANDBOX_PREFIX": "ams/"}, "slash"),
     ],
@@ -457,6 +461,6 @@ def test_a_setting_that_can_not_be_used_says_what_would_do(
     values: dict[str, Any], finding: str
 ) -> None:
     """F2: by its key, and without repeating a key that was given."""
-    with pytest.raises(ValueError, match=finding) as caught:
+    with pytest.raises(ConfigurationError, match=finding) as caught:
         configure(**values)
     assert "rubbish" not in str(caught.value)

@@ -83,11 +83,31 @@ def test_garbage_is_refused_and_not_repeated(source: str) -> None:
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_private_key_is_no_public_key_and_a_public_key_no_private_one() -> None:
-    with pytest.raises(KeyFault, match="does not load as a public key"):
-        load_public_key(KEYS["mpp"]["private_pkcs8_pem"])
-    with pytest.raises(KeyFault, match="does not load as a private key"):
-        load_private_key(KEYS["mpp"]["public_spki_der_b64"])
+@pytest.mark.parametrize("form", list(KEYS["mpp"]))
+def test_a_key_of_the_other_kind_is_called_by_its_kind(form: str) -> None:
+    """F2: whatever form it is given in."""
+    load, told = (
+        (load_public_key, "this is a private key; a public key is needed")
+        if form.startswith("private")
+        else (load_private_key, "this is a public key; a private key is needed")
+    )
+    with pytest.raises(KeyFault, match=told):
+        load(KEYS["mpp"][form])
+
+
+def test_a_key_that_comes_from_a_file_is_named_by_the_file(tmp_path: Path) -> None:
+    """F2: for each fault that it may have."""
+    file = tmp_path / "key.pem"
+    faults = {
+        KEYS["mpp"]["public_spki_pem"]: "this is a public key",
+        "rubbish": "this is neither a file that exists, nor PEM",
+        "QUJDRA==": "this does not load as a private key",
+        pem(ec.generate_private_key(ec.SECP256R1())): "this is not an RSA key",
+    }
+    for held, finding in faults.items():
+        file.write_text(held)
+        with pytest.raises(KeyFault, match=f"^file '{file}': {finding}"):
+            load_private_key(f" {file}\n")
 
 
 @pytest.mark.parametrize("form", ["public_spki_pem", "public_spki_der_b64"])
@@ -113,7 +133,7 @@ def test_base64_may_be_wrapped(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "key.der"
     file.write_bytes(base64.b64decode(KEYS["mpp"]["public_spki_der_b64"]))
-    with pytest.raises(KeyFault, match="names a file that can't be read"):
+    with pytest.raises(KeyFault, match=f"file '{file}': it can't be read"):
         load_public_key(str(file))
 
 

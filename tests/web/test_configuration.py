@@ -23,11 +23,18 @@ WEAK = private_pem(rsa.generate_private_key(65537, 1024)).decode()
 SPKI_OF_EC = ec.generate_private_key(ec.SECP256R1()).public_key()
 
 
-def faults_of(**changed: Any) -> dict[str, str]:
-    """Try to start; return the finding for each key at fault."""
+def findings_of(**changed: Any) -> list[tuple[str, str]]:
+    """Try to start; return what is found, in order."""
     with pytest.raises(ConfigurationError) as caught:
         open_wallet(**changed)
-    return dict(caught.value.faults)
+    return list(caught.value.faults)
+
+
+def faults_of(**changed: Any) -> dict[str, str]:
+    """Try to start; return the finding for each key at fault, of which each has one."""
+    found = findings_of(**changed)
+    assert len(dict(found)) == len(found)
+    return dict(found)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_CODE_DIGITS", 5, "6 to 10"),
         ("OTP_MPP_CODE_DIGITS", "six", "whole number"),
         ("OTP_MPP_CODE_LIFE", 601, "30 to 600"),
-        ("OTP_MPP_CODE_LIFE", -1, "whole number"),
+        ("OTP_MPP_CODE_LIFE", -1, "-1 is negative; set it to 30 to 600 seconds"),
         ("OTP_MPP_CODE_TRIES", 6, "1 to 5"),
         ("OTP_MPP_RESEND", "again", "'rotate' or 'reuse'"),
         ("OTP_MPP_COOL_DOWN", 28801, "28800"),
@@ -83,7 +90,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_FIRST_LOCK", 59, "60 s"),
         ("OTP_MPP_LONGEST_LOCK", 31 * 86400, "30 days"),
         ("OTP_MPP_FORGET_AFTER", 3600, "1 to 365 days"),
-        ("OTP_MPP_RETENTION", 60, "1200 s"),
+        ("OTP_MPP_RETENTION", 60, "60 is too small; set it to 1200 to 31536000 seconds"),
         ("OTP_MPP_FRESHNESS", 3600, "30 to 900"),
         ("OTP_MPP_BODY_LIMIT", 10, "1024"),
         ("OTP_MPP_ADDRESS_LIMIT", "many per moment", "is no limit string"),
@@ -93,7 +100,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_LIMITER_FAILURE", "ajar", "'closed' or 'open'"),
         ("OTP_MPP_ALIPAYPLUS_CLIENTS", None, "register @otp.client_key"),
         ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: {"1": "?"}}, f"of client '{CLIENT}'"),
-        ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: "key"}, "a mapping"),
+        ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: "key"}, "maps to a text; map it to {key"),
         ("OTP_MPP_ALIPAYPLUS_PSP_ID", None, "pspId"),
         ("OTP_MPP_ALIPAYPLUS_ACQUIRERS", [], "a list"),
         ("OTP_MPP_ALIPAYPLUS_PREFIX", "aps/", "slash"),

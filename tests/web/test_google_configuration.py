@@ -19,7 +19,10 @@ from tests.web.google_wallet import open_google
 def faults(**how: Any) -> dict[str, str]:
     with pytest.raises(ConfigurationError) as caught:
         open_google(**how)
-    return dict(caught.value.faults)
+    found: dict[str, str] = {}
+    for key, finding in caught.value.faults:
+        found[key] = f"{found[key]}\n{finding}" if key in found else finding
+    return found
 
 
 @pytest.mark.parametrize(
@@ -27,13 +30,13 @@ def faults(**how: Any) -> dict[str, str]:
     [
         ("ACCOUNTS", {}, "set it to a mapping"),
         ("ACCOUNTS", "gpay", "set it to a mapping"),
-        ("ACCOUNTS", {"gpay": {"envelope": "zip"}}, "must be 'jose', 'pgp' or 'plain'"),
+        ("ACCOUNTS", {"gpay": {"envelope": "zip"}}, "set it to 'jose', 'pgp' or 'plain'"),
         ("PREFIX", "google", "begin it with a slash"),
         ("PREFIX", "/google/", "do not end it"),
-        ("FRESHNESS", 0, "must be 1 to 300 s"),
-        ("FRESHNESS", 301, "must be 1 to 300 s"),
-        ("KEEP", 86399, "must be 86400 s to 365 days"),
-        ("KEEP", 366 * 86400, "must be 86400 s to 365 days"),
+        ("FRESHNESS", 0, "0 is too small; set it to 1 to 300 seconds"),
+        ("FRESHNESS", 301, "301 is too large; set it to 1 to 300 seconds"),
+        ("KEEP", 86399, "too small; set it to 86400 to 31536000 seconds (1 to 365 days)"),
+        ("KEEP", 366 * 86400, "too large; set it to 86400 to 31536000 seconds"),
         ("SEND_RESULTS", ["not a name"], "'not a name'"),
         ("SEND_RESULTS", ["SUCCESS"], "tell of a failure"),
         ("SEND_RESULTS", ["UNKNOWN_RESULT"], "tell of a failure"),

@@ -6,15 +6,16 @@ Alipay+ Mobile Payment Provider API: sendOTP and verifyOTP.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self
 
-from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, texts
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import ById, Done, SendOtp, VerifyOtp
-from flask_otp_mpp.core.settings import Setting
+from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.common import (
     BOTH,
@@ -22,13 +23,9 @@ from flask_otp_mpp.protocols.alipay.common import (
     SEND,
     SUCCESS,
     VERIFY,
-    check_paths,
-    clients_setting,
-    mount_at,
-    mount_settings,
-    path_settings,
     row,
 )
+from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import (
     AuthenticatedRequest,
@@ -76,8 +73,57 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
 }
 
 
-def _read_acquirers(raw: object) -> frozenset[str] | None:
-    return None if raw is None else frozenset(config.texts(raw))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlipayPlusSettings:
+    """The settings of :class:`AlipayPlus`."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (DISTINCT_PATHS,)
+
+    clients: Clients = setting(
+        "ALIPAYPLUS_CLIENTS",
+        CLIENTS,
+        "The keys that Alipay+ signs with: PEM, one line of base64, or a file's path. Needed "
+        "unless a `client_key` hook knows them.",
+        default=None,
+    )
+    psp_ids: frozenset[str] = setting(
+        "ALIPAYPLUS_PSP_ID",
+        Reader("a text, or a list of them", lambda raw: frozenset(texts(raw))),
+        "The pspId that Alipay+ gave to this wallet; a list to serve sandbox and production.",
+        placeholder=frozenset(),
+    )
+    acquirers: frozenset[str] | None = setting(
+        "ALIPAYPLUS_ACQUIRERS",
+        Reader(
+            "a list of texts, or None", lambda raw: None if raw is None else frozenset(texts(raw))
+        ),
+        "The acquirerIds that may ask; all if it is None.",
+        default=None,
+    )
+    prefix: str = setting(
+        "ALIPAYPLUS_PREFIX",
+        PATH,
+        "Where in the Flask app the API lies.",
+        default="/aps/api/v1/users",
+    )
+    public_prefix: str | None = setting(
+        "ALIPAYPLUS_PUBLIC_PREFIX",
+        OPTIONAL_PATH,
+        "The same as Alipay+ calls and signs it, if a proxy rewrites paths.",
+        default=None,
+    )
+    send_path: str = setting(
+        "ALIPAYPLUS_SEND_PATH",
+        PATH,
+        "The path of sendOTP below the prefix.",
+        default="/sendOTP",
+    )
+    verify_path: str = setting(
+        "ALIPAYPLUS_VERIFY_PATH",
+        PATH,
+        "The path of verifyOTP below the prefix.",
+        default="/verifyOTP",
+    )
 
 
 class AlipayPlus:
@@ -100,26 +146,8 @@ class AlipayPlus:
     operations: ClassVar[frozenset[Operation]] = BOTH
     codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
     success: ClassVar[CodeRow] = SUCCESS
-    settings: ClassVar[tuple[Setting, ...]] = (
-        clients_setting("ALIPAYPLUS", "Alipay+ signs"),
-        Setting(
-            "ALIPAYPLUS_PSP_ID",
-            lambda raw: frozenset(config.texts(raw)),
-            "a text, or a list of them",
-            "The pspId that Alipay+ gave to this wallet; a list to serve sandbox and production.",
-        ),
-        Setting(
-            "ALIPAYPLUS_ACQUIRERS",
-            _read_acquirers,
-            "a list of texts, or None",
-            "The acquirerIds that may ask; all if it is None.",
-            None,
-        ),
-        *mount_settings(
-            "ALIPAYPLUS", "/aps/api/v1/users", "the API lies", "Alipay+ calls and signs"
-        ),
-        *path_settings("ALIPAYPLUS", "sendOTP", "verifyOTP"),
-    )
+    settings: ClassVar[type[AlipayPlusSettings]] = AlipayPlusSettings
+    clients: ClassVar[str | None] = "clients"
 
     def __init__(
         self,
@@ -138,26 +166,26 @@ class AlipayPlus:
         self._signed_headers = SignedHeaders(keys, signer, freshness, clock)
         self._psp_ids = psp_ids
         self._acquirers = acquirers
-        self.mounts = (mount_at(prefix, public_prefix),)
+        key = key_of(AlipayPlusSettings, "prefix")
+        self.mounts = (mount_at(prefix, public_prefix, key),)
         self.paths: Mapping[str, Operation] = {
             send_path: Operation.SEND,
             verify_path: Operation.VERIFY,
         }
 
     @classmethod
-    def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
-        check_paths("ALIPAYPLUS", values)
+    def configure(cls, settings: AlipayPlusSettings, deployment: Deployment) -> Self:
         return cls(
-            keys=ClientKeys(values["ALIPAYPLUS_CLIENTS"], deployment.client_key),
-            signer=cast(Signer, deployment.signer),  # since it says that it signs
-            psp_ids=values["ALIPAYPLUS_PSP_ID"],
-            acquirers=values["ALIPAYPLUS_ACQUIRERS"],
+            keys=ClientKeys(settings.clients, deployment.client_key),
+            signer=deployment.signer,
+            psp_ids=settings.psp_ids,
+            acquirers=settings.acquirers,
             freshness=deployment.freshness,
             clock=deployment.clock,
-            prefix=values["ALIPAYPLUS_PREFIX"],
-            public_prefix=values["ALIPAYPLUS_PUBLIC_PREFIX"],
-            send_path=values["ALIPAYPLUS_SEND_PATH"],
-            verify_path=values["ALIPAYPLUS_VERIFY_PATH"],
+            prefix=settings.prefix,
+            public_prefix=settings.public_prefix,
+            send_path=settings.send_path,
+            verify_path=settings.verify_path,
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:

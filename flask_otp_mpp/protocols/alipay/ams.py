@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Self, cast
+from typing import ClassVar, Final, Self
 
-from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
+from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, one_of, seconds, text
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
-from flask_otp_mpp.core.settings import Setting
+from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.common import (
     BOTH,
@@ -23,13 +24,9 @@ from flask_otp_mpp.protocols.alipay.common import (
     SEND,
     SUCCESS,
     VERIFY,
-    check_paths,
-    clients_setting,
-    mount_at,
-    mount_settings,
-    path_settings,
     row,
 )
+from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import (
     AuthenticatedRequest,
@@ -44,7 +41,7 @@ from flask_otp_mpp.protocols.base import (
     digest_of,
 )
 from flask_otp_mpp.protocols.json_fields import Fields
-from flask_otp_mpp.signing.keys import ClientKeys, Signer
+from flask_otp_mpp.signing.keys import ClientKeys
 
 SANDBOX_CLIENT: Final = "SANDBOX_"
 """Clients whose ids start so call the sandbox's paths, and no others do."""
@@ -52,10 +49,6 @@ SANDBOX_CLIENT: Final = "SANDBOX_"
 PATIENCE: Final = timedelta(seconds=3)
 """How long a repeat waits for its first coming: a merchant that is planned to wait five seconds, as
 Alipay+ is, still gets the answer, and a request that broke off holds nobody for longer."""
-
-MIN_KEEP: Final = timedelta(hours=1)
-"""An id is known for longer than any code lives, and than any request that named it is fresh."""
-MAX_KEEP: Final = timedelta(days=30)
 
 _CHANNELS: Final = {"SMS": Channel.MOBILE, "EMAIL": Channel.EMAIL}
 _OTP: Final = {"OTP": "OTP"}
@@ -105,19 +98,77 @@ class Booleans(StrEnum):
     STRING = "string"
 
 
-def _read_keep(raw: object) -> timedelta:
-    keep = config.seconds(raw)
-    if not MIN_KEEP <= keep <= MAX_KEEP:
-        shortest, longest = (int(bound.total_seconds()) for bound in (MIN_KEEP, MAX_KEEP))
-        raise ValueError(f"must be {shortest} to {longest} s: an id must outlive its code")
-    return keep
+def _check_code(code: str) -> str:
+    if _CODE.fullmatch(code) is not None and code != SUCCESS.code:
+        return ""
+    return "is no code of a failure; set it to a result code such as 'PROCESS_FAIL'"
 
 
-def _read_code(raw: object) -> str:
-    code = config.text(raw)
-    if _CODE.fullmatch(code) is None or code == SUCCESS.code:
-        raise ValueError("must be a result code of a failure, such as 'PROCESS_FAIL'")
-    return code
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmsSettings:
+    """The settings of :class:`Ams`."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (DISTINCT_PATHS,)
+
+    clients: Clients = setting(
+        "AMS_CLIENTS",
+        CLIENTS,
+        "The keys that merchants sign with: PEM, one line of base64, or a file's path. Needed "
+        "unless a `client_key` hook knows them.",
+        default=None,
+    )
+    prefix: str = setting(
+        "AMS_PREFIX", PATH, "Where in the Flask app the API lies.", default="/ams/api/v1/users"
+    )
+    public_prefix: str | None = setting(
+        "AMS_PUBLIC_PREFIX",
+        OPTIONAL_PATH,
+        "The same as merchants call and sign it, if a proxy rewrites paths.",
+        default=None,
+    )
+    sandbox_prefix: str = setting(
+        "AMS_SANDBOX_PREFIX",
+        PATH,
+        f"Where in the Flask app the API lies for clients whose ids start with `{SANDBOX_CLIENT}`.",
+        default="/ams/sandbox/api/v1/users",
+    )
+    sandbox_public_prefix: str | None = setting(
+        "AMS_SANDBOX_PUBLIC_PREFIX",
+        OPTIONAL_PATH,
+        "The same as they call and sign it, if a proxy rewrites paths.",
+        default=None,
+    )
+    send_path: str = setting(
+        "AMS_SEND_PATH",
+        PATH,
+        "The path of initAuthentication below the prefix.",
+        default="/initAuthentication",
+    )
+    verify_path: str = setting(
+        "AMS_VERIFY_PATH",
+        PATH,
+        "The path of verifyAuthentication below the prefix.",
+        default="/verifyAuthentication",
+    )
+    keep: timedelta = setting(
+        "AMS_KEEP",
+        # Longer than any code is accepted, and than any request that names the id is fresh.
+        seconds(3600, 2592000, why="an id must outlive its code"),
+        "How long an authenticationRequestId stands for its first request.",
+        default=86400,
+    )
+    booleans: Booleans = setting(
+        "AMS_BOOLEANS",
+        one_of(Booleans),
+        'Whether isPassed is written as `true` or as `"true"`.',
+        default="json",
+    )
+    send_limit_code: str = setting(
+        "AMS_SEND_LIMIT_CODE",
+        Reader("a resultCode", text, _check_code),
+        "What answers initAuthentication when the user's cool-down or send limit is reached.",
+        default=CODES[Reason.SEND_LIMITED].code,
+    )
 
 
 class Ams:
@@ -138,38 +189,8 @@ class Ams:
     operations: ClassVar[frozenset[Operation]] = BOTH
     codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
     success: ClassVar[CodeRow] = SUCCESS
-    settings: ClassVar[tuple[Setting, ...]] = (
-        clients_setting("AMS", "merchants sign"),
-        *mount_settings("AMS", "/ams/api/v1/users", "the API lies", "merchants call and sign"),
-        *mount_settings(
-            "AMS_SANDBOX",
-            "/ams/sandbox/api/v1/users",
-            f"the API lies for clients whose ids start with `{SANDBOX_CLIENT}`",
-            "they call and sign",
-        ),
-        *path_settings("AMS", "initAuthentication", "verifyAuthentication"),
-        Setting(
-            "AMS_KEEP",
-            _read_keep,
-            "seconds, 3600 to 2592000",
-            "How long an authenticationRequestId stands for its first request.",
-            86400,
-        ),
-        Setting(
-            "AMS_BOOLEANS",
-            config.one_of(Booleans),
-            "'json' or 'string'",
-            'Whether isPassed is written as `true` or as `"true"`.',
-            "json",
-        ),
-        Setting(
-            "AMS_SEND_LIMIT_CODE",
-            _read_code,
-            "a resultCode",
-            "What answers initAuthentication when the user's cool-down or send limit is reached.",
-            CODES[Reason.SEND_LIMITED].code,
-        ),
-    )
+    settings: ClassVar[type[AmsSettings]] = AmsSettings
+    clients: ClassVar[str | None] = "clients"
 
     def __init__(
         self,
@@ -192,24 +213,24 @@ class Ams:
         self._redo = frozenset(reason for reason, it in self._codes.items() if it.status == "U")
 
     @classmethod
-    def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
-        check_paths("AMS", values)
+    def configure(cls, settings: AmsSettings, deployment: Deployment) -> Self:
         return cls(
             SignedHeaders(
-                ClientKeys(values["AMS_CLIENTS"], deployment.client_key),
-                cast(Signer, deployment.signer),  # since it says that it signs
+                ClientKeys(settings.clients, deployment.client_key),
+                deployment.signer,
                 deployment.freshness,
                 deployment.clock,
             ),
-            usual=mount_at(values["AMS_PREFIX"], values["AMS_PUBLIC_PREFIX"]),
-            sandbox=mount_at(values["AMS_SANDBOX_PREFIX"], values["AMS_SANDBOX_PUBLIC_PREFIX"]),
-            paths={
-                values["AMS_SEND_PATH"]: Operation.SEND,
-                values["AMS_VERIFY_PATH"]: Operation.VERIFY,
-            },
-            keep=values["AMS_KEEP"],
-            booleans=values["AMS_BOOLEANS"],
-            send_limit_code=values["AMS_SEND_LIMIT_CODE"],
+            usual=mount_at(settings.prefix, settings.public_prefix, key_of(AmsSettings, "prefix")),
+            sandbox=mount_at(
+                settings.sandbox_prefix,
+                settings.sandbox_public_prefix,
+                key_of(AmsSettings, "sandbox_prefix"),
+            ),
+            paths={settings.send_path: Operation.SEND, settings.verify_path: Operation.VERIFY},
+            keep=settings.keep,
+            booleans=settings.booleans,
+            send_limit_code=settings.send_limit_code,
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:

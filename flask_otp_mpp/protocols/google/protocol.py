@@ -6,17 +6,15 @@ Google Standard Payments, payment integrator (v1) and e-wallets (v1): sendOtp, v
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Self
 
-from flask_otp_mpp.core import settings as config
 from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
+from flask_otp_mpp.core.readers import Unreadable
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.service import Done
-from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, Setting
+from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import (
     AuthenticatedRequest,
@@ -29,46 +27,12 @@ from flask_otp_mpp.protocols.base import (
     Outbound,
     RequestContext,
 )
-from flask_otp_mpp.protocols.google.accounts import Account, PlainAccount, open_sealers
+from flask_otp_mpp.protocols.google.accounts import PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
 from flask_otp_mpp.protocols.google.sealer import Sealer
-from flask_otp_mpp.protocols.google.settings import read_accounts
-
-MAX_FRESHNESS: Final = timedelta(minutes=5)
-MAX_KEEP: Final = timedelta(days=365)
-_RESULT: Final = re.compile("[A-Z][A-Z0-9_]{1,63}")
-_RESERVED: Final = frozenset({"SUCCESS", "UNKNOWN_RESULT"})
-
-
-def _read_prefix(raw: object) -> str:
-    return "" if raw == "" else config.path(raw)
-
-
-def _read_freshness(raw: object) -> timedelta:
-    window = config.seconds(raw)
-    if not timedelta(seconds=1) <= window <= MAX_FRESHNESS:
-        raise ValueError(f"must be 1 to {int(MAX_FRESHNESS.total_seconds())} s")
-    return window
-
-
-def _read_keep(raw: object) -> timedelta:
-    ttl = config.seconds(raw)
-    if not timedelta(days=1) <= ttl <= MAX_KEEP:
-        raise ValueError("must be 86400 s to 365 days")
-    return ttl
-
-
-def _read_results(raw: object) -> frozenset[str]:
-    names = config.texts(raw) if raw else ()
-    for name in names:
-        if _RESULT.fullmatch(name) is None or name in _RESERVED:
-            raise ValueError(
-                f"holds {name!r}; list names of Google's SendOtpResultCode, in capitals, that tell "
-                "of a failure"
-            )
-    return frozenset(names)
+from flask_otp_mpp.protocols.google.settings import GoogleSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,42 +56,8 @@ class GoogleStandardPayments:
     operations: ClassVar[frozenset[Operation]] = frozenset(Operation)
     codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
     success: ClassVar[CodeRow] = SUCCESS
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "GOOGLE_ACCOUNTS",
-            read_accounts,
-            "a mapping of account name to a mapping",
-            "What was agreed with Google for each account: its envelope, keys and paths.",
-        ),
-        Setting(
-            "GOOGLE_PREFIX",
-            _read_prefix,
-            "a URL path, or ''",
-            "Where the paths of all accounts lie in the Flask app.",
-            "/google",
-        ),
-        Setting(
-            "GOOGLE_FRESHNESS",
-            _read_freshness,
-            "seconds, 1 to 300",
-            "How far a request's time may be from now, either way; Google documents 60.",
-            60,
-        ),
-        Setting(
-            "GOOGLE_KEEP",
-            _read_keep,
-            "seconds, 86400 to 365 days",
-            "How long the result of a request is remembered, to be told again to its repeat.",
-            30 * 86400,
-        ),
-        Setting(
-            "GOOGLE_SEND_RESULTS",
-            _read_results,
-            "a list of texts, or None",
-            "Further values of SendOtpResultCode that the wallet's hooks may name.",
-            None,
-        ),
-    )
+    settings: ClassVar[type[GoogleSettings]] = GoogleSettings
+    clients: ClassVar[str | None] = None
 
     def __init__(
         self, *, accounts: Mapping[str, MountedAccount], reader: Reader, writer: Writer
@@ -135,7 +65,8 @@ class GoogleStandardPayments:
         self._accounts = accounts
         self._reader = reader
         self._writer = writer
-        self.mounts = tuple(Mount(prefix, prefix) for prefix in accounts)
+        key = key_of(GoogleSettings, "prefix")
+        self.mounts = tuple(Mount(prefix, prefix, key) for prefix in accounts)
         self.paths: Mapping[str, Operation] = {
             "/sendOtp": Operation.SEND,
             "/verifyOtp": Operation.VERIFY,
@@ -143,38 +74,40 @@ class GoogleStandardPayments:
         }
 
     @classmethod
-    def configure(cls, values: Mapping[str, Any], deployment: Deployment) -> Self:
-        key = f"{PREFIX}GOOGLE_ACCOUNTS"
-        accounts: tuple[Account, ...] = values["GOOGLE_ACCOUNTS"]
+    def configure(cls, settings: GoogleSettings, deployment: Deployment) -> Self:
+        key = key_of(GoogleSettings, "accounts")
         faults = [
             (key, f"account {account.name!r}: 'plain' proves nothing; only DEBUG or TESTING has it")
-            for account in accounts
+            for account in settings.accounts
             if isinstance(account, PlainAccount) and not deployment.trial
         ]
+        sealers: Mapping[str, Sealer] = {}
         try:
             from flask_otp_mpp.protocols.google.phone import normal  # noqa: PLC0415 - an extra
         except ImportError:
             finding = "is served only with phonenumberslite; pip install 'flask-otp-mpp[phone]'"
             faults.append((key, finding))
-        if faults:
-            raise ConfigurationError(faults)
         try:
-            sealers = open_sealers(accounts)
-        except ValueError as fault:
-            raise ConfigurationError([(key, str(fault))]) from None
+            sealers = open_sealers(settings.accounts)
+        except Unreadable as fault:
+            faults.extend((key, finding) for finding in fault.findings)
+        if faults:
+            for sealer in sealers.values():
+                sealer.close()
+            raise ConfigurationError(faults)
         return cls(
             accounts={
-                values["GOOGLE_PREFIX"] + path: MountedAccount(account.name, sealers[account.name])
-                for account in accounts
+                settings.prefix + path: MountedAccount(account.name, sealers[account.name])
+                for account in settings.accounts
                 for path in account.paths
             },
             reader=Reader(
-                freshness=values["GOOGLE_FRESHNESS"],
-                ttl=values["GOOGLE_KEEP"],
+                freshness=settings.freshness,
+                ttl=settings.keep,
                 clock=deployment.clock,
                 number=normal,
             ),
-            writer=Writer(deployment.clock, SEND_RESULTS | values["GOOGLE_SEND_RESULTS"]),
+            writer=Writer(deployment.clock, SEND_RESULTS | settings.send_results),
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:

@@ -1,4 +1,4 @@
-"""Every account of the setting is read, and every fault of every account is told at once.
+"""Google's settings, and the reading of the accounts in them.
 
 ``OTP_MPP_GOOGLE_ACCOUNTS`` maps a name of the deployment's choosing to what was agreed with Google
 for that account::
@@ -11,220 +11,134 @@ for that account::
         }
     }
 
-Members of every account:
-
-* ``sealer``: ``"jose"``, ``"pgp"`` or ``"plain"``. Required.
-* ``paths``: where below the prefix its methods lie, one or a list; ``"/v1"``. No clear-text
-  header names the account, so the path does, and no two accounts have the same one.
-
-Of ``jose``, where keys are JWKs or JWK sets, each RSA of 2048 bits or more with a ``kid``:
-
-* ``our_keys``: the first for ``sig`` signs, all for ``enc`` decrypt. Required.
-* ``their_keys``: any for ``sig`` proves, the first for ``enc`` is sealed to. Required.
-* ``signed``: false for a bare JWE, where mutual TLS authenticates; true.
-* ``key_algorithms``: ``["RSA-OAEP-256", "RSA-OAEP"]``. The first of a list seals, all open.
-* ``content_algorithms``: ``["A256GCM", "A128CBC-HS256", "A256CBC-HS512"]``.
-* ``signature_algorithms``: ``["RS256", "PS256"]``.
-* ``rsa1_5``: true lets ``RSA1_5`` into ``key_algorithms``; false.
-
-Of ``pgp``, where keys are armored and RSA of 2048 bits or more:
-
-* ``our_keys``: all sign, all decrypt; without passphrase. Required.
-* ``their_keys``: any proves, all are sealed to. Required.
-* ``timeout``: how long gpg may take for one message, in seconds; 3.
-* ``program``: gpg, by name or path; ``"gpg"``.
+``envelope`` chooses a class of :mod:`~flask_otp_mpp.protocols.google.accounts`; the other members
+are that class's fields, where each is declared with its default and meaning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Final, TypeVar
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
 
-from flask_otp_mpp.core import settings as config
-from flask_otp_mpp.protocols.google import accounts
-from flask_otp_mpp.protocols.google.accounts import (
-    SEPARATOR,
-    Account,
-    JoseAccount,
-    PgpAccount,
-    PlainAccount,
+from flask_otp_mpp.core.readers import (
+    Reader,
+    Unreadable,
+    choice,
+    describe,
+    mapping,
+    path,
+    seconds,
+    texts,
 )
-from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick, read_sets
-from flask_otp_mpp.signing.keys import KeyFault
+from flask_otp_mpp.core.settings import (
+    Faults,
+    advice_on,
+    read_group,
+    setting,
+    settings_of,
+)
+from flask_otp_mpp.protocols.google.accounts import KINDS, Account, PlainAccount
 
-MAX_TIMEOUT: Final = 30.0
-MAX_KEY_FILE: Final = 1024 * 1024
-
-_RSA1_5: Final = "RSA1_5"
-_CONTENTS: Final = (*accounts.CONTENT_ALGORITHMS, "A128GCM", "A192GCM", "A192CBC-HS384")
-_SIGNATURES: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
-
-T = TypeVar("T")
+_ENVELOPE: Final = choice(KINDS)
+_FORM: Final = "{account name: {member: value}}"
+_RESULT: Final = re.compile("[A-Z][A-Z0-9_]{1,63}")
+_RESERVED: Final = frozenset({"SUCCESS", "UNKNOWN_RESULT"})
 
 
 def read_accounts(raw: object) -> tuple[Account, ...]:
-    """Read the setting, without starting anything.
+    """Read the accounts, without starting anything.
 
-    :raises ValueError: with every fault of every account.
+    :raises Unreadable: with every fault of every account.
     """
     found: list[Account] = []
-    faults: list[str] = []
+    findings: list[str] = []
     owners: dict[str, str] = {}
-    for name, members in config.mapping(raw).items():
-        reading = _Reading(members)
-        account = reading.account(name)
-        faults += [f"account {name!r}: {fault}" for fault in reading.faults]
-        if account is None:
+    for name, members in mapping(raw, _FORM).items():
+        if not isinstance(members, Mapping) or not members:
+            kind = describe(members or None)
+            findings.append(f"account {name!r} maps to {kind}; map it to {{member: value}}")
             continue
-        found.append(account)
-        for path in account.paths:
-            owner = owners.setdefault(path, name)
+        faults: Faults = []
+        account = _read_account(name, members, faults)
+        findings += [f"account {name!r}: {member!r} {finding}" for member, finding in faults]
+        found += [] if faults else [account]
+        for place in () if "paths" in dict(faults) else account.paths:
+            owner = owners.setdefault(place, name)
             if owner != name:
-                faults.append(
-                    f"account {name!r}: 'paths' holds {path!r} as account {owner!r} does; give "
+                findings.append(
+                    f"account {name!r}: 'paths' holds {place!r} as account {owner!r} does; give "
                     "each account its own"
                 )
-    if faults:
-        raise ValueError(SEPARATOR.join(faults))
+    if findings:
+        raise Unreadable(findings, tuple(found))
     return tuple(found)
 
 
-class _Reading:
-    """Read the members of one account, and keep what is wrong with each."""
-
-    def __init__(self, raw: object) -> None:
-        self.faults: list[str] = []
-        self._known: list[str] = []
-        self._members: Mapping[str, Any] = {}
-        try:
-            self._members = config.mapping(raw)
-        except ValueError as fault:
-            self.faults.append(str(fault))
-
-    def account(self, name: str) -> Account | None:
-        """Return the account, None if a member is at fault."""
-        if self.faults:
-            return None
-        kind = self._member("envelope", _kind)
-        paths = self._member("paths", _paths, default=("/v1",))
-        makers: Mapping[str | None, Callable[[], Callable[[str, tuple[str, ...]], Account]]] = {
-            "jose": self._jose,
-            "pgp": self._pgp,
-            "plain": lambda: PlainAccount,
-        }
-        if kind not in makers:
-            return None
-        make = makers[kind]()
-        for member in self._members:
-            if member not in self._known:
-                near = get_close_matches(member, self._known, 1)
-                advice = f"did you mean {near[0]!r}?" if near else "remove it"
-                self.faults.append(f"{member!r} is no member of an account by {kind!r}; {advice}")
-        return None if self.faults else make(name, paths)
-
-    def _member(self, member: str, read: Callable[[object], T], *, default: Any = None) -> Any:
-        """Read one member; what is wrong with it is kept, and None returned."""
-        self._known.append(member)
-        raw = self._members.get(member)
-        if raw is None and default is not None:
-            return default
-        try:
-            return read(raw)
-        except ValueError as fault:
-            self.faults.append(f"{member!r} {fault}")
-            return None
-
-    def _jose(self) -> Callable[[str, tuple[str, ...]], Account]:
-        legacy = self._member("rsa1_5", _switch, default=False)
-        signed = self._member("signed", _switch, default=True)
-        keys = accounts.KEY_ALGORITHMS
-        agreed = {
-            "our_keys": self._member("our_keys", _jwks(signed=signed, private=True)),
-            "their_keys": self._member("their_keys", _jwks(signed=signed, private=False)),
-            "key_algorithms": self._member(
-                "key_algorithms", _algorithms((*keys, _RSA1_5) if legacy else keys), default=keys
-            ),
-            "content_algorithms": self._member(
-                "content_algorithms", _algorithms(_CONTENTS), default=accounts.CONTENT_ALGORITHMS
-            ),
-            "signature_algorithms": self._member(
-                "signature_algorithms",
-                _algorithms(_SIGNATURES),
-                default=accounts.SIGNATURE_ALGORITHMS,
-            ),
-        }
-        return lambda name, paths: JoseAccount(name, paths, signed=signed, **agreed)
-
-    def _pgp(self) -> Callable[[str, tuple[str, ...]], Account]:
-        agreed = {
-            "our_keys": self._member("our_keys", _armored),
-            "their_keys": self._member("their_keys", _armored),
-            "timeout": self._member("timeout", _timeout, default=accounts.TIMEOUT),
-            "program": self._member("program", config.text, default="gpg"),
-        }
-        return lambda name, paths: PgpAccount(name, paths, **agreed)
+def _read_account(name: str, members: Mapping[str, Any], faults: Faults) -> Account:
+    given = {str(member): value for member, value in members.items() if value is not None}
+    envelope = given.pop("envelope", None)
+    try:
+        kind = _ENVELOPE(envelope)
+    except ValueError as fault:
+        faults.append(("envelope", str(fault)))
+        # Every account has paths; what else it may have is not known.
+        return read_group(PlainAccount, given, faults, prefix="", name=name)
+    account = read_group(kind, given, faults, prefix="", name=name)
+    known = [one.name for one in settings_of(kind).values()]
+    for member in given.keys() - known:
+        advice = advice_on(member, known)
+        faults.append((member, f"is no member of an account by {envelope!r}; {advice}"))
+    return account
 
 
-def _kind(raw: object) -> str:
-    if raw in ("jose", "pgp", "plain"):
-        return str(raw)
-    raise ValueError("must be 'jose', 'pgp' or 'plain'")
+def _parse_results(raw: object) -> frozenset[str]:
+    return frozenset(texts(raw) if raw else ())
 
 
-def _paths(raw: object) -> tuple[str, ...]:
-    return tuple(config.path(text) for text in config.texts(raw))
+def _check_results(names: frozenset[str]) -> str:
+    wrong = [name for name in names if _RESULT.fullmatch(name) is None or name in _RESERVED]
+    if not wrong:
+        return ""
+    return (
+        f"holds {min(wrong)!r}; list names of Google's SendOtpResultCode, in capitals, that tell "
+        "of a failure"
+    )
 
 
-def _switch(raw: object) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    raise ValueError("must be true or false")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoogleSettings:
+    """The settings of :class:`~flask_otp_mpp.GoogleStandardPayments`."""
 
-
-def _timeout(raw: object) -> float:
-    if isinstance(raw, int | float) and not isinstance(raw, bool) and 0 < raw <= MAX_TIMEOUT:
-        return float(raw)
-    raise ValueError(f"must be a number of seconds, more than 0 and at most {MAX_TIMEOUT:g}")
-
-
-def _algorithms(known: tuple[str, ...]) -> Callable[[object], tuple[str, ...]]:
-    def read(raw: object) -> tuple[str, ...]:
-        names = config.texts(raw)
-        for name in names:
-            if name == _RSA1_5 and name not in known:
-                raise ValueError(f"may hold {name!r} only if 'rsa1_5' is true: it is not safe")
-            if name not in known:
-                raise ValueError(f"holds {name!r}; it may hold {', '.join(known)}")
-        return names
-
-    return read
-
-
-def _jwks(*, signed: bool | None, private: bool) -> Callable[[object], tuple[Jwk, ...]]:
-    def read(raw: object) -> tuple[Jwk, ...]:
-        keys = read_sets(raw, private=private)
-        for use in ("sig", "enc") if signed else ("enc",):
-            pick(keys, use)
-        return keys
-
-    return read
-
-
-def _armored(raw: object) -> tuple[str, ...]:
-    return tuple(_armored_text(source) for source in config.texts(raw))
-
-
-def _armored_text(source: str) -> str:
-    text = source.strip()
-    if not text.startswith("-----"):
-        try:
-            with Path(text).open(encoding="ascii") as file:
-                text = file.read(MAX_KEY_FILE).strip()
-        except (OSError, ValueError) as error:
-            kind = type(error).__name__
-            raise KeyFault(f"names a file that can't be read ({kind})") from None
-    if not text.startswith("-----BEGIN PGP "):
-        raise KeyFault("holds no armored PGP key (gpg --armor --export)")
-    return text
+    accounts: tuple[Account, ...] = setting(
+        "GOOGLE_ACCOUNTS",
+        Reader("a mapping of account name to a mapping", read_accounts),
+        "What was agreed with Google for each account: its envelope, keys and paths.",
+        placeholder=(),
+    )
+    prefix: str = setting(
+        "GOOGLE_PREFIX",
+        Reader("a URL path, or ''", lambda raw: "" if raw == "" else path(raw)),
+        "Where the paths of all accounts lie in the Flask app.",
+        default="/google",
+    )
+    freshness: timedelta = setting(
+        "GOOGLE_FRESHNESS",
+        seconds(1, 300),
+        "How far a request's time may be from now, either way; Google documents 60.",
+        default=60,
+    )
+    keep: timedelta = setting(
+        "GOOGLE_KEEP",
+        seconds(86400, 31536000, why="1 to 365 days"),
+        "How long the result of a request is remembered, to be told again to its repeat.",
+        default=30 * 86400,
+    )
+    send_results: frozenset[str] = setting(
+        "GOOGLE_SEND_RESULTS",
+        Reader("a list of texts, or None", _parse_results, _check_results),
+        "Further values of SendOtpResultCode that the wallet's hooks may name.",
+        default=None,
+    )

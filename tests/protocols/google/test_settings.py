@@ -76,31 +76,36 @@ def test_several_accounts_live_at_several_paths() -> None:
 def test_every_fault_of_every_account_is_told_with_its_remedy() -> None:
     faults = faults_of(
         {
-            "a": sides.jose_wallet(our_key=[], signed="no", key_algorithms=["RSA1_5"]),
-            "b": {"envelope": "pgp", "timeout": 0, "their_keys": "/no/such/file"},
+            "a": sides.jose_wallet(paths="/a", our_key=[], signed="no", key_algorithms=["RSA1_5"]),
+            "b": {"envelope": "pgp", "paths": "/b", "timeout": 0, "their_keys": "/no/such/file"},
             "c": {"envelope": "JOSE", "paths": "v1"},
-            "d": {"envelope": "plain", "zzz": 1},
+            "d": {"envelope": "plain", "paths": "/f", "zzz": 1},
             "e": 7,
-            "f": {"envelope": "plain"},
-            "g": {"envelope": "plain"},
-            "h": sides.jose_wallet(content_algorithms="A512GCM"),
-            "i": sides.pgp_wallet(our_keys=str(Path(__file__))),
+            "f": {"envelope": "plain", "paths": "/f"},
+            "g": {},
+            "h": sides.jose_wallet(paths="/h", content_algorithms="A512GCM"),
+            "i": sides.pgp_wallet(paths="/i", our_keys=str(Path(__file__))),
+            "j": {"envelope": "pgp", "timeout": "soon", "their_keys": "/no/such/file"},
         }
     )
     expected = [
-        "account 'a': 'signed' must be true or false",
+        "account 'a': 'signed' found a text; set it to true or false",
         "account 'a': 'key_algorithms' may hold 'RSA1_5' only if 'rsa1_5' is true: it is not safe",
         "account 'a': 'our_key' is no member of an account by 'jose'; did you mean 'our_keys'?",
-        "account 'b': 'our_keys' found nothing; set it to a text or a list of texts",
+        "account 'b': 'our_keys' is missing; set it to armored PGP keys: texts or files' paths",
         "account 'b': 'their_keys' names a file that can't be read (FileNotFoundError)",
-        "account 'b': 'timeout' must be a number of seconds, more than 0 and at most 30",
-        "account 'c': 'envelope' must be 'jose', 'pgp' or 'plain'",
+        "account 'b': 'timeout' is 0; set it to more than 0 and at most 30 seconds",
+        "account 'c': 'envelope' found a text; set it to 'jose', 'pgp' or 'plain'",
         "account 'c': 'paths' found 'v1'; write it like",
         "account 'd': 'zzz' is no member of an account by 'plain'; remove it",
-        "account 'e': found a value of type int; set it to a mapping",
-        "account 'g': 'paths' holds '/v1' as account 'f' does; give each account its own",
-        "account 'h': 'content_algorithms' holds 'A512GCM'; it may hold A256GCM",
-        "account 'i': 'our_keys' holds no armored PGP key (gpg --armor --export)",
+        "account 'e' maps to a number; map it to {member: value}",
+        "account 'f': 'paths' holds '/f' as account 'd' does; give each account its own",
+        "account 'g' maps to nothing; map it to {member: value}",
+        "account 'h': 'content_algorithms' holds 'A512GCM'; set it to one of, or a list of: A256",
+        f"account 'i': 'our_keys' file '{__file__}' holds no armored PGP key (make one: gpg --arm",
+        "account 'j': 'our_keys' is missing",
+        "account 'j': 'their_keys' names a file that can't be read (FileNotFoundError)",
+        "account 'j': 'timeout' found a text; set it to a number of seconds",
     ]
     assert len(faults) == len(expected)
     for fault, begin in zip(faults, expected, strict=True):
@@ -186,7 +191,7 @@ def test_what_was_opened_is_closed_again_if_another_account_can_not_be() -> None
 
     missing = read_accounts({"p": sides.pgp_wallet(program="no-such-gpg")})
     with pytest.raises(ValueError, match="account 'p': needs the program 'no-such-gpg'"):
-        open_sealers([Watched("w", ("/w",)), *missing])
+        open_sealers([Watched(name="w", paths=("/w",)), *missing])
     assert closed == ["closed"]
 
 
