@@ -210,7 +210,7 @@ def test_a_wallet_that_does_not_come_up_is_told_with_its_log(
     done = demo()
     assert done.returncode == 1
     assert "the wallet stopped with exit status 1" in done.stderr
-    assert "'OTP_MPP_CODE_DIGITS': must be 6 to 10" in done.stderr
+    assert "'OTP_MPP_CODE_DIGITS': 3 is too small; set it to 6 to 10" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def open_google(
     accounts: dict[str, Any] | None = None,
     prepare: Callable[[Flask, OtpMpp], None] = lambda app, otp: None,
     sender: Callable[[User, Message], object] | None = None,
+    loader: Callable[[str], User | None] = by_number,
     options: dict[str, Any] | None = None,
     testing: bool = True,
     protocols: tuple[Any, ...] = (GoogleStandardPayments,),
@@ -123,7 +124,7 @@ def open_google(
     """Open a wallet that serves one plain account under ``/google/v1``, or other accounts."""
     clock, inbox = FrozenClock(), Inbox()
     otp = OtpMpp(*protocols, **{"clock": clock, **(options or {})})
-    otp.user_loader(PhoneNumber)(by_number)
+    otp.user_loader(PhoneNumber)(loader)
     otp.user_loader(AssociationId)(by_association)
     otp.sender(Channel.MOBILE)(sender or inbox)
     app = Flask("tests.google")

@@ -14,7 +14,6 @@ from flask.typing import ResponseReturnValue
 from flask_otp_mpp import (
     Channel,
     OtpMpp,
-    PhoneNumber,
     Reason,
     StoreError,
     Subject,
@@ -25,6 +24,7 @@ from flask_otp_mpp.callers.google import GoogleAnswer
 from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.testing import FrozenClock
+from tests.wallet import User
 from tests.web.google_wallet import (
     ADA,
     BOB,
@@ -358,12 +358,12 @@ def test_too_much_traffic_is_refused_with_a_time_to_wait() -> None:
 @pytest.mark.parametrize(("seconds", "retry_after"), [(90, "90"), (-5, "1")])
 def test_the_end_of_a_hosts_limit_is_in_the_answer(seconds: int, retry_after: str) -> None:
     """As a hook names it; for an end in the past it is one second."""
+    end = FrozenClock()() + timedelta(seconds=seconds)
 
-    def prepare(app: Flask, otp: OtpMpp) -> None:
-        end = FrozenClock()() + timedelta(seconds=seconds)
-        otp.user_loader(PhoneNumber)(lambda number: refuse(Reason.TRAFFIC_EXCEEDED, until=end))
+    def load(number: str) -> User | None:
+        refuse(Reason.TRAFFIC_EXCEEDED, until=end)
 
-    answer = open_google(prepare=prepare).google.send(ADA)
+    answer = open_google(loader=load).google.send(ADA)
     is_bare(answer, 503)
     assert ("retry-after", retry_after) in answer.response.headers
 
@@ -372,14 +372,12 @@ def test_a_failure_gets_no_body_and_is_not_stored() -> None:
     """A store, a hook or a signer that fails: 503, and the same request may come again."""
     broken: list[bool] = [True]
 
-    def prepare(app: Flask, otp: OtpMpp) -> None:
-        @otp.user_loader(PhoneNumber)
-        def load(number: str) -> Any:
-            if broken:
-                raise OSError("down")
-            return by_number(number)
+    def load(number: str) -> User | None:
+        if broken:
+            raise OSError("down")
+        return by_number(number)
 
-    wallet = open_google(prepare=prepare)
+    wallet = open_google(loader=load)
     is_bare(wallet.google.send(ADA, request_id="one"), 503)
     broken.clear()
     assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
