@@ -74,26 +74,26 @@ exit status: 0 if every answer was right; 1 if not, and then nothing is written.
 def main() -> int:
     """Run one command, or all; return 1 if an answer was wrong, which makes the figures invalid."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
-    asked = parser().parse_args()
-    names = list(COMMANDS) if asked.command == "all" else [asked.command]
+    args = parser().parse_args()
+    names = list(COMMANDS) if args.command == "all" else [args.command]
     reports = []
     for name in names:
-        if asked.command == "all":
+        if args.command == "all":
             print(f"== {name}", file=sys.stderr)
-            asked = parser().parse_args([name, *sys.argv[2:]])
+            args = parser().parse_args([name, *sys.argv[2:]])
         try:
-            report: Report = COMMANDS[name].run(asked)
+            report: Report = COMMANDS[name].run(args)
         except RuntimeError as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
         reports.append(report)
-        if not asked.json:
+        if not args.json:
             print(report.markdown(), end="\n\n")
         for fault in report.faults:
             print(f"invalid: {fault}", file=sys.stderr)
-        if asked.write and not report.faults:
+        if args.write and not report.faults:
             report.write()
-    if asked.json:
+    if args.json:
         print(json.dumps([report.data() for report in reports], indent=2))
     return 1 if any(report.faults for report in reports) else 0
 

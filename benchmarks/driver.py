@@ -18,13 +18,13 @@ class Run:
 
     :param answers: raw HTTP, in the order of the requests; empty if there was no answer.
     :param times: seconds from request to answer, for each answer.
-    :param asked: how many requests were sent.
+    :param sent: how many requests were sent.
     """
 
     answers: list[bytes]
     times: list[float] = field(default_factory=list)
     seconds: float = 0.0
-    asked: int = 0
+    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -80,9 +80,9 @@ def _connect(port: int) -> socket.socket:
 
 def _send_next(run: Run, requests: Sequence[bytes], connection: _Connection, end: float) -> None:
     connection.number, connection.got, connection.began = -1, b"", time.perf_counter()
-    if run.asked < len(requests) and connection.began < end:
-        connection.number = run.asked
-        run.asked += 1
+    if run.sent < len(requests) and connection.began < end:
+        connection.number = run.sent
+        run.sent += 1
         connection.socket.sendall(requests[connection.number])
 
 

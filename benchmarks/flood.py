@@ -25,11 +25,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     repeatable(parser, "--store", STORES)
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    blocks = 4 if asked.quick else 20
+    blocks = 4 if args.quick else 20
     rows: list[tuple[object, ...]] = []
-    for store in asked.store or available(STORES):
+    for store in args.store or available(STORES):
         with open_apps(("wallet", "lean", "floor"), store) as apps:
             for app in apps:
                 pair = zip(

@@ -152,11 +152,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     rows: list[tuple[object, ...]] = []
-    for sealer in asked.envelope or _available_envelopes():
-        rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)[sealer]
+    for sealer in args.envelope or _available_envelopes():
+        rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)[sealer]
         rows += _measured(sealer, rounds)
     note()
     title = "Milliseconds from request to answer, in one thread"
@@ -186,8 +186,8 @@ def _measured(sealer: str, rounds: int) -> Iterator[tuple[object, ...]]:
     for method, took in wallet.took.items():
         half, most = (percentile(took, part) * 1e3 for part in (0.5, 0.99))
         goal = GOALS.get((sealer, method))
-        told = ("-", "-") if goal is None else (f"{goal:g} ms", "yes" if most < goal else "no")
-        yield sealer, method, len(took), half, most, half / signature, most / signature, *told
+        met = ("-", "-") if goal is None else (f"{goal:g} ms", "yes" if most < goal else "no")
+        yield sealer, method, len(took), half, most, half / signature, most / signature, *met
 
 
 def _available_envelopes() -> list[str]:

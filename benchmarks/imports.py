@@ -34,15 +34,15 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", type=int, help="how many interpreters (15; with --quick 5)")
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    times = asked.times or (5 if asked.quick else 15)
+    times = args.times or (5 if args.quick else 15)
     found = [_once() for _ in range(times + 1)][1:]  # the first fills the disk cache
     below, ours, modules = map(statistics.median, zip(*found, strict=True))
     rows = [
         ("flask, flask_limiter, sqlalchemy, cryptography", below * 1e3, "-"),
-        ("flask_otp_mpp beyond them", ours * 1e3, round(modules)),
-        ("beyond them, as a part of them", f"{ours / below:.1%}", "-"),
+        ("flask_otp_mpp, in addition", ours * 1e3, round(modules)),
+        ("the addition, as a share of the first", f"{ours / below:.1%}", "-"),
     ]
     return Report("imports", [Table(f"CPU, median of {times} interpreters", COLUMNS, rows)])
 

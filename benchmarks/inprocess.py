@@ -51,14 +51,14 @@ class PeerApp:
 
     def prepared(self, kind: RequestKind, count: int) -> list[Request]:
         """Sign requests of a kind; first have the codes sent that they need."""
-        return requests(self.peer, (kind,), count, lambda asked: [*map(self.call, asked)])
+        return requests(self.peer, (kind,), count, lambda signed: [*map(self.call, signed)])
 
-    def work(self, asked: Sequence[Request]) -> None:
+    def work(self, signed: Sequence[Request]) -> None:
         """Call the app with all requests.
 
         :raises RuntimeError: if an answer is not the expected one.
         """
-        for request in asked:
+        for request in signed:
             code = self.call(request).code
             if code != EXPECTED[request.unsigned.kind]:
                 raise RuntimeError(f"{self.peer.name} answered {request.unsigned.kind} by {code!r}")
@@ -77,9 +77,9 @@ def open_apps(names: Sequence[str], store: str) -> Iterator[list[PeerApp]]:
 def cpu_us(app: PeerApp, kind: RequestKind, blocks: int) -> Iterator[float]:
     """Measure blocks of calls; yield the microseconds per call of each block."""
     for _ in range(blocks):
-        asked = app.prepared(kind, BLOCK)
+        signed = app.prepared(kind, BLOCK)
         begin = time.process_time_ns()
-        app.work(asked)
+        app.work(signed)
         yield (time.process_time_ns() - begin) / BLOCK / 1000
 
 
@@ -90,12 +90,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blocks", type=int, help=f"blocks of {BLOCK} calls (10; with --quick 4)")
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    names = asked.only or ("wallet", "lean", "floor", "floor-full")
-    blocks = asked.blocks or (4 if asked.quick else 10)
+    names = args.only or ("wallet", "lean", "floor", "floor-full")
+    blocks = args.blocks or (4 if args.quick else 10)
     rows: list[tuple[object, ...]] = []
-    for store in asked.store or available(("memory", *STORES)):
+    for store in args.store or available(("memory", *STORES)):
         rows += _measured(names, store, blocks)
     title = f"Median of {blocks} blocks of {BLOCK} calls in one thread"
     return Report("inprocess", [Table(title, COLUMNS, rows)])

@@ -58,11 +58,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calls", type=int, help="calls of each kind (1000; with --quick 200)")
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    calls = asked.calls or (200 if asked.quick else 1000)
+    calls = args.calls or (200 if args.quick else 1000)
     tables = []
-    for peer, store in product(asked.peer or PEERS, asked.store or available(STORES)):
+    for peer, store in product(args.peer or PEERS, args.store or available(STORES)):
         with open_apps([peer], store) as [app]:
             found = {kind: profiled(app, kind, calls) for kind in KINDS}
         rows: list[tuple[object, ...]] = []
@@ -79,16 +79,16 @@ def run(asked: argparse.Namespace) -> Report:
 def profiled(app: PeerApp, kind: RequestKind, calls: int) -> Mapping[str, float]:
     """Return the microseconds of one call in each layer, and ``together``."""
     plain = statistics.median(list(cpu_us(app, kind, 5))[1:])
-    asked = app.prepared(kind, max(calls, BLOCK))
+    signed = app.prepared(kind, max(calls, BLOCK))
     meter = cProfile.Profile(time.process_time)
     begin = time.process_time()
     meter.enable()
-    app.work(asked)
+    app.work(signed)
     meter.disable()
-    slowed = (time.process_time() - begin) / len(asked) * 1e6
+    slowed = (time.process_time() - begin) / len(signed) * 1e6
     stats = vars(pstats.Stats(meter))["stats"]
     called = sum(numbers[1] for numbers in stats.values())
-    spent = by_layer(stats, overhead=max(0.0, slowed - plain) * len(asked) / 1e6 / called)
+    spent = by_layer(stats, overhead=max(0.0, slowed - plain) * len(signed) / 1e6 / called)
     spent.pop(HARNESS, None)
     scale = plain / sum(spent.values())
     return defaultdict(float, {layer: s * scale for layer, s in spent.items()}, together=plain)

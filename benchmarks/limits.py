@@ -40,10 +40,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, help="requests of each kind (5000; with --quick 500)")
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    rounds = asked.rounds or (500 if asked.quick else 5000)
-    rows = [row for name in asked.storage or available(NAMES) for row in _measured(name, rounds)]
+    rounds = args.rounds or (500 if args.quick else 5000)
+    rows = [row for name in args.storage or available(NAMES) for row in _measured(name, rounds)]
     return Report("limits", [Table(f"{rounds} requests of each kind", COLUMNS, rows)])
 
 

@@ -82,22 +82,22 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     run = Run(
-        asked.seconds or (0.4 if asked.quick else 2.0 if asked.full else 0.5),
-        asked.rounds or (1 if asked.quick else 3),
+        args.seconds or (0.4 if args.quick else 2.0 if args.full else 0.5),
+        args.rounds or (1 if args.quick else 3),
     )
     few = [name for name in peers.NAMES if not name.startswith("naive")]
-    names = asked.only or (few if asked.quick else peers.NAMES)
-    cells = _cells(asked, asked.store or available(STORES))
-    run.total = run.rounds * sum(len(_present(asked, cell, names)) for cell in cells)
+    names = args.only or (few if args.quick else peers.NAMES)
+    cells = _cells(args, args.store or available(STORES))
+    run.total = run.rounds * sum(len(_present(args, cell, names)) for cell in cells)
     with tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home:
         for store in dict.fromkeys(cell.store for cell in cells):
             with peers.opened(names, store, Path(home)) as opened:
                 for server in dict.fromkeys(cell.server for cell in cells):
                     here = [cell for cell in cells if (cell.store, cell.server) == (store, server)]
-                    _serve(run, asked, here, opened, Path(home))
+                    _serve(run, args, here, opened, Path(home))
     note()
     table = Table(
         f"{WORKERS} workers; median of {run.rounds} rounds of {run.seconds:g} s",
@@ -107,20 +107,20 @@ def run(asked: argparse.Namespace) -> Report:
     return Report("load", [table], {"load.svg": _chart(run)}, run.faults)
 
 
-def _cells(asked: argparse.Namespace, stores: Sequence[str]) -> list[Cell]:
+def _cells(args: argparse.Namespace, stores: Sequence[str]) -> list[Cell]:
     """Return the combinations; without --full, 1 and 64 connections only for gunicorn and mix."""
-    servers = asked.server or (("gunicorn",) if asked.quick else tuple(SERVERS))
-    chosen = asked.connections or ((1, 16, 64) if asked.full else None)
+    servers = args.server or (("gunicorn",) if args.quick else tuple(SERVERS))
+    chosen = args.connections or ((1, 16, 64) if args.full else None)
     cells: list[Cell] = []
-    for store, server, load in product(stores, servers, asked.load or USUAL_LOADS):
-        usual = (load, server) == ("mix", "gunicorn") and not asked.quick
+    for store, server, load in product(stores, servers, args.load or USUAL_LOADS):
+        usual = (load, server) == ("mix", "gunicorn") and not args.quick
         spread = (1, USUAL_CONNECTIONS, 64) if usual else None
         many = chosen or spread or (USUAL_CONNECTIONS,)
         cells += [Cell(store, server, load, connections) for connections in many]
     return cells
 
 
-def _present(asked: argparse.Namespace, cell: Cell, names: Sequence[str]) -> list[str]:
+def _present(args: argparse.Namespace, cell: Cell, names: Sequence[str]) -> list[str]:
     """Return the peers of a cell; the slowest one, if not chosen by --only, is in one cell only."""
     sql = cell.store != "redis"
     usual = (cell.store, cell.server, cell.connections) == ("sqlite", "gunicorn", USUAL_CONNECTIONS)
@@ -128,13 +128,13 @@ def _present(asked: argparse.Namespace, cell: Cell, names: Sequence[str]) -> lis
         name
         for name in names
         if (sql or not name.startswith("naive"))
-        and (name != "naive-sdk" or usual or asked.full or asked.only)
+        and (name != "naive-sdk" or usual or args.full or args.only)
     ]
 
 
 def _serve(
     run: Run,
-    asked: argparse.Namespace,
+    args: argparse.Namespace,
     cells: Sequence[Cell],
     opened: Sequence[peers.Peer],
     home: Path,
@@ -144,7 +144,7 @@ def _serve(
         served: dict[str, tuple[peers.Peer, Server]] = {}
         rates: dict[str, float] = {}
         for peer in opened:
-            if not any(peer.name in _present(asked, cell, [peer.name]) for cell in cells):
+            if not any(peer.name in _present(args, cell, [peer.name]) for cell in cells):
                 continue
             port = free_port()
             command = SERVERS[cells[0].server](peer.factory, port, WORKERS)
@@ -158,7 +158,7 @@ def _serve(
                 )
                 rates[peer.name] = max(20.0, warm.rate)
         for _, cell in product(range(run.rounds), cells):
-            for name in _present(asked, cell, list(served)):
+            for name in _present(args, cell, list(served)):
                 count = max(cell.connections, int(rates[name] * run.seconds * 1.3))
                 peer, server = served[name]
                 one = measure(

@@ -85,8 +85,8 @@ def requests(
 def over_http(server: Server) -> Callable[[list[Request]], list[Answer]]:
     """Return a function that calls a server, without a time limit."""
 
-    def send(asked: list[Request]) -> list[Answer]:
-        lines = [request.over_http() for request in asked]
+    def send(signed: list[Request]) -> list[Answer]:
+        lines = [request.over_http() for request in signed]
         run = drive(server.port, lines, _ALONGSIDE, 600)
         return [Answer.parse(raw) for raw in run.answers]
 
@@ -103,8 +103,8 @@ def measure(
     seconds: float,
 ) -> Measurement:
     """Measure for ``seconds``, or ``count`` requests if they end sooner."""
-    asked = requests(peer, kinds, count, over_http(server))
-    lines = [request.over_http() for request in asked]
+    signed = requests(peer, kinds, count, over_http(server))
+    lines = [request.over_http() for request in signed]
     signature = peer.caller.signature_us()
     before = server.cpu_seconds()
     run = drive(server.port, lines, connections, seconds)
@@ -112,12 +112,12 @@ def measure(
     signature = (signature + peer.caller.signature_us()) / 2
     wrong: Counter[str] = Counter()
     right = sampled = forged = 0
-    every = max(1, run.asked // SAMPLE)
-    for number in range(run.asked):
+    every = max(1, run.sent // SAMPLE)
+    for number in range(run.sent):
         if not run.answers[number]:
             wrong["no answer"] += 1
             continue
-        answer, unsigned = Answer.parse(run.answers[number]), asked[number].unsigned
+        answer, unsigned = Answer.parse(run.answers[number]), signed[number].unsigned
         if answer.code != EXPECTED[unsigned.kind]:
             wrong[answer.code or "no code"] += 1
             continue

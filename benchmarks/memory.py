@@ -31,9 +31,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    wanted = asked.requests or (2000 if asked.quick else 100_000)
+    wanted = args.requests or (2000 if args.quick else 100_000)
     held: dict[str, tuple[int, list[float]]] = {}
     faults: list[str] = []
     with (

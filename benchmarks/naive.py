@@ -117,8 +117,8 @@ def verify_otp() -> Response:
     user = db.session.query(User).filter_by(token=fields["accessToken"]).first()
     if user is None:
         return _reply("INVALID_TOKEN")
-    asked = {"request_id": fields["verifyRequestId"], "user_id": user.id}
-    otp = db.session.query(Otp).filter_by(**asked).first()
+    wanted = {"request_id": fields["verifyRequestId"], "user_id": user.id}
+    otp = db.session.query(Otp).filter_by(**wanted).first()
     if otp is None or otp.used or otp.expires_at < _now():
         return _reply("VERIFY_REQUEST_ID_INVALID")
     if otp.attempts >= 5:

@@ -62,10 +62,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    rows = asked.rows or (30_000 if asked.quick else 1_000_000)
-    found = [_measured(kind, rows // 3) for kind in asked.store or available(KINDS)]
+    rows = args.rows or (30_000 if args.quick else 1_000_000)
+    found = [_measured(kind, rows // 3) for kind in args.store or available(KINDS)]
     return Report("purge", [Table("A purge in a process of its own", COLUMNS, found)])
 
 
@@ -141,10 +141,10 @@ def run_traffic(store: Store, seen: Traffic, over: Callable[[], bool]) -> None:
     while len(seen.verifies) < 20 or not over():
         due = max(due + PACE, time.perf_counter())
         time.sleep(max(0.0, due - time.perf_counter()))
-        asked = draft(f"live-{uuid.uuid4().hex}")
+        wanted = draft(f"live-{uuid.uuid4().hex}")
         try:
-            challenge = reserved(store, asked)
-            store.settle(asked, Outcome(asked.id))
+            challenge = reserved(store, wanted)
+            store.settle(wanted, Outcome(wanted.id))
             begin = time.perf_counter()
             outcome = store.spend(attempt(challenge, RIGHT), POLICY)
             seen.verifies.append((time.perf_counter() - begin) * 1e3)

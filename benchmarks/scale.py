@@ -29,7 +29,7 @@ KINDS: Final = ("sqlite", "postgresql")
 FEW: Final = 1000
 COLUMNS: Final = (
     "store", "rows", "filled in s", "send p50 us", "send p99 us", "verify p50 us", "verify p99 us",
-    "send, x few", "verify, x few",
+    "send, x 1,000 rows", "verify, x 1,000 rows",
 )  # fmt: skip
 
 
@@ -42,13 +42,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calls", type=int, default=1000, help="calls of each method (1000)")
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    many = asked.rows or (50_000 if asked.quick else 1_000_000)
+    many = args.rows or (50_000 if args.quick else 1_000_000)
     rows: list[tuple[object, ...]] = []
-    for kind in asked.store or available(KINDS):
-        rows += _measured(kind, (FEW, many), asked.calls)
-    return Report("scale", [Table(f"{asked.calls} calls of each verb", COLUMNS, rows)])
+    for kind in args.store or available(KINDS):
+        rows += _measured(kind, (FEW, many), args.calls)
+    return Report("scale", [Table(f"{args.calls} calls of each method", COLUMNS, rows)])
 
 
 def _measured(kind: str, counts: Sequence[int], calls: int) -> Iterator[tuple[object, ...]]:
@@ -76,10 +76,10 @@ def _measured(kind: str, counts: Sequence[int], calls: int) -> Iterator[tuple[ob
 
 def _one(store: Store) -> tuple[float, float]:
     """Send and verify once; return the microseconds of each."""
-    asked = draft(f"new-{uuid.uuid4().hex}")
+    wanted = draft(f"new-{uuid.uuid4().hex}")
     start = time.perf_counter()
-    challenge = reserved(store, asked)
-    store.settle(asked, Outcome(asked.id))
+    challenge = reserved(store, wanted)
+    store.settle(wanted, Outcome(wanted.id))
     middle = time.perf_counter()
     outcome = store.spend(attempt(challenge, RIGHT), POLICY)
     end = time.perf_counter()

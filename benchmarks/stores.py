@@ -32,7 +32,7 @@ from flask_otp_mpp.stores import from_url
 POLICY: Final = Policy()
 RIGHT, WRONG = b"r" * 32, b"w" * 32
 NAMES: Final = ("memory", "sqlite", "postgresql", "mysql", "redis")
-COLUMNS: Final = ("store", "verb", "p50 us", "p99 us", "round trips")
+COLUMNS: Final = ("store", "method", "p50 us", "p99 us", "round trips")
 
 
 def draft(subject: str) -> Draft:
@@ -49,9 +49,9 @@ def attempt(challenge: Challenge, digest: bytes) -> Attempt:
     return Attempt(challenge.id, challenge.subject, challenge.caller, (digest,), key)
 
 
-def reserved(store: Store, asked: Draft) -> Challenge:
+def reserved(store: Store, wanted: Draft) -> Challenge:
     """Reserve a challenge; it must not be refused."""
-    challenge = store.reserve(asked, POLICY)
+    challenge = store.reserve(wanted, POLICY)
     assert isinstance(challenge, Challenge), challenge
     return challenge
 
@@ -67,11 +67,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, help="calls of each method (1000; with --quick 200)")
 
 
-def run(asked: argparse.Namespace) -> Report:
+def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    rounds = asked.rounds or (200 if asked.quick else 1000)
-    rows = [row for name in asked.store or available(NAMES) for row in _verbs(name, rounds)]
-    return Report("stores", [Table(f"{rounds} calls of each verb", COLUMNS, rows)])
+    rounds = args.rounds or (200 if args.quick else 1000)
+    rows = [row for name in args.store or available(NAMES) for row in _methods(name, rounds)]
+    return Report("stores", [Table(f"{rounds} calls of each method", COLUMNS, rows)])
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _opened(name: str) -> Iterator[tuple[Store, Relay | None]]:
         yield store, relay
 
 
-def _verbs(name: str, rounds: int) -> list[tuple[object, ...]]:
+def _methods(name: str, rounds: int) -> list[tuple[object, ...]]:
     """Time reserve, settle and spend, each for a new user."""
     with _opened(name) as (store, relay):
         drafts = [draft(f"user-{number}-{uuid.uuid4().hex[:8]}") for number in range(rounds)]
@@ -104,15 +104,15 @@ def _verbs(name: str, rounds: int) -> list[tuple[object, ...]]:
         rows = [_timed(name, "reserve", relay, [partial(reserve, one) for one in drafts])]
         settle = [partial(store.settle, one, Outcome(one.id)) for one in drafts]
         rows.append(_timed(name, "settle", relay, settle))
-        for verb, digest in (("spend, wrong", WRONG), ("spend, right", RIGHT)):
+        for method, digest in (("spend, wrong", WRONG), ("spend, right", RIGHT)):
             attempts = [attempt(challenge, digest) for challenge in made]
             spend = [partial(store.spend, one, POLICY) for one in attempts]
-            rows.append(_timed(name, verb, relay, spend))
+            rows.append(_timed(name, method, relay, spend))
         return rows
 
 
 def _timed(
-    name: str, verb: str, relay: Relay | None, work: Sequence[Callable[[], object]]
+    name: str, method: str, relay: Relay | None, work: Sequence[Callable[[], object]]
 ) -> tuple[object, ...]:
     """Time each piece of work; the first tenth is a warm-up."""
     warm = len(work) // 10
@@ -125,4 +125,4 @@ def _timed(
         piece()
         times.append((time.perf_counter() - begin) * 1e6)
     trips = (relay.round_trips - before) / len(times) if relay else "-"
-    return name, verb, round(statistics.median(times)), round(p99(times)), trips
+    return name, method, round(statistics.median(times)), round(p99(times)), trips

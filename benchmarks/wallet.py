@@ -70,13 +70,13 @@ class WalletUsers:
 
     def codes(self, tokens: Iterable[str]) -> dict[str, str]:
         """Return the code that each user has received last."""
-        asked, found = set(tokens), {}
+        wanted, found = set(tokens), {}
         with Session(self._database) as session:
             newer = sa.select(PhoneMessage).where(PhoneMessage.id > self._seen)
             for message in session.scalars(newer.order_by(PhoneMessage.id)):
                 self._seen = message.id
                 code = _CODE.search(message.text)
                 token = self._phones.get(message.address, "")
-                if code is not None and token in asked:
+                if code is not None and token in wanted:
                     found[token] = code[0]
         return found

@@ -123,7 +123,7 @@ def test_a_connection_that_is_closed_is_opened_again(tmp_path: Path) -> None:
         lines = [request.over_http() for request in app.prepared(RequestKind.SEND, 5)]
         with serving(app.wsgi_app) as url:  # which closes after each answer
             run = drive(int(url.rpartition(":")[2]), lines, 2, 30)
-    assert run.asked == len(run.times) == 5
+    assert run.sent == len(run.times) == 5
     assert all(run.answers)
 
 
