@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from joserfc.jwk import RSAKey
 
 from tests.services import program
 from tests.wallet import Wallet, open_wallet
@@ -16,9 +19,19 @@ from tests.wallet import Wallet, open_wallet
 @pytest.fixture(scope="session", autouse=True)
 def parsed_keys() -> Iterator[None]:
     """Keep each private key that was parsed: OpenSSL validates it anew each time, for 45 ms."""
-    parse = functools.lru_cache(256)(serialization.load_pem_private_key)
+    from_pem = functools.lru_cache(256)(serialization.load_pem_private_key)
+    import_key = RSAKey.import_key
+
+    @functools.lru_cache(256)
+    def from_json(text: str) -> RSAKey:
+        return import_key(json.loads(text))
+
+    def from_jwk(members: dict[str, Any]) -> RSAKey:
+        return from_json(json.dumps(members))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serialization, "load_pem_private_key", parse)
+        patch.setattr(serialization, "load_pem_private_key", from_pem)
+        patch.setattr(RSAKey, "import_key", from_jwk)
         yield
 
 

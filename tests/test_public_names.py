@@ -82,6 +82,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
     assert not hasattr(import_module(package), "NoSuchName")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "absent"),
     [

@@ -10,7 +10,8 @@ import ast
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +31,13 @@ class Claim(NamedTuple):
     text: str
 
 
-def claims() -> Iterator[Claim]:
-    """Yield everything that tests and their claim, in the order of the files."""
+@cache
+def claims() -> Sequence[Claim]:
+    """Return everything that tests and their claim, in the order of the files."""
+    return list(_read_claims())
+
+
+def _read_claims() -> Iterator[Claim]:
     for place in PLACES:
         for path in sorted((ROOT / place).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):

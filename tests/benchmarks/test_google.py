@@ -36,6 +36,7 @@ def test_each_method_is_measured_by_each_envelope(sealer: str) -> None:
     assert found["echo"]["met"] == "-"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "met"), [(0.0, "no"), (60_000.0, "yes")])
 def test_a_goal_is_met_if_the_slowest_of_a_hundred_is_below_it(
     limit: float, met: str, monkeypatch: pytest.MonkeyPatch
@@ -63,6 +64,7 @@ def test_a_wrong_code_ends_the_run(tmp_path: Path) -> None:
     assert len(wallet.inbox) == 1
 
 
+@pytest.mark.slow
 def test_what_gpg_is_needed_for_is_left_out_without_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

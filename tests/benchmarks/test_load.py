@@ -24,6 +24,8 @@ from benchmarks.processes import ROOT, Server
 from benchmarks.wire import RequestKind
 from tests.servers import serving
 
+pytestmark = pytest.mark.slow
+
 
 def bench(*words: str) -> tuple[int, Any]:
     done = subprocess.run(
@@ -66,7 +68,6 @@ class Mistaken:
         return dict.fromkeys(tokens, "999999")
 
 
-@pytest.mark.slow
 def test_a_run_compares_the_package_with_the_floor() -> None:
     status, reports = bench(
         "load", "--store=sqlite", "--server=gunicorn", "--only=lean", "--only=floor",
@@ -127,7 +128,6 @@ def test_a_connection_that_is_closed_is_opened_again(tmp_path: Path) -> None:
     assert all(run.answers)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["purge", "scale"])
 def test_a_crowded_store_is_measured(command: str) -> None:
     more = ["--calls=20"] if command == "scale" else []
@@ -136,7 +136,6 @@ def test_a_crowded_store_is_measured(command: str) -> None:
     assert rows(reports)[-1]["rows"] == 900
 
 
-@pytest.mark.slow
 def test_the_limits_of_a_request_are_measured_beside_a_decorator() -> None:
     status, reports = bench("limits", "--storage=memory", "--rounds=20")
     assert status == 0, reports
@@ -147,7 +146,6 @@ def test_the_limits_of_a_request_are_measured_beside_a_decorator() -> None:
     assert all(row["us"] > 0 for row in rows(reports))
 
 
-@pytest.mark.slow
 def test_what_is_new_to_a_worker_s_memory_is_measured() -> None:
     status, reports = bench("memory", "--requests=60")
     assert status == 0, reports

@@ -24,6 +24,8 @@ PATHS = (
     "/sendOTP", "/verifyOTP", "", "/", "/nothing", "/sendOTP/", "//sendOTP", "/a/b/c",
     "/sendOTP?x=1", "/%00", "/%0A", "/%E4%BD%A0", "/%FF", "/sendotp", "/..", "/%2e%2e/x",
 )  # fmt: skip
+OPERATIONS = ("/sendOTP", "/verifyOTP")
+SOME_PATHS = (*OPERATIONS, "", "/nothing")
 BODIES = {
     "malformed": b'{"acquirerId": ',
     "no-object": b"[]",
@@ -102,12 +104,16 @@ FAULTS = {
 }
 
 
-def calls(wallet: Wallet) -> Iterator[Call]:
-    """Ask for everything: each verb on each path, each body and media type on both operations."""
+def calls(wallet: Wallet, *, every_pair: bool) -> Iterator[Call]:
+    """Yield each verb and each path, each body and media type on both operations.
+
+    :param every_pair: whether each verb is called on each path; else on four of them, as the path
+        does not decide what a broken store or hook can do.
+    """
     for path in PATHS:
-        for verb in VERBS:
+        for verb in VERBS if every_pair or path in SOME_PATHS else ["POST"]:
             yield wallet.caller.prepare(path, {}, method=verb)[0]
-    for path in ("/sendOTP", "/verifyOTP"):
+    for path in OPERATIONS:
         for body in BODIES.values():
             yield wallet.caller.prepare(path, body)[0]
         plain = wallet.caller.prepare(path, {})[0]
@@ -136,7 +142,7 @@ def test_every_answer_under_the_prefix_is_signed(
     wallet = open_faulty(fault, SWITCHES[switches], monkeypatch)
     with deaf_receivers() if fault == "receivers" else ExitStack():
         codes = set()
-        for call in calls(wallet):
+        for call in calls(wallet, every_pair=fault == "none"):
             answer = wallet.caller.deliver(call)
             if call.method == "HEAD":
                 assert answer.response.status == 200
@@ -159,7 +165,10 @@ def test_without_a_signer_nothing_is_stated(switches: str) -> None:
     """G9: HTTP 503 and not a byte more; never an unsigned statement."""
     wallet = open_host(options={"signer": AwaySigner()}, config=SWITCHES[switches])
     wallet.app.add_url_rule("/page", "page", lambda: "page")
-    for call in [*calls(wallet), *(wallet.caller.prepare("/sendOTP", {})[0] for _ in range(2))]:
+    for call in [
+        *calls(wallet, every_pair=switches == "plain"),
+        *(wallet.caller.prepare("/sendOTP", {})[0] for _ in range(2)),
+    ]:
         answer = wallet.caller.deliver(call).response
         assert (answer.status, answer.body) == (503, b"")
         assert answer.headers == (("content-length", "0"), ("cache-control", "no-store"))

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import os, sys
 from flask_otp_mpp import SQLAlchemyStore
@@ -23,6 +25,7 @@ print(before, inherited, os.waitstatus_to_exitcode(status))
 """
 
 
+@pytest.mark.slow
 def test_a_forked_worker_inherits_no_connection(tmp_path: Path) -> None:
     """F9: as with gunicorn's --preload; the parent keeps its own."""
     result = subprocess.run(

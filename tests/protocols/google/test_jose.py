@@ -294,6 +294,7 @@ except Refused as refusal:
 """
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_neither_time_nor_memory() -> None:
     """45 KB that inflate to 45 MB, opened in a process of its own."""
     body = encrypted(b"\x00" * 45_000_000, header={"zip": "DEF"})

@@ -425,6 +425,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_body_costs_little(name: str) -> None:
     """A megabyte of it: under a second, under 64 MB, where 64 KB is all that an envelope holds."""
