@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from benchmarks.empty_stores import empty_store
 from benchmarks.progress import note
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.stores.sql.tables import challenges, requests, user_limits
+from flask_otp_mpp.stores.sql.schema import challenges, requests, user_limits
 
 BATCH: Final = 250_000
 _SERIES: Final = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +23,7 @@ from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.service import Done
 from flask_otp_mpp.protocols.base import Outbound, RequestContext
 from flask_otp_mpp.stores.redis.store import RedisStore
-from flask_otp_mpp.stores.sql.dialect import Said
-from flask_otp_mpp.stores.sql.sentences import Row
+from tests.stores.drivers import before_each_batch
 
 SEND_POINTS: Final = (
     "before-reserve",
@@ -79,16 +78,12 @@ class TrappedStore:
 
     def _come_to_commits(self, store: SQLAlchemyStore) -> None:
         """Come to a point when the row is taken and all is decided, and nothing is committed."""
-        speak = store._transactions._speak
 
-        def mortal(
-            driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
-        ) -> list[list[Row]]:
-            if commit:
+        def act(_driver: object, text: str) -> None:
+            if text.endswith("COMMIT"):
                 self._trap.at(f"in-{self._verb}")
-            return speak(driver, said, begin=begin, commit=commit, lightly=lightly)
 
-        store._transactions._speak = mortal
+        before_each_batch(store.engine, act)
 
     def _mortal(self, trap: Trap) -> type[redis.Connection]:
         owner = self

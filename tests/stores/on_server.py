@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from flask_otp_mpp.core.ports import Clock, Store
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql.tables import metadata
+from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
 
 

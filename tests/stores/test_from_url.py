@@ -73,7 +73,9 @@ def test_sqlite_in_memory_is_refused_in_all_its_spellings(url: str) -> None:
 def test_an_engine_on_the_hosts_one_connection_is_refused(tmp_path: Path, url: str) -> None:
     """L5, T1: the store's BEGIN and COMMIT would be those of the host's work."""
     engine = sa.create_engine(url.format(folder=tmp_path), poolclass=sa.StaticPool)
-    with pytest.raises(ValueError, match=r"SQLite database in memory.*the host's; use a file"):
+    with pytest.raises(
+        ValueError, match=r"is an engine.*the host's; give the URL .* for SQLite must be a file"
+    ):
         SQLAlchemyStore(engine)  # type: ignore[arg-type]
     engine.dispose()
 
@@ -196,7 +198,9 @@ def driver_options(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str,
 
         store = SQLAlchemyStore(url, options=OPTIONS)
         if url.startswith("postgresql"):
-            monkeypatch.setattr("flask_otp_mpp.stores.sql.postgresql.Patient.connect", hear)
+            monkeypatch.setattr(
+                "flask_otp_mpp.stores.sql.postgresql.TimeoutConnection.connect", hear
+            )
         else:
             sa.event.listen(store.engine, "do_connect", lambda *given: hear(**given[-1]))
         with pytest.raises(sa.exc.TimeoutError):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_otp_mpp.core.challenge import IdempotencyKey, Outcome
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql.tables import metadata
+from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing.contract.builders import KEEP, POLICY, RIGHT, attempt, draft, opened
 from tests.stores.on_server import OnServer, tables_at
 from tests.stores.servers import postgresql_url

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql.tables import metadata
+from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing import FrozenClock
 from tests.stores.known_values import DETAIL, KNOWN, User, use_every_method
 
@@ -20,7 +20,7 @@ COLUMNS = {
         "id", "subject", "caller", "channel", "digest", "issued_at", "expires_at", "tries",
         "attempts", "used_at", "closed_at",
     },
-    "otp_mpp_standings": {
+    "otp_mpp_user_limits": {
         "subject", "failures", "locks", "locked_until", "forget_at", "sends",
         "keep_until",
     },

@@ -1,4 +1,4 @@
-"""What is said at once is said safely: no value ends a statement or begins another one."""
+"""Statements of one batch are sent safely: no value ends a statement or begins another one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError
 from flask_otp_mpp.core.challenge import Outcome, StoredAnswer
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql import literals
+from flask_otp_mpp.stores.sql import mysql, postgresql
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
@@ -47,10 +47,10 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('lines')}/otp.db"
+        yield f"sqlite:///{tmp_path_factory.mktemp('batches')}/otp.db"
     else:
         at = postgresql_url if request.param == "postgresql" else mysql_url
-        with at("lines") as url:
+        with at("batches") as url:
             yield url
 
 
@@ -82,7 +82,7 @@ def test_a_text_is_a_text_whatever_it_says(store: SQLAlchemyStore, text: str) ->
 @pytest.mark.parametrize("mode", ["NO_BACKSLASH_ESCAPES", "ANSI_QUOTES", ""])
 @pytest.mark.parametrize("charset", ["utf8mb4", "gbk", "latin1"])
 def test_neither_a_mode_nor_a_charset_of_mysql_changes_that(mode: str, charset: str) -> None:
-    """P1: what a text means there depends on both; what is said has no texts."""
+    """P1: what a text means there depends on both; what is sent has no texts."""
     with mysql_url("modes") as url:
         asked = f"?charset={charset}&init_command=SET sql_mode='{mode}'"
         store = SQLAlchemyStore(url + asked)
@@ -101,7 +101,7 @@ HOLDS: Final = {
 }
 
 
-WRITTEN: Final = {"mysql": literals.for_mysql, "postgresql": literals.for_postgresql}
+WRITTEN: Final = {"mysql": mysql.literal, "postgresql": postgresql.literal}
 
 
 @pytest.mark.parametrize("server", HOLDS)
@@ -118,7 +118,7 @@ def test_a_literal_holds_digits_only(server: str, value: int | str | bytes | Non
 @pytest.mark.parametrize("value", [1.5, object(), ["x"]])
 def test_what_has_no_literal_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match=r"^no literal is known for"):
-        literals.for_mysql(value)
+        mysql.literal(value)
 
 
 def test_sqlite_waits_for_the_lock_before_it_asks_for_the_time(tmp_path: Path) -> None:

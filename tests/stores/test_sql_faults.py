@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -16,12 +17,9 @@ from flask_otp_mpp.core import ports
 from flask_otp_mpp.core.ports import StoreError, utc_now
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions, from_url
-from flask_otp_mpp.stores.options import DEFAULT
-from flask_otp_mpp.stores.sql import transaction as transactions
-from flask_otp_mpp.stores.sql.dialect import Said
-from flask_otp_mpp.stores.sql.sentences import Row, Sentence
-from flask_otp_mpp.stores.sql.tables import user_limits
-from flask_otp_mpp.stores.sql.transaction import Step
+from flask_otp_mpp.stores.sql import transaction
+from flask_otp_mpp.stores.sql.dialect import load
+from flask_otp_mpp.stores.sql.schema import challenges, requests, user_limits
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
@@ -32,6 +30,7 @@ from flask_otp_mpp.testing.contract.builders import (
     draft,
     opened,
 )
+from tests.stores.drivers import before_each_batch, hear
 from tests.stores.on_server import tables_at
 from tests.stores.servers import MYSQL, POSTGRESQL, mysql_url, postgresql_url, run
 
@@ -64,14 +63,14 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a verb be run again however long its first run took."""
-    monkeypatch.setattr(transactions, "AGAIN_SECONDS", SLOW)
+    monkeypatch.setattr(transaction, "RETRY_SECONDS", SLOW)
 
 
 @pytest.fixture
 def store(place: str) -> Iterator[SQLAlchemyStore]:
     store = SQLAlchemyStore(place)
     with store.engine.begin() as db:
-        for table in ("challenges", "standings", "requests"):
+        for table in ("challenges", "user_limits", "requests"):
             db.execute(sa.text(f"DELETE FROM otp_mpp_{table}"))
     yield store
     store.engine.dispose()
@@ -91,21 +90,6 @@ def kill(store: SQLAlchemyStore, session: int) -> None:
 
 def session_of(db: sa.Connection) -> int:
     return int(db.exec_driver_sql(OWN_ID[db.dialect.name]).scalar_one())
-
-
-def before_each_journey(
-    store: SQLAlchemyStore, act: Callable[[Any, str, bool, bool], None]
-) -> None:
-    """Act on the driver's connection before anything is sent; know what, and whether it commits."""
-    speak = store._transactions._speak
-
-    def acting(
-        driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
-    ) -> list[list[Row]]:
-        act(driver, ";".join(sentence.text for sentence, _ in said), begin, commit)
-        return speak(driver, said, begin=begin, commit=commit, lightly=lightly)
-
-    store._transactions._speak = acting
 
 
 def session_behind(driver: Any) -> int:
@@ -143,12 +127,12 @@ def test_a_connection_lost_before_commit_is_run_again_and_counted_once(
     challenge = opened(store)
     runs: list[str] = []
 
-    def cut(driver: Any, text: str, begin: bool, _commit: bool) -> None:
-        if begin and not runs:
+    def cut(driver: Any, text: str) -> None:
+        if "BEGIN" in text and not runs:
             runs.append("cut")
             kill(store, session_behind(driver))
 
-    before_each_journey(store, cut)
+    before_each_batch(store.engine, cut)
     for _ in range(POLICY.tries):
         assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
     assert runs == ["cut"]
@@ -160,71 +144,98 @@ def test_a_failure_at_commit_is_told_and_never_run_again(store: SQLAlchemyStore)
     challenge = opened(store)
     runs: list[bool] = []
 
-    def cut(driver: Any, _text: str, _begin: bool, commit: bool) -> None:
-        runs.append(commit)
-        if commit and runs.count(True) == 1:
+    def cut(driver: Any, text: str) -> None:
+        runs.append(text.endswith("COMMIT"))
+        if runs[-1] and runs.count(True) == 1:
             kill(store, session_behind(driver))
 
-    before_each_journey(store, cut)
+    before_each_batch(store.engine, cut)
+    store.get_answer("nothing")  # so that a connection is open
+    runs.clear()
     with pytest.raises(StoreError, match=r"^the OTP database failed at COMMIT: OperationalError$"):
         answer(store, challenge, WRONG)
     assert runs == [False, True]
     assert answer(store, challenge, RIGHT) is None
 
 
-def test_a_deadlock_is_run_again(place: str) -> None:
+WAITING: Final = {
+    "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+}
+
+
+def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None:
     """O1: the server has rolled one of two back, and the other goes on."""
     # PostgreSQL looks for deadlocks after a second; on a slow machine no wait may end before.
     store = SQLAlchemyStore(place, options=StoreOptions(statement_timeout=SLOW))
-    opened(store, "ada")
-    opened(store, "bob")
-    meet, finished = threading.Barrier(2), threading.Event()
-    runs: list[str] = []
+    challenge = opened(store, "ada")
+    texts = hear(store.engine)
+    deciding, other = threading.Event(), sa.create_engine(store.engine.url)
 
-    def crossing(first: str, second: str) -> Callable[[Step], None]:
-        def work(step: Step) -> None:
-            again = first in runs
-            runs.append("again" if again else first)
-            if again:  # or it could take its row before the other one wakes up, and cross it anew
-                finished.wait(SLOW)
-            step.ask((store._say.take, {"at_subject": first}))
-            if not again:
-                meet.wait(SLOW)
-            step.ask((store._say.take, {"at_subject": second}))
-            finished.set()
+    def see(_driver: object, text: str) -> None:
+        if text.endswith("COMMIT"):
+            deciding.set()
 
-        return work
-
-    crossed = threading.Thread(target=store._transactions.run, args=[crossing("ada", "bob")])
-    crossed.start()
-    store._transactions.run(crossing("bob", "ada"))
-    crossed.join(SLOW)
-    assert sorted(runs) == ["ada", "again", "bob"]
+    before_each_batch(store.engine, see)
+    with ThreadPoolExecutor() as pool, other.connect() as db, other.connect() as admin:
+        # The server rolls back who has written less, or who has waited longer.
+        rows = [
+            {"key": f"row {number}", "challenge_id": "", "detail": "", "keep_until": utc_now()}
+            for number in range(20)
+        ]
+        db.execute(sa.insert(requests), rows)
+        db.execute(sa.select(challenges).where(challenges.c.id == challenge.id).with_for_update())
+        verb = pool.submit(answer, store, challenge, WRONG)
+        assert deciding.wait(SLOW)
+        until = time.monotonic() + SLOW
+        while not admin.exec_driver_sql(WAITING[store.engine.dialect.name]).scalar_one():
+            assert time.monotonic() < until, "the verb does not wait for the challenge"
+            admin.rollback()
+            time.sleep(0.15)  # MariaDB looks again after a tenth of a second
+        db.execute(sa.select(user_limits).where(user_limits.c.subject == "ada").with_for_update())
+        db.rollback()
+        assert verb.result() is Reason.CODE_UNMATCHED
+    assert sum("BEGIN" in text for text in texts) == 2
+    other.dispose()
+    with store.engine.connect() as db:
+        assert (
+            db.scalar(sa.select(user_limits.c.failures).where(user_limits.c.subject == "ada")) == 1
+        )
     store.engine.dispose()
 
 
-def test_a_row_that_stays_taken_is_waited_for_once_and_not_long(store: SQLAlchemyStore) -> None:
+def test_a_row_that_stays_locked_is_waited_for_once_and_not_long(
+    place: str, store: SQLAlchemyStore
+) -> None:
     """S1: whoever waited in vain is told so; nothing was counted."""
     challenge = opened(store)
-    waits: list[float] = []
-    before_each_journey(store, lambda *_: waits.append(time.monotonic()))
+    options = StoreOptions(statement_timeout=1)
+    waiting = SQLAlchemyStore(place, options=options)
+    texts = hear(waiting.engine)
+    began = time.monotonic()
     with held(store), pytest.raises(StoreError, match="OperationalError"):
-        answer(store, challenge, WRONG)
-    (began,) = waits
-    assert DEFAULT.statement_timeout - 0.5 < time.monotonic() - began < SLOW
+        answer(waiting, challenge, WRONG)
+    waiting.engine.dispose()
+    assert options.statement_timeout - 0.5 < time.monotonic() - began < SLOW
+    assert sum("BEGIN" in text for text in texts) == 1
     assert not store.unlock("alice")
 
 
-def test_a_server_that_says_nothing_is_held_for_lost(place: str) -> None:
+def test_a_server_that_says_nothing_is_treated_as_lost(
+    place: str, store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """S4: even where it does not end the statement itself; nothing hangs for ever."""
-    store = SQLAlchemyStore(with_options(place, "-c statement_timeout=0"))
-    sleep = sa.func.pg_sleep(SLOW) if "postgresql" in place else sa.func.SLEEP(SLOW)
-    sentence = Sentence(sa.select(sleep), store.engine.dialect)
+    monkeypatch.setattr(transaction, "RETRY_SECONDS", 0)
+    challenge = opened(store)
+    url = with_options(place, "-c statement_timeout=0 -c lock_timeout=0")
+    if "mysql" in url:
+        url += f"?init_command=SET SESSION innodb_lock_wait_timeout = {SLOW}"
+    silent = SQLAlchemyStore(url, options=StoreOptions(statement_timeout=1))
     began = time.monotonic()
-    with pytest.raises(StoreError, match="OperationalError"):
-        store._transactions.run(lambda step: step.glance(sentence, {}))
+    with held(store), pytest.raises(StoreError, match="OperationalError"):
+        answer(silent, challenge, WRONG)
     assert time.monotonic() - began < SLOW / 2
-    store.engine.dispose()
+    silent.engine.dispose()
 
 
 def with_options(url: str, options: str) -> str:
@@ -316,8 +327,8 @@ def test_the_time_is_read_after_the_row_is_taken(store: SQLAlchemyStore) -> None
     with held(store) as db:
         waiting = threading.Thread(target=store.spend, args=[attempt(challenge.id, RIGHT), POLICY])
         waiting.start()
-        time.sleep(0.5)
-        times.append(db.exec_driver_sql(store._say.now.text).scalar_one())
+        time.sleep(0.2)
+        times.append(db.exec_driver_sql(f"SELECT {load(db.dialect.name).time}").scalar_one())
     waiting.join(SLOW)
     with store.engine.begin() as db:
         used = db.scalar(sa.text("SELECT used_at FROM otp_mpp_challenges"))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
 from flask_otp_mpp.core.challenge import Outcome
@@ -23,13 +22,13 @@ from flask_otp_mpp.testing.contract.builders import (
     draft,
     opened,
 )
+from tests.stores.drivers import before_each_batch, hear
 from tests.stores.on_server import tables_at
 from tests.stores.servers import postgresql_url
 
 pytestmark = pytest.mark.server
 
 ONE = StoreOptions(pool_size=1, pool_overflow=0)
-NO_PLAN = "26000"
 STATEMENTS = 9
 """Of a first send and a verify, their ends included."""
 
@@ -48,17 +47,9 @@ def store(url: str) -> Iterator[SQLAlchemyStore]:
 
 
 @pytest.fixture
-def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Hear what is said to the server."""
-    heard: list[str] = []
-    execute = psycopg.Cursor.execute
-
-    def listening(cursor: Any, text: Any, *more: Any, **options: Any) -> Any:
-        heard.append(str(text))
-        return execute(cursor, text, *more, **options)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", listening)
-    return heard
+def texts(store: SQLAlchemyStore) -> list[str]:
+    """Hear what is sent to the server."""
+    return hear(store.engine)
 
 
 def planned(texts: list[str]) -> int:
@@ -99,48 +90,41 @@ def test_plans_that_have_gone_are_made_anew_and_a_try_is_counted_once(
         assert db.exec_driver_sql(counted, (challenge.id,)).scalar_one() == 1
 
 
-def test_plans_that_have_gone_between_two_journeys_are_made_anew(
-    store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
+def test_plans_that_have_gone_between_two_round_trips_are_made_anew(
+    store: SQLAlchemyStore, texts: list[str]
 ) -> None:
-    """S1: the first journey is rolled back, and the verb is run again."""
+    """S1: the first round trip is rolled back, and the verb is run again."""
     challenge = opened(store, "between")
-    speak = store._transactions._speak
-    codes: list[str | None] = []
-
-    def forgetful(driver: Any, *said: Any, **how: Any) -> Any:
-        if how["commit"] and not codes:
-            driver.execute("DEALLOCATE ALL")
-            try:
-                return speak(driver, *said, **how)
-            except psycopg.Error as error:
-                codes.append(error.sqlstate)
-                raise
-        return speak(driver, *said, **how)
-
     assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED  # so that all is planned
-    monkeypatch.setattr(store._transactions, "_speak", forgetful)
+
+    def forget_once(driver: Any, text: str) -> None:
+        if text.endswith("COMMIT") and "DEALLOCATE ALL" not in texts:
+            driver.execute("DEALLOCATE ALL")
+
+    before_each_batch(store.engine, forget_once)
     assert answer(store, challenge, RIGHT) is None
-    assert codes == [NO_PLAN]
+    assert texts.count("DEALLOCATE ALL") == 1
 
 
-def test_plans_that_are_there_unexpectedly_are_no_fault(store: SQLAlchemyStore) -> None:
+def test_plans_that_are_there_unexpectedly_are_no_fault(
+    store: SQLAlchemyStore, texts: list[str]
+) -> None:
     """S1: another process has made them on the connection that the pooler gives now."""
     challenge = opened(store, "unexpected")
-    speak = store._transactions._speak
-    told: list[bool] = []
+    made: list[str] = []
 
-    def forgetful(driver: Any, *said: Any, **how: Any) -> Any:
-        if not told:
-            driver.plans = set()
-            told.append(True)
-        return speak(driver, *said, **how)
+    def make_before(driver: Any, text: str) -> None:
+        if text.endswith("COMMIT") and "PREPARE" in text and not made:
+            made.extend(plan for plan in text.split(";") if plan.startswith("PREPARE"))
+            driver.execute(made[0])
 
-    store._transactions._speak = forgetful
+    before_each_batch(store.engine, make_before)
     assert answer(store, challenge, RIGHT) is None
-    assert told == [True]
+    assert made[0] in texts
+    assert sum("BEGIN" in text for text in texts[texts.index(made[0]) :]) == 1  # it was run again
 
 
-def test_behind_a_pooler_all_is_said_in_full_from_then_on(
+def test_behind_a_pooler_statements_are_sent_in_full_from_then_on(
     store: SQLAlchemyStore, texts: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """S1: what finds it out is run again; nothing else is in vain."""
@@ -150,7 +134,7 @@ def test_behind_a_pooler_all_is_said_in_full_from_then_on(
     texts.clear()
     assert answer(store, opened(store, "behind the pooler"), RIGHT) is None
     assert not [text for text in texts if "EXECUTE" in text or "PREPARE" in text]
-    assert len(texts) == 5  # two journeys for each, and the end of the delivery
+    assert len(texts) == 5  # two round trips for each, and the end of the delivery
     assert [record.message for record in caplog.records] == [
         "the OTP database is behind a pooler: statements are not kept there"
     ]
@@ -172,14 +156,14 @@ def test_after_an_error_all_plans_are_made_anew(store: SQLAlchemyStore, texts: l
 def test_only_the_end_of_a_delivery_does_not_wait_for_the_disk(
     store: SQLAlchemyStore, texts: list[str]
 ) -> None:
-    """S10, A7: it may be taken back by a crash; nothing is decided or counted by it."""
-    asked = draft("hurried")
+    """S10, A7: it may be lost in a crash; nothing is decided or counted by it."""
+    asked = draft("brief")
     store.reserve(asked, POLICY)
     before = len(texts)
     store.settle(asked, Outcome(asked.id))
-    store.spend(attempt(asked.id, WRONG, subject="hurried"), POLICY)
-    hurried = [number for number, text in enumerate(texts) if "synchronous_commit = off" in text]
-    assert hurried == [before]
+    store.spend(attempt(asked.id, WRONG, subject="brief"), POLICY)
+    brief = [number for number, text in enumerate(texts) if "synchronous_commit = off" in text]
+    assert brief == [before]
     assert re.fullmatch("(.*;)?BEGIN[^;]*;SET LOCAL [^;]*;EXECUTE [^;]*;COMMIT", texts[before])
     with store.engine.connect() as db:
         assert db.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql import sqlite as turns
-from flask_otp_mpp.stores.sql.tables import challenges
+from flask_otp_mpp.stores.sql import sqlite
+from flask_otp_mpp.stores.sql.schema import challenges
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
 from tests.services import MYSQL, POSTGRESQL
@@ -23,19 +23,20 @@ from tests.stores.on_server import tables_at
 from tests.stores.servers import mysql_url, postgresql_url
 
 ROWS: Final = 450
+CLOCK: Final = FrozenClock()
 
 
 @pytest.fixture(params=["sqlite", POSTGRESQL, MYSQL])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemyStore]:
     if request.param == "sqlite":
-        store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
+        store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", CLOCK)
         store.create_tables()
         yield store
         store.engine.dispose()
         return
     at = postgresql_url if request.param == "postgresql" else mysql_url
     with tables_at(at("purge")) as url:
-        store = SQLAlchemyStore(url, FrozenClock())
+        store = SQLAlchemyStore(url, CLOCK)
         yield store
         store.engine.dispose()
 
@@ -43,12 +44,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemy
 def fill(store: SQLAlchemyStore) -> Challenge:
     """Leave many challenges of two days ago; return the last."""
     old = opened(store)
-    clock = store._clock
-    assert isinstance(clock, FrozenClock)
     with store.engine.begin() as db:
         more = [asdict(replace(old, id=f"id {number}")) for number in range(ROWS - 1)]
         db.execute(sa.insert(challenges), more)
-    clock.forward(days=2)
+    CLOCK.forward(days=2)
     return replace(old, id=f"id {ROWS - 2}")
 
 
@@ -61,15 +60,15 @@ def deleted(store: SQLAlchemyStore, batch: int) -> list[int]:
             counts.append(cursor.rowcount)
 
     sa.event.listen(store.engine, "after_cursor_execute", count)
-    assert store.purge(POLICY, batch=batch) == sum(counts) + 2  # the request and the standing
+    assert store.purge(POLICY, batch=batch) == sum(counts) + 2  # the request and the user's limits
     return counts
 
 
 def test_a_step_deletes_a_batch_and_on_sqlite_not_too_many(store: SQLAlchemyStore) -> None:
     """T5: all that write to one file wait for one another."""
     fill(store)
-    sqlite = store.engine.dialect.name == "sqlite"
-    assert deleted(store, 400) == ([200, 200, 50] if sqlite else [400, 50])
+    one_file = store.engine.dialect.name == "sqlite"
+    assert deleted(store, 400) == ([200, 200, 50] if one_file else [400, 50])
 
 
 def test_a_smaller_batch_is_kept_to(store: SQLAlchemyStore) -> None:
@@ -92,10 +91,10 @@ def test_between_two_steps_a_file_is_free_for_as_long_as_somebody_may_look_away(
         with aside.connect() as db:
             db.exec_driver_sql("BEGIN IMMEDIATE")  # it is free
 
-    monkeypatch.setattr(turns, "time", SimpleNamespace(sleep=nap, monotonic=time.monotonic))
+    monkeypatch.setattr(sqlite, "time", SimpleNamespace(sleep=nap, monotonic=time.monotonic))
     counts = deleted(store, 100)
     assert len(naps) >= len(counts) > 3
-    assert set(naps) == {turns.LOOKS[1]}
+    assert set(naps) == {max(sqlite.POLL_SECONDS)}
     aside.dispose()
 
 

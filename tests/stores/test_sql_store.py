@@ -16,8 +16,11 @@ from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql.sqlite import Watchful
-from flask_otp_mpp.stores.sql.transaction import AGAIN_TIMES, Step
+from flask_otp_mpp.stores.options import DEFAULT
+from flask_otp_mpp.stores.sql.dialect import load
+from flask_otp_mpp.stores.sql.sqlite import PollingConnection
+from flask_otp_mpp.stores.sql.statements import CompiledStatement
+from flask_otp_mpp.stores.sql.transaction import MAX_RUNS, Transaction, Transactions
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
@@ -57,14 +60,17 @@ def test_a_missing_table_is_a_store_error_without_parameters(
     assert "canary" not in str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("verb", [*VERBS, lambda store: store.create_tables()])
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_file_that_is_no_database_is_a_store_error(
-    tmp_path: Path, verb: Callable[[Any], Any]
+    tmp_path: Path, verb: Callable[[Store], Any]
 ) -> None:
     (tmp_path / "otp.db").write_bytes(b"no database at all" * 100)
     store = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
     with pytest.raises(StoreError, match="the OTP database failed: DatabaseError"):
         verb(store)
+    found = r"otp\.db can't be used: file is not a database; check the file"
+    with pytest.raises(StoreError, match=found):
+        store.create_tables()
     store.engine.dispose()
 
 
@@ -78,7 +84,7 @@ def test_a_failed_verb_leaves_nothing_behind(store: SQLAlchemyStore) -> None:
             store.reserve(draft(), POLICY)
     with store.engine.begin() as db:
         db.execute(sa.text("ALTER TABLE elsewhere RENAME TO otp_mpp_requests"))
-        for table in ("otp_mpp_challenges", "otp_mpp_standings", "otp_mpp_requests"):
+        for table in ("otp_mpp_challenges", "otp_mpp_user_limits", "otp_mpp_requests"):
             assert db.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0
     opened(store)
 
@@ -102,13 +108,11 @@ def test_a_counted_try_survives_a_power_cut(store: SQLAlchemyStore) -> None:
 
 
 def test_a_database_that_stays_locked_is_a_store_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: SQLAlchemyStore
+    tmp_path: Path, store: SQLAlchemyStore
 ) -> None:
     """Waiting has an end, for the caller waits no longer than five seconds."""
-    quick = {"connect_args": {"timeout": 0.05, "factory": Watchful}}
-    monkeypatch.setattr("flask_otp_mpp.stores.sql.engine._sqlite", lambda _: quick)
     store.create_tables()
-    other = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db", FrozenClock())
+    other = SQLAlchemyStore(f"sqlite:///{tmp_path}/otp.db?timeout=0.05", FrozenClock())
     with store.engine.begin(), pytest.raises(StoreError, match="OperationalError"):
         opened(other)
     opened(other)
@@ -116,15 +120,15 @@ def test_a_database_that_stays_locked_is_a_store_error(
 
 
 @pytest.mark.parametrize(
-    ("collisions", "begun"), [(0, 1), (1, 2), (AGAIN_TIMES, AGAIN_TIMES + 1), (99, AGAIN_TIMES + 1)]
+    ("collisions", "begun"), [(0, 1), (1, 2), (MAX_RUNS - 1, MAX_RUNS), (99, MAX_RUNS)]
 )
 def test_a_collision_of_two_nodes_is_tried_again_and_then_told(
     store: SQLAlchemyStore, collisions: int, begun: int
 ) -> None:
-    """Two nodes may insert the same user at once; one of them then finds the other's row."""
+    """Two nodes may insert the same request at once; one of them then finds the other's row."""
     left, calls = collisions, 0
 
-    def work(_: Step) -> str:
+    def work(_: Transaction) -> str:
         nonlocal left, calls
         calls += 1
         if left:
@@ -132,11 +136,13 @@ def test_a_collision_of_two_nodes_is_tried_again_and_then_told(
             raise sqlite3.IntegrityError("canary")
         return "done"
 
+    transactions = Transactions(store.engine, load("sqlite"), DEFAULT)
     if collisions < 99:
-        assert store._transactions.run(work) == "done"
+        assert transactions.run(work) == "done"
     else:
-        with pytest.raises(StoreError, match=r"^the OTP database failed: IntegrityError$"):
-            store._transactions.run(work)
+        with pytest.raises(StoreError, match=r"^the OTP database failed: IntegrityError$") as told:
+            transactions.run(work)
+        assert told.value.__cause__ is None
     assert calls == begun
 
 
@@ -165,20 +171,20 @@ def test_nothing_is_held_while_a_provider_works(store: SQLAlchemyStore) -> None:
 
 @pytest.fixture
 def levels(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """See how synchronous each commit is: 1 may be taken back by a power cut, 2 not."""
+    """See how synchronous each commit is: 1 may be lost in a power cut, 2 not."""
     seen: list[int] = []
-    execute = Watchful.execute
+    execute = PollingConnection.execute
 
-    def watched(driver: Watchful, *said: Any) -> sqlite3.Cursor:
+    def watched(driver: PollingConnection, *said: Any) -> sqlite3.Cursor:
         if said[0] == "COMMIT":
             seen.append(execute(driver, "PRAGMA synchronous").fetchone()[0])
         return execute(driver, *said)
 
-    monkeypatch.setattr(Watchful, "execute", watched)
+    monkeypatch.setattr(PollingConnection, "execute", watched)
     return seen
 
 
-def test_only_the_end_of_a_delivery_may_be_taken_back_by_a_power_cut(
+def test_only_the_end_of_a_delivery_may_be_lost_in_a_power_cut(
     store: SQLAlchemyStore, levels: list[int]
 ) -> None:
     """S10, A7: whatever counts waits for the disk, whatever the connection did before."""
@@ -193,19 +199,20 @@ def test_only_the_end_of_a_delivery_may_be_taken_back_by_a_power_cut(
     assert levels == [2, 1, 2, 2]
 
 
-def test_a_light_transaction_that_fails_makes_none_light_that_follows(
+def test_a_transaction_after_one_that_need_not_be_durable_and_fails_is_durable(
     store: SQLAlchemyStore, levels: list[int]
 ) -> None:
     """A7: on the same connection."""
     store.create_tables()
     levels.clear()
 
-    def fail(step: Step) -> None:
-        step.ask((store._say.known, {"at_key": "", **store._now()}))
+    def fail(transaction: Transaction) -> None:
+        one = CompiledStatement(sa.select(sa.literal_column("1")), store.engine.dialect)
+        assert transaction.read(one.bind({})) == [[(1,)]]
         raise sqlite3.OperationalError("disk I/O error")
 
     with pytest.raises(StoreError):
-        store._transactions.run(fail, lightly=True)
+        Transactions(store.engine, load("sqlite"), DEFAULT).run(fail, durable=False)
     assert store.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
     opened(store)
     assert levels == [2, 1]

@@ -1,4 +1,4 @@
-"""Who writes to an SQLite file takes turns, in a process and between them, and none waits long."""
+"""The writers of an SQLite file wait in a queue, within and between processes, and not for long."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.sqlite import Line, Watchful
+from flask_otp_mpp.stores.sql.sqlite import PollingConnection, WriteQueue
 from flask_otp_mpp.testing.contract.builders import RIGHT, answer, opened
 
 SHORT = 0.05
@@ -54,40 +56,50 @@ def test_who_waits_writes_soon_after_the_file_is_free(store: SQLAlchemyStore, ur
     assert sorted(late)[2] < 0.03  # by SQLite's own waiting it is 0.05 on the average
 
 
-def test_threads_stand_in_one_line(store: SQLAlchemyStore) -> None:
-    """R6: only one of a process waits for the file; the others hold no transaction."""
-    inside: list[int] = []
+def test_threads_write_one_after_the_other(store: SQLAlchemyStore) -> None:
+    """R6: only one of a process waits for the file; the others hold no connection."""
+    out: list[int] = []
     most: list[int] = []
-    run = store._transactions._once
 
-    def counted(*asked: object, **how: object) -> object:
-        inside.append(1)
-        most.append(len(inside))
-        try:
-            return run(*asked, **how)  # type: ignore[arg-type]
-        finally:
-            inside.pop()
+    def take(*_: object) -> None:
+        out.append(1)
+        most.append(len(out))
 
-    store._transactions._once = counted  # type: ignore[method-assign, assignment]
+    sa.event.listen(store.engine, "checkout", take)
+    sa.event.listen(store.engine, "checkin", lambda *_: out.pop())
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: opened(store, f"user {number}"), range(40)))
     assert max(most) == 1
     assert len(most) == 80
 
 
-def test_what_only_reads_does_not_stand_in_the_line(store: SQLAlchemyStore) -> None:
-    """S4: a request that is recalled is answered while another one is written."""
-    assert store._transactions._line is not None
-    with store._transactions._line.turn(), store.engine.begin():
-        assert store.get_answer("nothing") is None
+def test_what_only_reads_does_not_wait_in_the_queue(url: str, store: SQLAlchemyStore) -> None:
+    """S4: a request that is repeated is answered while another one is written."""
+    writing, read = threading.Event(), threading.Event()
+    moment = opened(store).issued_at
+
+    def clock() -> datetime:
+        if threading.current_thread() is not threading.main_thread():
+            writing.set()
+            assert read.wait(10)
+        return moment
+
+    timed = SQLAlchemyStore(url, clock)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(timed.unlock, "alice")
+        assert writing.wait(10)
+        assert timed.get_answer("nothing") is None
+        read.set()
+        assert not waiting.result()
+    timed.engine.dispose()
 
 
 def test_a_turn_that_does_not_come_is_told() -> None:
-    line = Line(SHORT)
+    queue = WriteQueue(SHORT)
     not_free = pytest.raises(StoreError, match=r"^the OTP database was not free for 0.05 s")
-    with line.turn(), not_free, line.turn():
+    with queue.acquire(), not_free, queue.acquire():
         pytest.fail("two have their turn at once")
-    with line.turn():
+    with queue.acquire():
         pass  # it ended
 
 
@@ -127,12 +139,12 @@ def test_a_verb_that_fails_ends_its_turn(url: str) -> None:
 
 def test_a_forked_worker_does_not_wait_for_a_turn_of_its_parent() -> None:
     """F9: the thread whose turn it was is not there."""
-    line = Line(patience=0)
-    with line.turn():
+    queue = WriteQueue(wait_seconds=0)
+    with queue.acquire():
         child = os.fork()
         if child == 0:
             try:
-                with line.turn():
+                with queue.acquire():
                     os._exit(0)
             finally:
                 os._exit(1)
@@ -141,9 +153,9 @@ def test_a_forked_worker_does_not_wait_for_a_turn_of_its_parent() -> None:
 
 
 def test_another_error_than_a_busy_file_is_told_at_once(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "otp.db", factory=Watchful)
+    connection = sqlite3.connect(tmp_path / "otp.db", factory=PollingConnection)
     connection.prepare()
-    assert connection.patience == 5
+    assert connection.wait_seconds == 5
     began = time.monotonic()
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         connection.execute("SELECT * FROM challenges")

@@ -94,7 +94,7 @@ def test_init_db_creates_the_tables(make_wallet: MakeWallet) -> None:
     store = wallet.state.store
     assert isinstance(store, SQLAlchemyStore)
     with store.engine.begin() as db:
-        for table in ("challenges", "requests", "standings"):
+        for table in ("challenges", "requests", "user_limits"):
             db.exec_driver_sql(f"DROP TABLE otp_mpp_{table}")
     assert wallet.send().code == "UNKNOWN_EXCEPTION"
     failed = run(wallet.app, "purge")

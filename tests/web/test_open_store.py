@@ -25,7 +25,6 @@ from flask_otp_mpp import (
     UnfitStore,
 )
 from flask_otp_mpp.stores import StoreOptions
-from flask_otp_mpp.stores.sql import check as checks
 from flask_otp_mpp.stores.sql import schema
 from tests.deployment.processes import ROOT
 from tests.servers import free_port
@@ -112,8 +111,8 @@ def test_a_version_that_is_not_supported_is_a_fault(
 ) -> None:
     """F2: with the one that would do."""
     make_tables(unprepared)
-    monkeypatch.setitem(checks.OLDEST, "SQLite", (99, 1))
-    assert "is too old; use SQLite 99.1 or newer" in finding(store=unprepared)
+    monkeypatch.setattr("sqlite3.dbapi2.sqlite_version_info", (3, 30, 1))
+    assert "is too old; use SQLite 3.35 or newer" in finding(store=unprepared)
 
 
 @pytest.mark.parametrize(

@@ -1,180 +1,214 @@
-"""What belongs together travels together: a transaction that decides takes two journeys.
+"""What the SQL store needs of a database: one protocol, which one module for each database meets.
 
-The first one begins it and reads, the second one writes and commits. A server gets what is said at
-once as one text: it begins when it has all of it, and does nothing that follows an error. SQLite
-needs no such thing, there a statement is a call.
-
-PostgreSQL keeps plans of statements for each connection; one is asked for when it is first needed,
-in the same text.
+The other modules know no database by name. A module is imported when its database is used, and with
+it the driver.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
-from typing import Any, Final, Protocol, TypeAlias
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from enum import Enum, auto
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
-from flask_otp_mpp.stores.sql import literals
-from flask_otp_mpp.stores.sql import sqlite as turns
-from flask_otp_mpp.stores.sql.sentences import Row, Sentence, Values
-from flask_otp_mpp.stores.sql.tables import MYSQL
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
-logger = logging.getLogger("flask_otp_mpp")
-Said: TypeAlias = tuple[Sentence, Values]
-MISPLACED: Final = {"26000", "42P05"}
-"""A plan is not there, or is there already: this is not the connection that it seems to be."""
+from flask_otp_mpp.stores.options import POOL_SECONDS, StoreOptions
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.stores.sql.statements import BoundStatement
+
+Row: TypeAlias = tuple[Any, ...]
 
 
-class Speak(Protocol):
-    """Say statements over a driver's connection that commits by itself."""
+class Driver(NamedTuple):
+    """The one driver of a database with which the suite is run.
+
+    :param module: the module of this package that knows the database.
+    :param extra: the extra of this package that installs the driver.
+    :param library: what mends a driver that does not load.
+    """
+
+    name: str
+    module: str
+    extra: str = ""
+    library: str = ""
+
+
+_PYMYSQL: Final = Driver("pymysql", "mysql", "mysql")
+DRIVERS: Final = {
+    "sqlite": Driver("pysqlite", "sqlite"),
+    "postgresql": Driver(
+        "psycopg", "postgresql", "postgresql", "libpq, or pip install 'psycopg[binary]'"
+    ),
+    "mysql": _PYMYSQL,
+    "mariadb": _PYMYSQL,
+}
+"""By SQLAlchemy's name of the database."""
+IDLE_SECONDS: Final = 5
+"""After which a server ends the transaction of a process that has vanished."""
+RECYCLE_SECONDS: Final = 200
+"""Age at which a connection to a server is replaced; balancers forget idle ones after 4 minutes."""
+
+
+class Failure(Enum):
+    """What an error says about the transaction that it ended."""
+
+    ROLLED_BACK = auto()
+    """The server has undone all of it, and may succeed if it is run again: such as a deadlock."""
+    READ_ONLY = auto()
+    """The server is a replica by now; a new connection may find the primary."""
+    OTHER = auto()
+
+
+class BatchExecutor(Protocol):
+    """Execute statements on a driver's connection that commits by itself, in one round trip."""
 
     def __call__(
         self,
         driver: Any,
-        said: Sequence[Said],
+        batch: Sequence[BoundStatement],
         *,
         begin: bool,
         commit: bool,
-        lightly: bool,
+        durable: bool,
     ) -> list[list[Row]]:
-        """Return the rows of each.
+        """Return the rows of each statement.
 
         :param begin: whether to begin a transaction before.
         :param commit: whether to commit it after.
-        :param lightly: whether a crash may take back the transaction that begins here, so that it
-            need not wait for the disk.
+        :param durable: whether the transaction that begins here must survive a crash; if not, its
+            commit need not wait for the disk.
         """
-        ...
 
 
-BEGIN: Final = {
-    "sqlite": turns.BEGIN,
-    "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED",
-    **dict.fromkeys(MYSQL, "BEGIN"),
-}
+class Queue(Protocol):
+    """Lets the writers of a process in one after the other, where a database has one writer."""
+
+    def acquire(self) -> AbstractContextManager[None]:
+        """Wait for the turn; it ends with the block.
+
+        :raises StoreError: if it does not come in time.
+        """
+
+    def yield_to_others(self) -> None:
+        """Leave the database free between two transactions of many."""
 
 
-def speaker(backend: str) -> Speak:
-    """Return how a kind of database is spoken to, by SQLAlchemy's name of its dialect."""
-    if backend == "sqlite":
-        return _to_sqlite
-    return _ByPlans() if backend == "postgresql" else _to_mysql
+class Database(Protocol):
+    """One kind of database, without state; where most are alike, what they do is written here.
 
-
-def _to_sqlite(
-    driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
-) -> list[list[Row]]:
-    if begin:
-        driver.begin(lightly=lightly)
-    found = [
-        sentence.rows(driver.execute(sentence.text, sentence.values(values)))
-        for sentence, values in said
-    ]
-    if commit:
-        driver.execute("COMMIT")
-    return found
-
-
-def _to_mysql(
-    driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
-) -> list[list[Row]]:
-    """Say it; how long a commit waits for the disk, only the server's own settings tell."""
-    before = [BEGIN["mysql"]] if begin else []
-    found: list[list[Row]] = []
-    with driver.cursor() as cursor:
-        cursor.execute(_joined(before, _in_words(literals.for_mysql, said), commit=commit))
-        for _ in before:
-            cursor.nextset()
-        for sentence, _ in said:
-            found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
-            cursor.nextset()  # which is when an error of a later one is told
-    return found
-
-
-class _ByPlans:
-    """Speak to PostgreSQL by statements that the connection has planned.
-
-    Behind a pooler the next transaction may have another connection. Once that is found out, all is
-    said in full; what found it out is rolled back and run again.
+    :ivar time: SQL for the server's time in microseconds since the epoch; None if there is no
+        server, and the machine's clock decides.
+    :ivar purge_limit: rows that one transaction of a purge may delete.
+    :ivar table_options: what SQLAlchemy's tables are told for it.
     """
 
-    def __init__(self) -> None:
-        self._pooled = False
+    time: str | None = None
+    purge_limit: int = sys.maxsize
+    table_options: Mapping[str, str] = MappingProxyType({})
 
-    def __call__(
-        self, driver: Any, said: Sequence[Said], *, begin: bool, commit: bool, lightly: bool
-    ) -> list[list[Row]]:
-        before: list[str] = []
-        if self._pooled:
-            texts = _in_words(literals.for_postgresql, said)
-            plans = None
-        else:
-            # After an error nobody knows which plans there are: all are made anew.
-            plans, driver.plans = driver.plans, None
-            if plans is None:
-                before.append("DEALLOCATE ALL")
-                plans = set()
-            texts = _planned(plans, before, said)
-        if begin:
-            before.append(BEGIN["postgresql"])
-        if begin and lightly:
-            before.append("SET LOCAL synchronous_commit = off")
-        try:
-            found = _answered(driver, _joined(before, texts, commit=commit), len(before), said)
-        except Exception as error:
-            if getattr(error, "sqlstate", None) in MISPLACED and not self._pooled:
-                self._pooled = True
-                logger.warning("the OTP database is behind a pooler: statements are not kept there")
-            raise
-        driver.plans = plans
-        return found
+    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+        """Return the arguments of ``create_engine``; what the URL's query says is left to it.
+
+        :raises ValueError: if the URL can't be that of a store.
+        """
+
+    def prepare(self, engine: sa.Engine, options: StoreOptions) -> None:
+        """Attach to an engine what its connections need."""
+
+    def begin(self, db: sa.Connection) -> None:
+        """Begin a transaction that SQLAlchemy takes for begun; no driver begins one by itself."""
+
+    def executor(self) -> BatchExecutor:
+        """Return the executor of one store."""
+
+    def queue(self, options: StoreOptions) -> Queue | None:
+        """Return the queue of one store's writers; None if they may write at once."""
+        return None
+
+    def exact_text(self, length: int) -> sa.types.TypeEngine[str]:
+        """Return the type of a text that nothing but the very same text equals."""
+        return sa.String(length)
+
+    def exact_bytes(self, length: int) -> sa.types.TypeEngine[bytes]:
+        """Return the type of a few bytes."""
+        return sa.LargeBinary(length)
+
+    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
+        """Insert a row unless its primary key is there; wait for whoever is inserting it."""
+
+    def delete_some(
+        self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
+    ) -> int:
+        """Delete rows that are over, and return how many.
+
+        The condition is checked again on deleting: a row may have been renewed since it was found.
+        """
+
+    def failure(self, error: DBAPIError) -> Failure:
+        """Return what an error means for the transaction."""
+        return Failure.OTHER
+
+    def access_fault(self, error: DBAPIError) -> str | None:
+        """Name a fault that stays until somebody corrects it, such as an unknown user, with how.
+
+        :returns: None if the database may answer later.
+        """
+
+    def product(self, dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
+        """Return the name of the product, and its oldest version that can serve."""
+
+    def missing(self, url: sa.URL) -> str | None:
+        """Return what is missing before a connection can be opened, without opening one."""
+        return None
+
+    def table_faults(self, found: sa.Inspector, table: sa.Table) -> list[str]:
+        """Return why a table that is there would not keep the store's guarantees."""
+        return []
 
 
-def _planned(plans: set[str], before: list[str], said: Sequence[Said]) -> list[str]:
-    """Write what asks for plans; add those that must be made to ``plans`` and ``before``."""
-    texts = []
-    for sentence, values in said:
-        name, plan = _plan(sentence)
-        if name not in plans:
-            plans.add(name)
-            before.append(plan)
-        given = ",".join(map(literals.for_postgresql, sentence.values(values)))
-        texts.append(f"EXECUTE {name}({given})" if given else f"EXECUTE {name}")
-    return texts
+def load(name: str) -> Database:
+    """Return a database by SQLAlchemy's name of it.
 
-
-def _answered(driver: Any, text: str, first: int, said: Sequence[Said]) -> list[list[Row]]:
-    """Say a text, and pick the rows of what reads in it.
-
-    :param first: the place of the first of what is said in the text.
+    :raises ImportError: if its driver is not installed, or does not load.
     """
-    found: list[list[Row]] = []
-    with driver.cursor() as cursor:
-        cursor.execute(text)  # and all of it has been answered
-        here = 0
-        for place, (sentence, _) in enumerate(said, first):
-            if sentence.reads:
-                while here < place:
-                    here += cursor.nextset()
-            found.append(sentence.rows(cursor.fetchall()) if sentence.reads else [])
-    return found
+    module = import_module(f"flask_otp_mpp.stores.sql.{DRIVERS[name].module}")
+    database: Database = module.DATABASE
+    return database
 
 
-@lru_cache
-def _plan(sentence: Sentence) -> tuple[str, str]:
-    """Return the name of a statement's plan, and what makes it."""
-    numbered = sentence.text % tuple(f"${number + 1}" for number in range(sentence.places))
-    name = f"otp_mpp_{hashlib.sha256(numbered.encode()).hexdigest()[:16]}"
-    return name, f"PREPARE {name} AS {numbered}"
+def server_options(arguments: Mapping[str, Any], options: StoreOptions) -> dict[str, Any]:
+    """Return the arguments of ``create_engine`` for a server.
+
+    :param arguments: those of its driver.
+    """
+    return {
+        "connect_args": arguments,
+        "paramstyle": "format",  # by position, as on SQLite
+        "pool_timeout": POOL_SECONDS,
+        "pool_recycle": RECYCLE_SECONDS,
+        "pool_size": options.pool_size,
+        "max_overflow": options.pool_overflow,
+        "pool_pre_ping": options.pre_ping,
+        "pool_use_lifo": True,  # so that idle connections can be closed
+    }
 
 
-def _in_words(literal: Callable[[Any], str], said: Sequence[Said]) -> list[str]:
-    return [
-        sentence.text % tuple(map(literal, sentence.values(values))) for sentence, values in said
-    ]
+def number_literal(value: object) -> str:
+    """Write what is neither a text nor bytes, by digits alone."""
+    if value is None:
+        return "NULL"
+    if type(value) is int:
+        return str(value)
+    raise TypeError(f"no literal is known for {type(value).__name__}")
 
 
-def _joined(before: Iterable[str], texts: Iterable[str], *, commit: bool) -> str:
-    return ";".join([*before, *texts, *(["COMMIT"] if commit else ())])
+def first_line(error: BaseException) -> str:
+    """Return the first line of a driver's message."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

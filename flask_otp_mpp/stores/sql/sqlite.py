@@ -1,8 +1,8 @@
-"""Whoever wants to write to an SQLite file gets to it soon after it is free.
+"""SQLite for the SQL store: a file with one writer at a time, and fair, fast waiting for it.
 
 SQLite itself sleeps longer and longer between two looks at a file that another one writes to, up to
-a tenth of a second, while others come and go. Here the threads of a process stand in one line, and
-who is first in it looks often.
+a tenth of a second, while others come and go. Here the threads of a process wait in one queue, and
+the first of it looks often.
 """
 
 from __future__ import annotations
@@ -13,118 +13,219 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import parse_qs, unquote
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
 
 from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.stores.sql.dialect import BatchExecutor, Database, Row, first_line
+from flask_otp_mpp.stores.sql.statements import BoundStatement
 
-BEGIN: Final = "BEGIN IMMEDIATE"
-"""A deferred transaction that reads first fails when it then has to write beside another one."""
-LOOKS: Final = (0.0002, 0.001)
-"""Seconds between two looks, at least and at most: about as long as a transaction takes."""
+POLL_SECONDS: Final = (0.0002, 0.001)
+"""Between two looks, at least and at most: about as long as a transaction takes."""
+_BEGIN: Final = "BEGIN IMMEDIATE"  # a deferred one that reads first may fail when it has to write
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_IN_MEMORY: Final = (
+    "names a SQLite database in memory, which is another one for each connection, and one that is "
+    "shared is the host's; use a file (sqlite:////path/otp.db), or memory:// for trials"
+)
 
 
-class Watchful(sqlite3.Connection):
-    """Be a connection that looks often whether the file is free.
+class PollingConnection(sqlite3.Connection):
+    """A connection that looks often whether the file is free.
 
-    :ivar patience: seconds until it gives up.
+    :ivar wait_seconds: after which it gives up.
     """
 
-    patience: float = 0
-    _lightly = False
+    wait_seconds: float = 0
+    _durable = True
 
     def prepare(self) -> None:
-        """Look more often than SQLite, as long as it has been told to; wait for the disk."""
+        """Take over the waiting from SQLite, for as long as it was told; wait for the disk."""
         [milliseconds] = self.execute("PRAGMA busy_timeout").fetchone()
-        self.patience = milliseconds / 1000
+        self.wait_seconds = milliseconds / 1000
         self.execute("PRAGMA busy_timeout = 0")
         self.execute("PRAGMA synchronous = FULL")
 
-    def begin(self, *, lightly: bool = False) -> None:
-        """Begin to write.
+    def begin(self, *, durable: bool = True) -> None:
+        """Begin to write."""
+        self.set_durable(durable)
+        self.execute(_BEGIN)
 
-        :param lightly: as in :meth:`take_lightly`.
-        """
-        self.take_lightly(lightly)
-        self.execute(BEGIN)
-
-    def take_lightly(self, lightly: bool) -> None:  # noqa: FBT001 - its name says it
-        """Say before a transaction whether a power cut may take it back.
-
-        It then need not wait for the disk.
-        """
-        if lightly is not self._lightly:
-            self.execute(f"PRAGMA synchronous = {'NORMAL' if lightly else 'FULL'}")
-            self._lightly = lightly
+    def set_durable(self, durable: bool) -> None:  # noqa: FBT001 - its name says it
+        """Set whether the commits that follow wait for the disk."""
+        if durable is not self._durable:
+            self.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
 
     def cursor(self, factory: Any = None) -> Any:
-        return super().cursor(factory or _WatchfulCursor)
+        return super().cursor(factory or _PollingCursor)
 
-    def execute(self, *said: Any) -> sqlite3.Cursor:
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
         """Execute a statement as soon as the file is free.
 
-        :raises sqlite3.OperationalError: if it does not become free.
+        :raises sqlite3.OperationalError: if it does not become free in time.
         """
-        cursor: sqlite3.Cursor = self.cursor().execute(*said)
+        cursor: sqlite3.Cursor = self.cursor().execute(*statement)
         return cursor
 
 
-class _WatchfulCursor(sqlite3.Cursor):
-    """Be the cursor of a :class:`Watchful` connection."""
+class _PollingCursor(sqlite3.Cursor):
+    connection: PollingConnection
 
-    connection: Watchful
-
-    def execute(self, *said: Any) -> Self:
+    def execute(self, *statement: Any) -> Self:
         end = None
         while True:
             try:
-                return super().execute(*said)
+                return super().execute(*statement)
             except sqlite3.OperationalError as error:
                 now = time.monotonic()
-                end = now + self.connection.patience if end is None else end
-                if not is_busy(error) or now >= end:
+                end = now + self.connection.wait_seconds if end is None else end
+                if not _is_busy(error) or now >= end:
                     raise
-            time.sleep(random.uniform(*LOOKS))  # noqa: S311 - so that two don't look in step
+            time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311 - so that two don't look in step
 
 
-class Line:
-    """Let the threads of a process in one after the other.
+class WriteQueue:
+    """The threads of a process that want to write, one after the other.
 
-    :param patience: seconds for which one waits.
+    :param wait_seconds: for which a thread waits for its turn.
     """
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._free = threading.Lock()
-        anew = weakref.WeakMethod(self._anew)
-        os.register_at_fork(after_in_child=lambda: (alive := anew()) and alive())
+    def __init__(self, wait_seconds: float) -> None:
+        self._wait_seconds = wait_seconds
+        self._lock = threading.Lock()
+        reset = weakref.WeakMethod(self._reset)
+        os.register_at_fork(after_in_child=lambda: (usable := reset()) and usable())
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for one's turn; it ends with the block.
+    def acquire(self) -> Iterator[None]:
+        """Wait for the turn; it ends with the block.
 
-        :raises StoreError: if it does not come.
+        :raises StoreError: if it does not come in time.
         """
-        free = self._free
-        if not free.acquire(timeout=self._patience):
-            raise StoreError(f"the OTP database was not free for {self._patience:g} s")
+        lock = self._lock
+        if not lock.acquire(timeout=self._wait_seconds):
+            raise StoreError(f"the OTP database was not free for {self._wait_seconds:g} s")
         try:
             yield
         finally:
-            free.release()
+            lock.release()
 
     @staticmethod
-    def stand_back() -> None:
-        """Leave the file free for as long as the laziest of those who wait for it looks away."""
-        time.sleep(max(LOOKS))
+    def yield_to_others() -> None:
+        """Leave the file free until everybody who waits for it has looked."""
+        time.sleep(max(POLL_SECONDS))
 
-    def _anew(self) -> None:
+    def _reset(self) -> None:
         """Forget whose turn it is in the parent: that thread is not in the child."""
-        self._free = threading.Lock()
+        self._lock = threading.Lock()
 
 
-def is_busy(error: BaseException | None) -> bool:
+class SQLite(Database):
+    """SQLite files; see :class:`~flask_otp_mpp.stores.sql.dialect.Database`."""
+
+    purge_limit = 200  # all that write to a file wait for one another: this takes milliseconds
+
+    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+        if _in_memory(url):
+            raise ValueError(_IN_MEMORY)
+        # Another writer is waited for, and while it works connections are scarce.
+        return {
+            "connect_args": {"timeout": options.silence_timeout, "factory": PollingConnection},
+            "pool_timeout": options.silence_timeout,
+            "pool_size": options.pool_size,
+            "max_overflow": options.pool_overflow,
+        }
+
+    def prepare(self, engine: sa.Engine, _options: StoreOptions) -> None:
+        sa.event.listen(engine, "connect", _prepare)
+
+    def begin(self, db: sa.Connection) -> None:
+        driver: Any = db.connection.dbapi_connection
+        driver.set_durable(db.get_execution_options().get("durable", True))
+        db.exec_driver_sql(_BEGIN)  # which names an error as the engine's others
+
+    def executor(self) -> BatchExecutor:
+        return _execute
+
+    def queue(self, options: StoreOptions) -> WriteQueue:
+        # And then for the file: together no longer than a caller waits.
+        return WriteQueue(options.statement_timeout)
+
+    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
+        return insert(table).values(**values).on_conflict_do_nothing()
+
+    def delete_some(
+        self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
+    ) -> int:
+        row_id: sa.ColumnElement[int] = sa.literal_column("rowid")
+        found = sa.select(row_id).select_from(key.table).where(over).limit(limit)
+        return db.execute(sa.delete(key.table).where(row_id.in_(found), over)).rowcount
+
+    def access_fault(self, error: DBAPIError) -> str | None:
+        if _is_busy(error.orig):
+            return None
+        return f"{first_line(error)}; check the file and its permissions"
+
+    def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
+        return "SQLite", (3, 35)
+
+    def missing(self, url: sa.URL) -> str | None:
+        """Find a file that is not there before SQLite makes an empty one of its name."""
+        name = url.database or ""
+        if name.startswith("file:") or Path(name).exists():
+            return None
+        if not Path(name).parent.is_dir():
+            return "lies in a folder that does not exist; make it, then"
+        return "does not exist;"
+
+
+def _execute(
+    driver: PollingConnection,
+    batch: Sequence[BoundStatement],
+    *,
+    begin: bool,
+    commit: bool,
+    durable: bool,
+) -> list[list[Row]]:
+    """Execute one statement after the other: none has to travel."""
+    if begin:
+        driver.begin(durable=durable)
+    found = [
+        statement.rows(driver.execute(statement.text, parameters))
+        for statement, parameters in batch
+    ]
+    if commit:
+        driver.execute("COMMIT")
+    return found
+
+
+def _in_memory(url: sa.URL) -> bool:
+    """Tell whether a URL names no file, in any of the spellings that SQLite knows."""
+    name, options = url.database or "", set(url.query)
+    if name.startswith("file:"):  # SQLite reads it as a URI of its own
+        name, _, query = name.removeprefix("file:").partition("#")[0].partition("?")
+        name, options = unquote(name), options | parse_qs(query).keys()
+    return name in ("", ":memory:") or not options.isdisjoint({"mode", "vfs"})
+
+
+def _prepare(connection: PollingConnection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.prepare()
+
+
+def _is_busy(error: BaseException | None) -> bool:
     """Tell whether SQLite has failed because another one works on the file."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+
+
+DATABASE: Final = SQLite()

@@ -1,30 +1,101 @@
-"""What the SQL store says to its database, in as few statements as the guarantees allow.
+"""The statements of the SQL store, compiled once, and the values that go into and out of rows.
 
-The user's row is taken first, by a statement of its own: only a later one sees what the transaction
-that was waited for has written. A second one reads everything else, and the time, which is thereby
-read after the row was taken. What was decided is written by one statement for each table.
+The user's row is locked first, by a statement of its own: only a later one sees what the
+transaction that was waited for has written. A second one reads everything else, and the time, which
+is thereby read after the row was locked. What was decided is written by one statement a table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.sql.compiler import SQLCompiler
 
-from flask_otp_mpp.stores.sql.sentences import Sentence, Statement
-from flask_otp_mpp.stores.sql.tables import MYSQL, Moment, challenges, requests, user_limits
+from flask_otp_mpp.core import rules
+from flask_otp_mpp.core.challenge import Challenge, IdempotencyKey, Outcome, StoredAnswer
+from flask_otp_mpp.core.limits import UserLimits
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
+from flask_otp_mpp.stores.sql.dialect import Database, Row
+from flask_otp_mpp.stores.sql.schema import (
+    EPOCH,
+    MICROSECOND,
+    Moment,
+    challenges,
+    requests,
+    user_limits,
+)
 
+Values: TypeAlias = Mapping[str, Any]
+_Statement: TypeAlias = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
 Write: TypeAlias = Literal[
-    "unlock", "close", "open", "try", "begin", "count", "put_answer", "forget", "answer", "fail"
+    "unlock", "close", "open", "try", "new user", "count", "put_answer", "forget", "answer", "fail"
 ]
 
-# Microseconds since the epoch. On PostgreSQL now() would be the beginning of the transaction; on
-# MySQL a local time would have an hour twice a year that it can't tell from the next.
-_TIMES: Final = {
-    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-    **dict.fromkeys(MYSQL, "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"),
-}
+
+class CompiledStatement:
+    """One statement in the SQL of one database; SQLAlchemy compiles it once.
+
+    By SQLAlchemy's own execution it would take four times as long as the driver needs on SQLite.
+
+    :ivar text: what the driver is given, with places for values in their order.
+    :ivar places: how many of them there are.
+    :ivar reads: whether it is answered with rows.
+    """
+
+    __slots__ = ("_constants", "_reads", "_writes", "places", "reads", "text")
+
+    def __init__(self, statement: _Statement, dialect: sa.Dialect) -> None:
+        compiled: SQLCompiler = statement.compile(dialect=dialect)
+        self.text = str(compiled)
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
+        self._constants = {
+            name: bind.effective_value for name, bind in binds.items() if not bind.required
+        }
+        self._writes = [
+            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in compiled.positiontup or ()
+        ]
+        self.places = len(self._writes)
+        columns = statement.selected_columns if isinstance(statement, sa.Select) else ()
+        self._reads = [
+            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
+        ]
+        self.reads = bool(self._reads)
+
+    def bind(self, values: Values) -> BoundStatement:
+        """Return the statement with its values; those of other statements are left out."""
+        known = {**self._constants, **values} if self._constants else values
+        parameters = [
+            known[name] if process is None else process(known[name])
+            for name, process in self._writes
+        ]
+        return BoundStatement(self, parameters)
+
+    def literal(self, literal: Callable[[Any], str], parameters: Iterable[Any]) -> str:
+        """Return the text with its values in it."""
+        return self.text % tuple(map(literal, parameters))
+
+    def rows(self, fetched: Iterable[Row]) -> list[Row]:
+        """Return the values of the columns as the tables' types mean them."""
+        return [
+            tuple(
+                value if process is None else process(value)
+                for process, value in zip(self._reads, row, strict=True)
+            )
+            for row in fetched
+        ]
+
+
+class BoundStatement(NamedTuple):
+    """A statement, and its values as the driver takes them, in their order."""
+
+    statement: CompiledStatement
+    parameters: list[Any]
 
 
 def _values(table: sa.Table, prefix: str) -> dict[str, sa.BindParameter[Any]]:
@@ -41,43 +112,43 @@ _ID: Final[sa.BindParameter[str]] = sa.bindparam("at_challenge")
 _COUNTS: Final = {
     name: value for name, value in _values(user_limits, "count").items() if name != "subject"
 }
-
-_WRITES: Final[dict[Write, Statement]] = {
+_WRITES: Final[dict[Write, _Statement]] = {
     "unlock": sa.update(user_limits)
     .where(user_limits.c.subject == _SUBJECT)
     .values(failures=0, locks=0, locked_until=None, forget_at=None),
     "close": sa.update(challenges)
-    .where(
-        challenges.c.id == sa.bindparam("closed_id"),
-        challenges.c.used_at.is_(None),
-    )
+    .where(challenges.c.id == sa.bindparam("closed_id"), challenges.c.used_at.is_(None))
     .values(closed_at=sa.bindparam("closed_at_moment")),
     "open": sa.insert(challenges).values(_values(challenges, "new")),
     "try": sa.update(challenges)
     .where(challenges.c.id == _ID)
     .values(attempts=sa.bindparam("tried_attempts"), used_at=sa.bindparam("tried_used_at")),
-    "begin": sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS),
+    "new user": sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS),
     "count": sa.update(user_limits).where(user_limits.c.subject == _SUBJECT).values(_COUNTS),
     "put_answer": sa.insert(requests).values(_values(requests, "answer")),
     "forget": sa.delete(requests).where(requests.c.key == _KEY),
 }
+# It holds nothing, so a purge may delete it until something is counted in it.
+_NO_LIMITS: Final = {
+    "subject": _SUBJECT, "failures": 0, "locks": 0, "sends": (), "keep_until": EPOCH,
+}  # fmt: skip
 _ONE_ROW: Final = sa.select(sa.literal_column("1").label("one")).subquery("single")
 
 
 class Statements:
-    """Say things in the words of one kind of database.
+    """The store's statements in the SQL of one database.
 
     :param own_time: whether the time is the database's; else each statement that needs it takes it
         as the parameter ``now``.
     """
 
-    def __init__(self, dialect: sa.Dialect, *, own_time: bool) -> None:
+    def __init__(self, database: Database, dialect: sa.Dialect, *, own_time: bool) -> None:
         now: sa.ColumnElement[datetime] = (
-            sa.literal_column(_TIMES[dialect.name], Moment())
+            sa.literal_column(database.time or "", Moment())
             if own_time
             else sa.bindparam("now", type_=Moment())
         )
-        known = _ONE_ROW.outerjoin(requests, requests.c.key == _KEY)
+        answered = _ONE_ROW.outerjoin(requests, requests.c.key == _KEY)
         found = [now.label("now"), *_labels(requests, "request")]
         both = [*found, *_labels(challenges, "challenge")]
         still_open = sa.and_(
@@ -89,42 +160,125 @@ class Statements:
             challenges.c.expires_at > now,
         )
         answer = _values(requests, "answer")
-        kept = now.op("+", return_type=Moment())(sa.bindparam("keep", type_=sa.BigInteger))
-
+        ttl = sa.bindparam("ttl", type_=sa.BigInteger)
         self._dialect = dialect
-        self.take = self._said(
+        self.ensure_user = self._compiled(database.insert_if_missing(user_limits, _NO_LIMITS))
+        self.lock_user = self._compiled(
             sa.select(user_limits).where(user_limits.c.subject == _SUBJECT).with_for_update()
         )
-        self.now = self._said(sa.select(now.label("now")))
-        self.known = self._said(sa.select(*found).select_from(known))
-        self.claimed = self._said(
-            sa.select(*both).select_from(known.outerjoin(challenges, challenges.c.id == _ID))
+        self.now = self._compiled(sa.select(now.label("now")))
+        self.answer = self._compiled(sa.select(*found).select_from(answered))
+        self.for_attempt = self._compiled(
+            sa.select(*both).select_from(answered.outerjoin(challenges, challenges.c.id == _ID))
         )
-        self.asked = self._said(
+        self.for_send = self._compiled(
             sa.select(*both)
-            .select_from(known.outerjoin(challenges, still_open))
+            .select_from(answered.outerjoin(challenges, still_open))
             .order_by(challenges.c.issued_at)
         )
-        writes: dict[Write, Statement] = {
+        writes: dict[Write, _Statement] = {
             **_WRITES,
             "answer": sa.update(requests)
             .where(requests.c.key == _KEY)
             .values(
-                challenge_id=answer["challenge_id"],
-                reason=answer["reason"],
-                detail=answer["detail"],
-                until=answer["until"],
-                keep_until=kept,
+                **{name: answer[name] for name in ("challenge_id", "reason", "detail", "until")},
+                keep_until=now.op("+", return_type=Moment())(ttl),
             ),
             "fail": sa.update(challenges)
             .where(challenges.c.id == _ID, challenges.c.used_at.is_(None))
             .values(closed_at=now),
         }
-        self._writes = {name: self._said(statement) for name, statement in writes.items()}
+        self._writes = {name: self._compiled(statement) for name, statement in writes.items()}
 
-    def write(self, *names: Write) -> list[Sentence]:
-        """Return what writes all that is named, in that order."""
-        return [self._writes[name] for name in names]
+    def write(self, *names: Write, values: Values) -> Iterator[BoundStatement]:
+        """Return the statements that write all that is named, in that order."""
+        return (self._writes[name].bind(values) for name in names)
 
-    def _said(self, statement: Statement) -> Sentence:
-        return Sentence(statement, self._dialect)
+    def _compiled(self, statement: _Statement) -> CompiledStatement:
+        return CompiledStatement(statement, self._dialect)
+
+
+def expired(policy: Policy, now: datetime) -> list[tuple[sa.Column[str], sa.ColumnElement[bool]]]:
+    """Return for each table its key, and which of its rows a purge deletes."""
+    return [
+        (challenges.c.id, challenges.c.expires_at <= now - policy.retention),
+        (requests.c.key, requests.c.keep_until <= now),
+        (user_limits.c.subject, user_limits.c.keep_until <= now),
+    ]
+
+
+# A row that was read holds the time, the answer to the request, and the challenge.
+_REQUEST: Final = slice(1, 1 + len(requests.columns))
+_CHALLENGE: Final = slice(_REQUEST.stop, None)
+_FIELDS: Final = tuple(field.name for field in fields(Challenge))
+
+
+def limits_of(rows: list[Row]) -> UserLimits | None:
+    """Return what is counted for the user; None if there is no row."""
+    if not rows:
+        return None
+    _, failures, locks, locked_until, forget_at, sends, _ = rows[0]
+    return UserLimits(failures, locks, locked_until, forget_at, sends)
+
+
+def answer_of(row: Row) -> StoredAnswer | None:
+    """Return the answer to a request; None if the request is new."""
+    key, challenge_id, name, detail, until, _, digest, subject = row[_REQUEST]
+    if key is None:
+        return None
+    reason = None if name is None else Reason[name]
+    return StoredAnswer(Outcome(challenge_id, reason, detail, until), digest, subject)
+
+
+def repeated(row: Row, request: IdempotencyKey) -> Outcome | None:
+    """Return the answer to a repeat, or a conflict with one; None if the request is new."""
+    stored = answer_of(row)
+    return None if stored is None else stored.answer(request)
+
+
+def challenge_of(row: Row) -> Challenge | None:
+    """Return the challenge in a row of a join; None if nothing was joined."""
+    values = row[_CHALLENGE]
+    return None if values[0] is None else Challenge(*values)
+
+
+def challenge_values(challenge: Challenge) -> dict[str, Any]:
+    """Return the values of a new challenge."""
+    return {f"new_{name}": getattr(challenge, name) for name in _FIELDS}
+
+
+def outcome_values(request: IdempotencyKey, outcome: Outcome) -> dict[str, Any]:
+    """Return the values of how a request ended."""
+    return {
+        "ttl": request.ttl // MICROSECOND,
+        "answer_challenge_id": outcome.challenge_id,
+        "answer_reason": None if outcome.reason is None else outcome.reason.name,
+        "answer_detail": outcome.detail[:MAX_DETAIL],
+        "answer_until": outcome.until,
+    }
+
+
+def answer_values(
+    request: IdempotencyKey, outcome: Outcome, subject: str, now: datetime
+) -> dict[str, Any]:
+    """Return the values of a stored answer."""
+    return {
+        "answer_key": request.value,
+        "answer_digest": request.digest,
+        "answer_subject": subject,
+        "answer_keep_until": now + request.ttl,
+        **outcome_values(request, outcome),
+    }
+
+
+def count_values(subject: str, limits: UserLimits, policy: Policy, now: datetime) -> dict[str, Any]:
+    """Return the values of what is counted for a user, and until when it is kept."""
+    return {
+        "at_subject": subject,
+        "count_failures": limits.failures,
+        "count_locks": limits.locks,
+        "count_locked_until": limits.locked_until,
+        "count_forget_at": limits.forget_at,
+        "count_sends": limits.sends,
+        "count_keep_until": rules.keep_until(limits, policy, now),
+    }

@@ -1,6 +1,6 @@
-"""A transaction is done, or nothing is; one that is known to have done nothing is run again.
+"""Transactions of the SQL store: each is done, or nothing is; it may be run again if nothing was.
 
-It runs on a connection of the engine's pool, by the driver itself.
+A transaction runs on a connection of the engine's pool, by the driver itself.
 """
 
 from __future__ import annotations
@@ -17,121 +17,114 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.dialect import MISPLACED, Said, Speak, speaker
-from flask_otp_mpp.stores.sql.engine import READ_ONLY, error_code
-from flask_otp_mpp.stores.sql.sentences import Row, Sentence, Values
-from flask_otp_mpp.stores.sql.sqlite import Line
+from flask_otp_mpp.stores.sql.dialect import BatchExecutor, Database, Failure, Row
+from flask_otp_mpp.stores.sql.statements import BoundStatement
 
 T = TypeVar("T")
-AGAIN_SECONDS: Final = 2
+MAX_RUNS: Final = 5
+RETRY_SECONDS: Final = 2
 """A verb that took longer before it was rolled back is not run again: somebody waits for it."""
-AGAIN_TIMES: Final = 4
-# A deadlock or a serialization failure, of which the server has rolled back all.
-_ROLLED_BACK: Final = {"40001", "40P01", 1213} | MISPLACED
 
 
-class Step:
-    """Be one transaction: what is asked at once takes one journey, and so do writes and COMMIT."""
+class Transaction:
+    """One transaction. Reads share one round trip; writes and COMMIT share another."""
 
-    def __init__(self, speak: Speak, driver: Any, *, lightly: bool = False) -> None:
-        self._say = partial(speak, driver)
-        self._lightly = lightly
-        self._writes: list[Said] = []
+    def __init__(self, execute: BatchExecutor, driver: Any, *, durable: bool) -> None:
+        self._execute = partial(execute, driver, durable=durable)
+        self._writes: list[BoundStatement] = []
         self._begun = False
-        self.ending = False
+        self.committing = False
 
-    def ask(self, *said: Said) -> list[list[Row]]:
-        """Return the rows of each; begin the transaction if this has not happened yet."""
+    def read(self, *batch: BoundStatement) -> list[list[Row]]:
+        """Return the rows of each statement; begin the transaction if it has not begun yet."""
         begin, self._begun = not self._begun, True
-        return self._say(said, begin=begin, commit=False, lightly=self._lightly)
+        return self._execute(batch, begin=begin, commit=False)
 
-    def glance(self, sentence: Sentence, values: Values) -> list[Row]:
-        """Ask without a transaction, where nothing else is asked or written."""
-        [rows] = self._say([(sentence, values)], begin=False, commit=False, lightly=False)
+    def read_only(self, statement: BoundStatement) -> list[Row]:
+        """Return the rows of a statement without a transaction, where nothing else is done."""
+        [rows] = self._execute([statement], begin=False, commit=False)
         return rows
 
-    def write(self, sentences: Iterable[Sentence], values: Values) -> None:
-        """Write this in the end, with all else that is to be written."""
-        self._writes.extend((sentence, values) for sentence in sentences)
+    def write(self, batch: Iterable[BoundStatement]) -> None:
+        """Write this at the end, with all else that is to be written."""
+        self._writes.extend(batch)
 
-    def end(self) -> None:
+    def commit(self) -> None:
         """Write and commit; if one of it fails, nothing was done."""
         if self._begun or self._writes:
-            self.ending = True
-            begin = not self._begun
-            self._say(self._writes, begin=begin, commit=True, lightly=self._lightly)
+            self.committing = True
+            self._execute(self._writes, begin=not self._begun, commit=True)
 
 
 class Transactions:
     """Run transactions on the connections of an engine."""
 
-    def __init__(self, engine: sa.Engine, options: StoreOptions) -> None:
+    def __init__(self, engine: sa.Engine, database: Database, options: StoreOptions) -> None:
         self._engine = engine
-        self._dialect = engine.dialect
-        self._speak = speaker(engine.dialect.name)
-        # And then for the file: together no longer than a caller waits.
-        self._line = Line(options.statement_timeout) if engine.dialect.name == "sqlite" else None
+        self._database = database
+        self._execute = database.executor()
+        self._queue = database.queue(options)
+        self._errors = engine.dialect.loaded_dbapi.Error
         self._lost_at = 0.0
         sa.event.listen(engine, "connect", _note_age)
 
-    def run(self, work: Callable[[Step], T], *, lightly: bool = False) -> T:
-        """Do work in a transaction, and see to its end.
+    def run(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
+        """Do work in a transaction, and commit it.
 
-        :param lightly: whether a power cut may take it back, as nothing is decided in it; SQLite
-            and PostgreSQL then do not wait for the disk.
+        :param durable: whether it must survive a crash; without that, SQLite and PostgreSQL do not
+            wait for the disk.
         :raises StoreError: if the database fails.
         """
+        return self.retry(partial(self._run_in_turn, work, durable=durable))
 
-        def once() -> T:
-            with self._line.turn() if self._line is not None else nullcontext():
-                return self._once(work, lightly=lightly)
-
-        return self.again(once)
-
-    def look(self, sentence: Sentence, values: Values) -> list[Row]:
-        """Ask without a transaction, where nothing else is asked or written.
+    def read(self, statement: BoundStatement) -> list[Row]:
+        """Return the rows of a statement, without a transaction.
 
         :raises StoreError: if the database fails.
         """
-        return self.again(partial(self._once, lambda step: step.glance(sentence, values)))
+        work = partial(Transaction.read_only, statement=statement)
+        return self.retry(partial(self._run_once, work, durable=True))
 
-    def again(self, once: Callable[[], T]) -> T:
-        """Do something; do it again, if nothing was done and it may succeed then.
+    def retry(self, attempt: Callable[[], T]) -> T:
+        """Run a transaction; run it again if it is known to have done nothing, and may succeed.
 
-        On a connection that was lost it is done once more; where others were in the way a few
-        times, for each time at least one of them has come through.
+        After a lost connection it is run once more. After it was rolled back because of others it
+        is run a few times: each time at least one of the others has come through.
 
         :raises StoreError: if the database fails.
         """
         began = time.monotonic()
+        left = MAX_RUNS
+        while True:
+            left -= 1
+            try:
+                return attempt()
+            except SQLAlchemyError as error:
+                failure = error
+            late = time.monotonic() - began > RETRY_SECONDS
+            if left == 0 or late or not self._did_nothing(failure):
+                # Outside of the handler, so that nothing is chained but what is meant to be.
+                raise store_error(failure) from cause(failure)
+            if getattr(failure, "connection_invalidated", False):
+                left = 1
 
-        def persistently() -> T:
-            for _ in range(AGAIN_TIMES):
-                try:
-                    return once()
-                except DBAPIError as error:
-                    if not _did_nothing(error) or time.monotonic() - began > AGAIN_SECONDS:
-                        raise
-                    if error.connection_invalidated:
-                        break
-            return once()
+    def yield_to_others(self) -> None:
+        """Pause between two transactions of many, where others can't write beside them."""
+        if self._queue is not None:
+            self._queue.yield_to_others()
 
-        return or_store_error(persistently)
+    def _run_in_turn(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
+        with self._queue.acquire() if self._queue is not None else nullcontext():
+            return self._run_once(work, durable=durable)
 
-    def let_others(self) -> None:
-        """Stand back between two transactions of many, where others can't write beside them."""
-        if self._line is not None:
-            self._line.stand_back()
-
-    def _once(self, work: Callable[[Step], T], *, lightly: bool = False) -> T:
+    def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
         connection = self._connection()
-        driver: Any = connection.dbapi_connection
-        step = Step(self._speak, driver, lightly=lightly)
+        transaction = Transaction(self._execute, connection.dbapi_connection, durable=durable)
         try:
-            result = work(step)
-            step.end()
-        except self._dialect.loaded_dbapi.Error as error:
-            raise self._broken_off(error, connection, step) from error
+            result = work(transaction)
+            transaction.commit()
+        except self._errors as error:
+            raise self._broken_off(error, connection, transaction) from error
         except BaseException:
             connection.invalidate()  # an answer may still be on its way
             raise
@@ -148,61 +141,60 @@ class Transactions:
                     return connection
                 connection.invalidate()
                 connection.close()
-        except self._dialect.loaded_dbapi.Error as error:
-            gone = self._dialect.is_disconnect(error, None, None)
-            raise self._named(error, gone=gone) from error
+        except self._errors as error:
+            gone = self._engine.dialect.is_disconnect(error, None, None)
+            raise self._wrapped(error, gone=gone) from error
 
     def _broken_off(
-        self, error: Exception, connection: PoolProxiedConnection, step: Step
+        self, error: Exception, connection: PoolProxiedConnection, transaction: Transaction
     ) -> Exception:
         """Leave no transaction open; return what is to be raised."""
         driver: Any = connection.dbapi_connection
-        gone = self._dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-        named = self._named(error, gone=gone)
-        if gone or error_code(named) in READ_ONLY:
-            named.connection_invalidated = True
+        gone = self._engine.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+        wrapped = self._wrapped(error, gone=gone)
+        if gone or self._database.failure(wrapped) is Failure.READ_ONLY:
+            wrapped.connection_invalidated = True
             self._lost_at = time.monotonic()
             connection.invalidate(error)
         else:
             try:
                 driver.rollback()
-            except self._dialect.loaded_dbapi.Error:
+            except self._errors:
                 connection.invalidate()
-        if gone and step.ending:  # it may have been done
-            return StoreError(f"the OTP database failed at COMMIT: {type(named).__name__}")
-        return named
+        if gone and transaction.committing:  # it may have been done
+            return StoreError(f"the OTP database failed at COMMIT: {type(wrapped).__name__}")
+        return wrapped
 
-    def _named(self, error: Exception, *, gone: bool) -> DBAPIError:
-        """Return a driver's error by SQLAlchemy's name, without what was to be stored."""
+    def _wrapped(self, error: Exception, *, gone: bool) -> DBAPIError:
+        """Return a driver's error as SQLAlchemy's, without what was to be stored."""
         return DBAPIError.instance(  # type: ignore[return-value]
             "",
             None,
             error,
-            self._dialect.loaded_dbapi.Error,
+            self._errors,
             hide_parameters=True,
             connection_invalidated=gone,
-            dialect=self._dialect,
+            dialect=self._engine.dialect,
+        )
+
+    def _did_nothing(self, error: SQLAlchemyError) -> bool:
+        """Tell whether a transaction that failed before COMMIT may succeed if it is run again."""
+        if isinstance(error, IntegrityError):  # another node inserted the same row: it is there now
+            return True
+        return isinstance(error, DBAPIError) and (
+            error.connection_invalidated or self._database.failure(error) is Failure.ROLLED_BACK
         )
 
 
-def or_store_error(work: Callable[[], T]) -> T:
-    """Do work; tell by a :class:`StoreError` if the database fails."""
-    try:
-        return work()
-    except SQLAlchemyError as error:
-        failure = error
-    # Outside of the handler, so that nothing is chained but what is meant to be: a driver's message
-    # about a value repeats the value.
-    cause = None if isinstance(failure, DataError | IntegrityError) else failure
-    raise StoreError(f"the OTP database failed: {type(failure).__name__}") from cause
+def store_error(failure: SQLAlchemyError) -> StoreError:
+    """Return what a store raises for an error of the database."""
+    return StoreError(f"the OTP database failed: {type(failure).__name__}")
+
+
+def cause(failure: SQLAlchemyError) -> SQLAlchemyError | None:
+    """Return the error to chain; a driver's message about a value repeats the value."""
+    return None if isinstance(failure, DataError | IntegrityError) else failure
 
 
 def _note_age(_driver: object, record: ConnectionPoolEntry) -> None:
     record.info["since"] = time.monotonic()
-
-
-def _did_nothing(error: DBAPIError) -> bool:
-    """Tell whether a transaction that failed before COMMIT may succeed if it is run again."""
-    if isinstance(error, IntegrityError):  # another node inserted the same row: it is there by now
-        return True
-    return error.connection_invalidated or error_code(error) in _ROLLED_BACK

@@ -188,7 +188,7 @@ class Sends(Making):
         young = opened(store, "d")
         assert store.purge(POLICY, batch=batch) == 0
         clock.forward(seconds=1)
-        assert store.purge(POLICY, batch=batch) == 2 * rows  # challenges and standings
+        assert store.purge(POLICY, batch=batch) == 2 * rows  # challenges and user limits
         assert store.purge(POLICY, batch=batch) == 0
         for challenge in old:
             assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_UNKNOWN

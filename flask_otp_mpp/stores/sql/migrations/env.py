@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from flask_otp_mpp.stores.sql.schema import VERSION_TABLE
-from flask_otp_mpp.stores.sql.tables import metadata
+from flask_otp_mpp.stores.sql.schema import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

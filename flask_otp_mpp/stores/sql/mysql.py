@@ -1,0 +1,188 @@
+"""MySQL and MariaDB for the SQL store, by PyMySQL.
+
+A batch is one text of several statements. Values stand in it as digits only, so that no mode and no
+character set of the server can read a text as anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.exc import DBAPIError
+
+from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.stores.sql.dialect import (
+    IDLE_SECONDS,
+    BatchExecutor,
+    Database,
+    Failure,
+    Row,
+    number_literal,
+    server_options,
+)
+from flask_otp_mpp.stores.sql.schema import ExactText
+from flask_otp_mpp.stores.sql.statements import BoundStatement
+
+# MULTI_STATEMENTS, as a batch is one text; FOUND_ROWS, which SQLAlchemy expects.
+_CLIENT_FLAGS: Final = 1 << 16 | 1 << 1
+# Whatever the server's defaults: transactions, and all of Unicode.
+_INNODB: Final = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+_DEADLOCK: Final = 1213
+_READ_ONLY: Final = {1290, 1792}
+_LOGIN_REFUSED: Final = {1045, 1698}
+_NOT_GRANTED: Final = {1044, 1142, 1143}
+_UNKNOWN_DATABASE: Final = 1049
+
+
+class Utf8(sa.VARBINARY):
+    """A text kept as bytes.
+
+    The collations of MySQL and MariaDB take 'ada' for 'Ada' or for 'ada ', and no name of an exact
+    one is known to both.
+    """
+
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
+        return lambda value: None if value is None else value.encode()
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        return lambda value: None if value is None else bytes(value).decode()
+
+
+class MySQL(Database):
+    """MySQL and MariaDB servers; see :class:`~flask_otp_mpp.stores.sql.dialect.Database`."""
+
+    # A local time would have an hour twice a year that it can't tell from the next.
+    time = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
+    table_options = _INNODB
+
+    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+        arguments = {
+            "connect_timeout": options.connect_timeout,
+            "read_timeout": options.silence_timeout,
+            "write_timeout": options.silence_timeout,
+            "init_command": (
+                f"SET SESSION innodb_lock_wait_timeout = {options.statement_timeout}, "
+                "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') "
+                # MariaDB reads on here; MySQL has no such limit, and takes it for a comment.
+                f"/*M! , idle_transaction_timeout = {IDLE_SECONDS} */"
+            ),
+        }
+        own = {name: value for name, value in arguments.items() if name not in url.query}
+        # By another charset texts would be lost.
+        fixed = {"autocommit": True, "charset": "utf8mb4", "client_flag": _CLIENT_FLAGS}
+        return server_options({**own, **fixed}, options)
+
+    def prepare(self, engine: sa.Engine, _options: StoreOptions) -> None:
+        sa.event.listen(engine, "connect", _prepare)
+
+    def begin(self, db: sa.Connection) -> None:
+        db.exec_driver_sql("BEGIN")
+
+    def executor(self) -> BatchExecutor:
+        return _execute
+
+    def exact_text(self, length: int) -> sa.types.TypeEngine[Any]:
+        return Utf8(4 * length)
+
+    def exact_bytes(self, length: int) -> sa.types.TypeEngine[bytes]:
+        return sa.VARBINARY(length)
+
+    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
+        """Insert a row, or set its key to what it is: INSERT IGNORE would end in deadlocks."""
+        [key] = table.primary_key.columns
+        return insert(table).values(**values).on_duplicate_key_update({key.name: key})
+
+    def delete_some(
+        self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
+    ) -> int:
+        """Delete by a list of keys: MySQL takes no limit in a subquery, and is slower by a join."""
+        keys = db.scalars(sa.select(key).where(over).limit(limit)).all()
+        return db.execute(sa.delete(key.table).where(key.in_(keys), over)).rowcount
+
+    def failure(self, error: DBAPIError) -> Failure:
+        number = _number(error)
+        if number in _READ_ONLY:
+            return Failure.READ_ONLY
+        return Failure.ROLLED_BACK if number == _DEADLOCK else Failure.OTHER
+
+    def access_fault(self, error: DBAPIError) -> str | None:
+        number = _number(error)
+        said = error.orig.args[1] if error.orig is not None and number is not None else ""
+        if number in _LOGIN_REFUSED:
+            return f"{said}; create the user, or correct user and password in OTP_MPP_STORE"
+        if number in _NOT_GRANTED:
+            return f"{said}; grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
+        if number == _UNKNOWN_DATABASE:
+            return f"{said}; create it, or correct its name in OTP_MPP_STORE"
+        return None
+
+    def product(self, dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
+        mariadb = getattr(dialect, "is_mariadb", False)
+        return ("MariaDB", (10, 6)) if mariadb else ("MySQL", (8, 0))
+
+    def table_faults(self, found: sa.Inspector, table: sa.Table) -> list[str]:
+        """Find texts that are not compared exactly, and a storage engine without transactions."""
+        faults = []
+        types = {column["name"]: column["type"] for column in found.get_columns(table.name)}
+        inexact = [
+            repr(column.name)
+            for column in table.columns
+            if isinstance(column.type, ExactText)
+            and not isinstance(types.get(column.name, sa.VARBINARY()), sa.VARBINARY)
+        ]
+        if inexact:
+            faults.append(
+                f"would take 'Ada' for 'ada' in {table.name}, {', '.join(inexact)}; "
+                "drop the table and run `flask otp-mpp init-db`, or your own migrations"
+            )
+        engine = found.get_table_options(table.name).get("mysql_engine", "InnoDB")
+        if engine != "InnoDB":
+            faults.append(
+                f"keeps {table.name} in {engine}, without transactions; "
+                f"`ALTER TABLE {table.name} ENGINE=InnoDB`"
+            )
+        return faults
+
+
+def _execute(
+    driver: Any, batch: Sequence[BoundStatement], *, begin: bool, commit: bool, durable: bool
+) -> list[list[Row]]:
+    """Execute a batch; how long a commit waits for the disk, only the server's settings tell."""
+    texts = ["BEGIN"] if begin else []
+    texts += [statement.literal(literal, parameters) for statement, parameters in batch]
+    found: list[list[Row]] = []
+    with driver.cursor() as cursor:
+        cursor.execute(";".join([*texts, "COMMIT"] if commit else texts))
+        if begin:
+            cursor.nextset()
+        for statement, _ in batch:
+            found.append(statement.rows(cursor.fetchall()) if statement.reads else [])
+            cursor.nextset()  # which is when an error of a later one is told
+    return found
+
+
+def literal(value: Any) -> str:
+    """Write a value as the server reads it, whatever mode and charset it is in."""
+    if isinstance(value, str):
+        return f"_utf8mb4 x'{value.encode().hex()}'"
+    return f"x'{value.hex()}'" if type(value) is bytes else number_literal(value)
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
+def _number(error: DBAPIError) -> int | None:
+    first = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return first if isinstance(first, int) else None
+
+
+DATABASE: Final = MySQL()
