@@ -17,8 +17,8 @@ from flask_otp_mpp.callers.signed import SignedAnswer, SignedCaller, SigningOpti
 from flask_otp_mpp.callers.transport import Call, Response, Transport, over_http, over_wsgi
 
 if TYPE_CHECKING:
-    from flask_otp_mpp.callers.google import GoogleAnswer as GoogleAnswer
     from flask_otp_mpp.callers.google import GoogleCaller as GoogleCaller
+    from flask_otp_mpp.callers.google_answer import GoogleAnswer as GoogleAnswer
 
 __all__ = [
     "AlipayPlusAnswer",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Unpack
 
-from flask_otp_mpp.callers.signed import SignedAnswer, SignedCaller, SigningOptions, Tamper
+from flask_otp_mpp.callers.signed import SignedAnswer, SignedCaller, SigningOptions
+from flask_otp_mpp.callers.signed_faults import Tamper
 from flask_otp_mpp.callers.transport import Transport
 
 PREFIX: Final = "/aps/api/v1/users"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
+from flask_otp_mpp.callers.google_answer import GoogleAnswer
 from flask_otp_mpp.callers.google_faults import (
     Tamper,
     after_sealing,
     before_sealing,
     impersonate,
 )
-from flask_otp_mpp.callers.transport import Call, Response, Transport
+from flask_otp_mpp.callers.transport import Call, Transport
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.protocols.google.accounts import Account, open_sealers
@@ -29,63 +29,6 @@ MATCHING: Final = "AB12345678C"
 _NAME: Final = "google"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class GoogleAnswer:
-    """The wallet's answer to one call, decrypted and checked.
-
-    :param call: the HTTP request that was sent.
-    :param response: the HTTP response.
-    :param asked: the payload of the request before it was sealed.
-    :param opened: the payload of the answer and its signer; None if there was no body, or if the
-        body did not decrypt or was not signed by the wallet.
-    """
-
-    call: Call = field(repr=False)
-    response: Response = field(repr=False)
-    asked: bytes = field(repr=False)
-    opened: Opened | None = field(repr=False)
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self.response.status
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The payload of the answer; empty if ``opened`` is None."""
-        return {} if self.opened is None else dict(json.loads(self.opened.payload))
-
-    @property
-    def code(self) -> str:
-        """The result, or else the errorResponseCode; empty if there is neither."""
-        return self.result or self.error
-
-    @property
-    def result(self) -> str:
-        """The ``result``; empty if the answer has none."""
-        return str(self.json.get("result", ""))
-
-    @property
-    def error(self) -> str:
-        """The ``errorResponseCode``; empty if the answer is no ErrorResponse."""
-        return str(self.json.get("errorResponseCode", ""))
-
-    @property
-    def description(self) -> str:
-        """The ``errorDescription``; empty if the answer is no ErrorResponse."""
-        return str(self.json.get("errorDescription", ""))
-
-    @property
-    def request_id(self) -> str:
-        """The ``requestId`` that was sent."""
-        return str(json.loads(self.asked)["requestHeader"]["requestId"])
-
-    @property
-    def verified(self) -> bool:
-        """Whether the answer decrypted and was signed by the wallet, or has no body."""
-        return self.response.body == b"" or self.opened is not None
 
 
 class GoogleCaller:

@@ -1,4 +1,4 @@
-"""What the callers of Alipay+ and AMS have in common: signed requests, checked answers, faults.
+"""What the callers of Alipay+ and AMS have in common: signed requests and checked answers.
 
 Alipay+ API overview, "Sign a request and verify the signature"; each protocol adds its paths and
 fields.
@@ -7,49 +7,26 @@ fields.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import (
     Any,
     ClassVar,
-    Final,
     Generic,
-    Literal,
     NotRequired,
-    TypeAlias,
     TypedDict,
     TypeVar,
 )
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from flask_otp_mpp.callers.signed_faults import Tamper, after_signing
 from flask_otp_mpp.callers.transport import Call, Response, Transport
 from flask_otp_mpp.core.ports import Clock, utc_now
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
-
-Tamper: TypeAlias = Literal[
-    "body",
-    "path",
-    "query",
-    "method",
-    "time",
-    "client",
-    "key",
-    "key-version",
-    "signature",
-    "algorithm",
-    "testing-signature",
-    "no-signature",
-    "no-client",
-    "no-time",
-    "media-type",
-    "stale",
-]
-"""The names of the faults that a request can contain, as the parameter ``tamper`` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +155,7 @@ class SignedCaller(Generic[A]):
             "request-time": time,
             "signature": rsa256.signature_header(LocalSigner(self._key_version, key), signed),
         }
-        call = _AFTER_SIGNING.get(tamper, _untouched)(Call(method, uri, headers, body))
+        call = after_signing(tamper, Call(method, uri, headers, body))
         if tamper == "path":
             send, verify = self.paths
             call = replace(call, uri=self._prefix + (send if path == verify else verify))
@@ -204,58 +181,3 @@ class SignedCaller(Generic[A]):
             return False
         data = rsa256.canonical(call.method, call.uri, client, time, response.body)
         return rsa256.holds(key, header.signature, data)
-
-
-def _untouched(call: Call) -> Call:
-    return call
-
-
-def _header(name: str, change: Callable[[str], str]) -> Callable[[Call], Call]:
-    def tamper(call: Call) -> Call:
-        return replace(call, headers={**call.headers, name: change(call.headers[name])})
-
-    return tamper
-
-
-def _without(name: str) -> Callable[[Call], Call]:
-    def tamper(call: Call) -> Call:
-        return replace(call, headers={k: v for k, v in call.headers.items() if k != name})
-
-    return tamper
-
-
-def _flip(text: str) -> str:
-    """Change one letter of the signature that is not part of a percent-escape.
-
-    The header stays well formed, and the signature does not match.
-    """
-    start, mark, signature = text.partition("signature=")
-    return start + mark + re.sub("(?<!%)(?<!%.)[a-z]", _other_letter, signature, count=1)
-
-
-def _other_letter(found: re.Match[str]) -> str:
-    return "b" if found[0] == "a" else "a"
-
-
-def _next_second(text: str) -> str:
-    return (datetime.fromisoformat(text) + timedelta(seconds=1)).isoformat(timespec="milliseconds")
-
-
-# The changes that are made after signing, as somebody on the way could make them.
-_AFTER_SIGNING: Final[Mapping[Tamper | None, Callable[[Call], Call]]] = {
-    "body": lambda call: replace(call, body=call.body.replace(b"}", b" }")),
-    "query": lambda call: replace(call, uri=f"{call.uri}?x=1"),
-    "method": lambda call: replace(call, method="PUT"),
-    "time": _header("request-time", _next_second),
-    "client": _header("client-id", lambda client: f"{client}X"),
-    "key-version": _header("signature", lambda text: re.sub("Version=[^,]*", "Version=99", text)),
-    "signature": _header("signature", _flip),
-    "algorithm": _header("signature", lambda text: text.replace("RSA256", "HS256")),
-    "testing-signature": _header(
-        "signature", lambda text: text.partition("signature=")[0] + "signature=testing_signature"
-    ),
-    "no-signature": _without("signature"),
-    "no-client": _without("client-id"),
-    "no-time": _without("request-time"),
-    "media-type": _header("content-type", lambda _: "text/plain"),
-}

@@ -20,7 +20,7 @@ from flask_otp_mpp import (
     refuse,
     state_of,
 )
-from flask_otp_mpp.callers.google import GoogleAnswer
+from flask_otp_mpp.callers.google_answer import GoogleAnswer
 from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.testing import FrozenClock

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from flask_otp_mpp.callers.alipayplus import PREFIX, AlipayPlusCaller
-from flask_otp_mpp.callers.signed import Tamper
+from flask_otp_mpp.callers.signed_faults import Tamper
 from flask_otp_mpp.web.cli.options import add_options, examples
 from flask_otp_mpp.web.cli.simulate.signed import (
     STATUS,

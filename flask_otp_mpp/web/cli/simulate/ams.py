@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, AmsCaller
-from flask_otp_mpp.callers.signed import Tamper
+from flask_otp_mpp.callers.signed_faults import Tamper
 from flask_otp_mpp.web.cli.options import add_options, examples
 from flask_otp_mpp.web.cli.simulate.signed import (
     STATUS,

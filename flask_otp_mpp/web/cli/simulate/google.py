@@ -9,7 +9,8 @@ from typing import Any, Final, get_args
 import click
 from flask.cli import AppGroup, ScriptInfo
 
-from flask_otp_mpp.callers.google import MATCHING, PREFIX, GoogleAnswer, GoogleCaller
+from flask_otp_mpp.callers.google import MATCHING, PREFIX, GoogleCaller
+from flask_otp_mpp.callers.google_answer import GoogleAnswer
 from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
 from flask_otp_mpp.web.cli.options import add_options, examples, json_option

@@ -10,7 +10,8 @@ import click
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask.cli import ScriptInfo
 
-from flask_otp_mpp.callers.signed import SignedAnswer, SigningOptions, Tamper
+from flask_otp_mpp.callers.signed import SignedAnswer, SigningOptions
+from flask_otp_mpp.callers.signed_faults import Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 from flask_otp_mpp.web.cli.options import add_options, json_option
