@@ -1,4 +1,4 @@
-"""A wallet that serves merchants beside Alipay+: the same users, two ways to send them a code."""
+"""A wallet that serves Alipay+ and merchants of AMS, to the same users."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SANDBOXED: Final = "SANDBOX_5X00000000000000"
 
 @dataclass
 class Shop:
-    """A merchant in front of a wallet.
+    """A merchant and its wallet.
 
-    :param meanwhile: what the host answers when it is asked, by the name of a user who was sent a
-        code, whether that user is still served.
+    :param meanwhile: what the host's loader by subject does, by the id of a user who was sent a
+        code.
     """
 
     wallet: Wallet
@@ -37,22 +37,22 @@ class Shop:
         self.caller = self.calling()
 
     def fresh_id(self) -> str:
-        """Make an authenticationRequestId that was not used yet."""
+        """Return an unused authenticationRequestId."""
         return f"AUTH_REQ_{next(self._ids):04}"
 
     def init(self, token: str = "tok-ada", request_id: str = "", **more: Any) -> AmsAnswer:
-        """Call initAuthentication when the cool-down of an earlier send is over."""
+        """Call initAuthentication, after the cool-down of an earlier send."""
         self.wallet.clock.forward(seconds=61)
         return self.caller.init(token, request_id or self.fresh_id(), **more)
 
-    def asked(self, token: str = "tok-ada", **more: Any) -> tuple[str, str]:
-        """Have a code sent that must go out; return the request id and the code."""
+    def sent(self, token: str = "tok-ada", **more: Any) -> tuple[str, str]:
+        """Have a code sent, which must succeed; return the request id and the code."""
         answer = self.init(token, **more)
         assert answer.code == "SUCCESS", answer.message
         return answer.request_id, self.wallet.inbox.code
 
     def calling(self, transport: Transport | None = None, **changed: Any) -> AmsCaller:
-        """Return a merchant of this wallet, other than the usual one in what is named."""
+        """Return a merchant of this wallet that differs in the given options."""
         who: dict[str, Any] = {
             "client_id": MERCHANT,
             "key": key("merchant"),
@@ -63,7 +63,7 @@ class Shop:
 
 
 def open_shop(make_wallet: Callable[..., Wallet], **how: Any) -> Shop:
-    """Open a wallet for Alipay+ and AMS; settings and the like as for any wallet of the tests."""
+    """Open a wallet for Alipay+ and AMS; the arguments are those of ``open_wallet``."""
     meanwhile: dict[str, Callable[[], str | None]] = {}
 
     def still_served(subject: str) -> str | None:
@@ -82,5 +82,5 @@ def open_shop(make_wallet: Callable[..., Wallet], **how: Any) -> Shop:
 
 
 def wrong(code: str, attempt: int = 0) -> str:
-    """Return a code that is not the right one, another for each attempt."""
+    """Return a code that is not the right one, another one for each attempt."""
     return f"{(int(code) + 1 + attempt) % 10**6:06d}"

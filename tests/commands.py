@@ -1,4 +1,4 @@
-"""The command line is run as a host runs it: through Flask's own group, with its plugins."""
+"""Run ``flask otp-mpp`` as a host does: in Flask's own command group, as a plugin."""
 
 from __future__ import annotations
 

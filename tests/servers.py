@@ -1,4 +1,4 @@
-"""A wallet on a real port of the loopback interface, for as long as a test needs it."""
+"""A server on a port of the loopback interface, for one test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 @contextmanager
 def serving(app: Flask, host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve an app with a thread for each request; give its URL."""
+    """Serve an app with a thread for each request; yield its URL."""
     server = make_server(host, 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -26,7 +26,7 @@ def serving(app: Flask, host: str = "127.0.0.1") -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -46,7 +46,7 @@ REFUSED_TOKENS = {
 
 @cache
 def key(name: str) -> rsa.RSAPrivateKey:
-    """Make a throw-away key once for each name."""
+    """Return the test key of that name; generated once."""
     return rsa.generate_private_key(65537, 2048)
 
 
@@ -60,7 +60,7 @@ class User:
 
 
 def load_user(token: str) -> User | None:
-    """Know the tokens ``tok-NAME``, and those that are refused for a reason."""
+    """Load the user of a token ``tok-NAME``; refuse certain tokens, each for its reason."""
     if token in REFUSED_TOKENS:
         refuse(REFUSED_TOKENS[token])
     if not token.startswith("tok-"):
@@ -71,7 +71,7 @@ def load_user(token: str) -> User | None:
 
 @dataclass
 class Wallet:
-    """Everything that a test wants to hold in its hands."""
+    """A wallet with what a test needs: app, caller, inboxes and clock."""
 
     app: Flask
     otp: OtpMpp
@@ -88,18 +88,18 @@ class Wallet:
         return state_of(self.app)
 
     def send(self, token: str = "tok-ada", **more: Any) -> AlipayPlusAnswer:
-        """Call sendOTP when the cool-down of an earlier one is over."""
+        """Call sendOTP, after the cool-down of an earlier send."""
         self.clock.forward(seconds=61)
         return self.caller.send(token, **more)
 
     def sent(self, token: str = "tok-ada", **more: Any) -> tuple[str, str]:
-        """Send a code that must go out; return the request id and the code."""
+        """Send a code, which must succeed; return the request id and the code."""
         answer = self.send(token, **more)
         assert answer.code == "SUCCESS", answer.message
         return answer.verify_request_id, self.inbox.code
 
     def calling(self, transport: Transport | None = None, **changed: Any) -> AlipayPlusCaller:
-        """Return a caller of this wallet, other than the usual one in what is named."""
+        """Return a caller of this wallet that differs in the given options."""
         who: dict[str, Any] = {
             "client_id": CLIENT,
             "key": key("alipay+"),
@@ -115,7 +115,7 @@ class Wallet:
         return self.clock() + timedelta(milliseconds=next(self._requests) % 1000)
 
     def close(self) -> None:
-        """Let go of the store's connections."""
+        """Close the store's connections."""
         if isinstance(self.state.store, SQLAlchemyStore):
             self.state.store.engine.dispose()
 
@@ -135,7 +135,7 @@ def settings(store: str = "memory://", **changed: Any) -> dict[str, Any]:
 
 
 def make_tables(url: str) -> None:
-    """Make the tables of a SQL store, as ``flask otp-mpp init-db`` does."""
+    """Create the tables of a SQL store, as ``flask otp-mpp init-db`` does."""
     store = SQLAlchemyStore(url)
     store.create_tables()
     store.engine.dispose()

@@ -1,4 +1,4 @@
-"""Signatures made by the official SDK, read once; their keys are throw-away test keys."""
+"""Test vectors: signatures made by the official SDK, with test keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS: Final[Mapping[str, Mapping[str, str]]] = _DATA["keys"]
 
 @dataclass(frozen=True)
 class Vector:
-    """Hold one signed message: what was signed, and what the verifier sees of it.
+    """One signed message: what was signed, and what the verifier sees of it.
 
     :param expected: None if the documents leave the decision to the implementer.
     """

@@ -99,7 +99,7 @@ class AmsSide(Side):
         return self.shop.caller.init("tok-ada", self.shop.fresh_id())
 
     def sent(self, **more: Any) -> tuple[str, str]:
-        return self.shop.asked(**more)
+        return self.shop.sent(**more)
 
     def verify(self, request_id: str, code: str, **more: Any) -> SignedAnswer:
         return self.shop.caller.verify(request_id, code, **more)

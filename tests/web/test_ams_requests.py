@@ -154,7 +154,7 @@ def test_an_id_with_other_parameters_is_refused_and_changes_nothing(
 ) -> None:
     """S10: PARAM_ILLEGAL and no message; the code of the first request is still accepted."""
     shop = open_shop(make_wallet, store=store)
-    request_id, code = shop.asked()
+    request_id, code = shop.sent()
     changed: dict[str, Any] = {"token": "tok-ada", "request_id": request_id, **change}
     conflict = shop.init(**changed)
     assert (conflict.code, conflict.request_id) == ("PARAM_ILLEGAL", request_id)
@@ -183,7 +183,7 @@ def test_two_merchants_may_choose_the_same_id(shop: Shop) -> None:
 
 def test_a_second_guess_is_a_second_try(shop: Shop) -> None:
     """A1: verifyAuthentication is not idempotent by its id, only byte by byte."""
-    request_id, code = shop.asked()
+    request_id, code = shop.sent()
     call, signed = shop.caller.prepare(
         "/verifyAuthentication",
         {
@@ -210,7 +210,7 @@ def test_the_result_code_of_the_send_limit_says_whether_it_is_final(
 ) -> None:
     """S2: the message says until when; an id that was refused with U may be sent again then."""
     shop = open_shop(make_wallet, OTP_MPP_AMS_SEND_LIMIT_CODE=setting)
-    shop.asked()
+    shop.sent()
     capped = shop.caller.init("tok-ada", "one")
     assert (capped.code, capped.status) == (setting, status)
     assert capped.message == (
@@ -223,7 +223,7 @@ def test_the_result_code_of_the_send_limit_says_whether_it_is_final(
 def test_an_answer_expires_after_its_time(store: str, make_wallet: MakeWallet) -> None:
     shop = open_shop(make_wallet, store=store, OTP_MPP_AMS_KEEP=3600)
     state = shop.wallet.state
-    _, code = shop.asked(request_id="one")
+    _, code = shop.sent(request_id="one")
     shop.wallet.clock.forward(seconds=3400)
     state.store.purge(state.policy)
     assert shop.init(request_id="one").code == "SUCCESS"

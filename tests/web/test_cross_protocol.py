@@ -58,12 +58,12 @@ def test_wrong_codes_of_both_protocols_lock_the_user_on_both(shop: Shop) -> None
         locks.append(subject)
 
     wallet = shop.wallet
-    by_mail, mail_code = shop.asked(channel="EMAIL")
+    by_mail, mail_code = shop.sent(channel="EMAIL")
     verify_request_id, code = wallet.sent()
     with user_locked.connected_to(receive, wallet.app):
         for attempt in range(5):
             wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
-        request_id, code = shop.asked()
+        request_id, code = shop.sent()
         for attempt in range(5):
             assert locks == []
             shop.caller.verify(request_id, wrong(code, attempt))
@@ -85,7 +85,7 @@ def test_a_success_on_one_protocol_clears_the_failures_of_the_other(shop: Shop) 
         verify_request_id, code = wallet.sent()
         for attempt in range(size):
             wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
-    assert shop.caller.verify(*shop.asked()).code == "SUCCESS"
+    assert shop.caller.verify(*shop.sent()).code == "SUCCESS"
     verify_request_id, code = wallet.sent()
     assert wallet.caller.verify("tok-ada", verify_request_id, wrong(code)).code == (
         "OTP_VERIFY_UNMATCHED"
@@ -95,7 +95,7 @@ def test_a_success_on_one_protocol_clears_the_failures_of_the_other(shop: Shop) 
 
 def test_a_cool_down_holds_for_the_channel_on_both_protocols(shop: Shop) -> None:
     """S2: SMS and MOBILE are one channel; e-mail is another."""
-    shop.asked()
+    shop.sent()
     assert shop.wallet.caller.send("tok-ada").code == "OTP_SEND_TIMES_EXCEED_LIMIT"
     assert shop.wallet.caller.send("tok-ada", verifyType="EMAIL").code == "SUCCESS"
     assert shop.caller.init("tok-ada", "by-mail", channel="EMAIL").code == "PROCESS_FAIL"
@@ -119,7 +119,7 @@ def test_a_code_of_one_protocol_is_not_accepted_by_the_other(shop: Shop) -> None
 
     wallet = shop.wallet
     with otp_sent.connected_to(receive, wallet.app):
-        request_id, merchants_code = shop.asked()
+        request_id, merchants_code = shop.sent()
         verify_request_id, alipays_code = wallet.sent()
     assert [event.protocol for event in events] == ["ams", "alipayplus"]
     for name in (request_id, events[0].challenge_id):
@@ -270,7 +270,7 @@ def test_the_loader_by_subject_is_optional(
     """L8: without it, the user to whom the code was sent is assumed to be active."""
     shop = open_shop(make_wallet, prepare=lambda app, otp: otp._hooks.user_loaders.pop(Subject))
     shop.meanwhile["ada"] = lambda: None
-    assert shop.caller.verify(*shop.asked()).code == "SUCCESS"
+    assert shop.caller.verify(*shop.sent()).code == "SUCCESS"
 
 
 def test_ams_can_be_served_alone(make_wallet: MakeWallet) -> None:
@@ -287,5 +287,5 @@ def test_ams_can_be_served_alone(make_wallet: MakeWallet) -> None:
         OTP_MPP_ALIPAYPLUS_CLIENTS=None,
         OTP_MPP_ALIPAYPLUS_PSP_ID=None,
     )
-    assert shop.caller.verify(*shop.asked()).passed is True
+    assert shop.caller.verify(*shop.sent()).passed is True
     assert shop.wallet.caller.send("tok-ada").response.status == 404

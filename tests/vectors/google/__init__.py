@@ -1,4 +1,4 @@
-"""Bodies sealed as Google seals them, read once; their keys are throw-away test keys."""
+"""Test vectors: bodies encrypted as Google does, with test keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pgp(name: str) -> bytes:
 
 
 def manifest(kind: Path) -> dict[str, dict[str, Any]]:
-    """Tell what a correct wallet decides for each body."""
+    """Return what a correct wallet decides for each body."""
     read: dict[str, Any] = json.loads((kind / "manifest.json").read_text("utf-8"))
     return {name: row for name, row in read.items() if not name.startswith("_")}
 
