@@ -1,1 +1,1 @@
-"""The one room that knows Flask."""
+"""The Flask layer: the only package that imports Flask."""
