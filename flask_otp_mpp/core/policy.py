@@ -56,7 +56,7 @@ class SendLimit:
             raise ValueError(limit)
         count, multiple, unit = found.groups()
         try:
-            return cls(int(count), int(multiple or 1) * _UNITS[unit.lower()])
+            return cls(int(count), (int(multiple or 0) or 1) * _UNITS[unit.lower()])
         except OverflowError as fault:
             raise ValueError(limit) from fault
 

@@ -40,7 +40,7 @@ class ConfigurationError(Exception):
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         lines = "".join(f"\n  {key!r}: {finding}" for key, finding in faults)
         plural = "" if len(faults) == 1 else "s"
-        super().__init__(f"flask-otp-mpp: {len(faults)} configuration error{plural}{lines}")
+        super().__init__(f"flask-otp-mpp: {len(faults)} configuration error{plural}:{lines}")
         self.faults = tuple(faults)
 
 

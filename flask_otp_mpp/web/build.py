@@ -109,7 +109,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     own_keys = {version: key.public_key() for version, key in signing.private_keys.items()}
     signer = components.signer
     if signer is None and any(protocol.signs for protocol in classes):
-        signer = _own_signer(signing, faults)
+        signer = _own_signer(config, signing, faults)
     store, limiter = components.store, components.limiter
     if store is None:
         store = open_store(storing, options, components.clock, faults)
@@ -193,26 +193,29 @@ def _policy(config: Mapping[str, Any], given: Policy | None, faults: Faults) -> 
     return given
 
 
-def _own_signer(signing: SigningSettings, faults: Faults) -> Signer | None:
-    key = key_of(SigningSettings, "private_keys")
-    if key in dict(faults):
+def _own_signer(
+    config: Mapping[str, Any], signing: SigningSettings, faults: Faults
+) -> Signer | None:
+    """Return what signs by the configured key; what can't be told of it is left to other faults."""
+    keys_key = key_of(SigningSettings, "private_keys")
+    version_key = key_of(SigningSettings, "key_version")
+    listed = config.get(keys_key)
+    if not isinstance(listed, Mapping):
+        if keys_key not in dict(faults):
+            advice = "make a key with `flask otp-mpp keygen`, or pass a signer to OtpMpp"
+            faults.append((keys_key, f"is missing; {advice}"))
         return None
-    keys, version = signing.private_keys, signing.key_version
-    if not keys:
-        advice = "make a key with `flask otp-mpp keygen`, or pass a signer to OtpMpp"
-        faults.append((key, f"is missing; {advice}"))
-        return None
-    key = key_of(SigningSettings, "key_version")
-    if key in dict(faults):
-        return None
-    if version is None and len(keys) == 1:
-        version = next(iter(keys))
-    if version is None or version not in keys:
+    versions = [str(version) for version in listed]
+    version = signing.key_version
+    if version is None and len(versions) == 1:
+        version = versions[0]
+    if version not in versions and version_key not in dict(faults):
         found = "is missing" if version is None else f"found {version!r}"
-        choices = ", ".join(repr(listed) for listed in keys)
-        faults.append((key, f"{found}; name the key that signs: {choices}"))
+        choices = ", ".join(repr(version) for version in versions)
+        faults.append((version_key, f"{found}; name the key that signs: {choices}"))
+    if version is None or version not in signing.private_keys:
         return None
-    return LocalSigner(version, keys[version])
+    return LocalSigner(version, signing.private_keys[version])
 
 
 def _limiter(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
+import limits
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,13 +73,60 @@ def test_each_send_limit_allows_three_a_day(
 
 
 def test_all_faults_are_told_at_once() -> None:
-    """F2: whoever mends a policy mends it once."""
+    """F2: whoever corrects a policy corrects it once."""
     with pytest.raises(UnsafePolicy) as caught:
         Policy(digits=4, life=DAY, tries=99, failure_limit=1000, send_limits=())
     named = [name for name, _ in caught.value.faults]
     assert named == ["digits", "life", "tries", "send_limits", "failure_limit"]
     for name, rule in caught.value.faults:
         assert f"{name}: {rule}" in str(caught.value)
+
+
+def test_a_fault_says_what_was_found_and_what_to_set() -> None:
+    """F2: in the words that a configuration is told, too."""
+    with pytest.raises(UnsafePolicy) as caught:
+        Policy(digits=4, cool_down=-SECOND, retention=60 * SECOND, send_limits=())
+    assert caught.value.faults == [
+        (
+            "digits",
+            "4 is too small; set it to 6 to 10 (codes of fewer digits are too easily guessed)",
+        ),
+        (
+            "cool_down",
+            "-1 is negative; set it to 0 to 28800 seconds (three sends must fit into a day)",
+        ),
+        ("send_limits", "is empty; name at least one limit, such as '10 per day'"),
+        (
+            "retention",
+            "60 is too small; set it to 1200 to 31536000 seconds (20 minutes to 365 days)",
+        ),
+    ]
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from(["/", " per ", "per", " / "]),
+    st.one_of(st.just(""), st.integers(0, 1000).map(str)),
+    st.sampled_from(["second", "minutes", "Hour", "DAYS", "month", "years"]),
+)
+def test_a_send_limit_is_read_as_flask_limiter_reads_it(
+    count: int, per: str, multiple: str, unit: str
+) -> None:
+    """The core does without that library."""
+    text = f"{count}{per}{multiple} {unit}"
+    wanted = limits.parse(text)
+    assert SendLimit.parse(text) == SendLimit(wanted.amount, wanted.get_expiry() * SECOND)
+
+
+@pytest.mark.parametrize("text", ["", "often", "10", "10 per", "per day", "1 per week", "1/day x"])
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        SendLimit.parse(text)
+
+
+def test_a_send_limit_that_is_longer_than_any_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="years"):
+        SendLimit.parse("1 per 999999999999 years")
 
 
 def test_a_lock_never_ends_later_than_the_longest_one() -> None:

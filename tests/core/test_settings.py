@@ -153,12 +153,12 @@ def test_the_error_lists_every_fault_with_its_key() -> None:
     error = ConfigurationError([("OTP_MPP_A", "is bad"), ("OTP_MPP_B", "is worse")])
     assert error.faults == (("OTP_MPP_A", "is bad"), ("OTP_MPP_B", "is worse"))
     assert str(error).splitlines() == [
-        "flask-otp-mpp: 2 configuration errors",
+        "flask-otp-mpp: 2 configuration errors:",
         "  'OTP_MPP_A': is bad",
         "  'OTP_MPP_B': is worse",
     ]
     one = ConfigurationError([("OTP_MPP_A", "is bad")])
-    assert str(one).startswith("flask-otp-mpp: 1 configuration error\n")
+    assert str(one).startswith("flask-otp-mpp: 1 configuration error:\n")
 
 
 def test_a_default_that_breaks_its_own_bounds_can_not_be_declared() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +16,21 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Channel, ConfigurationError, OtpMpp, SQLAlchemyStore, state_of
-from flask_otp_mpp.signing.keys import private_pem
+from flask_otp_mpp import (
+    AlipayPlus,
+    Ams,
+    Channel,
+    ConfigurationError,
+    GoogleStandardPayments,
+    OtpMpp,
+    Policy,
+    SQLAlchemyStore,
+    state_of,
+)
+from flask_otp_mpp.core.policy import Resend
+from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import Inbox
+from tests.protocols.google import sides
 from tests.wallet import CLIENT, Wallet, key, load_user, open_wallet, settings
 
 WEAK = private_pem(rsa.generate_private_key(65537, 1024)).decode()
@@ -167,6 +181,147 @@ def test_all_faults_are_told_together() -> None:
     }
     assert str(caught.value).count("\n") == 8
     assert not app.blueprints
+
+
+def test_no_fault_hides_another_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """F2: of values, of the policy, of hooks, of the store, of each protocol and its library."""
+    monkeypatch.delitem(sys.modules, "flask_otp_mpp.protocols.google.phone", raising=False)
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    app = Flask(__name__)
+    app.config.update(
+        settings(
+            OTP_MPP_PEPPER=None,
+            OTP_MPP_PRIVATE_KEYS={"1": WEAK, "2": "?", "3": private_pem(key("wallet")).decode()},
+            OTP_MPP_RETENTION=-1,
+            OTP_MPP_CODE_DIGITS=4,
+            OTP_MPP_FIRST_LOCK=90000,
+            OTP_MPP_STORE="postgresql+psycopg://u:hunter2@host/db",
+            OTP_MPP_STORE_POOL_SIZE=0,
+            OTP_MPP_ALIPAYPLUS_CLIENTS={"A": "?", "B": {"1": "?", "2": WEAK}},
+            OTP_MPP_ALIPAYPLUS_PSP_ID=None,
+            OTP_MPP_ALIPAYPLUS_VERIFY_PATH="/sendOTP",
+            OTP_MPP_AMS_KEEP=1,
+            OTP_MPP_AMS_PREFIX="/aps/api/v1/users/ams",
+            OTP_MPP_GOOGLE_ACCOUNTS={
+                "a": {"envelope": "zip"},
+                "b": {"envelope": "pgp", "paths": "/b", "timeout": 99, "our_keys": "?"},
+                "c": {"envelope": "plain", "paths": "/c"},
+                "d": sides.pgp_wallet(paths="/d", program="/no/such/gpg"),
+            },
+        )
+    )
+    otp = OtpMpp(AlipayPlus, Ams, GoogleStandardPayments)
+    otp.client_key(GoogleStandardPayments)(lambda client, version: None)
+    otp.sender(Channel.EMAIL)(Inbox())
+    with pytest.raises(ConfigurationError) as caught:
+        otp.init_app(app)
+    keys = [name.removeprefix("OTP_MPP_") for name, _ in caught.value.faults]
+    assert sorted(Counter(keys).items()) == [
+        ("@otp.client_key(GoogleStandardPayments)", 1),
+        ("@otp.sender(Channel.MOBILE)", 1),
+        ("@otp.user_loader", 1),
+        ("@otp.user_loader(AssociationId)", 1),
+        ("@otp.user_loader(PhoneNumber)", 1),
+        ("ALIPAYPLUS_CLIENTS", 3),
+        ("ALIPAYPLUS_PSP_ID", 1),
+        ("ALIPAYPLUS_VERIFY_PATH", 1),
+        ("AMS_CLIENTS", 1),
+        ("AMS_KEEP", 1),
+        ("AMS_PREFIX", 1),
+        ("CODE_DIGITS", 1),
+        ("FIRST_LOCK", 1),
+        # One in a, three in b, one in c and d each, and the library for numbers.
+        ("GOOGLE_ACCOUNTS", 7),
+        ("KEY_VERSION", 1),
+        ("PEPPER", 1),
+        ("PRIVATE_KEYS", 2),
+        ("RETENTION", 1),
+        ("STORE", 1),
+        ("STORE_POOL_SIZE", 1),
+    ]
+    told = str(caught.value)
+    assert told.startswith("flask-otp-mpp: 29 configuration errors:\n")
+    assert "flask-otp-mpp[phone]" in told
+    assert "flask-otp-mpp[postgresql]" in told
+    assert "account 'c': 'plain' proves nothing" in told
+    assert "account 'd': needs the program 'gpg'" in told
+    assert "hunter2" not in told
+
+
+def test_a_policy_may_be_passed_as_an_object(make_wallet: Callable[..., Wallet]) -> None:
+    """F2: its bounds hold where it is made."""
+    policy = Policy(digits=8, resend=Resend.REUSE)
+    wallet = make_wallet(options={"policy": policy})
+    assert wallet.state.policy is policy
+    assert len(wallet.sent()[1]) == 8
+
+
+def test_a_policy_and_keys_of_a_policy_exclude_each_other() -> None:
+    """F2: which of both would hold is never guessed, even if they say the same."""
+    assert faults_of(
+        options={"policy": Policy()}, OTP_MPP_CODE_DIGITS=6, OTP_MPP_RETENTION=-1
+    ) == dict.fromkeys(
+        ["OTP_MPP_CODE_DIGITS", "OTP_MPP_RETENTION"],
+        "is set, and OtpMpp was given policy=; remove the one or the other",
+    )
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_wallets_own_key_is_no_callers_key(version: str) -> None:
+    """K2: whoever sees a signed answer could send it back as a request."""
+    own = {"1": key("wallet"), "2": key("wallet 2")}
+    clients = {CLIENT: {"7": one_line(own[version].public_key())}}
+    found = faults_of(
+        OTP_MPP_PRIVATE_KEYS={name: private_pem(one).decode() for name, one in own.items()},
+        OTP_MPP_KEY_VERSION="1",
+        OTP_MPP_ALIPAYPLUS_CLIENTS=clients,
+    )
+    assert found == {
+        "OTP_MPP_ALIPAYPLUS_CLIENTS": (
+            f"key '7' of client '{CLIENT}' is the wallet's own public key; list the caller's"
+        )
+    }
+
+
+def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+    """F2: by client, version and file."""
+    file = tmp_path / "caller.pem"
+    file.write_bytes(private_pem(key("caller")))
+    path = str(file)
+    assert findings_of(
+        OTP_MPP_KEY_VERSION="2",
+        OTP_MPP_PRIVATE_KEYS={"1": 7, "2": one_line(key("wallet").public_key())},
+        OTP_MPP_ALIPAYPLUS_CLIENTS={"A": {"1": path, "2": None}, "B": [path]},
+    ) == [
+        ("OTP_MPP_PRIVATE_KEYS", "key '1': found a number; write the key or a file's path"),
+        (
+            "OTP_MPP_PRIVATE_KEYS",
+            "key '2': this is a public key; a private key is needed",
+        ),
+        (
+            "OTP_MPP_ALIPAYPLUS_CLIENTS",
+            f"key '1' of client 'A': file '{path}': this is a private key; a public key is "
+            "needed, give that one",
+        ),
+        (
+            "OTP_MPP_ALIPAYPLUS_CLIENTS",
+            "key '2' of client 'A': found nothing; write the key or a file's path",
+        ),
+        (
+            "OTP_MPP_ALIPAYPLUS_CLIENTS",
+            "client 'B' maps to a list; map it to {key version: public key}",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", ["OTP_MPP_LIMITER_STORAGE", "RATELIMIT_STORAGE_URI"])
+def test_the_password_of_a_limiter_is_not_in_the_message(name: str) -> None:
+    """P1: the library's own text quotes the whole URI."""
+    found = faults_of(**{name: "nosuch://user:hunter2@host"})
+    assert list(found) == ["OTP_MPP_LIMITER_STORAGE"]
+    assert "nosuch://…" in found["OTP_MPP_LIMITER_STORAGE"]
+    assert "hunter2" not in str(found)
 
 
 def test_no_secret_is_in_the_message() -> None:

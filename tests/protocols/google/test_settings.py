@@ -154,6 +154,19 @@ def test_a_file_that_holds_a_json_text_is_no_jwk(tmp_path: Path) -> None:
         read_accounts({"a": sides.jose_wallet(their_keys=str(file))})
 
 
+def test_a_jwk_that_comes_from_a_file_is_named_by_the_file(tmp_path: Path) -> None:
+    """F2: whatever is wrong with it."""
+    file = tmp_path / "key.json"
+    for held, finding in {
+        jwk("google-sig-1.private"): "key 'google-sig-1' is private",
+        "[7]": "is no JWK",
+        "{": "is no JSON",
+    }.items():
+        file.write_text(held, encoding="utf-8")
+        with pytest.raises(ValueError, match=f"'their_keys' file '{file}' {finding}"):
+            read_accounts({"a": sides.jose_wallet(their_keys=[str(file)])})
+
+
 def test_our_keys_must_be_private() -> None:
     with pytest.raises(ValueError, match="'our_keys' key 'google-sig-1' is public"):
         read_accounts({"a": sides.jose_wallet(our_keys=PUBLIC)})

@@ -43,11 +43,15 @@ def read_sets(raw: object, *, private: bool) -> tuple[Jwk, ...]:
     """Read keys and key sets: one of, or a list of, JSON texts, paths of such files, mappings.
 
     :param private: whether they must be private keys, or must not be.
-    :raises KeyFault: if one is no such key, or two have the same ``kid``.
+    :raises KeyFault: if one is no such key, or two have the same ``kid``; a key that comes from a
+        file is named by the file.
     """
     found: dict[str, Jwk] = {}
-    for members in _members(raw):
-        key = _read(members, private=private)
+    for origin, members in _members(raw):
+        try:
+            key = _read(members, private=private)
+        except KeyFault as fault:
+            raise KeyFault(f"{origin}{fault}") from None
         if key.kid in found:
             raise KeyFault(f"holds two keys with kid {key.kid!r}; give each one of its own")
         found[key.kid] = key
@@ -67,34 +71,39 @@ def pick(keys: Iterable[Jwk], use: str) -> tuple[Jwk, ...]:
     return chosen
 
 
-def _members(raw: object) -> Iterable[Mapping[str, Any]]:
+def _members(raw: object, origin: str = "") -> Iterable[tuple[str, Mapping[str, Any]]]:
+    """Return the members of each key, behind the name of the file that it comes from."""
     if isinstance(raw, str):
-        raw = _parse(raw)
+        origin, raw = _parse(raw.strip())
     if isinstance(raw, list | tuple):
         for item in raw:
-            yield from _members(item)
+            yield from _members(item, origin)
         return
     if not isinstance(raw, Mapping):
-        raise KeyFault("is no JWK; give JSON, the path of a file that holds it, or a mapping")
+        raise KeyFault(
+            f"{origin}is no JWK; give JSON, the path of a file that holds it, or a mapping"
+        )
     if "keys" in raw:
-        yield from _members(raw["keys"])
+        yield from _members(raw["keys"], origin)
     else:
-        yield raw
+        yield origin, raw
 
 
-def _parse(source: str) -> object:
-    text = source.strip()
+def _parse(source: str) -> tuple[str, object]:
+    """Return what a JSON text or a file holds, behind the name of the file."""
+    origin, text = "", source
     try:
-        if not text.startswith(("{", "[")):
-            with Path(text).open(encoding="utf-8") as file:
+        if not source.startswith(("{", "[")):
+            with Path(source).open(encoding="utf-8") as file:
+                origin = f"file {source!r} "
                 text = file.read(MAX_FILE)
         parsed: object = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        kind = type(error).__name__
-        raise KeyFault(f"names a file that can't be read, or is no JSON ({kind})") from None
+        found = f"{origin}is" if origin else "names a file that can't be read, or is"
+        raise KeyFault(f"{found} no JSON ({type(error).__name__})") from None
     if isinstance(parsed, str):
-        raise KeyFault("is a JSON text and no JWK")
-    return parsed
+        raise KeyFault(f"{origin}is a JSON text and no JWK")
+    return origin, parsed
 
 
 def _read(members: Mapping[str, Any], *, private: bool) -> Jwk:
