@@ -121,7 +121,7 @@ async def later(user: object, message: object) -> None:
         dict.get,
         type("Unknowable", (), {"__signature__": "none", "__call__": lambda *_: None})(),
     ],
-    ids=repr,
+    ids=lambda hook: type(hook).__name__,
 )
 def test_whatever_can_be_called_with_the_arguments_is_a_hook(hook: Callable[..., Any]) -> None:
     """F1: partials, methods, builtins and doubles for tests."""
