@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +18,8 @@ from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql import schema
 from tests.services import MYSQL, POSTGRESQL
-from tests.stores.servers import mysql_url, postgresql_url
+from tests.stores import servers
+from tests.stores.servers import mysql_url, postgresql_url, run
 
 
 @pytest.fixture(params=["sqlite", POSTGRESQL, MYSQL])
@@ -162,3 +169,101 @@ def test_a_file_at_which_another_works_is_no_fault(tmp_path: Path) -> None:
     assert other.check()
     store.engine.dispose()
     other.engine.dispose()
+
+
+def refused(url: str | sa.URL) -> str:
+    """Return why a store at a URL can't be used, from ``check`` and from making the tables."""
+    shown = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    store = SQLAlchemyStore(shown)
+    with pytest.raises(UnfitStore) as caught:
+        store.check()
+    with pytest.raises(UnfitStore) as making:
+        store.create_tables()
+    store.engine.dispose()
+    assert "hunter2" not in f"{caught.value} {caught.value.__cause__}"
+    assert str(making.value) == str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.server
+def test_a_role_that_postgresql_does_not_know_is_named() -> None:
+    """F2: with what to do; and not as a server that does not answer."""
+    url = run(servers.POSTGRESQL).set(username="ada", password="hunter2")
+    assert refused(url).endswith(
+        "can't be used: role 'ada' does not exist; create it, or correct the user in OTP_MPP_STORE"
+    )
+    assert refused(run(servers.POSTGRESQL).set(database="nosuch")).endswith(
+        "can't be used: database 'nosuch' does not exist; "
+        "create it, or correct its name in OTP_MPP_STORE"
+    )
+
+
+@pytest.fixture
+def guest() -> Iterator[str]:
+    """Make a user who may connect to both servers, and nothing else."""
+    name = f"guest_{secrets.token_hex(4)}"
+    run(servers.POSTGRESQL, f"CREATE ROLE {name} LOGIN PASSWORD 'hunter2'")
+    run(servers.MYSQL, f"CREATE USER {name} IDENTIFIED BY 'hunter2'")
+    yield name
+    run(servers.POSTGRESQL, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+    run(servers.MYSQL, f"DROP USER {name}")
+
+
+@pytest.mark.server
+def test_a_role_without_privileges_is_told_which_it_needs(guest: str) -> None:
+    """F2: on PostgreSQL, whose catalogue shows tables to everybody."""
+    with postgresql_url("grants") as url:
+        owner = SQLAlchemyStore(url)
+        owner.create_tables()
+        owner.engine.dispose()
+        place = re.search("search_path=([a-z0-9_]+)", unquote(url))
+        assert place
+        run(servers.POSTGRESQL, f"GRANT USAGE ON SCHEMA {place[1]} TO {guest}")
+        guests = sa.make_url(url).set(username=guest, password="hunter2")
+        assert "permission denied for table otp_mpp_revision; grant it SELECT" in refused(guests)
+        run(servers.POSTGRESQL, f"ALTER ROLE {guest} NOLOGIN")
+        found = f"role '{guest}' is not permitted to log in; ALTER ROLE {guest} LOGIN"
+        assert found in refused(guests)
+
+
+@pytest.mark.server
+def test_a_user_whom_mysql_refuses_is_named(guest: str) -> None:
+    """F2: with what to do; and not as a server that does not answer."""
+    with mysql_url("grants") as given:
+        url = sa.make_url(given)
+        login = "create the user, or correct user and password in OTP_MPP_STORE"
+        wrong = refused(url.set(username=guest, password="hunter22"))
+        assert re.search(f"Access denied for user '{guest}'@'.*' .*; {login}$", wrong)
+        unknown = refused(url.set(username="ada", password="hunter2"))
+        assert re.search(f"Access denied for user 'ada'@'.*; {login}$", unknown)
+        denied = refused(url.set(username=guest, password="hunter2"))
+        assert re.search(f"Access denied for user '{guest}'@.* to database .*; grant it", denied)
+        missing = refused(url.set(database="nosuch"))
+        assert missing.endswith(
+            "Unknown database 'nosuch'; create it, or correct its name in OTP_MPP_STORE"
+        )
+
+
+def test_a_wrong_password_is_told_as_such_by_postgresql() -> None:
+    """F2: a server that trusts nobody, of which only the refusal is needed."""
+    fields = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "ada"\0\0'
+    refusal = b"E" + struct.pack("!i", len(fields) + 4) + fields
+
+    def refuse() -> None:
+        for _ in range(2):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(refusal)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        port = server.getsockname()[1]
+        query = "sslmode=disable&gssencmode=disable"
+        found = refused(f"postgresql://ada:hunter2@127.0.0.1:{port}/otp?{query}")
+        thread.join(10)
+    assert found.endswith(
+        "can't be used: password authentication failed for user 'ada'; "
+        "correct user and password in OTP_MPP_STORE"
+    )

@@ -44,7 +44,7 @@ _NOT_GRANTED: Final = "42501"
 # There is no SQLSTATE for what refuses a connection; libpq hands on a text.
 _REMEDIES: Final = {
     r'role "(.*)" does not exist': "create it, or correct the user in OTP_MPP_STORE",
-    r'role "(.*)" is not permitted to log in': "ALTER ROLE ... LOGIN",
+    r'role "(.*)" is not permitted to log in': r"ALTER ROLE \1 LOGIN",
     r'\w+ authentication failed for user "(.*)"': "correct user and password in OTP_MPP_STORE",
     r"no password supplied": "add the password to OTP_MPP_STORE",
     r'database "(.*)" does not exist': "create it, or correct its name in OTP_MPP_STORE",
@@ -152,8 +152,8 @@ class PostgreSQL(Database):
         if getattr(error.orig, "sqlstate", None) == _NOT_GRANTED:
             return f"{said}; grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
         for pattern, remedy in _REMEDIES.items():
-            if re.search(pattern, said):
-                return f"{said.replace(chr(34), chr(39))}; {remedy}"
+            if (match := re.search(pattern, said)) is not None:
+                return f"{said.replace(chr(34), chr(39))}; {match.expand(remedy)}"
         return None
 
     def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
