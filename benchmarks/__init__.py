@@ -1,1 +1,1 @@
-"""What the package claims of its speed is measured here; docs/benchmarks.md holds the figures."""
+"""Benchmarks of the package; docs/benchmarks.md holds the figures."""

@@ -63,7 +63,7 @@ COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class MountedAccount:
+class TimedWallet:
     """A wallet's app in this process with one Google account.
 
     :param sealer: encrypts and decrypts as Google does.
@@ -115,7 +115,7 @@ class MountedAccount:
 
 
 @contextmanager
-def account(sealer: str, folder: Path) -> Iterator[MountedAccount]:
+def account(sealer: str, folder: Path) -> Iterator[TimedWallet]:
     """Open a wallet with one account, and a SQLite store in the folder."""
     with ExitStack() as stack:
         url = stack.enter_context(empty_store("sqlite", folder))
@@ -139,7 +139,7 @@ def account(sealer: str, folder: Path) -> Iterator[MountedAccount]:
         otp.init_app(app)
         google = open_sealers(read_accounts({"google": theirs}))["google"]
         stack.callback(google.close)
-        yield MountedAccount(app, inbox, google, GoogleCaller(over_wsgi(app), google))
+        yield TimedWallet(app, inbox, google, GoogleCaller(over_wsgi(app), google))
 
 
 def options(parser: argparse.ArgumentParser) -> None:
