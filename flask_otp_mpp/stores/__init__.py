@@ -62,8 +62,8 @@ def from_url(url: str, clock: Clock = utc_now, options: StoreOptions = DEFAULT) 
     :param clock: the one clock by which the store decides; by default the server's, or on SQLite
         and in memory the machine's.
     :param options: bounds for its connections; the query of the URL takes precedence.
-    :raises ValueError: if the URL names no store, or one that could not keep its promises; the
-        message holds no password.
+    :raises ValueError: if the URL names no store, or one that could not be atomic, such as a SQLite
+        database in memory; the message holds no password.
     """
     if url == "memory://":
         return MemoryStore(clock)
@@ -85,7 +85,7 @@ def _redis_store(url: str, clock: Clock, options: StoreOptions) -> Store:
 
 
 def __getattr__(name: str) -> Any:
-    """Import Redis' store on first use; who has no redis-py can use the others."""
+    """Import ``RedisStore`` on first use; the other stores work without redis-py."""
     if name != "RedisStore":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
