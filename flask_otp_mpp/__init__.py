@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Message
-from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.policy import Policy, Resend, SendLimit, UnsafePolicy
 from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.settings import ConfigurationError
@@ -54,12 +54,15 @@ __all__ = [
     "Reason",
     "RedisStore",
     "Refused",
+    "Resend",
     "SQLAlchemyStore",
+    "SendLimit",
     "Signer",
     "Store",
     "StoreError",
     "Subject",
     "UnfitStore",
+    "UnsafePolicy",
     "otp_refused",
     "otp_sent",
     "otp_verified",

@@ -107,6 +107,19 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
             assert anchor[1:] in slugs, f"{target}{anchor}"
 
 
+def test_the_map_of_the_structure_is_current() -> None:
+    """O4: it names every module that is not in a folder it describes as a whole."""
+    page = (ROOT / "docs/structure.md").read_text()
+    named = set(re.findall(r"\w+", page.partition("```text")[2].partition("```")[0]))
+    package = ROOT / "flask_otp_mpp"
+    folders = ("core", "signing", "protocols", "protocols/alipay", "protocols/google")
+    folders += ("stores", "stores/sql", "stores/redis", "web")
+    modules = {path.stem for folder in folders for path in (package / folder).glob("*.py")}
+    assert modules - {"__init__"} - named == set()
+    for path in re.findall(r"`([a-z0-9_/]+/[a-z0-9_]+\.py)`", page):
+        assert (package / path).is_file(), path
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_page_names_no_setting_that_does_not_exist(page: Path) -> None:
     """O4: but for the one that shows what a misspelling is told; OTP_MPP_TEST_* are the suite's."""
