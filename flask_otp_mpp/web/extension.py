@@ -18,7 +18,7 @@ from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.web.blueprint import ProtocolBlueprint
 from flask_otp_mpp.web.build import Components, State, build
-from flask_otp_mpp.web.hooks import Hooks, loader_use, name_of, register
+from flask_otp_mpp.web.hooks import Hooks, client_key_use, loader_use, name_of, register, sender_use
 
 EXTENSION: Final = "otp_mpp"
 H = TypeVar("H", bound=Callable[..., Any])
@@ -119,7 +119,7 @@ class OtpMpp:
         :raises TypeError: if it is not a channel, or the hook does not take these two.
         """
         _check_channel(channel)
-        use = f"@otp.sender(Channel.{channel.name})"
+        use = sender_use(channel)
 
         def add(hook: S) -> S:
             return self._register(self._hooks.senders, channel, hook, use, "user", "message")
@@ -153,7 +153,7 @@ class OtpMpp:
         return self._register(self._hooks.user_loaders, credential, hook, use, argument)
 
     def _add_client_key(self, protocol: type[WireProtocol] | None, hook: K) -> K:
-        use = "@otp.client_key" + ("" if protocol is None else f"({protocol.__name__})")
+        use = client_key_use(protocol)
         return self._register(self._hooks.client_keys, protocol, hook, use, "client", "version")
 
     def _register(
@@ -193,7 +193,7 @@ def _check_channel(given: object) -> None:
     """
     if not isinstance(given, Channel):
         found = "without a channel" if callable(given) else f"with {given!r}"
-        choices = " or ".join(f"@otp.sender(Channel.{known.name})" for known in Channel)
+        choices = " or ".join(map(sender_use, Channel))
         raise TypeError(f"@otp.sender is used {found}; write {choices}")
 
 

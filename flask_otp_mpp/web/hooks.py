@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from flask import Flask
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.settings import Faults, key_of
-from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.core.users import AccessToken, Credential, User
 from flask_otp_mpp.protocols.base import WireProtocol
 
 H = TypeVar("H", bound=Callable[..., Any])
@@ -73,14 +73,50 @@ def loader_use(kind: type[Credential]) -> str:
     return "@otp.user_loader" if kind is AccessToken else f"@otp.user_loader({kind.__name__})"
 
 
-def make_sync(app: Flask, hook: H, use: str, faults: Faults) -> H:
-    """Return a hook that can be called without a loop; one that can't is added to the faults."""
-    try:
-        return cast(H, app.ensure_sync(hook))
-    except RuntimeError:
-        finding = f"has the async hook {name_of(hook)!r}; pip install 'flask[async]'"
-        faults.append((use, finding))
-        return hook
+def sender_use(channel: Channel) -> str:
+    """Return how a host registers a sender, for errors."""
+    return f"@otp.sender(Channel.{channel.name})"
+
+
+def client_key_use(protocol: type[WireProtocol] | None) -> str:
+    """Return how a host registers a hook for keys, for errors."""
+    return "@otp.client_key" + ("" if protocol is None else f"({protocol.__name__})")
+
+
+def sync_hooks(app: Flask, hooks: Hooks, faults: Faults) -> Hooks:
+    """Return hooks that can be called without a loop, the async ones through the app's own means.
+
+    What is missing for that is added to the faults.
+    """
+
+    def sync(use: str, hook: Callable[..., Any]) -> Callable[..., Any]:
+        try:
+            return app.ensure_sync(hook)
+        except RuntimeError:
+            finding = f"has the async hook {name_of(hook)!r}; pip install 'flask[async]'"
+            faults.append((use, finding))
+            return hook
+
+    return Hooks(
+        {kind: sync(loader_use(kind), hook) for kind, hook in hooks.user_loaders.items()},
+        {key: sync("@otp.user_identity", hook) for key, hook in hooks.user_identity.items()},
+        {key: sync(client_key_use(key), hook) for key, hook in hooks.client_keys.items()},
+        {channel: sync(sender_use(channel), hook) for channel, hook in hooks.senders.items()},
+    )
+
+
+def identity_of(user: User) -> str:
+    """Name a user by what users usually have: ``get_id()``, ``id``, or being a text.
+
+    :raises TypeError: if it has none of them; a ``user_identity`` hook is then needed.
+    """
+    if isinstance(user, str):
+        return user
+    if callable(get_id := getattr(user, "get_id", None)):
+        return str(get_id())
+    if (number := getattr(user, "id", None)) is not None:
+        return str(number)
+    raise TypeError(f"a {type(user).__name__} has no id; register @otp.user_identity")
 
 
 def check_hooks(
@@ -105,12 +141,12 @@ def check_hooks(
     for protocol, group in zip(protocols, settings, strict=True):
         for channel in protocol.channels - hooks.senders.keys():
             finding = f"is missing; {protocol.__name__} sends on no other channel"
-            faults.append((f"@otp.sender(Channel.{channel.name})", finding))
+            faults.append((sender_use(channel), finding))
         hook = hooks.client_key(protocol)
         if protocol.clients is None:
             if hook is not None:
                 finding = "would never be asked; the keys of its callers are in its settings"
-                faults.append((f"@otp.client_key({protocol.__name__})", finding))
+                faults.append((client_key_use(protocol), finding))
             continue
         key = key_of(protocol.settings, protocol.clients)
         if hook is None and not getattr(group, protocol.clients) and key not in dict(faults):

@@ -17,10 +17,12 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem
+from limits.errors import ConfigurationError
 from limits.storage import MemoryStorage
 
 from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.web.settings import OnLimiterFailure
+from flask_otp_mpp.core.settings import Faults, key_of
+from flask_otp_mpp.web.settings import OnLimiterFailure, TrafficSettings
 
 logger = logging.getLogger("flask_otp_mpp")
 CLEARING_SECONDS: Final = 1
@@ -30,6 +32,20 @@ _HOST_KEYS: Final = ("RATELIMIT_ENABLED", "RATELIMIT_STORAGE_URI", _OPTIONS)
 # A request asks the storage up to twice, and its caller waits 5 s. By default the client waits
 # longer; its older versions wait for ever.
 _REDIS_TIMEOUTS: Final = {"socket_timeout": 1, "socket_connect_timeout": 1}
+
+
+def open_limiter(
+    config: Mapping[str, Any], settings: TrafficSettings, faults: Faults
+) -> Limiter | None:
+    """Make the Limiter that is configured; what is wrong with it is added to the faults."""
+    try:
+        return own_limiter(config, settings.limiter_storage, settings.limiter_strategy)
+    except (ConfigurationError, ValueError) as fault:
+        uri = settings.limiter_storage or str(config.get("RATELIMIT_STORAGE_URI"))
+        told = str(fault).replace(uri, f"{uri.partition('://')[0]}://…")  # it may hold a password
+        key = key_of(TrafficSettings, "limiter_storage")
+        faults.append((key, f"can't be used by Flask-Limiter: {told}"))
+        return None
 
 
 def own_limiter(config: Mapping[str, Any], storage: str | None, strategy: str) -> Limiter:
