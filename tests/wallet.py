@@ -69,6 +69,11 @@ def load_user(token: str) -> User | None:
     return User(name, f"+86130{name}", f"{name}@users.example")
 
 
+def request_fields(token: str = "tok-ada", **more: Any) -> dict[str, Any]:
+    """Return the fields of a sendOTP request; ``more`` for those that verifyOTP has besides."""
+    return {"acquirerId": ACQUIRER, "pspId": PSP, "accessToken": token, **more}
+
+
 @dataclass
 class Wallet:
     """A wallet with what a test needs: app, caller, inboxes and clock."""

@@ -1,7 +1,7 @@
-"""Between a wallet and its server stands a wire that can be cut, and cut at one chosen word.
+"""A TCP proxy that makes a fault on command, also at one chosen request.
 
-One thread moves all bytes; what it is told to do it does between two moves, so that a test knows
-when a fault begins.
+One thread moves all bytes and makes the faults between two moves, so that a test knows when a fault
+begins.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Final
 
 _RESET: Final = struct.pack("ii", 1, 0)  # linger on, for no time: close() sends RST
 _TICK: Final = 0.02
-_PATIENCE: Final = 5
+_TIMEOUT: Final = 5
 
 
 class Fault(StrEnum):
-    """Say what becomes of a request that holds a chosen word, and of its answer."""
+    """What happens to the chosen request, and to its answer."""
 
     CUT_REQUEST = "the request is lost, both ends are reset"
     CUT_ANSWER = "the request is done, its answer is lost, both ends are reset"
@@ -33,8 +33,8 @@ class Fault(StrEnum):
 
 
 @dataclass
-class Trap:
-    """Wait for a word to pass for the ``nth`` time.
+class Trigger:
+    """Start a fault at the ``nth`` request that holds a word.
 
     :param keep: how many bytes of the answer still arrive.
     """
@@ -42,9 +42,9 @@ class Trap:
     word: bytes
     fault: Fault
     nth: int = 1
-    ttl: int = 0
+    keep: int = 0
 
-    def springs(self, data: bytes) -> bool:
+    def matches(self, data: bytes) -> bool:
         self.nth -= self.word in data
         return self.nth <= 0
 
@@ -54,7 +54,7 @@ class _Pair:
     client: socket.socket
     server: socket.socket | None
     mute: bool = False
-    trap: Trap | None = None
+    trigger: Trigger | None = None
     waiting: deque[tuple[float, socket.socket, bytes]] = field(default_factory=deque)
 
     def ends(self) -> list[socket.socket]:
@@ -62,26 +62,26 @@ class _Pair:
 
 
 class FaultProxy:
-    """Forward to a server; do wrong when told to."""
+    """Forward to a server, and make faults when told to."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
         self._pairs: set[_Pair] = set()
-        self._trap: Trap | None = None
+        self._trigger: Trigger | None = None
         self._lag = 0.0
         self._hole = False
         self._orders: deque[tuple[Callable[[], None], threading.Event]] = deque()
         self._running = True
-        self.sprung = 0
+        self.triggered = 0
         self.port = 0
         self._listen()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def refuse(self) -> None:
-        """Be gone: connections are reset, new ones refused."""
+        """Behave as if the server is down: reset connections, refuse new ones."""
         self._order(self._unlisten)
         self.reset()
 
@@ -90,33 +90,36 @@ class FaultProxy:
         self._order(self._drop_all)
 
     def black_hole(self) -> None:
-        """Take everything, also new connections, and answer nothing."""
+        """Accept everything, also new connections, and answer nothing."""
         self._order(lambda: setattr(self, "_hole", True))
 
     def delay(self, seconds: float) -> None:
-        """Let every answer arrive later."""
+        """Delay every answer."""
         self._order(lambda: setattr(self, "_lag", seconds))
 
-    def when(self, word: bytes, fault: Fault, nth: int = 1, ttl: int = 0) -> None:
-        """Let a fault happen once, at the ``nth`` request from now on that holds a word."""
-        self._order(lambda: setattr(self, "_trap", Trap(word, fault, nth, ttl)))
+    def when(self, word: bytes, fault: Fault, nth: int = 1, keep: int = 0) -> None:
+        """Make a fault once, at the ``nth`` request from now on that holds a word.
+
+        :param keep: how many bytes of the answer still arrive.
+        """
+        self._order(lambda: setattr(self, "_trigger", Trigger(word, fault, nth, keep)))
 
     def heal(self) -> None:
-        """Forward again; connections that have lost bytes are reset, for they can't go on."""
+        """Forward again; reset connections that have lost bytes, as they can't go on."""
         self._order(self._heal)
 
     def close(self) -> None:
         self._order(lambda: setattr(self, "_running", False))
-        self._thread.join(_PATIENCE)
+        self._thread.join(_TIMEOUT)
 
     def _order(self, act: Callable[[], None]) -> None:
         done = threading.Event()
         self._orders.append((act, done))
-        if not done.wait(_PATIENCE):
+        if not done.wait(_TIMEOUT):
             raise TimeoutError("the proxy's thread has stopped")
 
     def _heal(self) -> None:
-        self._hole, self._lag, self._trap = False, 0.0, None
+        self._hole, self._lag, self._trigger = False, 0.0, None
         for pair in [pair for pair in self._pairs if pair.mute or pair.server is None]:
             self._drop(pair)
         self._listen()
@@ -157,14 +160,14 @@ class FaultProxy:
         assert self._listener is not None
         client, _ = self._listener.accept()
         try:
-            server = None if self._hole else socket.create_connection(self._target, _PATIENCE)
+            server = None if self._hole else socket.create_connection(self._target, _TIMEOUT)
         except OSError:
             client.close()
             return
         pair = _Pair(client, server)
         self._pairs.add(pair)
         for end in pair.ends():
-            end.settimeout(_PATIENCE)
+            end.settimeout(_TIMEOUT)
             self._selector.register(end, selectors.EVENT_READ, pair)
 
     def _move(self, pair: _Pair, source: socket.socket) -> None:
@@ -187,32 +190,32 @@ class FaultProxy:
         if not pair.mute:
             self._drop(pair)
             return
-        self._selector.unregister(source)  # the other end hears nothing of it
+        self._selector.unregister(source)  # the other end is not told
         source.close()
 
     def _request(self, pair: _Pair, server: socket.socket, data: bytes) -> None:
-        trap = self._trap
-        if trap is not None and trap.springs(data):
-            self._trap = None
-            self.sprung += 1
-            if trap.fault is Fault.CUT_REQUEST:
+        trigger = self._trigger
+        if trigger is not None and trigger.matches(data):
+            self._trigger = None
+            self.triggered += 1
+            if trigger.fault is Fault.CUT_REQUEST:
                 self._drop(pair)
                 return
-            if trap.fault is Fault.SWALLOW_REQUEST:
+            if trigger.fault is Fault.SWALLOW_REQUEST:
                 pair.mute = True
                 return
-            pair.trap = trap
+            pair.trigger = trigger
         with suppress(OSError):
             server.sendall(data)
 
     def _answer(self, pair: _Pair, data: bytes) -> None:
-        trap = pair.trap
-        if trap is not None:
-            data = data[: trap.ttl]
+        trigger = pair.trigger
+        if trigger is not None:
+            data = data[: trigger.keep]
         pair.waiting.append((time.monotonic() + self._lag, pair.client, data))
-        if trap is not None:
+        if trigger is not None:
             self._deliver(pair)
-            if trap.fault is Fault.CUT_ANSWER:
+            if trigger.fault is Fault.CUT_ANSWER:
                 self._drop(pair)
             else:
                 pair.mute = True
@@ -239,7 +242,7 @@ class FaultProxy:
 
 @contextmanager
 def proxy_to(host: str, port: int) -> Iterator[FaultProxy]:
-    """Stand before a server until the test is over."""
+    """Run a proxy to a server until the test is over."""
     proxy = FaultProxy(host, port)
     try:
         yield proxy

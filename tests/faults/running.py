@@ -1,4 +1,4 @@
-"""A wallet with faults runs under gunicorn, which replaces a worker that was killed."""
+"""Run a wallet under gunicorn, with points at which its worker is killed; gunicorn replaces it."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from typing import Any, Final
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.transport import Call
 from tests.deployment.processes import ROOT, Deployed, stop, wait_for
-from tests.faults.trap import Trap
+from tests.faults.kill_points import KillPoints
 from tests.faults.wallet_app import VARIABLE
 from tests.servers import free_port
 from tests.wallet import settings
 
-_SUCCESSOR_SECONDS: Final = 10
+_REPLACEMENT_SECONDS: Final = 30
 
 
 @dataclass
-class Mortal(Deployed):
-    """A deployed wallet whose worker can be told where to die."""
+class KillableServer(Deployed):
+    """A deployed wallet whose worker can be killed at a chosen point of a request."""
 
     @property
-    def trap(self) -> Trap:
-        return Trap(self.folder / "trap")
+    def kill_points(self) -> KillPoints:
+        return KillPoints(self.folder / "kill_point")
 
-    def dies_over(self, caller: AlipayPlusCaller, call: Call, point: str) -> None:
-        """Deliver a call over which the worker dies; return when there is a successor."""
+    def kill_during(self, caller: AlipayPlusCaller, call: Call, point: str) -> None:
+        """Deliver a call during which the worker is killed; return when there is another worker."""
         old = self.workers()
-        self.trap.arm(point)
+        self.kill_points.arm(point)
         try:
             answer: AlipayPlusAnswer | None = caller.deliver(call)
         except OSError:  # http.client tells a connection without an answer as one of these
             answer = None
         assert answer is None
-        assert not self.trap.armed, f"nobody came by {point}"
-        end = time.monotonic() + _SUCCESSOR_SECONDS
+        assert not self.kill_points.armed, f"the request did not reach {point}"
+        end = time.monotonic() + _REPLACEMENT_SECONDS
         while time.monotonic() < end and (not self.workers() or self.workers() & old):
             time.sleep(0.01)
         assert int(self.page("/pid")) not in old
 
 
 @contextmanager
-def running(folder: Path, store: str, *arguments: str, **changed: Any) -> Iterator[Mortal]:
+def running(folder: Path, store: str, *arguments: str, **changed: Any) -> Iterator[KillableServer]:
     """Run a wallet under gunicorn until the test is over.
 
-    :param store: the URL of a place that has its tables.
+    :param store: the URL of a store that has its tables.
     :param changed: settings by their key.
     """
     folder.mkdir(exist_ok=True)
@@ -60,8 +60,8 @@ def running(folder: Path, store: str, *arguments: str, **changed: Any) -> Iterat
         free_port(), folder / "server.log", folder / "outbox", folder / "app.json",
     )  # fmt: skip
     outbox.touch()
-    places = {"OUTBOX": str(outbox), "TRAP": str(folder / "trap")}
-    config.write_text(json.dumps({**settings(store, **changed), **places}))
+    files = {"OUTBOX": str(outbox), "KILL_POINT": str(folder / "kill_point")}
+    config.write_text(json.dumps({**settings(store, **changed), **files}))
     command = [
         sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--preload",
         "--worker-tmp-dir", "/dev/shm", "--log-level", "warning", *arguments,
@@ -78,7 +78,7 @@ def running(folder: Path, store: str, *arguments: str, **changed: Any) -> Iterat
             start_new_session=True,
         )
         try:
-            server = Mortal(port, folder, process)
+            server = KillableServer(port, folder, process)
             wait_for(server, log)
             yield server
         finally:

@@ -1,7 +1,7 @@
-"""A worker that is killed at any moment leaves nothing granted twice, lost, or stuck.
+"""A worker that is killed at any point of a request grants nothing twice, loses and blocks nothing.
 
-Every test kills a process by SIGKILL at one point of one request, lets gunicorn replace it, and
-then counts: messages in the outbox, codes compared, sends that the quota still allows.
+Each test kills a process by SIGKILL at one point of one request, lets gunicorn replace it, and then
+counts: messages in the outbox, codes compared, sends that the quota still allows.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.people import Someone, wrong
-from tests.faults.places import place
-from tests.faults.running import Mortal, running
-from tests.faults.trap import SEND_POINTS, VERIFY_POINTS
+from tests.faults.backends import empty_backend
+from tests.faults.kill_points import SEND_POINTS, VERIFY_POINTS
+from tests.faults.running import KillableServer, running
+from tests.faults.users import WalletUser, wrong
 from tests.faults.wallet_app import COOL_DOWN
 from tests.services import MARIADB, POSTGRESQL, REDIS
 
@@ -23,21 +23,21 @@ pytestmark = pytest.mark.slow
 QUOTA = 3
 BUDGET = 7
 
-# What the repeat of a send is answered by the place where its first coming died (decision 5), and
-# whether that one's message had left.
+# The points where nothing was reserved, the message was sent, and its result was stored: they decide
+# what the repeat of the send is answered (decision 5).
 RESERVED_NOTHING = {"before-reserve", "in-reserve"}
-MESSAGE_LEFT = {"after-outbox", "before-settle", "in-settle", "after-settle", "before-signing"}
+MESSAGE_SENT = {"after-outbox", "before-settle", "in-settle", "after-settle", "before-signing"}
 SETTLED = {"after-settle", "before-signing"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", POSTGRESQL, MARIADB, REDIS])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mortal]:
-    """Run one worker on each store; a killed one has one successor, which knows what is stored."""
+) -> Iterator[KillableServer]:
+    """Run one worker on each store; gunicorn replaces it when it is killed."""
     folder = tmp_path_factory.mktemp(str(request.param))
     with (
-        place(str(request.param), folder) as url,
+        empty_backend(str(request.param), folder) as url,
         running(
             folder,
             url,
@@ -51,74 +51,80 @@ def server(
         yield server
 
 
-def someone_of(server: Mortal) -> Someone:
-    return Someone(server.caller(), server.outbox, lambda: time.sleep(COOL_DOWN))
+def user_of(server: KillableServer) -> WalletUser:
+    return WalletUser(server.caller(), server.outbox, lambda: time.sleep(COOL_DOWN))
 
 
 @pytest.mark.parametrize("point", SEND_POINTS)
-def test_a_send_that_was_killed_is_done_once_or_not_at_all(server: Mortal, point: str) -> None:
+def test_a_send_whose_worker_was_killed_is_done_once_or_not_at_all(
+    server: KillableServer, point: str
+) -> None:
     """T4, S1, S10: no second message, no send lost from the quota, no user stuck."""
-    someone = someone_of(server)
-    call = someone.sending()
-    server.dies_over(someone.caller, call, point)
-    if server.name == "redis":  # what was sent to it is done, whether or not anybody hears of it
+    user = user_of(server)
+    call = user.send_call()
+    server.kill_during(user.caller, call, point)
+    if server.name == "redis":  # it does what was sent, also if nobody reads the answer
         point = point.replace("in-", "after-")
-    left = int(point in MESSAGE_LEFT)
-    assert len(someone.messages) == left
+    left = int(point in MESSAGE_SENT)
+    assert len(user.messages) == left
     granted = point in RESERVED_NOTHING | SETTLED
     for _ in range(2):
-        answer = someone.answer(call)
+        answer = user.answer(call)
         assert answer.code == ("SUCCESS" if granted else "UNKNOWN_EXCEPTION")
     left = max(left, int(granted))
-    assert len(someone.messages) == left
+    assert len(user.messages) == left
     if granted:
-        (code,) = someone.messages
-        assert someone.tried(answer.verify_request_id, code) == "SUCCESS"
+        (code,) = user.messages
+        assert user.verify(answer.verify_request_id, code) == "SUCCESS"
     for _ in range(QUOTA - 1):
-        request_id, code = someone.sent()
-        assert someone.tried(request_id, code) == "SUCCESS"
+        request_id, code = user.sent()
+        assert user.verify(request_id, code) == "SUCCESS"
     time.sleep(COOL_DOWN)
-    assert someone.told(someone.sending()) == "OTP_SEND_TIMES_EXCEED_LIMIT"
-    assert someone.told(call) == ("SUCCESS" if granted else "UNKNOWN_EXCEPTION")
-    assert len(someone.messages) == left + QUOTA - 1
+    assert user.result(user.send_call()) == "OTP_SEND_TIMES_EXCEED_LIMIT"
+    assert user.result(call) == ("SUCCESS" if granted else "UNKNOWN_EXCEPTION")
+    assert len(user.messages) == left + QUOTA - 1
 
 
 @pytest.mark.parametrize("point", VERIFY_POINTS)
-def test_a_right_code_that_was_killed_succeeds_once(server: Mortal, point: str) -> None:
-    """T4, L5, S10: its repeat is told so, and no other request."""
-    someone = someone_of(server)
-    request_id, code = someone.sent()
-    call = someone.verifying(request_id, code)
-    server.dies_over(someone.caller, call, point)
+def test_a_right_code_whose_worker_was_killed_succeeds_once(
+    server: KillableServer, point: str
+) -> None:
+    """T4, L5, S10: its repeat is answered by SUCCESS, and no other request."""
+    user = user_of(server)
+    request_id, code = user.sent()
+    call = user.verify_call(request_id, code)
+    server.kill_during(user.caller, call, point)
     if point in {"before-spend", "in-spend"}:
-        assert someone.told(call) == "SUCCESS"
-    assert someone.tried(request_id, code) == "VERIFY_REQUEST_ID_INVALID"
-    assert someone.told(call) == "SUCCESS"
-    assert someone.tried(request_id, code) == "VERIFY_REQUEST_ID_INVALID"
+        assert user.result(call) == "SUCCESS"
+    assert user.verify(request_id, code) == "VERIFY_REQUEST_ID_INVALID"
+    assert user.result(call) == "SUCCESS"
+    assert user.verify(request_id, code) == "VERIFY_REQUEST_ID_INVALID"
 
 
 @pytest.mark.parametrize("point", VERIFY_POINTS)
-def test_a_wrong_code_that_was_killed_is_counted_once(server: Mortal, point: str) -> None:
+def test_a_wrong_code_whose_worker_was_killed_is_counted_once(
+    server: KillableServer, point: str
+) -> None:
     """T4, A1, A2, A7: with its repeat; what was counted before stays, on the user as well."""
-    someone = someone_of(server)
-    request_id, code = someone.sent()
-    assert someone.tried(request_id, wrong(code, 8)) == "OTP_VERIFY_UNMATCHED"
-    call = someone.verifying(request_id, wrong(code, 9))
-    server.dies_over(someone.caller, call, point)
-    assert someone.told(call) == "OTP_VERIFY_UNMATCHED"
-    assert someone.told(call) == "OTP_VERIFY_UNMATCHED"
-    assert someone.tries(request_id, code) == 5 - 2
-    assert someone.tried(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
-    request_id, code = someone.sent()
-    assert someone.tries(request_id, code) == BUDGET - 5
-    assert someone.tried(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
+    user = user_of(server)
+    request_id, code = user.sent()
+    assert user.verify(request_id, wrong(code, 8)) == "OTP_VERIFY_UNMATCHED"
+    call = user.verify_call(request_id, wrong(code, 9))
+    server.kill_during(user.caller, call, point)
+    assert user.result(call) == "OTP_VERIFY_UNMATCHED"
+    assert user.result(call) == "OTP_VERIFY_UNMATCHED"
+    assert user.count_tries(request_id, code) == 5 - 2
+    assert user.verify(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
+    request_id, code = user.sent()
+    assert user.count_tries(request_id, code) == BUDGET - 5
+    assert user.verify(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
 
 
-def test_killing_workers_buys_no_guesses(server: Mortal) -> None:
-    """A1, A7: five guesses that nobody was told of were five guesses."""
-    someone = someone_of(server)
-    request_id, code = someone.sent()
+def test_killed_workers_allow_no_further_guess(server: KillableServer) -> None:
+    """A1, A7: five guesses whose answers were lost are five guesses."""
+    user = user_of(server)
+    request_id, code = user.sent()
     for by in range(5):
-        call = someone.verifying(request_id, wrong(code, by))
-        server.dies_over(someone.caller, call, "before-signing")
-    assert someone.tried(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
+        call = user.verify_call(request_id, wrong(code, by))
+        server.kill_during(user.caller, call, "before-signing")
+    assert user.verify(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"

@@ -16,12 +16,12 @@ import pytest
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.signing.keys import one_line
-from tests.faults.people import wrong
-from tests.faults.places import need_redis, place
-from tests.faults.running import Mortal, running
+from tests.faults.backends import empty_backend, need_redis
+from tests.faults.running import KillableServer, running
+from tests.faults.users import wrong
 from tests.stores.redis_server import URL as REDIS_URL
 from tests.stores.redis_server import client as client_of_redis
-from tests.wallet import key
+from tests.wallet import key, request_fields
 
 pytestmark = pytest.mark.server
 
@@ -33,9 +33,9 @@ _numbers = count()
 
 @dataclass
 class Cluster:
-    """Let a crowd ask all nodes at once, in the name of one client and of one user."""
+    """All nodes, called by many threads at once for one client and one user."""
 
-    nodes: list[Mortal]
+    nodes: list[KillableServer]
     client: str
     user: str
 
@@ -74,7 +74,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def clients() -> Iterator[list[str]]:
-    """Name clients that nobody has counted yet; forget in the end that they were counted."""
+    """Return client ids without counters in Redis; delete their counters after the tests."""
     need_redis()
     names = [f"NODES_{secrets.token_hex(6)}" for _ in range(20)]
     yield names
@@ -89,12 +89,12 @@ def nodes(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     clients: list[str],
-) -> Iterator[list[Mortal]]:
+) -> Iterator[list[KillableServer]]:
     """Run two servers of two processes each, on ports of their own."""
     folder = tmp_path_factory.mktemp(str(request.param))
     public = {"1": one_line(key("alipay+").public_key())}
     with ExitStack() as stack:
-        url = stack.enter_context(place(str(request.param), folder))
+        url = stack.enter_context(empty_backend(str(request.param), folder))
         yield [
             stack.enter_context(
                 running(
@@ -114,10 +114,10 @@ def nodes(
 
 
 @pytest.fixture
-def cluster(nodes: list[Mortal], clients: list[str]) -> Cluster:
+def cluster(nodes: list[KillableServer], clients: list[str]) -> Cluster:
     """Ask in the name of a client and of a user who have done nothing yet."""
     number = next(_numbers)
-    return Cluster(nodes, clients[number % len(clients)], f"nomad{number}")
+    return Cluster(nodes, clients[number % len(clients)], f"user{number}")
 
 
 def test_of_many_right_answers_at_all_nodes_one_succeeds(cluster: Cluster) -> None:
@@ -151,7 +151,7 @@ def test_the_quota_is_one_for_all_nodes(cluster: Cluster) -> None:
 def test_one_request_at_all_nodes_is_one_message(cluster: Cluster) -> None:
     """S10: 32 repeats of the same bytes, half of them at another server."""
     first = cluster.caller()
-    call, _ = first.prepare("/sendOTP", first._common(cluster.token))
+    call, _ = first.prepare("/sendOTP", request_fields(cluster.token))
     codes = cluster.at_once(lambda caller, _: caller.deliver(call))
     assert set(codes) <= {"SUCCESS", "UNKNOWN_EXCEPTION"}
     assert [cluster.caller(at).deliver(call).code for at in range(2)] == ["SUCCESS"] * 2

@@ -1,4 +1,4 @@
-"""The proxy does the wrong that it is told to do, and nothing else: other tests rest on it."""
+"""The proxy makes the fault that it is told to make, and no other: other tests depend on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.proxy import Fault, FaultProxy, proxy_to
 
-PATIENCE = 0.3
+TIMEOUT = 0.3
 
 
 class Echo:
@@ -68,12 +68,12 @@ def echo() -> Iterator[Echo]:
 
 @pytest.fixture
 def proxy(echo: Echo) -> Iterator[FaultProxy]:
-    with proxy_to("127.0.0.1", echo.port) as limits:
-        yield limits
+    with proxy_to("127.0.0.1", echo.port) as proxy:
+        yield proxy
 
 
 def dial(proxy: FaultProxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), PATIENCE)
+    return socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT)
 
 
 def said(peer: socket.socket, data: bytes) -> bytes:
@@ -81,7 +81,7 @@ def said(peer: socket.socket, data: bytes) -> bytes:
     return peer.recv(1024)
 
 
-def test_what_is_healthy_passes_both_ways(proxy: FaultProxy, echo: Echo) -> None:
+def test_without_a_fault_all_bytes_are_forwarded_both_ways(proxy: FaultProxy, echo: Echo) -> None:
     """T4: byte for byte."""
     with dial(proxy) as peer:
         assert said(peer, b"hello") == b"hello"
@@ -89,7 +89,7 @@ def test_what_is_healthy_passes_both_ways(proxy: FaultProxy, echo: Echo) -> None
 
 
 def test_what_is_refused_is_reset_and_gone_until_it_heals(proxy: FaultProxy) -> None:
-    """R1: as when a server dies."""
+    """R1: as when a server is stopped."""
     with dial(proxy) as peer:
         assert said(peer, b"hello") == b"hello"
         proxy.refuse()
@@ -126,15 +126,17 @@ def test_a_delay_holds_answers_back(proxy: FaultProxy) -> None:
     with dial(proxy) as peer:
         start = time.monotonic()
         assert said(peer, b"hello") == b"hello"
-        assert 0.1 <= time.monotonic() - start < PATIENCE
+        assert 0.1 <= time.monotonic() - start < TIMEOUT
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
-def test_a_fault_springs_once_at_its_word(proxy: FaultProxy, echo: Echo, fault: Fault) -> None:
+def test_a_fault_happens_once_at_the_chosen_request(
+    proxy: FaultProxy, echo: Echo, fault: Fault
+) -> None:
     """T4: at the second COMMIT; before or after it is done, with a reset or in silence."""
     done = fault in {Fault.CUT_ANSWER, Fault.SWALLOW_ANSWER}
     silent = fault in {Fault.SWALLOW_REQUEST, Fault.SWALLOW_ANSWER}
-    proxy.when(b"COMMIT", fault, nth=2, ttl=3 if done else 0)
+    proxy.when(b"COMMIT", fault, nth=2, keep=3 if done else 0)
     with dial(proxy) as peer:
         assert said(peer, b"COMMIT 1") == b"COMMIT 1"
         assert said(peer, b"SELECT") == b"SELECT"
@@ -144,7 +146,7 @@ def test_a_fault_springs_once_at_its_word(proxy: FaultProxy, echo: Echo, fault: 
             peer.sendall(b"COMMIT 2")
         with pytest.raises(TimeoutError if silent else ConnectionResetError):
             peer.recv(1024)
-    assert proxy.sprung == 1
+    assert proxy.triggered == 1
     assert echo.has_ended(within=0 if silent else 5) is not silent
     assert echo.heard == [b"COMMIT 1", b"SELECT"] + [b"COMMIT 2"] * done
     with dial(proxy) as peer:

@@ -1,6 +1,6 @@
-"""Each store under test gets a place of its own on a real server, and leaves nothing behind.
+"""Empty databases, schemas and key spaces on real servers, removed after the test.
 
-A store is switched on by a row: its place, and the word by which its commits are known on the wire.
+A store is added by a row in ``_BACKENDS``, and in ``SERVERS`` if it has a server.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from tests.stores.servers import mysql_url, postgresql_url
 
 @dataclass(frozen=True)
 class Server:
-    """Name a server.
+    """A kind of server.
 
-    :param commit: what a client sends when all is to be done, at once.
+    :param commit: bytes that are in each request that commits.
     """
 
     name: str
     commit: bytes
 
 
-# The end of a text that holds all writes.
+# The end of a batch of writes.
 POSTGRESQL: Final = Server("postgresql", b";COMMIT\0")
 MARIADB: Final = Server("mariadb", b";COMMIT")
 REDIS: Final = Server("redis", b"EVALSHA")
 SERVERS: Final = {server.name: server for server in (POSTGRESQL, MARIADB, REDIS)}
-# Otherwise nobody could read along.
+# Encrypted requests could not be searched for ``commit``.
 _PLAIN: Final = "sslmode=disable&gssencmode=disable"
 
 
 @contextmanager
-def place(name: str, folder: Path) -> Iterator[str]:
-    """Make a place for one store, with its tables; give its URL."""
-    with _PLACES[name](folder) as url:
+def empty_backend(name: str, folder: Path) -> Iterator[str]:
+    """Make an empty backend with the tables of a store; yield its URL."""
+    with _BACKENDS[name](folder) as url:
         make_tables(url)
         yield url
 
@@ -60,7 +60,7 @@ def _on_postgresql(_: Path) -> Iterator[str]:
 
 @contextmanager
 def _on_redis(_: Path) -> Iterator[str]:
-    """Attempt a database that is empty, and empty it in the end."""
+    """Take a numbered database that is empty, and empty it after the test."""
     need_redis()
     for number in range(15, 0, -1):
         url = urlsplit(REDIS_URL)._replace(path=f"/{number}").geturl()
@@ -74,7 +74,7 @@ def _on_redis(_: Path) -> Iterator[str]:
     raise RuntimeError("no database of this Redis is empty")
 
 
-_PLACES: Final[dict[str, Callable[[Path], AbstractContextManager[str]]]] = {
+_BACKENDS: Final[dict[str, Callable[[Path], AbstractContextManager[str]]]] = {
     "sqlite": lambda folder: nullcontext(f"sqlite:///{folder / 'otp.db'}"),
     "postgresql": _on_postgresql,
     "mariadb": lambda _: mysql_url("faults"),
@@ -99,8 +99,8 @@ def make_tables(url: str) -> None:
         store.engine.dispose()
 
 
-def by_way_of(url: str, port: int) -> str:
-    """Return the URL of the same place behind a proxy."""
+def through_port(url: str, port: int) -> str:
+    """Return the same URL with another port of this machine: that of a proxy."""
     parts = urlsplit(url)
     assert parts.port is not None
     return url.replace(f"@{parts.hostname}:{parts.port}", f"@127.0.0.1:{port}").replace(
@@ -108,7 +108,7 @@ def by_way_of(url: str, port: int) -> str:
     )
 
 
-def address(url: str) -> tuple[str, int]:
+def host_and_port(url: str) -> tuple[str, int]:
     """Return host and port of a server."""
     parts = urlsplit(url)
     assert parts.hostname is not None

@@ -1,8 +1,8 @@
-"""A process kills itself at a chosen point of a request, as a power cut would: nothing is tidied.
+"""Points of a request at which the process kills itself by SIGKILL, as in a power cut.
 
-The points lie around the package, which knows nothing of them: in the store that it is given, in
-the hook that delivers, in the signer. A file arms one of them; the process that comes by removes
-it first, so that its successor lives.
+The package knows nothing of them: they are in the store that it is given, in the hook that
+delivers, and before an answer is signed. A file names the point that is armed. The process that
+reaches it removes the file first, so that the next worker is not killed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SEND_POINTS: Final = (
 VERIFY_POINTS: Final = ("before-spend", "in-spend", "after-spend", "before-signing")
 
 
-class Trap:
-    """Kill this process if the file names the point that it has come to."""
+class KillPoints:
+    """Kill this process when it reaches the point that the file names."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -52,78 +52,78 @@ class Trap:
     def armed(self) -> bool:
         return self._file.exists()
 
-    def at(self, point: str) -> None:
+    def reached(self, point: str) -> None:
         if self._file.exists() and self._file.read_text() == point:
             self._file.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
     @contextmanager
     def around(self, verb: str) -> Iterator[None]:
-        self.at(f"before-{verb}")
+        self.reached(f"before-{verb}")
         yield
-        self.at(f"after-{verb}")
+        self.reached(f"after-{verb}")
 
 
-class TrappedStore:
-    """Be another store, with points before, in and after what a request does to it."""
+class StoreWithKillPoints:
+    """Wrap a store: points before, in and after each method that a request calls."""
 
-    def __init__(self, store: Store, trap: Trap) -> None:
+    def __init__(self, store: Store, kill_points: KillPoints) -> None:
         self._store = store
-        self._trap = trap
+        self._kill_points = kill_points
         self._verb = ""
         if isinstance(store, SQLAlchemyStore):
-            self._come_to_commits(store)
+            self._stop_before_commits(store)
         if isinstance(store, RedisStore) and isinstance(store.client, redis.Redis):
-            store.client.connection_pool.connection_class = self._mortal(trap)
+            store.client.connection_pool.connection_class = self._connection_class(kill_points)
 
-    def _come_to_commits(self, store: SQLAlchemyStore) -> None:
-        """Come to a point when the row is taken and all is decided, and nothing is committed."""
+    def _stop_before_commits(self, store: SQLAlchemyStore) -> None:
+        """Add a point where the row is locked, all is decided, and nothing is committed."""
 
         def act(_driver: object, text: str) -> None:
             if text.endswith("COMMIT"):
-                self._trap.at(f"in-{self._verb}")
+                self._kill_points.reached(f"in-{self._verb}")
 
         before_each_batch(store.engine, act)
 
-    def _mortal(self, trap: Trap) -> type[redis.Connection]:
-        owner = self
+    def _connection_class(self, kill_points: KillPoints) -> type[redis.Connection]:
+        wrapped = self
 
-        class MortalConnection(redis.Connection):
-            """Come to a point when a script is sent, and nothing is heard of it yet."""
+        class KillPointConnection(redis.Connection):
+            """Add a point where a script was sent and its answer was not read."""
 
             def send_packed_command(self, command: Any, check_health: bool = True) -> None:
                 super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
                 if b"EVALSHA" in b"".join(command):
-                    trap.at(f"in-{owner._verb}")
+                    kill_points.reached(f"in-{wrapped._verb}")
 
-        return MortalConnection
+        return KillPointConnection
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        with self._trap.around(self._enter("reserve")):
+        with self._kill_points.around(self._enter("reserve")):
             return self._store.reserve(draft, policy)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
-        with self._trap.around(self._enter("settle")):
+        with self._kill_points.around(self._enter("settle")):
             self._store.settle(draft, outcome)
 
     def spend(self, claim: Attempt, policy: Policy) -> Outcome:
-        with self._trap.around(self._enter("spend")):
+        with self._kill_points.around(self._enter("spend")):
             return self._store.spend(claim, policy)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)  # what no request does: pardon, purge
+        return getattr(self._store, name)  # what no request calls: unlock, purge
 
     def _enter(self, verb: str) -> str:
         self._verb = verb
         return verb
 
 
-def trapped(trap: Trap) -> type[AlipayPlus]:
-    """Return the protocol with a point before an answer is written and signed."""
+def with_kill_point(kill_points: KillPoints) -> type[AlipayPlus]:
+    """Return Alipay+ with a point before an answer is written and signed."""
 
-    class Trapped(AlipayPlus):
+    class WithKillPoint(AlipayPlus):
         def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
-            trap.at("before-signing")
+            kill_points.reached("before-signing")
             return super().answer(call, answer)
 
-    return Trapped
+    return WithKillPoint
