@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 QUOTA = 3
 BUDGET = 7
 
-# The points where nothing was reserved, the message was sent, and the result was stored; they decide
+# Points where nothing was reserved, the message was sent, and the result was stored; they decide
 # what the repeat of the send is answered (decision 5).
 RESERVED_NOTHING = {"before-reserve", "in-reserve"}
 MESSAGE_SENT = {"after-outbox", "before-settle", "in-settle", "after-settle", "before-signing"}
