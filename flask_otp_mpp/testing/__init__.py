@@ -1,4 +1,4 @@
-"""For tests: a clock that stands still, an inbox for messages, and the test suite for stores.
+"""Tools for tests: a clock that is set by hand, an inbox for messages, and the contract of stores.
 
 Public are the names in ``__all__``; modules below this package are not. The suite
 (``StoreContract``, ``SharedStoreContract``, ``BackendFaults``) needs pytest and hypothesis, the

@@ -1,4 +1,4 @@
-"""The doubles behave like the real thing, but for what a test wants to command."""
+"""A clock and a sender for tests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from flask_otp_mpp.core.message import Message
 
 
 class FrozenClock:
-    """Tell a time that moves only when it is told to.
+    """A clock that moves only when a test moves it; pass it as ``clock``.
 
-    :param now: aware UTC; a fixed day if none is given.
+    :param now: the first time, aware UTC; by default 2026-01-01T00:00:00Z.
     """
 
     def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
@@ -22,12 +22,18 @@ class FrozenClock:
         return self.now
 
     def forward(self, **length: float) -> None:
-        """Move on by the length of a ``timedelta``, such as ``seconds=30``."""
+        """Move the clock forward.
+
+        :param length: arguments of ``timedelta``, such as ``seconds=30``.
+        """
         self.now += timedelta(**length)
 
 
 class Inbox:
-    """Catch what a sender would deliver; register it as one: ``otp.sender(channel)(inbox)``."""
+    """A sender that keeps the messages: ``otp.sender(channel)(inbox)``.
+
+    :ivar received: pairs of user and message, oldest first.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

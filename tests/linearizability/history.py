@@ -1,4 +1,4 @@
-"""What threads asked of a store is written down with what they were told, and when."""
+"""Record what threads called on a store, what was returned, and when."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ A_MOMENT: Final = 0.0005
 
 
 def rest() -> None:
-    """Let others in, and be woken up late."""
+    """Let other threads run."""
     time.sleep(A_MOMENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """StoredAnswer one call: it took effect somewhere between two moments of a common order.
+    """Record one call: it took effect somewhere between two moments of a common order.
 
     :param result: what was returned; an exception is a result that no store may give.
     :param returned: infinite for what may still happen, or never.
@@ -49,8 +49,8 @@ class Operation:
         return f"{times} thread {self.thread}: {self.verb}({shown}) -> {self.result}"
 
 
-class _Lingering(tuple[bytes, ...]):
-    """Be digests that a store needs a moment to look at."""
+class _SlowDigests(tuple[bytes, ...]):
+    """Digests that pause the store that reads them."""
 
     pause: Pause
 
@@ -59,8 +59,8 @@ class _Lingering(tuple[bytes, ...]):
         return super().__iter__()
 
 
-class _Unhurried(Policy):
-    """Be a policy that a store needs a moment to look at."""
+class _SlowPolicy(Policy):
+    """A policy that pauses the store that reads it."""
 
     # Kept beside the fields of the policy, which is frozen.
     pause: Pause
@@ -72,7 +72,7 @@ class _Unhurried(Policy):
 
 
 class Recorder:
-    """Ask a store, and keep the history of it.
+    """Call a store, and keep the history of the calls.
 
     :param pause: called between a store's reading and its writing, where it judges an attempt or a
         send; what can go wrong goes wrong there.
@@ -81,7 +81,7 @@ class Recorder:
     def __init__(self, store: Store, policy: Policy, pause: Pause = rest) -> None:
         self.store = store
         self.pause = pause
-        self.policy = _Unhurried(
+        self.policy = _SlowPolicy(
             **{item.name: getattr(policy, item.name) for item in fields(policy)}
         )
         object.__setattr__(self.policy, "pause", self._rest)
@@ -116,7 +116,7 @@ class Recorder:
         self._record(thread, "settle", (draft, outcome), lambda: self.store.settle(draft, outcome))
 
     def spend(self, thread: int, attempt: Attempt) -> None:
-        digests = _Lingering(attempt.digests)
+        digests = _SlowDigests(attempt.digests)
         digests.pause = self.pause
         asked = replace(attempt, digests=digests)
         self._record(thread, "spend", (attempt,), lambda: self.store.spend(asked, self.policy))

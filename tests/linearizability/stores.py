@@ -1,4 +1,4 @@
-"""Every store whose histories are checked is named here, with how it is opened."""
+"""The stores whose histories are checked, and how each is opened."""
 
 from __future__ import annotations
 

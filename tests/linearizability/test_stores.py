@@ -1,4 +1,4 @@
-"""What a store tells threads that ask at once, it could have told them one after another."""
+"""What a store answers to threads at the same time, it could have answered one after another."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_recorded_histories_are_linearizable(tmp_path: Path, name: str) -> None:
             assert explained is not None, told(recorder.history)
 
 
-def test_the_histories_are_small_and_come_upon_every_decision() -> None:
+def test_the_histories_are_small_and_reach_every_decision() -> None:
     """T3: at most 20 operations, of which many overlap; every reason is among their results."""
     clock = FrozenClock()
     store = MemoryStore(clock)
@@ -75,8 +75,8 @@ def test_the_histories_are_small_and_come_upon_every_decision() -> None:
     assert reasons == DECISIONS
 
 
-def test_the_histories_of_a_naive_store_give_it_away() -> None:
-    """T2, T3: the same work, on a store without a lock, is not explained for long."""
+def test_a_history_of_a_store_without_a_lock_is_not_linearizable() -> None:
+    """T2, T3: a history of a store without a lock has no explanation, within 200 histories."""
     clock = FrozenClock()
     store = NaiveStore(clock)
     for number in range(200):

@@ -1,4 +1,4 @@
-"""A few users are asked about by a few threads at once, in another way for each number."""
+"""Random work for a store: a few threads and users, the same for the same number."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AN_HOUR: Final = timedelta(hours=1)
 
 
 def policy(resend: Resend) -> Policy:
-    """Be narrow, so that a few operations come upon every limit."""
+    """Return small limits, so that a few operations reach each of them."""
     return Policy(
         tries=2,
         resend=resend,
@@ -66,7 +66,7 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Pardon:
+class Unlock:
     subject: str
 
     def do(self, recorder: Recorder, thread: int) -> None:
@@ -80,8 +80,8 @@ class Purge:
 
 
 @dataclass(frozen=True)
-class Recall:
-    """Ask for a request by its name."""
+class GetAnswer:
+    """Get the stored answer of an idempotency key."""
 
     request: str
 
@@ -91,7 +91,7 @@ class Recall:
 
 @dataclass(frozen=True)
 class Refuse:
-    """Refuse a named request before its user is known."""
+    """Refuse a request under an idempotency key before its user is known."""
 
     request: IdempotencyKey
 
@@ -99,11 +99,11 @@ class Refuse:
         recorder.put_answer(thread, self.request, Outcome("", Reason.TOKEN_INVALID))
 
 
-Step: TypeAlias = Send | Try | Pardon | Purge | Recall | Refuse
+Step: TypeAlias = Send | Try | Unlock | Purge | GetAnswer | Refuse
 
 
 def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
-    """Let each thread do its steps; all begin at the same moment."""
+    """Let each thread do its steps; all begin at the same time."""
 
     def follow(thread: int, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -116,7 +116,7 @@ def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
 
 
 def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
-    """Make one history: something that came before, and then all threads at once."""
+    """Record one history: a few steps one after another, and then all threads at once."""
     chance = Random(number)
     recorder = Recorder(store, policy(chance.choice(list(Resend))))
     store.purge(recorder.policy)
@@ -127,7 +127,7 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
         case "a send":
             run(recorder, [[Send(drafts[0])]])
         case "an old failure":
-            # Requests are repeated, and names are used, only while they are fresh.
+            # Requests are repeated, and keys are used, only while they are fresh.
             old = replace(drafts[0], request=request())
             run(recorder, [[Send(old), wrong]])
             clock.now += AN_HOUR
@@ -139,7 +139,7 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
             run(recorder, [[Send(drafts[0]), wrong, again, Send(drafts[1])]])
         case "two sends":
             run(recorder, [[Send(drafts[0]), Send(drafts[1])]])
-    attempts = [_claim(chance, drafts, _key(chance, number)) for _ in range(5)]
+    attempts = [_attempt(chance, drafts, _key(chance, number)) for _ in range(5)]
     run(
         recorder,
         [[_step(chance, drafts[:4], attempts) for _ in range(STEPS)] for _ in range(THREADS)],
@@ -148,7 +148,7 @@ def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
 
 
 def _key(chance: Random, number: int) -> IdempotencyKey:
-    """Name every third request, by one of two names, so that different ones meet under it."""
+    """Return one of two chosen keys for every third request, so that requests share a key."""
     if chance.randrange(3):
         return request()
     not_cached = chance.choice(
@@ -157,7 +157,7 @@ def _key(chance: Random, number: int) -> IdempotencyKey:
     return named(f"{chance.choice('ab')} {number}", request().value, not_cached)
 
 
-def _claim(chance: Random, drafts: Sequence[Draft], key: IdempotencyKey) -> Attempt:
+def _attempt(chance: Random, drafts: Sequence[Draft], key: IdempotencyKey) -> Attempt:
     known = chance.choice((*drafts[:2], *drafts))
     return attempt(known.id, chance.choice((RIGHT, WRONG, WRONG)), subject=known.subject, key=key)
 
@@ -173,15 +173,15 @@ def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) 
         case "repeat":
             return Send(draft(asked.subject, key=asked.request))
         case "try":
-            # The same claim again is the same request; a copy of it is another one.
+            # The same attempt again is the same request; a copy of it is another one.
             known = chance.choice(attempts)
             return Try(
                 chance.choice((known, attempt(known.id, *known.digests, subject=known.subject)))
             )
         case "get_answer" if asked.request.chosen_by_caller:
-            return Recall(asked.request.value)
+            return GetAnswer(asked.request.value)
         case "refuse" if asked.request.chosen_by_caller:
             return Refuse(replace(asked.request, digest="refused", not_cached=frozenset()))
         case "unlock":
-            return Pardon(asked.subject)
+            return Unlock(asked.subject)
     return Purge()

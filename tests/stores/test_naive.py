@@ -42,8 +42,8 @@ LOST_BY_THREADS = {
     "test_of_many_sends_none_exceeds_the_cap",
     "test_of_many_sends_the_cool_down_lets_one_through",
     "test_of_many_repeats_of_one_request_one_is_sent",
-    "test_of_many_repeats_of_a_named_send_one_is_reserved",
-    "test_of_many_users_under_one_name_one_is_reserved",
+    "test_of_many_repeats_under_one_idempotency_key_one_is_reserved",
+    "test_of_many_users_under_one_idempotency_key_one_is_reserved",
 }
 LOST_BY_PROCESSES = {
     "test_of_right_answers_in_four_processes_one_succeeds",

@@ -1,17 +1,17 @@
-"""A store that passes this suite keeps what :class:`flask_otp_mpp.Store` promises."""
+"""The contract of a store, as tests: what :class:`flask_otp_mpp.Store` promises."""
 
 import pytest
 
-# pytest shows what was compared only in modules that it knows of before they are imported.
+# pytest shows the compared values of an assertion only in modules that are registered before.
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{module}"
         for module in (
             "agreement",
-            "asking",
-            "exactness",
+            "builders",
             "faults",
-            "names",
+            "idempotency",
+            "lookalikes",
             "sending",
             "sequences",
             "sharing",
@@ -20,20 +20,22 @@ pytest.register_assert_rewrite(
     )
 )
 
-from flask_otp_mpp.testing.contract.agreement import Agrees  # noqa: E402 - after the registration
+from flask_otp_mpp.testing.contract.agreement import AgreementTests  # noqa: E402
 from flask_otp_mpp.testing.contract.faults import BackendFaults  # noqa: E402
-from flask_otp_mpp.testing.contract.idempotency import Names  # noqa: E402
-from flask_otp_mpp.testing.contract.lookalikes import Exactness  # noqa: E402
-from flask_otp_mpp.testing.contract.sending import Sends  # noqa: E402
-from flask_otp_mpp.testing.contract.sequences import Attempts  # noqa: E402
-from flask_otp_mpp.testing.contract.sharing import Sharing  # noqa: E402
-from flask_otp_mpp.testing.contract.suite import Races  # noqa: E402
+from flask_otp_mpp.testing.contract.idempotency import IdempotencyTests  # noqa: E402
+from flask_otp_mpp.testing.contract.lookalikes import LookalikeTests  # noqa: E402
+from flask_otp_mpp.testing.contract.sending import SendTests  # noqa: E402
+from flask_otp_mpp.testing.contract.sequences import AttemptTests  # noqa: E402
+from flask_otp_mpp.testing.contract.sharing import ProcessRaceTests  # noqa: E402
+from flask_otp_mpp.testing.contract.suite import ThreadRaceTests  # noqa: E402
 
 __all__ = ["BackendFaults", "SharedStoreContract", "StoreContract"]
 
 
-class StoreContract(Attempts, Sends, Names, Exactness, Races, Agrees):
-    """Test a store: inherit, and say in ``make`` how an empty one is made.
+class StoreContract(
+    AttemptTests, SendTests, IdempotencyTests, LookalikeTests, ThreadRaceTests, AgreementTests
+):
+    """The tests that every store must pass: inherit, and return an empty store in ``make``.
 
     ::
 
@@ -41,24 +43,24 @@ class StoreContract(Attempts, Sends, Names, Exactness, Races, Agrees):
             def make(self, folder: Path, clock: FrozenClock) -> Store:
                 return MyStore(folder / "otp.db", clock)
 
-    ``make(folder, clock)`` returns an **empty** store that judges by ``clock``, which stands still
-    until a claim moves it; ``folder`` is the store's own for as long as it lives. It is called
-    for each claim, and for each example of the agreement.
+    ``make(folder, clock)`` returns an **empty** store whose time is ``clock``, which only a test
+    moves; ``folder`` is an empty folder for this store alone. It is called for each test, and for
+    each example of the comparison with the rules.
 
-    ``restart(store)``, where something survives one, returns what a new process would open.
+    ``restart(store)`` returns what a new process would open, if the store survives a restart.
     ``end(store)`` closes what ``make`` and ``restart`` have opened.
 
-    A store that leaves work to its backend says so: ``compares_in_backend`` where codes are
-    compared there, ``expires_in_backend`` where it deletes what is over by itself.
+    Set ``compares_in_backend`` to True if codes are compared in a backend, and
+    ``expires_in_backend`` if the backend itself deletes what has expired.
 
-    ``agreement`` are the settings of hypothesis for the comparison with the rules of the core.
+    ``agreement`` holds the settings of hypothesis for the comparison with the rules of the core.
     """
 
 
-class SharedStoreContract(StoreContract, Sharing):
-    """Test a store that several processes can share: say in ``opener`` how each one opens it.
+class SharedStoreContract(StoreContract, ProcessRaceTests):
+    """The tests of a store that several processes can share: inherit, and implement ``opener``.
 
-    ``opener(store)`` returns something that can be pickled, and that opens in another process what
-    ``store`` has open, with the same clock: a :func:`functools.partial` of a class, with a
-    :class:`~flask_otp_mpp.testing.FrozenClock`, is such a thing.
+    ``opener(store)`` returns a callable that can be pickled. Another process calls it to open the
+    same store with the same clock. A :func:`functools.partial` of a class with a
+    :class:`~flask_otp_mpp.testing.FrozenClock` is such a callable.
     """

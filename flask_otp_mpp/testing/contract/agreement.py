@@ -1,4 +1,4 @@
-"""Whatever is asked in whatever order, a store gives the answers of the bare rules."""
+"""A state machine that compares a store with the rules of the core."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ from flask_otp_mpp.testing.contract.builders import (
     request,
 )
 from flask_otp_mpp.testing.contract.model import Model
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 TWO_DAYS = 2 * 24 * 60 * 60
-# One user, caller and channel is asked about most, so that much comes together on them.
+# One user, caller and channel is used most, so that many steps meet there.
 SUBJECTS = st.sampled_from(["alice", "alice", "alice", "bob"])
 CHANNELS = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
 CALLERS = st.sampled_from(["caller", "caller", "caller", "other"])
 DIGESTS = st.sampled_from([(RIGHT,), (WRONG,), (WRONG,), (WRONG, RIGHT), ()])
-# Most requests have no name of the caller's; few names, so that they meet.
+# Most requests have no key chosen by the caller; there are few keys, so that they meet.
 NAMES = st.sampled_from([None, None, None, "one", "two", "three"])
 REDO = st.sampled_from([frozenset(), UNCOMPARED, frozenset({Reason.SEND_LIMITED})])
 
@@ -66,9 +66,9 @@ def policy(resend: Resend, failure_limit: int) -> Policy:
 
 
 class Agreement(RuleBasedStateMachine):
-    """Ask a store and the model the same; restart the store at any time."""
+    """Call a store and the model with the same requests; restart the store at any time."""
 
-    def __init__(self, contract: Making) -> None:
+    def __init__(self, contract: StoreTests) -> None:
         super().__init__()
         self.contract = contract
 
@@ -105,7 +105,7 @@ class Agreement(RuleBasedStateMachine):
     def key(
         self, name: str | None, not_cached: frozenset[Reason], *asked: object
     ) -> IdempotencyKey:
-        """Name a request; a name stands for one request as long as it is remembered."""
+        """Return an idempotency key; it stands for one request as long as its answer is stored."""
         if name is None:
             return request()
         if self.elapsed >= self.names_end:
@@ -180,7 +180,7 @@ class Agreement(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
-        """Only what is fresh: a caller's older request is refused before it comes to a store."""
+        """Repeat a fresh request: an older one is refused before a store is called."""
         fresh = [question for question, at in self.asked if self.elapsed - at < KEEP]
         if fresh:
             self.ask(data.draw(st.sampled_from(fresh[-3:]) | st.sampled_from(fresh)))
@@ -208,7 +208,7 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 9, 10, 10, 10, 60, 60, 120, 240, 299, 300, 600, TWO_DAYS]))
     def wait(self, seconds: int) -> None:
-        """Purge when everything is over: a store may do so by itself."""
+        """Purge when everything has expired: a store may do so by itself."""
         self.clock.forward(seconds=seconds)
         self.elapsed += timedelta(seconds=seconds)
         if seconds == TWO_DAYS:
@@ -225,8 +225,8 @@ class Agreement(RuleBasedStateMachine):
         assert found is expected, "the store and the rules disagree"
 
 
-class Agrees(Making):
-    """The claim that there is no difference between a store and the rules."""
+class AgreementTests(StoreTests):
+    """The test that a store answers as the rules do."""
 
     agreement: ClassVar[settings] = settings(
         max_examples=50,

@@ -1,4 +1,4 @@
-"""Drafts and claims as the service makes them, each under a request key of its own."""
+"""Drafts and attempts as the service makes them, each with an idempotency key of its own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from flask_otp_mpp.core.policy import Policy, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 
-# Uneven, so that a store that rounds is found.
+# With microseconds, so that a store that rounds times fails.
 START: Final = datetime(2026, 1, 1, 12, 30, 45, 123_457, UTC)
 KEEP: Final = timedelta(minutes=10)
 RIGHT: Final = b"\x00right\xff".ljust(32, b"\x80")
 WRONG: Final = b"wrong".ljust(32, b"\x80")
 POLICY: Final = Policy()
-# Without a pause between sends, so that five fit into one moment.
+# Without a cool-down, so that five sends are allowed at one time.
 QUICK: Final = Policy(cool_down=timedelta(), send_limits=(SendLimit(5, timedelta(minutes=10)),))
 
 
@@ -30,7 +30,7 @@ def named(
     digest: str = "these parameters",
     not_cached: frozenset[Reason] = frozenset(),
 ) -> IdempotencyKey:
-    """Return the key of a request whose name its caller chose."""
+    """Return an idempotency key that was chosen by the caller."""
     return IdempotencyKey(name or uuid.uuid4().hex, KEEP, digest, not_cached)
 
 
@@ -64,7 +64,7 @@ def opened(
     channel: Channel = Channel.MOBILE,
     policy: Policy = POLICY,
 ) -> Challenge:
-    """Reserve a challenge and let its message be delivered."""
+    """Reserve a challenge and settle its delivery as successful."""
     asked = draft(subject, caller=caller, channel=channel)
     reserved = store.reserve(asked, policy)
     assert isinstance(reserved, Challenge), reserved
@@ -75,7 +75,7 @@ def opened(
 def answer(
     store: Store, challenge: Challenge, *digests: bytes, policy: Policy = POLICY
 ) -> Reason | None:
-    """Spend an attempt as whom the challenge was made for."""
+    """Spend an attempt for the user and the caller of the challenge; return the reason."""
     asked = attempt(challenge.id, *digests, subject=challenge.subject, caller=challenge.caller)
     return store.spend(asked, policy).reason
 
@@ -83,7 +83,7 @@ def answer(
 def refused(
     store: Store, subject: str = "alice", *, caller: str = "caller", policy: Policy = POLICY
 ) -> Outcome:
-    """Ask for a code that must not be sent."""
+    """Reserve a challenge, which must be refused; return the outcome."""
     found = store.reserve(draft(subject, caller=caller), policy)
     assert isinstance(found, Outcome), found
     return found

@@ -1,4 +1,4 @@
-"""A store whose backend is away says so by the one name that the house knows: StoreError."""
+"""Tests of a store whose backend can't be reached: it raises StoreError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, attempt, draft
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 VERBS: Final[dict[str, Callable[[Store], Any]]] = {
     "reserve": lambda store: store.reserve(draft("canary"), POLICY),
@@ -24,12 +24,12 @@ VERBS: Final[dict[str, Callable[[Store], Any]]] = {
 }
 
 
-class BackendFaults(Making):
-    """Test a store that has a backend: say in ``broken`` how one looks whose backend is away.
+class BackendFaults(StoreTests):
+    """The tests of a store with a backend: return one whose backend is away in ``broken``.
 
     Inherit it beside a contract. ``broken(folder, clock)`` returns a store that can be made and
-    can't work: of a port where nobody listens, or of a file that is no database. It may take a few
-    seconds to give up, no longer: a caller waits for it.
+    can't work: with a port without a server, or with a file that is no database. Each call may take
+    a few seconds to give up, not longer: a caller waits for it.
     """
 
     @abstractmethod
@@ -44,13 +44,13 @@ class BackendFaults(Making):
 
     @pytest.mark.parametrize("verb", list(VERBS))
     def test_a_backend_that_is_away_is_a_store_error(self, broken_store: Store, verb: str) -> None:
-        """A9: whatever the backend calls it; twice, for nothing may be left half open."""
+        """A9: whatever error the backend raises; twice, as nothing may be left half open."""
         for _ in range(2):
             with pytest.raises(StoreError):
                 VERBS[verb](broken_store)
 
     @pytest.mark.parametrize("verb", list(VERBS))
-    def test_a_store_error_names_nobody(self, broken_store: Store, verb: str) -> None:
+    def test_a_store_error_shows_no_value(self, broken_store: Store, verb: str) -> None:
         """P1: neither the error nor what caused it shows what was to be stored."""
         with pytest.raises(StoreError) as caught:
             VERBS[verb](broken_store)

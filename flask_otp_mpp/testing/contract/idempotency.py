@@ -1,4 +1,4 @@
-"""A name that a caller gave to a request stands for that request and for no other one."""
+"""Tests of idempotency keys that the caller chose: a key stands for one request."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from flask_otp_mpp.testing.contract.builders import (
     named,
     opened,
 )
-from flask_otp_mpp.testing.contract.race import THREADS, together, unhurried
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.race import THREADS, slowed, together
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 CONFLICT = Outcome("", Reason.REQUEST_CONFLICT)
 
 
 def other(key: IdempotencyKey) -> IdempotencyKey:
-    """Return a key of the same name, with other parameters."""
+    """Return the same idempotency key with other parameters."""
     return replace(key, digest="other parameters")
 
 
-class Names(Making):
-    """Claims about requests that callers name: AMS and Google do."""
+class IdempotencyTests(StoreTests):
+    """Tests of idempotency keys that were chosen by the caller, as in AMS and Google."""
 
-    def test_a_named_send_is_found_by_its_name(self, store: Store) -> None:
+    def test_a_send_is_found_by_its_idempotency_key(self, store: Store) -> None:
         """S10: with user and challenge, from its reservation on, also after a restart."""
         key = named()
         assert store.get_answer(key.value) is None
@@ -58,7 +58,7 @@ class Names(Making):
             Outcome(asked.id), key.digest, "alice"
         )
 
-    def test_a_repeat_of_a_named_send_gets_its_answer(self, store: Store) -> None:
+    def test_a_repeat_under_an_idempotency_key_gets_its_answer(self, store: Store) -> None:
         """S10: one reservation for however many repeats."""
         asked = draft(key=named())
         assert isinstance(store.reserve(asked, QUICK), Challenge)
@@ -68,7 +68,9 @@ class Names(Making):
             assert repeat == Outcome(asked.id, repeated=True)
 
     @pytest.mark.parametrize("subject", ["alice", "bob"])
-    def test_a_name_is_bound_to_its_parameters(self, store: Store, subject: str) -> None:
+    def test_an_idempotency_key_is_bound_to_its_parameters(
+        self, store: Store, subject: str
+    ) -> None:
         """S10: other parameters are a conflict, of the same user or of another one."""
         asked = draft(key=named())
         reserved = store.reserve(asked, QUICK)
@@ -81,8 +83,8 @@ class Names(Making):
         assert answer(store, reserved, RIGHT) is None  # nothing was spent, closed or replaced
         assert isinstance(store.reserve(draft("bob"), POLICY), Challenge)
 
-    def test_a_named_attempt_is_compared_once(self, store: Store) -> None:
-        """S10: and its name can't be used for another guess."""
+    def test_an_attempt_under_an_idempotency_key_is_compared_once(self, store: Store) -> None:
+        """S10: and its key can't be used for another code."""
         challenge = opened(store)
         wrong = attempt(challenge.id, WRONG, key=named())
         for repeated in (False, True, True):
@@ -96,10 +98,10 @@ class Names(Making):
         assert answer(store, challenge, RIGHT) is None  # so four were counted
 
     @pytest.mark.parametrize("kept", [True, False])
-    def test_an_attempt_that_was_not_compared_is_remembered_if_its_key_says_so(
+    def test_an_attempt_that_was_not_compared_is_cached_if_its_key_says_so(
         self, store: Store, kept: bool
     ) -> None:
-        """S10: a final answer stays what it was; another is judged anew."""
+        """S10: a stored answer is repeated; without one the attempt is decided again."""
         unknown = attempt(
             "no such challenge", RIGHT, key=named(not_cached=frozenset() if kept else UNCOMPARED)
         )
@@ -111,9 +113,7 @@ class Names(Making):
         assert found == (CONFLICT if kept else Outcome(challenge.id))
 
     @pytest.mark.parametrize("kept", [True, False])
-    def test_a_limited_send_is_remembered_if_its_key_says_so(
-        self, store: Store, kept: bool
-    ) -> None:
+    def test_a_limited_send_is_cached_if_its_key_says_so(self, store: Store, kept: bool) -> None:
         """S10, S2: the end of the limit, too."""
         opened(store)
         key = named(not_cached=frozenset() if kept else frozenset({Reason.SEND_LIMITED}))
@@ -124,9 +124,7 @@ class Names(Making):
         assert isinstance(again, Outcome) is kept
 
     @pytest.mark.parametrize("kept", [True, False])
-    def test_a_failed_delivery_is_remembered_if_its_key_says_so(
-        self, store: Store, kept: bool
-    ) -> None:
+    def test_a_failed_delivery_is_cached_if_its_key_says_so(self, store: Store, kept: bool) -> None:
         """S4, S10: its challenge is closed either way."""
         not_cached = frozenset() if kept else frozenset({Reason.DELIVERY_REFUSED})
         asked = draft(key=named(not_cached=not_cached))
@@ -144,8 +142,8 @@ class Names(Making):
             assert isinstance(again, Challenge)
             assert again.id != reserved.id
 
-    def test_what_was_refused_before_a_user_was_known_is_remembered(self, store: Store) -> None:
-        """S10: the first answer counts, and nobody is reserved a code by that name."""
+    def test_a_refusal_before_the_user_is_known_is_cached(self, store: Store) -> None:
+        """S10: the first answer counts, and no code is reserved under that key."""
         key = named()
         refusal = Outcome("", Reason.TOKEN_EXPIRED, "a detail")
         assert store.put_answer(key, refusal) == refusal
@@ -155,7 +153,7 @@ class Names(Making):
         assert store.reserve(draft(key=key), POLICY) == replace(refusal, repeated=True)
         assert store.get_answer(key.value) == StoredAnswer(refusal, key.digest)
 
-    def test_a_refusal_comes_too_late_for_a_request_that_was_granted(self, store: Store) -> None:
+    def test_a_refusal_does_not_replace_the_answer_of_a_granted_request(self, store: Store) -> None:
         """S10: the user lookup may fail for a repeat; the first answer stands."""
         asked = draft(key=named())
         store.reserve(asked, POLICY)
@@ -163,14 +161,14 @@ class Names(Making):
         found = store.put_answer(asked.request, Outcome("", Reason.TOKEN_EXPIRED))
         assert found == Outcome(asked.id, repeated=True)
 
-    def test_of_many_repeats_of_a_named_send_one_is_reserved(self, store: Store) -> None:
-        """S1, S10: the same name and parameters, 32 times at once."""
+    def test_of_many_repeats_under_one_idempotency_key_one_is_reserved(self, store: Store) -> None:
+        """S1, S10: the same key and parameters, 32 times at once."""
         key = named()
         reasons = _race(store, [draft(key=key) for _ in range(THREADS)])
         assert reasons == {None: 1, Reason.REQUEST_PENDING: THREADS - 1}
 
-    def test_of_many_users_under_one_name_one_is_reserved(self, store: Store) -> None:
-        """S1, S10: one name for 32 users at once is one send and 31 conflicts."""
+    def test_of_many_users_under_one_idempotency_key_one_is_reserved(self, store: Store) -> None:
+        """S1, S10: one key for 32 users at once is one send and 31 conflicts."""
         key = named()
         users = [f"user {number}" for number in range(THREADS)]
         asked = [draft(user, key=replace(key, digest=f"of {user}")) for user in users]
@@ -182,6 +180,6 @@ class Names(Making):
 
 
 def _race(store: Store, drafts: list[Draft]) -> Counter[Reason | None]:
-    """Reserve at the same moment; count what came of it, None for a challenge to deliver."""
-    found = together([partial(store.reserve, asked, unhurried(QUICK)) for asked in drafts])
+    """Reserve at the same time; count the reasons, None for a granted send."""
+    found = together([partial(store.reserve, asked, slowed(QUICK)) for asked in drafts])
     return Counter(one.reason if isinstance(one, Outcome) else None for one in found)

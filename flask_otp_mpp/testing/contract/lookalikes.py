@@ -1,4 +1,4 @@
-"""A store takes names for what they are: two that only look alike have nothing in common."""
+"""Tests of users, callers and ids that look alike: a store must not mix them up."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
     refused,
 )
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 LONG: Final = "u" * 127
-# What a collation, a padded column, a pattern, a template, a key made of parts, a column of bytes
-# or a normal form would take for the same.
+# Pairs that are equal for a collation, a padded column, a pattern, a template, a key made of parts,
+# a column of bytes or a normal form.
 ALIKE: Final = [
     ("Ada", "ada"),
     ("ada", "ada "),
@@ -64,14 +64,14 @@ TOKENS: Final = [
 ]
 
 
-class Exactness(Making):
-    """Claims about users, callers, challenges and requests that are almost the same."""
+class LookalikeTests(StoreTests):
+    """Tests of users, callers, challenges and requests that are almost the same."""
 
     @pytest.mark.parametrize(("one", "other"), ALIKE, ids=IDS)
     def test_users_whose_names_look_alike_share_nothing(
         self, store: Store, clock: FrozenClock, one: str, other: str
     ) -> None:
-        """L8, A2, S2: not a send, a challenge, a failure, a lock or a pardon."""
+        """L8, A2, S2: not a send, a challenge, a failure, a lock or an unlock."""
         first = opened(store, one)
         second = opened(store, other)
         assert (first.subject, second.subject) == (one, other)
@@ -96,7 +96,7 @@ class Exactness(Making):
     def test_callers_that_look_alike_answer_for_themselves(
         self, store: Store, one: str, other: str
     ) -> None:
-        """L8, L12: neither can answer or supersede what the other has asked for."""
+        """L8, L12: neither can verify or close the code of the other."""
         first = opened(store, caller=one, policy=QUICK)
         second = opened(store, caller=other, policy=QUICK)
         for challenge, foreign in ((first, other), (second, one)):
@@ -109,7 +109,7 @@ class Exactness(Making):
     def test_ids_that_look_alike_are_two_challenges(
         self, store: Store, one: str, other: str
     ) -> None:
-        """L7: the one is not spent by trying the other."""
+        """L7: an attempt at one costs no try of the other."""
         for known, subject in ((one, "alice"), (other, "bob")):
             asked = draft(subject, challenge_id=known)
             assert isinstance(store.reserve(asked, POLICY), Challenge)
@@ -132,7 +132,7 @@ class Exactness(Making):
     def test_requests_that_look_alike_are_two_requests(
         self, store: Store, one: str, other: str
     ) -> None:
-        """S10: a repeat is known by its whole key."""
+        """S10: a repeat is found by its whole key."""
         first, second = (
             draft(subject, key=IdempotencyKey(value, KEEP))
             for subject, value in (("alice", one), ("bob", other))
@@ -144,7 +144,7 @@ class Exactness(Making):
             assert store.reserve(asked, POLICY) == pending
 
     def test_one_draft_is_reserved_once(self, store: Store) -> None:
-        """S1, S10: handing in the same draft twice neither sends nor counts twice."""
+        """S1, S10: to reserve the same draft twice neither sends nor counts twice."""
         asked = draft()
         assert isinstance(store.reserve(asked, QUICK), Challenge)
         for _ in range(9):
@@ -153,7 +153,7 @@ class Exactness(Making):
         assert sum(isinstance(store.reserve(draft(), QUICK), Challenge) for _ in range(9)) == 4
 
     @pytest.mark.parametrize("sign", ["x", "'", "\\", "\N{FOX FACE}", "{", "%"])
-    def test_what_a_sender_said_is_kept_to_the_letter(self, store: Store, sign: str) -> None:
+    def test_the_detail_of_a_refusal_is_stored_unchanged(self, store: Store, sign: str) -> None:
         """S4, S10: up to the longest detail that a refusal may have."""
         asked = draft()
         store.reserve(asked, POLICY)

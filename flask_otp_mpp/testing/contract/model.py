@@ -1,4 +1,4 @@
-"""A store as small as it can be: the rules of the core, applied to three dictionaries in turn."""
+"""The smallest store: the rules of the core, applied to three dictionaries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_otp_mpp.core.reasons import Reason
 
 
 class Model:
-    """Decide what a store must answer; nothing is ever forgotten but what a purge must delete."""
+    """The answers that a store must give; it deletes only what a purge must delete."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""Four processes begin a race at the same moment, each with a store that it has opened itself."""
+"""Run a race in four processes at the same time, each with a store that it has opened itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_otp_mpp.testing.contract.builders import QUICK
 
 PROCESSES: Final = 4
 THREADS: Final = 8
-PATIENCE: Final = 120
+TIMEOUT: Final = 120
 
 Kind: TypeAlias = Literal["right", "wrong", "sends"]
 Share: TypeAlias = tuple[int, Counter[Any]]
@@ -26,20 +26,20 @@ _start: list[Barrier] = []
 
 
 class Racers:
-    """Be processes that are ready to race; they are spawned, so that they inherit nothing."""
+    """A pool of processes for races; they are spawned, so that they inherit nothing."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._barrier = context.Barrier(PROCESSES)  # no process can take the share of two
+        self._barrier = context.Barrier(PROCESSES)  # so that no process runs two shares
         self._pool = ProcessPoolExecutor(PROCESSES, context, _enter, (self._barrier,))
 
     def race(self, kind: Kind, opener: Callable[[], Store], challenge: Challenge) -> Share:
         """Return what was compared or sent, and the reasons of the answers, of all together."""
         shares = [self._pool.submit(_run, kind, opener, challenge) for _ in range(PROCESSES)]
-        faults = [fault for share in shares if (fault := share.exception(PATIENCE)) is not None]
+        faults = [fault for share in shares if (fault := share.exception(TIMEOUT)) is not None]
         if faults:
             self._barrier.reset()
-            # Who waits in vain for a process that failed says less than that one.
+            # The error of the process that failed says more than those of the others, who waited.
             raise min(faults, key=lambda fault: isinstance(fault, BrokenBarrierError))
         counts, reasons = zip(*(share.result() for share in shares), strict=True)
         return sum(counts), sum(reasons, Counter())
@@ -59,7 +59,7 @@ def _run(kind: Kind, opener: Callable[[], Store], challenge: Challenge) -> Share
     except BaseException:
         _start[0].abort()
         raise
-    _start[0].wait(PATIENCE)
+    _start[0].wait(TIMEOUT)
     try:
         if kind == "right":
             return 0, race.right_answers(store, challenge, THREADS)

@@ -1,4 +1,4 @@
-"""The races that a store must win, as counts of what really happened; a test says how many."""
+"""Races between threads, and counts of what happened in them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ THREADS: Final = 32
 PAUSE: Final = 0.005
 
 
-class Watched(tuple[bytes, ...]):
-    """Be the digests of a claim; note each time that somebody compares them, and let others in.
+class CountedDigests(tuple[bytes, ...]):
+    """The digests of an attempt, which count their comparisons and wait before each.
 
-    They are looked at between a store's reading and its writing. A thread that rests there lets
-    every race be lost that can be lost.
+    A store reads them between its reading and its writing. A thread that waits there makes a store
+    without a lock lose the race.
     """
 
     seen: list[None]
@@ -47,8 +47,8 @@ class Watched(tuple[bytes, ...]):
         return super().__iter__()
 
 
-class Unhurried(Policy):
-    """Be a policy that is looked at between a store's reading and its writing of a send."""
+class SlowPolicy(Policy):
+    """A policy that waits when a store reads it, between its reading and its writing of a send."""
 
     @property
     def send_memory(self) -> timedelta:
@@ -56,12 +56,12 @@ class Unhurried(Policy):
         return super().send_memory
 
 
-def unhurried(policy: Policy) -> Policy:
-    return Unhurried(**{field.name: getattr(policy, field.name) for field in fields(policy)})
+def slowed(policy: Policy) -> Policy:
+    return SlowPolicy(**{field.name: getattr(policy, field.name) for field in fields(policy)})
 
 
 def together(work: Sequence[Callable[[], T]]) -> list[T]:
-    """Begin everything at the same moment, each in a thread of its own."""
+    """Call everything at the same time, each in a thread of its own; return the results."""
     barrier = threading.Barrier(len(work))
 
     def run(one: Callable[[], T]) -> T:
@@ -73,14 +73,14 @@ def together(work: Sequence[Callable[[], T]]) -> list[T]:
 
 
 def right_answers(store: Store, challenge: Challenge, times: int = THREADS) -> Counter[Any]:
-    """Answer with the right code, all at once; count the reasons, None for a success."""
+    """Spend attempts with the right code at the same time; count the reasons (None: success)."""
     return _answers(store, [challenge], RIGHT, times)[1]
 
 
 def wrong_answers(
     store: Store, challenges: Sequence[Challenge], times: int = THREADS
 ) -> tuple[int, Counter[Any]]:
-    """Answer with wrong codes, all at once; count the comparisons and the reasons."""
+    """Spend attempts with wrong codes at the same time; count the comparisons and the reasons."""
     return _answers(store, challenges, WRONG, times)
 
 
@@ -90,7 +90,7 @@ def _answers(
     seen: list[None] = []
 
     def spend(challenge: Challenge) -> Reason | None:
-        digests = Watched((digest,))
+        digests = CountedDigests((digest,))
         digests.seen = seen
         asked = Attempt(challenge.id, challenge.subject, challenge.caller, digests, request())
         return store.spend(asked, POLICY).reason
@@ -101,20 +101,20 @@ def _answers(
 
 
 def sends(store: Store, policy: Policy, times: int = THREADS) -> int:
-    """Ask for codes, all at once; count the messages that would go out."""
-    reserved = together([lambda: store.reserve(draft(), unhurried(policy))] * times)
+    """Reserve challenges at the same time; count those that were granted."""
+    reserved = together([lambda: store.reserve(draft(), slowed(policy))] * times)
     return sum(isinstance(found, Challenge) for found in reserved)
 
 
 def repeats(store: Store, policy: Policy, times: int = THREADS) -> int:
-    """Repeat one request, all at once; count the messages that would go out."""
+    """Repeat one request at the same time; count the reservations that were granted."""
     key = request()
-    reserved = together([lambda: store.reserve(draft(key=key), unhurried(policy))] * times)
+    reserved = together([lambda: store.reserve(draft(key=key), slowed(policy))] * times)
     return sum(isinstance(found, Challenge) for found in reserved)
 
 
 def many_open(store: Store) -> list[Challenge]:
-    """Open four challenges of one user, by two channels and two callers."""
+    """Open four challenges of one user, on two channels and for two callers."""
     return [
         opened(store, caller=caller, channel=channel, policy=QUICK)
         for caller in ("caller", "other")

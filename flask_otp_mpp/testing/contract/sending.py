@@ -1,4 +1,4 @@
-"""What a store promises about sends: what is reserved, how it ends, and when it is forgotten."""
+"""Tests of sends: reservation, the end of a delivery, and what a purge deletes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
     refused,
 )
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 REUSE = Policy(resend=Resend.REUSE)
 
 
-class Sends(Making):
-    """Claims about reservations and their settlement."""
+class SendTests(StoreTests):
+    """Tests of reservations and their settlement."""
 
     def test_a_reservation_is_the_challenge_to_the_microsecond(
         self, store: Store, clock: FrozenClock
@@ -102,7 +102,7 @@ class Sends(Making):
         assert sum(isinstance(store.reserve(draft(), QUICK), Challenge) for _ in range(9)) == 4
 
     def test_a_message_that_may_have_gone_out_opens_its_challenge(self, store: Store) -> None:
-        """S4: a challenge whose delivery never ended can be answered."""
+        """S4: a code can be verified while the result of its delivery is not known."""
         asked = draft()
         reserved = store.reserve(asked, POLICY)
         assert isinstance(reserved, Challenge)
@@ -111,7 +111,7 @@ class Sends(Making):
     def test_a_refused_delivery_closes_the_challenge(
         self, store: Store, clock: FrozenClock
     ) -> None:
-        """S4: and is repeated with all that the sender said."""
+        """S4: a repeat is answered with the same reason and detail."""
         asked = draft()
         reserved = store.reserve(asked, POLICY)
         assert isinstance(reserved, Challenge)
@@ -132,10 +132,10 @@ class Sends(Making):
         store.settle(asked, Outcome(asked.id, Reason.DELIVERY_REFUSED))
         assert answer(store, reserved, RIGHT) is Reason.CHALLENGE_USED
 
-    def test_rotation_kills_the_older_challenge_of_the_same_place(
+    def test_rotation_closes_the_older_code_of_a_user_caller_and_channel(
         self, store: Store, clock: FrozenClock
     ) -> None:
-        """L12: the old id is dead at once; other users, callers and channels keep theirs."""
+        """L12: at once; other users, callers and channels keep theirs."""
         old = opened(store)
         others = [opened(store, "bob"), opened(store, channel=Channel.EMAIL)]
         clock.forward(seconds=60)
@@ -147,7 +147,7 @@ class Sends(Making):
             assert answer(store, usable, RIGHT) is None
 
     def test_reuse_keeps_challenge_tries_and_end(self, store: Store, clock: FrozenClock) -> None:
-        """L12: what was tried stays tried, and a send moves no end."""
+        """L12: the tries that were used stay used, and the expiry does not change."""
         first = opened(store, policy=REUSE)
         for _ in range(4):
             answer(store, first, WRONG, policy=REUSE)
@@ -162,7 +162,7 @@ class Sends(Making):
     def test_a_refused_second_delivery_leaves_a_reused_challenge_open(
         self, store: Store, clock: FrozenClock
     ) -> None:
-        """L12: the code that arrived with the first message stays good."""
+        """L12: the code of the first message stays valid."""
         first = opened(store, policy=REUSE)
         clock.forward(seconds=60)
         asked = draft()
@@ -194,8 +194,8 @@ class Sends(Making):
             assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_UNKNOWN
         assert answer(store, young, RIGHT) is None
 
-    def test_a_user_who_is_locked_survives_a_purge(self, store: Store, clock: FrozenClock) -> None:
-        """T5, A2: a budget can't be renewed by waiting for the cleaning."""
+    def test_a_purge_keeps_the_lock_of_a_user(self, store: Store, clock: FrozenClock) -> None:
+        """T5, A2: a purge does not reset the failures of a user."""
         for _ in range(2):
             challenge = opened(store)
             for _ in range(5):

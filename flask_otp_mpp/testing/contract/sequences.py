@@ -1,4 +1,4 @@
-"""What a store promises when requests follow one another, across restarts and over time."""
+"""Tests of attempts one after another, across restarts and over time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
     refused,
 )
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 MICROSECOND = timedelta(microseconds=1)
 
 
-class Attempts(Making):
-    """Claims about challenges, tries and the budget of a user."""
+class AttemptTests(StoreTests):
+    """Tests of challenges, tries and the failures of a user."""
 
     @pytest.mark.parametrize(
         ("seconds", "reason"),
@@ -64,8 +64,8 @@ class Attempts(Making):
             assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
         assert answer(self.restart(store), challenge, RIGHT) is reason
 
-    def test_a_claim_without_a_digest_costs_a_try(self, store: Store) -> None:
-        """L11: a code out of its normal form is counted and matches nothing."""
+    def test_an_attempt_without_a_digest_costs_a_try(self, store: Store) -> None:
+        """L11: a code with a digit too many or too few is counted and matches nothing."""
         challenge = opened(store)
         for _ in range(5):
             assert answer(store, challenge) is Reason.CODE_UNMATCHED
@@ -117,8 +117,10 @@ class Attempts(Making):
     @pytest.mark.parametrize(
         ("subject", "caller"), [("bob", "caller"), ("alice", "other"), ("bob", "other")]
     )
-    def test_a_foreign_claim_spends_nothing(self, store: Store, subject: str, caller: str) -> None:
-        """L8: all five tries are left, and nobody's budget is charged."""
+    def test_an_attempt_of_another_user_or_caller_costs_nothing(
+        self, store: Store, subject: str, caller: str
+    ) -> None:
+        """L8: all five tries are left, and no user has a failure."""
         challenge = opened(store)
         opened(store, "bob")
         for digest in (RIGHT, WRONG) * 10:
@@ -135,7 +137,7 @@ class Attempts(Making):
         opened(store)
         assert store.spend(attempt("nothing", RIGHT), POLICY).reason is Reason.CHALLENGE_UNKNOWN
 
-    def test_a_repeated_attempt_is_answered_from_memory(self, store: Store) -> None:
+    def test_a_repeated_attempt_gets_the_stored_answer(self, store: Store) -> None:
         """S10: the same request is compared once; its answer is marked as a repeat."""
         challenge = opened(store)
         wrong, right = attempt(challenge.id, WRONG), attempt(challenge.id, RIGHT)
@@ -146,8 +148,10 @@ class Attempts(Making):
         again = self.restart(store).spend(right, POLICY)
         assert (again.reason, again.repeated, again.challenge_id) == (None, True, challenge.id)
 
-    def test_a_pardon_lifts_the_lock_and_is_told(self, store: Store, clock: FrozenClock) -> None:
-        """A5: an operator ends a lock; sends stay counted, and there is nothing to lift twice."""
+    def test_unlock_ends_a_lock_and_returns_whether_there_was_one(
+        self, store: Store, clock: FrozenClock
+    ) -> None:
+        """A5: an operator ends a lock; sends stay counted, and a second unlock finds nothing."""
         assert not store.unlock("alice")
         for _ in range(2):
             challenge = opened(store)

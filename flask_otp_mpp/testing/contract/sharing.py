@@ -1,4 +1,4 @@
-"""Processes that share a store win and lose the races as threads do."""
+"""Races between processes that share a store."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, answer, opened
 from flask_otp_mpp.testing.contract.processes import PROCESSES, THREADS, Kind, Racers, Share
-from flask_otp_mpp.testing.contract.suite import Making
+from flask_otp_mpp.testing.contract.suite import StoreTests
 
 ALL: Final = PROCESSES * THREADS
 _RACERS: Final = pytest.StashKey[Racers]()
 
 
-class Sharing(Making):
-    """Claims about four processes of eight threads each, which begin at the same moment."""
+class ProcessRaceTests(StoreTests):
+    """Tests of four processes with eight threads each, which begin at the same time."""
 
     @abstractmethod
     def opener(self, store: Store) -> Callable[[], Store]:
-        """Return what opens the same store in another process; it must be possible to pickle it."""
+        """Return a callable that opens the same store in another process; it must be picklable."""
 
     @pytest.fixture(autouse=True)
     def _suite(self, request: pytest.FixtureRequest) -> None:
@@ -33,7 +33,7 @@ class Sharing(Making):
     def _race(self, kind: Kind, store: Store, challenge: Challenge) -> Share:
         assert self._class is not None
         racers = self._class.stash.get(_RACERS, None)
-        if racers is None:  # they are started once a class, for that takes longer than a race
+        if racers is None:  # once a class: the start takes longer than a race
             racers = self._class.stash[_RACERS] = Racers()
             self._class.addfinalizer(racers.close)
         return racers.race(kind, self.opener(store), challenge)

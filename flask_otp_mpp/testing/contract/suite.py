@@ -1,4 +1,4 @@
-"""What every store promises, as one suite: a store is tested by naming how it is made."""
+"""The base class of the contract's tests, and the races between threads."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from flask_otp_mpp.testing.contract import race
 from flask_otp_mpp.testing.contract.builders import POLICY, QUICK, RIGHT, START, answer, opened
 
 
-class Making(ABC):
-    """Say how a store is made; a suite is a class that inherits this and some claims."""
+class StoreTests(ABC):
+    """The base of all tests of the contract: how a store is made, restarted and closed."""
 
-    # A code is compared where this process can't see it; comparisons are counted by answers only.
+    # Whether codes are compared in the backend; then comparisons are counted by the answers.
     compares_in_backend: ClassVar[bool] = False
-    # What is over is gone by itself, and a purge finds nothing.
+    # Whether the backend deletes what has expired; then a purge finds nothing.
     expires_in_backend: ClassVar[bool] = False
 
     @abstractmethod
     def make(self, folder: Path, clock: FrozenClock) -> Store:
-        """Return a store that is empty and judges by the clock."""
+        """Return an empty store whose time is the clock."""
 
     def restart(self, store: Store) -> Store:
-        """Return what a restarted process would work with; the same store if it has no restart."""
+        """Return the store as a restarted process opens it; the same one if it does not survive."""
         return store
 
     def end(self, store: Store) -> None:  # noqa: B027 - a store may have nothing to close
-        """Close what the store has opened, and what has become of it by restarts."""
+        """Close the store, and those that ``restart`` has returned."""
 
     @pytest.fixture
     def clock(self) -> FrozenClock:
@@ -46,8 +46,8 @@ class Making(ABC):
         self.end(store)
 
 
-class Races(Making):
-    """Claims about what happens when everything happens at once."""
+class ThreadRaceTests(StoreTests):
+    """Tests of 32 threads that call a store at the same time."""
 
     def test_of_many_right_answers_one_succeeds(self, store: Store) -> None:
         """L6: 32 threads, one success, the others find the challenge used."""
@@ -63,14 +63,14 @@ class Races(Making):
     def test_of_many_wrong_answers_to_many_challenges_a_budget_is_compared(
         self, store: Store
     ) -> None:
-        """A2: four challenges of one user share ten failures, whoever is faster."""
+        """A2: four challenges of one user share ten failures, in any order."""
         compared, reasons = race.wrong_answers(store, race.many_open(store))
         assert compared == 10 or self.compares_in_backend
         assert reasons[Reason.CODE_UNMATCHED] == POLICY.failure_limit == 10
         assert reasons[None] == 0
 
     def test_of_many_sends_none_exceeds_the_cap(self, store: Store) -> None:
-        """S1: the slot is taken before anything is sent, so five of 32 go out."""
+        """S1: the slot is taken before anything is sent, so five of 32 are sent."""
         assert race.sends(store, QUICK) == 5
 
     def test_of_many_sends_the_cool_down_lets_one_through(self, store: Store) -> None:
@@ -82,8 +82,8 @@ class Races(Making):
         assert race.repeats(store, QUICK) == 1
         assert race.sends(store, QUICK) == 4  # so one slot was taken, and not 32
 
-    def test_a_challenge_that_was_raced_for_is_dead(self, store: Store) -> None:
-        """L5: afterwards nobody wins it any more, nor after a restart."""
+    def test_a_code_that_many_used_at_once_stays_used(self, store: Store) -> None:
+        """L5: it is used for every later attempt, also after a restart."""
         challenge = opened(store)
         race.right_answers(store, challenge)
         assert answer(self.restart(store), challenge, RIGHT) is Reason.CHALLENGE_USED
