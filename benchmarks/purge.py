@@ -30,8 +30,8 @@ from benchmarks.progress import note
 from benchmarks.report import Report, Table
 from benchmarks.stores import POLICY, RIGHT, attempt, draft, p99, reserved
 from flask_otp_mpp import SQLAlchemyStore, Store
-from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores.sql.schema import challenges, user_limits
 
 KINDS: Final = ("sqlite", "postgresql")

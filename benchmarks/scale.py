@@ -23,7 +23,7 @@ from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.stores import POLICY, RIGHT, attempt, draft, p99, reserved
 from flask_otp_mpp import Store
-from flask_otp_mpp.core.challenge import Outcome
+from flask_otp_mpp.core.reasons import Outcome
 
 KINDS: Final = ("sqlite", "postgresql")
 FEW: Final = 1000

@@ -26,7 +26,9 @@ from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp import Policy, SQLAlchemyStore, Store
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores import from_url
 
 POLICY: Final = Policy()

@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit, UnsafePolicy
-from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore
+from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject

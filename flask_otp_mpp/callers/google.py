@@ -16,7 +16,7 @@ from flask_otp_mpp.callers.google_faults import (
     impersonate,
 )
 from flask_otp_mpp.callers.transport import Call, Transport
-from flask_otp_mpp.core.ports import Clock, utc_now
+from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.protocols.google.accounts import Account, open_sealers
 from flask_otp_mpp.protocols.google.sealer import Opened, Sealer

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flask_otp_mpp.callers.signed_faults import Tamper, after_signing
 from flask_otp_mpp.callers.transport import Call, Response, Transport
-from flask_otp_mpp.core.ports import Clock, utc_now
+from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader

@@ -42,7 +42,7 @@ class Codes:
         self._resend = resend
         self._normal = re.compile(f"[0-9]{{{digits}}}")
 
-    def mint(self, challenge_id: str) -> str:
+    def generate(self, challenge_id: str) -> str:
         """Draw the code of a new challenge; leading zeros are kept."""
         if self._resend is Resend.REUSE:
             return self._derive(self._peppers[0], challenge_id)

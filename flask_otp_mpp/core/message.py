@@ -1,4 +1,4 @@
-"""The message carries the code, says whose it is, and asks to keep it secret."""
+"""The text that carries a code to its user."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SAMPLE = "0123456789"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Hand one code to a sender of the host; the code shows in no repr and no log.
+    """One code for a sender of the host to deliver; no repr shows it.
 
     :param code: the one-time code.
     :param body: the whole text, ready to be sent.
-    :param channel: where it goes; the address is the host's to know.
+    :param channel: by which it goes; the host knows the address.
     :param life: how long the code will be accepted.
     """
 
@@ -31,11 +31,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Write messages after one template.
+    """Write messages by one template.
 
-    :param wallet: the name that users know the wallet by.
-    :param domain: if set, messages end with the line ``@domain #code`` (WICG, origin-bound one-time
-        codes), by which a phone offers the code to that site only.
+    :param wallet: the name by which users know the wallet.
+    :param domain: if set, messages end with the line ``@domain #code``, so that a phone offers the
+        code to that site only (WICG, "Origin-bound one-time codes").
     :param text: template with ``{code}`` and, if wanted, ``{wallet}`` and ``{minutes}``.
     """
 
@@ -43,15 +43,15 @@ class Composer:
     domain: str | None = None
     text: str = DEFAULT_TEXT
 
-    def compose(self, code: str, channel: Channel, life: timedelta, line: str = "") -> Message:
+    def compose(self, code: str, channel: Channel, life: timedelta, sms_token: str = "") -> Message:
         """Write the message for one code.
 
-        :param line: what must stand on a line of its own, for a program on the phone to find.
+        :param sms_token: a token for which an app on the phone looks, on a line of its own.
         """
         minutes = max(1, int(life.total_seconds() // 60))
         body = self.text.format(code=code, wallet=self.wallet, minutes=minutes)
-        if line:
-            body = f"{body}\n\n{line}"
+        if sms_token:
+            body = f"{body}\n\n{sms_token}"
         if self.domain is not None:
             body = f"{body}\n\n@{self.domain} #{code}"
         return Message(code, body, channel, life)

@@ -1,10 +1,12 @@
-"""Every refusal in the house is one of these reasons, said in no protocol's words."""
+"""How a request ends: granted, or refused for a reason. The words belong to no protocol."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Final, NoReturn
+from typing import Final, NoReturn, ParamSpec, TypeVar
 
 
 class Reason(Enum):
@@ -17,7 +19,10 @@ class Reason(Enum):
     METHOD_UNSUPPORTED = "the HTTP method is not POST"
     MEDIA_TYPE_UNSUPPORTED = "the body is not JSON by its media type"
     BODY_TOO_LARGE = "the body is longer than the limit"
-    FIELD_INVALID = "the body is not one JSON object, or a field breaks its rule"
+    BODY_UNREADABLE = "the body is not one JSON object in UTF-8, or repeats a key"
+    VERSION_UNSUPPORTED = "the major version of the protocol is not the one that is served"
+    FIELD_MISSING = "a required field is missing"
+    FIELD_INVALID = "a field breaks its rule"
     CLIENT_UNKNOWN = "the client is missing or unknown, or addresses another wallet"
     KEY_UNKNOWN = "no key is registered for that client and key version"
     SIGNATURE_INVALID = "a key exists; the signature is missing, malformed or does not match"
@@ -47,9 +52,40 @@ class Reason(Enum):
 
 MAX_DETAIL: Final = 200
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """State how a request ended, from the store's decision to the answer on the wire.
+
+    :param challenge_id: the challenge that the request was about; empty if there is none.
+    :param reason: why the request is refused; None if it is granted.
+    :param detail: what to tell the caller beside the code's own message, as in :class:`Refused`.
+    :param until: when a lock or a limit ends, if that is known (aware UTC).
+    :param repeated: this answers a repeat; nothing was done again.
+    :param subject: the user, as the host names it; the service adds it to what the store decides.
+    """
+
+    challenge_id: str = ""
+    reason: Reason | None = None
+    detail: str = ""
+    until: datetime | None = None
+    repeated: bool = False
+    subject: str = ""
+
+    def explain(self) -> str:
+        """Join the detail and the end of a refusal into one sentence for the caller."""
+        detail = self.detail[:MAX_DETAIL]
+        if self.until is None:
+            return detail
+        end = f"Not before {self.until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}."
+        return f"{detail} {end}".lstrip()
+
 
 class Refused(Exception):
-    """Carry one reason from wherever it is found to the one place that answers it.
+    """Refuse a request from wherever the reason is found; :func:`catch_refusal` catches it.
 
     :param reason: why.
     :param detail: what to tell the caller beside the code's own message: a field and a rule, never
@@ -63,13 +99,10 @@ class Refused(Exception):
         self.detail = detail
         self.until = until
 
-    def explain(self) -> str:
-        """Join the detail and the end of the refusal into one sentence for the caller."""
-        detail = self.detail[:MAX_DETAIL]
-        if self.until is None:
-            return detail
-        end = f"Not before {self.until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}."
-        return f"{detail} {end}".lstrip()
+    @property
+    def outcome(self) -> Outcome:
+        """The same as a value."""
+        return Outcome(reason=self.reason, detail=self.detail, until=self.until)
 
 
 def refuse(reason: Reason, detail: str = "", until: datetime | None = None) -> NoReturn:
@@ -78,3 +111,14 @@ def refuse(reason: Reason, detail: str = "", until: datetime | None = None) -> N
     :raises Refused: always.
     """
     raise Refused(reason, detail, until)
+
+
+def catch_refusal(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Outcome:
+    """Call a step that may refuse; return what it returns, or its refusal as an outcome.
+
+    The only place in the package that catches :class:`Refused`.
+    """
+    try:
+        return step(*args, **kwargs)
+    except Refused as refusal:
+        return refusal.outcome

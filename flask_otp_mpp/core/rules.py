@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)

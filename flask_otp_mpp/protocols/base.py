@@ -1,6 +1,6 @@
-"""Every protocol goes through the same door in the same order: the cheap check before the dear one.
+"""What every protocol offers, and :func:`handle`: the checks of a request in their order.
 
-``handle`` is that order. A protocol has three faces: admit a caller, read a command, answer it.
+A protocol authenticates a caller, reads a command, and writes the answer.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self
 
-from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
-from flask_otp_mpp.core.ports import Clock
-from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import Done, OtpService, SendOtp, VerifyOtp
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
+from flask_otp_mpp.core.service import Command, OtpService, SendOtp
 from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.signing.keys import ClientKeyHook, Signer
 
 
 class Operation(StrEnum):
-    """Name what a caller can ask for."""
+    """What a caller can ask for."""
 
     SEND = "send"
     VERIFY = "verify"
@@ -31,10 +32,10 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """Name a place where a protocol lives.
+    """One path prefix under which a protocol is served.
 
     :param prefix: in the Flask app.
-    :param public_prefix: the same place as the caller sees and signs it.
+    :param public_prefix: the same as the caller sees and signs it.
     :param setting: the configuration key that the prefix comes from, for errors.
     """
 
@@ -45,7 +46,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """Hold a request as it came, free of any framework.
+    """A request as it came, without any framework.
 
     :param uri: path and query string as the caller used them; this is what was signed.
     :param path: the path below the mount's prefix, with its slash.
@@ -65,7 +66,7 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """Hold an answer; nothing may change it after it is sealed."""
+    """An answer, sealed: nothing may change it."""
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -73,18 +74,8 @@ class Outbound:
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
-    """Ask for a word back, by which a caller sees that its messages are understood."""
-
-    word: str
-
-
-Command: TypeAlias = SendOtp | VerifyOtp | Echo
-
-
-@dataclass(frozen=True, slots=True)
 class AuthenticatedRequest:
-    """Hold who was let in: a client whose signature holds, with a fresh request.
+    """A request whose client is proven, and which is fresh.
 
     :param request: the same for a byte-identical repeat.
     :param body: the bytes that are proven to be the client's, decrypted if need be.
@@ -96,18 +87,31 @@ class AuthenticatedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ParsedRequest:
+    """What the proven bytes ask for.
+
+    :param command: what core is to do; None if nothing is to be done, as for an echo.
+    :param for_answer: a text that the protocol needs to write its answer, such as an id that it
+        repeats; core never reads it.
+    """
+
+    command: Command | None
+    for_answer: str = ""
+
+
+@dataclass(slots=True)
 class RequestContext:
-    """Hold a request as far as it came through the door; what it did not come to is None."""
+    """A request and how far it came; :func:`handle` fills it in, check by check."""
 
     inbound: Inbound
     operation: Operation | None = None
     authenticated: AuthenticatedRequest | None = None
-    command: Command | None = None
+    parsed: ParsedRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CodeRow:
-    """Publish one line of a protocol's code table."""
+    """One row of a protocol's code table."""
 
     code: str
     status: str
@@ -120,13 +124,13 @@ class Event:
     """Tell the host what became of a request: no code, no token, no address.
 
     :param protocol: the protocol's name.
-    :param operation: what was asked for; None if the door was not passed that far.
-    :param client: the client whose signature held; empty if none did.
+    :param operation: what was asked for; None if the path was not reached or names nothing.
+    :param client: the client whose signature is valid; empty if there is none.
     :param reason: why it was refused; None if it was granted.
     :param until: when the refusal ends, if that is known.
     :param challenge_id: the challenge that was sent or answered; empty if refused.
     :param subject: the user, as the host names it; empty if refused.
-    :param repeated: whether this answered a repeat, so that nothing was done again.
+    :param repeated: whether a granted request was a repeat, so that nothing was done again.
     """
 
     protocol: str
@@ -140,7 +144,10 @@ class Event:
 
 
 class TrafficLimiter(Protocol):
-    """Limit the traffic; both verbs raise :class:`Refused` when it is too much."""
+    """Count requests and refuse those above a limit.
+
+    Both methods raise :class:`~flask_otp_mpp.core.reasons.Refused` with TRAFFIC_EXCEEDED.
+    """
 
     def check_address(self, address: str) -> None: ...
 
@@ -149,33 +156,35 @@ class TrafficLimiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Hold what a deployment gives to each of its protocols.
+    """What a deployment gives to each of its protocols.
 
     :param signer: signs answers; usable only if one of the protocols says that it signs.
     :param freshness: how far a request's time may be from now, either way.
     :param client_key: the host's hook for keys that are not in the settings.
-    :param trial: the app is in debug or testing mode, where what is unsafe may be tried.
+    :param insecure_allowed: whether the app is in debug or testing mode, where an account may have
+        bodies that are neither signed nor encrypted.
     """
 
     signer: Signer
     freshness: timedelta
     clock: Clock
     client_key: ClientKeyHook | None = None
-    trial: bool = False
+    insecure_allowed: bool = False
 
 
 class WireProtocol(Protocol):
-    """Speak one protocol.
+    """One protocol: bytes to commands, outcomes to bytes.
 
     :cvar name: short and unique, for logs, limits and events.
     :cvar settings: the group of its own settings, see :mod:`flask_otp_mpp.core.settings`.
     :cvar clients: the field of its settings that lists the public keys of its clients, if a
         ``client_key`` hook may know further ones; None if it asks no such hook.
     :cvar signs: whether its answers are signed by the wallet's signer.
-    :cvar credentials: by what its callers name users; the host needs a loader for each.
-    :cvar channels: on which it must be able to send; where a caller may choose, any will do.
+    :cvar credentials: by which its callers name users; the host needs a loader for each.
+    :cvar channels: on which the host must be able to send; empty if the caller chooses the channel.
     :cvar operations: what its callers can ask for.
-    :cvar codes: which row of the code table answers for each reason; total.
+    :cvar codes: the row of the code table that answers each reason; total.
+    :cvar success: the row that answers a granted request.
     """
 
     name: ClassVar[str]
@@ -190,12 +199,12 @@ class WireProtocol(Protocol):
 
     @property
     def mounts(self) -> Sequence[Mount]:
-        """Tell where it lives; the first place is the usual one."""
+        """Where it is served; the first mount is the usual one."""
         ...
 
     @property
     def paths(self) -> Mapping[str, Operation]:
-        """Map each path below a mount to its operation."""
+        """The operation of each path below a mount."""
         ...
 
     @classmethod
@@ -210,71 +219,84 @@ class WireProtocol(Protocol):
         ...
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
-        """Check verb, media type, client, key, signature and freshness, in this order."""
+        """Check method, media type, client, key, signature and time, in this order.
+
+        :raises Refused: by the first check that fails.
+        """
         ...
 
-    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
-        """Read the proven bytes into a command."""
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
+        """Read what the proven bytes ask for.
+
+        :raises Refused: by the first field that breaks its rule.
+        """
         ...
 
-    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
-        """Write an answer, and sign it over the bytes that leave."""
+    def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
+        """Write an answer, and seal the bytes that leave."""
         ...
 
 
 def handle(
     protocol: WireProtocol, inbound: Inbound, service: OtpService, traffic: TrafficLimiter
 ) -> tuple[Outbound, Event]:
-    """Serve one request: traffic, path, caller, body, traffic again, work, seal.
+    """Serve one request: check it, do what it asks, and seal the answer.
 
-    Whatever is refused on the way is answered. What is unforeseen is left to the caller, who
-    knows how to report it and then answers by :func:`reject`.
+    Every refusal is answered. Any other exception passes: the calling code reports it, and then
+    answers by :func:`reject`.
     """
-    operation = None
-    authenticated = None
-    command = None
-    answer: Done | Refused
-    try:
-        traffic.check_address(inbound.address)
-        operation = protocol.paths.get(inbound.path)
-        if operation is None:
-            raise Refused(Reason.PATH_UNKNOWN)
-        authenticated = protocol.authenticate(inbound)
-        command = protocol.read(operation, authenticated)
-        traffic.check_client(protocol.name, authenticated.client)
-        match command:
-            case SendOtp():
-                answer = service.send(command)
-            case VerifyOtp():
-                answer = service.verify(command)
-            case _:  # an echo asks for nothing to be done
-                answer = Done("", "")
-    except Refused as refusal:
-        answer = refusal
-    call = RequestContext(inbound, operation, authenticated, command)
-    return protocol.answer(call, answer), _event(protocol.name, call, answer)
+    context = RequestContext(inbound)
+    outcome = catch_refusal(_serve, protocol, context, service, traffic)
+    return _answer(protocol, context, outcome)
 
 
-def reject(protocol: WireProtocol, inbound: Inbound, refusal: Refused) -> tuple[Outbound, Event]:
-    """Answer a request that never came as far as :func:`handle`, or broke in it."""
-    call = RequestContext(inbound)
-    return protocol.answer(call, refusal), _event(protocol.name, call, refusal)
+def reject(protocol: WireProtocol, inbound: Inbound, outcome: Outcome) -> tuple[Outbound, Event]:
+    """Answer a request that did not reach :func:`handle`, or failed in it."""
+    return _answer(protocol, RequestContext(inbound), outcome)
 
 
-def _event(name: str, call: RequestContext, answer: Done | Refused) -> Event:
-    client = "" if call.authenticated is None else call.authenticated.client
-    if isinstance(answer, Refused):
-        return Event(name, call.operation, client, answer.reason, answer.until)
+def _serve(
+    protocol: WireProtocol, context: RequestContext, service: OtpService, traffic: TrafficLimiter
+) -> Outcome:
+    """Check in this order: traffic by address, path, caller, fields, traffic by client; then work.
+
+    :raises Refused: by the first check that fails.
+    """
+    inbound = context.inbound
+    traffic.check_address(inbound.address)
+    context.operation = operation = protocol.paths.get(inbound.path)
+    if operation is None:
+        refuse(Reason.PATH_UNKNOWN)
+    context.authenticated = authenticated = protocol.authenticate(inbound)
+    context.parsed = parsed = protocol.read(operation, authenticated)
+    traffic.check_client(protocol.name, authenticated.client)
+    if parsed.command is None:
+        return Outcome()
+    if isinstance(parsed.command, SendOtp):
+        return service.send(parsed.command)
+    return service.verify(parsed.command)
+
+
+def _answer(
+    protocol: WireProtocol, context: RequestContext, outcome: Outcome
+) -> tuple[Outbound, Event]:
+    return protocol.answer(context, outcome), _event(protocol.name, context, outcome)
+
+
+def _event(protocol: str, context: RequestContext, outcome: Outcome) -> Event:
+    client = "" if context.authenticated is None else context.authenticated.client
+    if outcome.reason is not None:
+        return Event(protocol, context.operation, client, outcome.reason, outcome.until)
     return Event(
-        name,
-        call.operation,
+        protocol,
+        context.operation,
         client,
-        challenge_id=answer.challenge_id,
-        subject=answer.subject,
-        repeated=answer.repeated,
+        challenge_id=outcome.challenge_id,
+        subject=outcome.subject,
+        repeated=outcome.repeated,
     )
 
 
 def digest_of(*parts: str) -> str:
-    """Return 64 characters that stand for these texts in this order, however they run together."""
+    """Return the SHA-256 of these texts in this order, in hexadecimal; no other texts share it."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

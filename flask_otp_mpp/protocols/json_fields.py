@@ -1,22 +1,36 @@
-"""A JSON object is read with suspicion: what is not exactly as agreed is refused by name."""
+"""One reader of JSON objects, for the bodies of all protocols.
+
+It is strict: UTF-8, no repeated keys, every field by its type and rule. ``null`` stands for an
+absent field, and unknown fields are ignored. A refusal names the path of the field and the rule,
+never a value.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 T = TypeVar("T")
-_UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern that a text must match, and the same in words."""
+
+    pattern: re.Pattern[str]
+    words: str
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Read one JSON object in UTF-8, without repeated keys, NaN or Infinity, however hostile.
+    """Read one JSON object in UTF-8, without repeated keys, NaN or Infinity.
 
-    :raises ValueError: with the rule that it breaks.
+    :raises ValueError: with the rule that the body breaks.
     """
     try:
         value = _DECODER.decode(body.decode("utf-8"))
@@ -28,67 +42,97 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 class Fields:
-    """Give the fields of one JSON object, every one of them a string.
+    """The fields of one JSON object; each method reads one, or refuses it.
 
-    ``null`` stands for an absent field. Unknown fields are ignored. A refusal names the field and
-    its rule, never what was in it.
+    :param path: the names that lead to the object, each with a dot behind it.
+    :param tell_required: whether the detail of FIELD_MISSING says that the field is required;
+        not needed where the message of the code says so.
     """
 
-    def __init__(self, members: dict[str, Any]) -> None:
+    def __init__(
+        self, members: Mapping[str, Any], path: str = "", *, tell_required: bool = True
+    ) -> None:
         self._members = members
+        self._path = path
+        self._tell_required = tell_required
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read one object in UTF-8, without repeated keys, NaN or Infinity.
+        """Read one object.
 
-        :raises Refused: FIELD_INVALID.
+        :raises Refused: BODY_UNREADABLE.
         """
         try:
             return cls(read_object(body))
         except ValueError as fault:
-            refuse(Reason.FIELD_INVALID, f"The body {fault}.")
+            refuse(Reason.BODY_UNREADABLE, f"The body {fault}.")
+
+    def __contains__(self, name: str) -> bool:
+        return self._members.get(name) is not None
+
+    def inner(self, name: str) -> Fields:
+        """Return a required object."""
+        value = self._required(name)
+        if not isinstance(value, dict):
+            self._refuse(name, "must be an object")
+        return Fields(value, f"{self._path}{name}.", tell_required=self._tell_required)
 
     def text(self, name: str, longest: int) -> str:
-        """Return a required field of 1 to ``longest`` characters, none of them a control."""
-        value = self._string(name, longest)
-        if value is None:
-            _illegal(name, "is required")
-        if _UNFIT.search(value):
-            _illegal(name, "must not hold control characters")
+        """Return a required text of 1 to ``longest`` characters, none of them a control."""
+        value = self.raw_text(name, longest)
+        if _CONTROL.search(value):
+            self._refuse(name, "must not hold control characters")
         return value
 
     def raw_text(self, name: str, longest: int) -> str:
-        """Return a required field whatever its characters: to judge them is somebody else's."""
-        value = self._string(name, longest)
-        if value is None:
-            _illegal(name, "is required")
+        """Return a required text of 1 to ``longest`` characters of any kind."""
+        value = self._required(name)
+        if not isinstance(value, str) or not 0 < len(value) <= longest:
+            self._refuse(name, f"must be a string of 1 to {longest} characters")
+        return value
+
+    def matching(self, name: str, rule: Rule) -> str:
+        """Return a required text that matches a rule."""
+        value = self._required(name)
+        if not isinstance(value, str) or rule.pattern.fullmatch(value) is None:
+            self._refuse(name, f"must be {rule.words}")
         return value
 
     def choice(self, name: str, choices: Mapping[str, T], default: T | None = None) -> T:
-        """Return what a field means that must be one of a few words.
+        """Return the meaning of a text that must be one of a few.
 
-        :param default: what it means if it is absent; without one it is required.
+        :param default: the meaning if the field is absent; without one it is required.
         """
-        value = self._string(name, 64)
-        if value is None and default is not None:
+        if default is not None and name not in self:
             return default
-        if value is None:
-            _illegal(name, "is required")
+        value = self.raw_text(name, 64)
         if value not in choices:
-            _illegal(name, f"must be one of {', '.join(choices)}")
+            self._refuse(name, f"must be one of {', '.join(choices)}")
         return choices[value]
 
-    def _string(self, name: str, longest: int) -> str | None:
-        value = self._members.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not 0 < len(value) <= longest:
-            _illegal(name, f"must be a string of 1 to {longest} characters")
+    def number(self, name: str) -> int:
+        """Return a required whole number."""
+        value = self._required(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            self._refuse(name, "must be a whole number")
         return value
 
+    def check_union(self, name: str) -> None:
+        """Check that an optional field is an object with one member, which is an object too."""
+        if name in self:
+            inner = self.inner(name)
+            if [type(value) for value in inner._members.values()] != [dict]:  # noqa: SLF001
+                self._refuse(name, "must be an object with one member, an object")
 
-def _illegal(name: str, rule: str) -> NoReturn:
-    refuse(Reason.FIELD_INVALID, f"{name}: {rule}.")
+    def _required(self, name: str) -> Any:
+        value = self._members.get(name)
+        if value is None:
+            rule = ": is required." if self._tell_required else ""
+            refuse(Reason.FIELD_MISSING, f"{self._path}{name}{rule}")
+        return value
+
+    def _refuse(self, name: str, rule: str) -> NoReturn:
+        refuse(Reason.FIELD_INVALID, f"{self._path}{name}: {rule}.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

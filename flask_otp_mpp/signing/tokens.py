@@ -9,7 +9,7 @@ from typing import Final
 
 from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
-from flask_otp_mpp.core.ports import Clock, utc_now
+from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 SEND_OTP: Final = "SEND_OTP"

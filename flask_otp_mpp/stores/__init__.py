@@ -13,16 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import (
-    Attempt,
-    Challenge,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-    StoredAnswer,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
-from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore, utc_now
+from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql.schema import attach as attach_tables

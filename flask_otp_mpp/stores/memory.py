@@ -6,19 +6,12 @@ import threading
 from datetime import datetime, timedelta
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import (
-    Attempt,
-    Challenge,
-    Channel,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-    StoredAnswer,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, utc_now
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 
 _SWEEP = timedelta(minutes=1)
 

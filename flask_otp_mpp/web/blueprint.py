@@ -20,7 +20,7 @@ from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
 from werkzeug.routing import PathConverter
 
-from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.protocols.base import (
     Event,
@@ -90,7 +90,7 @@ class ProtocolBlueprint:
             # By code: a handler that the host registered for a code precedes one for a class.
             blueprint.register_error_handler(code, self._on_http_error)
         blueprint.register_error_handler(HTTPException, self._on_http_error)
-        blueprint.register_error_handler(Refused, self._answer)
+        blueprint.register_error_handler(Refused, self._on_refusal)
         blueprint.register_error_handler(Exception, self._on_crash)
         rules = {path: operation.value for path, operation in self._protocol.paths.items()}
         app.url_map.converters[_REST] = _Rest
@@ -118,22 +118,26 @@ class ProtocolBlueprint:
         if len(body) > self._body_limit:
             raise RequestEntityTooLarge
 
+    def _on_refusal(self, refusal: Refused) -> Response:
+        """Answer a hook of the host that refuses before a request reaches the view."""
+        return self._answer(refusal.outcome)
+
     def _on_http_error(self, error: HTTPException) -> Response:
         given = None if error.response is None else error.response.status_code  # abort(response)
-        return self._answer(Refused(_reason(error.code or given or 500)))
+        return self._answer(Outcome(reason=_reason(error.code or given or 500)))
 
     def _on_crash(self, error: Exception) -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
         reference = _log_crash(error)
-        return self._answer(Refused(Reason.UNFORESEEN, f"Reference {reference}."))
+        return self._answer(Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {reference}."))
 
     def _last_door(self, response: Response) -> Response:
         if type(response) is SealedResponse and response.sealed is request.environ.get(_SEALED):
             return response  # whatever a hook has done to it, it sends what was sealed
         if not self._is_ours():
             return response
-        answer = self._answer(Refused(_meaning(response)))
+        answer = self._answer(Outcome(reason=_meaning(response)))
         answer.call_on_close(response.close)
         return answer
 
@@ -143,12 +147,12 @@ class ProtocolBlueprint:
         # Routing itself has failed: only the path can tell.
         return f"{request.path}/".startswith(f"{self._mount.prefix}/")
 
-    def _answer(self, refusal: Refused) -> Response:
+    def _answer(self, outcome: Outcome) -> Response:
         """Refuse, unless an answer was sealed already: nothing that comes later takes it back."""
         if (sealed := request.environ.get(_SEALED)) is not None:
             return SealedResponse(sealed)
         try:
-            outbound, event = reject(self._protocol, self._inbound(), refusal)
+            outbound, event = reject(self._protocol, self._inbound(), outcome)
         except Exception as error:  # noqa: BLE001 - the signer is down: nothing true can be said
             _log_crash(error)
             request.environ[_SEALED] = _OUTAGE

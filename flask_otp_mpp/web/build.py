@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 from flask_limiter import Limiter
 
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, Store
+from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.core.settings import (
     ConfigurationError,
@@ -116,7 +117,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             freshness=traffic.freshness,
             clock=components.clock,
             client_key=hooks.client_key(protocol),
-            trial=app.debug or app.testing,
+            insecure_allowed=app.debug or app.testing,
         )
         try:
             protocols.append(protocol.configure(group, deployment))

@@ -10,8 +10,9 @@ from flask import Flask, current_app
 from flask_limiter import Limiter
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, Store, utc_now
+from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.service import Sender
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol

@@ -7,7 +7,8 @@ import logging
 import click
 from flask.cli import ScriptInfo
 
-from flask_otp_mpp.core.ports import Clock, Store, StoreError, UnfitStore
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
 from flask_otp_mpp.core.settings import Faults, key_of
 from flask_otp_mpp.stores import StoreOptions, from_url
 from flask_otp_mpp.web.settings import OnUnfit, StoreSettings

@@ -10,13 +10,14 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
+from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.codes import Codes
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import ById, Done, OtpService, Sender, SendOtp, VerifyOtp
+from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.service import ById, OtpService, Sender, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader, Users
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.testing import FrozenClock, Inbox
@@ -72,9 +73,11 @@ class House:
         caller: str = "caller",
         channel: Channel = Channel.MOBILE,
         request: IdempotencyKey | None = None,
-    ) -> Done:
-        return self.service.send(
-            SendOtp(caller, AccessToken(token), channel, request or fresh_request())
+    ) -> Outcome:
+        return granted(
+            self.service.send(
+                SendOtp(caller, AccessToken(token), channel, request or fresh_request())
+            )
         )
 
     def verify(
@@ -85,25 +88,45 @@ class House:
         *,
         caller: str = "caller",
         request: IdempotencyKey | None = None,
-    ) -> Done:
+    ) -> Outcome:
         target = ById(challenge_id, AccessToken(token))
-        return self.service.verify(VerifyOtp(caller, target, code, request or fresh_request()))
+        return granted(
+            self.service.verify(VerifyOtp(caller, target, code, request or fresh_request()))
+        )
 
     def wrong(self) -> str:
         """Return a code in normal form that is not the newest one."""
         return f"{(int(self.inbox.code) + 1) % 10**self.policy.digits:0{self.policy.digits}d}"
 
 
-def refusal(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Refused:
-    with pytest.raises(Refused) as caught:
+class NotGranted(AssertionError):
+    """Fail a test whose request should be granted, unless it looks for the refusal."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+def granted(outcome: Outcome) -> Outcome:
+    """Return an outcome that is granted.
+
+    :raises NotGranted: if it is a refusal.
+    """
+    if outcome.reason is not None:
+        raise NotGranted(outcome)
+    return outcome
+
+
+def refusal(act: Callable[P, Outcome], *args: P.args, **kwargs: P.kwargs) -> Outcome:
+    """Do something that must be refused; return how."""
+    with pytest.raises(NotGranted) as caught:
         act(*args, **kwargs)
-    return caught.value
+    return caught.value.outcome
 
 
-def reason(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Reason | None:
+def reason(act: Callable[P, Outcome], *args: P.args, **kwargs: P.kwargs) -> Reason | None:
     """Do something; return why it was refused, None if it was not."""
     try:
-        act(*args, **kwargs)
-    except Refused as refused:
-        return refused.reason
-    return None
+        return act(*args, **kwargs).reason
+    except NotGranted as refused:
+        return refused.outcome.reason

@@ -37,7 +37,7 @@ def challenge(digest: bytes, challenge_id: str = "id") -> Challenge:
 def test_every_digit_stands_everywhere_equally_often(resend: Resend, digits: int) -> None:
     """L1: chi-square at each place, 9 degrees of freedom; leading zeros are among them."""
     house = codes(digits=digits, resend=resend)
-    drawn = [house.mint(f"challenge-{number}") for number in range(DRAWS // 2)]
+    drawn = [house.generate(f"challenge-{number}") for number in range(DRAWS // 2)]
     assert {len(code) for code in drawn} == {digits}
     for place in range(digits):
         counts = [0] * 10
@@ -55,7 +55,7 @@ def test_codes_fill_their_whole_space_without_favourites(resend: Resend) -> None
     house = codes(resend=resend)
     counts = [0] * 1000
     for number in range(DRAWS):
-        counts[int(house.mint(f"challenge-{number}")) // 1000] += 1
+        counts[int(house.generate(f"challenge-{number}")) // 1000] += 1
     expected = DRAWS / 1000
     chi_square = sum((found - expected) ** 2 / expected for found in counts)
     assert 700 < chi_square < 1300  # mean 999, standard deviation 45
@@ -70,7 +70,7 @@ def test_drawn_codes_come_from_the_secrets_module(monkeypatch: pytest.MonkeyPatc
         return 7
 
     monkeypatch.setattr("secrets.randbelow", seven)
-    assert codes().mint("id") == "000007"
+    assert codes().generate("id") == "000007"
     assert bounds == [10**6]
 
 
@@ -196,17 +196,17 @@ def test_a_dump_without_the_pepper_does_not_give_the_code(
 def test_a_derived_code_can_be_recovered_from_its_challenge() -> None:
     """L12: under `reuse` the same code goes out again, though it was never stored."""
     house = codes(resend=Resend.REUSE)
-    code = house.mint("id")
-    assert house.mint("id") == code
+    code = house.generate("id")
+    assert house.generate("id") == code
     assert house.recover(challenge(house.digest("id", "caller", code))) == code
-    assert code != codes(NEW, resend=Resend.REUSE).mint("id")
-    assert len({house.mint(f"id-{number}") for number in range(100)}) > 90
+    assert code != codes(NEW, resend=Resend.REUSE).generate("id")
+    assert len({house.generate(f"id-{number}") for number in range(100)}) > 90
 
 
 def test_a_derived_code_is_recovered_while_its_pepper_is_listed() -> None:
     """K1: afterwards it is not known any more, rather than sent wrong."""
     old = codes(OLD, resend=Resend.REUSE)
-    code = old.mint("id")
+    code = old.generate("id")
     stored = challenge(old.digest("id", "caller", code))
     assert codes(NEW, OLD, resend=Resend.REUSE).recover(stored) == code
     with pytest.raises(LookupError, match="pepper"):
@@ -216,7 +216,7 @@ def test_a_derived_code_is_recovered_while_its_pepper_is_listed() -> None:
 def test_a_drawn_code_can_not_be_recovered() -> None:
     """L1: the store and the pepper together do not give a code that was drawn."""
     house = codes()
-    derived = codes(resend=Resend.REUSE).mint("id")
+    derived = codes(resend=Resend.REUSE).generate("id")
     drawn = f"{(int(derived) + 1) % 10**6:06d}"
     with pytest.raises(LookupError):
         house.recover(challenge(house.digest("id", "caller", drawn)))

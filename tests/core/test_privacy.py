@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from flask_otp_mpp.core.ports import utc_now
-from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, catch_refusal, refuse
 
 END = datetime(2026, 1, 1, 12, 30, 15, 999_999, tzinfo=UTC)
 
@@ -21,29 +21,41 @@ def test_refuse_raises_what_it_was_given() -> None:
         "frozen",
         END,
     )
+    assert refused.outcome == Outcome("", Reason.USER_ABNORMAL, "frozen", END)
+
+
+def test_a_refusal_is_caught_as_a_value_and_nothing_else_is() -> None:
+    refused = catch_refusal(refuse, Reason.USER_ABNORMAL, "frozen", until=END)
+    assert refused == Outcome("", Reason.USER_ABNORMAL, "frozen", END)
+    assert catch_refusal(int, "12", base=3) == 5
+    with pytest.raises(ZeroDivisionError):
+        catch_refusal(divmod, 1, 0)
 
 
 @pytest.mark.parametrize(
     ("refused", "explanation"),
     [
-        (Refused(Reason.SEND_LIMITED), ""),
-        (Refused(Reason.SEND_LIMITED, "Wait."), "Wait."),
-        (Refused(Reason.SEND_LIMITED, until=END), "Not before 2026-01-01T12:30:15Z."),
-        (Refused(Reason.SEND_LIMITED, "Wait.", END), "Wait. Not before 2026-01-01T12:30:15Z."),
+        (Outcome(reason=Reason.SEND_LIMITED), ""),
+        (Outcome(reason=Reason.SEND_LIMITED, detail="Wait."), "Wait."),
+        (Outcome(reason=Reason.SEND_LIMITED, until=END), "Not before 2026-01-01T12:30:15Z."),
+        (
+            Outcome(reason=Reason.SEND_LIMITED, detail="Wait.", until=END),
+            "Wait. Not before 2026-01-01T12:30:15Z.",
+        ),
     ],
 )
-def test_a_refusal_tells_its_end(refused: Refused, explanation: str) -> None:
+def test_a_refusal_tells_its_end(refused: Outcome, explanation: str) -> None:
     """A5: the end of a lock is told to the caller."""
     assert refused.explain() == explanation
 
 
 def test_an_end_is_told_in_utc() -> None:
     local = END.astimezone(timezone(timedelta(hours=8)))
-    assert "T12:30:15Z" in Refused(Reason.USER_LOCKED, until=local).explain()
+    assert "T12:30:15Z" in Outcome(reason=Reason.USER_LOCKED, until=local).explain()
 
 
 def test_a_long_detail_of_a_host_leaves_room_for_the_end() -> None:
-    explanation = Refused(Reason.USER_LOCKED, "x" * 1000, END).explain()
+    explanation = Outcome("", Reason.USER_LOCKED, "x" * 1000, END).explain()
     assert explanation == "x" * 200 + " Not before 2026-01-01T12:30:15Z."
 
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.core.rules import CountedAttempt, Reservation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

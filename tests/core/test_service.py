@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.reasons import Reason, Refused, refuse
+from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.testing import Inbox
 from tests.core.builders import House, fresh_request, reason, refusal
 
@@ -77,7 +77,7 @@ def test_a_wrong_code_does_not_spend_the_right_one() -> None:
     house.verify(sent.challenge_id, house.inbox.code)
 
 
-def lock(house: House) -> Refused:
+def lock(house: House) -> Outcome:
     """Spend alice's budget over two challenges; return the refusal that began the lock."""
     last = None
     for _ in range(2):

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import redis
 
-from flask_otp_mpp import AlipayPlus, Refused, SQLAlchemyStore
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, Outcome
+from flask_otp_mpp import AlipayPlus, SQLAlchemyStore
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.service import Done
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.protocols.base import Outbound, RequestContext
 from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.stores.drivers import before_each_batch
@@ -122,8 +122,8 @@ def with_kill_point(kill_points: KillPoints) -> type[AlipayPlus]:
     """Return Alipay+ with a point before an answer is written and signed."""
 
     class WithKillPoint(AlipayPlus):
-        def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
+        def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
             kill_points.reached("before-signing")
-            return super().answer(call, answer)
+            return super().answer(context, outcome)
 
     return WithKillPoint

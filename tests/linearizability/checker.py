@@ -18,17 +18,11 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from flask_otp_mpp.core.challenge import (
-    Attempt,
-    Challenge,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-    StoredAnswer,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing.contract.model import Model
 from tests.linearizability.history import Operation
 

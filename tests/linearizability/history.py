@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Final, Literal, TypeAlias
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, IdempotencyKey, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Outcome
 
 Verb: TypeAlias = Literal[
     "get_answer", "put_answer", "reserve", "settle", "spend", "unlock", "purge", "forget", "tick"

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft, Outcome, StoredAnswer
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import RIGHT, START, WRONG, attempt, draft, named
 from tests.linearizability.checker import State, explain

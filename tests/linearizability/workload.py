@@ -9,17 +9,11 @@ from functools import partial
 from random import Random
 from typing import Final, TypeAlias
 
-from flask_otp_mpp.core.challenge import (
-    UNCOMPARED,
-    Attempt,
-    Challenge,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, attempt, draft, named, request
 from flask_otp_mpp.testing.contract.race import together
@@ -152,7 +146,7 @@ def _key(chance: Random, number: int) -> IdempotencyKey:
     if chance.randrange(3):
         return request()
     not_cached = chance.choice(
-        (frozenset[Reason](), UNCOMPARED, frozenset({Reason.DELIVERY_REFUSED}))
+        (frozenset[Reason](), NOT_COMPARED, frozenset({Reason.DELIVERY_REFUSED}))
     )
     return named(f"{chance.choice('ab')} {number}", request().value, not_cached)
 

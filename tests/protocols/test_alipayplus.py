@@ -10,11 +10,11 @@ import pytest
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import ById, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
-from flask_otp_mpp.protocols.base import Command, Deployment, Mount, Operation
+from flask_otp_mpp.protocols.base import Deployment, Mount, Operation
 from tests.protocols.caller import (
     CLIENT,
     CLOCK,
@@ -54,7 +54,9 @@ def read(
     key: str = "alipayplus",
 ) -> Command:
     used = wallet or protocol()
-    return used.read(operation, used.authenticate(inbound(payload, client=client, key=key)))
+    parsed = used.read(operation, used.authenticate(inbound(payload, client=client, key=key)))
+    assert parsed.command is not None
+    return parsed.command
 
 
 def test_a_body_is_read_into_what_the_house_understands() -> None:
@@ -111,8 +113,10 @@ def test_a_required_field_is_refused_by_name(
     elif value == "too long":
         payload[field] = "x" * (longest + 1)
     refused = refusal(read, operation, payload, None)
-    assert refused.reason is Reason.FIELD_INVALID
+    absent = value is ... or value is None
+    assert refused.reason is (Reason.FIELD_MISSING if absent else Reason.FIELD_INVALID)
     assert refused.detail.startswith(f"{field}: ")
+    assert (refused.detail == f"{field}: is required.") is absent
     assert "xx" not in refused.detail
 
 

@@ -12,14 +12,21 @@ from flask_otp_mpp.callers.ams import AmsCaller
 from flask_otp_mpp.callers.transport import Call as HttpCall
 from flask_otp_mpp.callers.transport import Response
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.service import BySend, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken
-from flask_otp_mpp.protocols.alipay.ams import CODES, PATIENCE, Ams
+from flask_otp_mpp.protocols.alipay.ams import CODES, WAIT_FOR_PENDING, Ams
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
-from flask_otp_mpp.protocols.base import Deployment, Inbound, Mount, Operation, RequestContext
+from flask_otp_mpp.protocols.base import (
+    Deployment,
+    Inbound,
+    Mount,
+    Operation,
+    ParsedRequest,
+    RequestContext,
+)
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
@@ -74,6 +81,9 @@ EXPECTED = {
     Reason.METHOD_UNSUPPORTED: "METHOD_NOT_SUPPORTED",
     Reason.MEDIA_TYPE_UNSUPPORTED: "MEDIA_TYPE_NOT_ACCEPTABLE",
     Reason.BODY_TOO_LARGE: "PARAM_ILLEGAL",
+    Reason.BODY_UNREADABLE: "PARAM_ILLEGAL",
+    Reason.VERSION_UNSUPPORTED: "PARAM_ILLEGAL",
+    Reason.FIELD_MISSING: "PARAM_ILLEGAL",
     Reason.FIELD_INVALID: "PARAM_ILLEGAL",
     Reason.CLIENT_UNKNOWN: "CLIENT_INVALID",
     Reason.KEY_UNKNOWN: "KEY_NOT_FOUND",
@@ -117,29 +127,30 @@ def request(payload: Any = INIT, **signed: Any) -> Inbound:
 
 
 def read_init(payload: Any = INIT, wallet: Ams = WALLET, **signed: Any) -> SendOtp:
-    command = wallet.read(Operation.SEND, wallet.authenticate(request(payload, **signed)))
-    assert isinstance(command, SendOtp)
-    return command
+    parsed = wallet.read(Operation.SEND, wallet.authenticate(request(payload, **signed)))
+    assert isinstance(parsed.command, SendOtp)
+    return parsed.command
 
 
 def read_verify(payload: Any = VERIFY, wallet: Ams = WALLET, **signed: Any) -> VerifyOtp:
-    command = wallet.read(Operation.VERIFY, wallet.authenticate(request(payload, **signed)))
-    assert isinstance(command, VerifyOtp)
-    return command
+    parsed = wallet.read(Operation.VERIFY, wallet.authenticate(request(payload, **signed)))
+    assert isinstance(parsed.command, VerifyOtp)
+    return parsed.command
 
 
-def body(
-    command: SendOtp | VerifyOtp | None, answer: Done | Refused, wallet: Ams = WALLET
-) -> dict[str, Any]:
-    return dict(
-        json.loads(wallet.answer(RequestContext(request(), None, None, command), answer).body)
-    )
+def body(command: Command | None, outcome: Outcome, wallet: Ams = WALLET) -> dict[str, Any]:
+    context = RequestContext(request())
+    if command is not None:
+        sends = isinstance(command, SendOtp)
+        context.operation = Operation.SEND if sends else Operation.VERIFY
+        context.parsed = ParsedRequest(command, "AUTH_REQ_0001" if sends else "")
+    return dict(json.loads(wallet.answer(context, outcome).body))
 
 
 def test_a_body_is_read_into_what_the_house_understands() -> None:
     init, verify = read_init(), read_verify()
     assert (init.credential, type(init.credential)) == ("token", AccessToken)
-    assert (init.channel, init.reference) == (Channel.MOBILE, "AUTH_REQ_0001")
+    assert init.channel is Channel.MOBILE
     assert read_init({**INIT, "authenticationChannelType": "EMAIL"}).channel is Channel.EMAIL
     assert verify.target == BySend(init.request.value)
     assert (verify.code, verify.caller) == ("660000", init.caller)
@@ -153,10 +164,10 @@ def test_the_published_request_is_let_in_and_read() -> None:
     headers = {"client-id": found.client, "request-time": found.time, "signature": found.header}
     published = Inbound("POST", found.uri, "/initAuthentication", headers, found.body, "", USUAL)
     wallet = configure(FrozenClock(moment))
-    command = wallet.read(Operation.SEND, wallet.authenticate(published))
-    assert isinstance(command, SendOtp)
-    assert command.credential == "281010033AB2F588D14B43238637264FCA5A0000"
-    assert command.reference == "AUTH_REQ_0001"
+    parsed = wallet.read(Operation.SEND, wallet.authenticate(published))
+    assert isinstance(parsed.command, SendOtp)
+    assert parsed.command.credential == "281010033AB2F588D14B43238637264FCA5A0000"
+    assert parsed.for_answer == "AUTH_REQ_0001"
     assert refusal(WALLET.authenticate, published).reason is Reason.REQUEST_STALE
 
 
@@ -186,7 +197,7 @@ def test_the_published_answers_are_believed_and_have_our_form(
     answer = merchant.init("t", "1") if request_id else merchant.verify("1", "123456")
     assert (answer.call.uri, answer.verified, answer.code) == (found.uri, True, "SUCCESS")
     assert (answer.request_id, answer.passed) == (request_id, passed)
-    ours = body(read_init() if request_id else read_verify(), Done("id", "alice"))
+    ours = body(read_init() if request_id else read_verify(), Outcome("id", subject="alice"))
     published = json.loads(found.body)
     published["result"]["resultMessage"] = "Success"
     assert json.dumps(ours) == json.dumps(published)
@@ -221,8 +232,10 @@ def test_a_required_field_is_refused_by_name(
     elif value == "too long":
         payload[field] = "x" * (longest + 1)
     refused = refusal(WALLET.read, operation, WALLET.authenticate(request(payload)))
-    assert refused.reason is Reason.FIELD_INVALID
+    absent = value is ... or value is None
+    assert refused.reason is (Reason.FIELD_MISSING if absent else Reason.FIELD_INVALID)
     assert refused.detail.startswith(f"{field}: ")
+    assert (refused.detail == f"{field}: is required.") is absent
     assert "xx" not in refused.detail
 
 
@@ -295,7 +308,7 @@ def test_a_name_is_kept_for_longer_than_a_code_or_a_request_can_live() -> None:
     assert read_init().request.ttl == timedelta(days=1)
     assert read_init(wallet=configure(AMS_KEEP=3600)).request.ttl == timedelta(hours=1)
     assert timedelta(hours=1) > max(timedelta(seconds=600), 2 * MAX_FRESHNESS)
-    assert read_init().wait == PATIENCE < timedelta(seconds=5)
+    assert read_init().wait == WAIT_FOR_PENDING < timedelta(seconds=5)
 
 
 SANDBOX_CLIENT = "SANDBOX_5X00000000000000"
@@ -338,7 +351,7 @@ def test_both_published_tables_are_complete_and_nothing_is_added() -> None:
 def test_every_refusal_is_written_with_code_status_and_message(reason: Reason, asked: str) -> None:
     """O5: an init is told its id as far as it was read, a compared code that it was wrong."""
     commands: dict[str, SendOtp | VerifyOtp] = {"init": read_init(), "verify": read_verify()}
-    written = body(commands.get(asked), Refused(reason))
+    written = body(commands.get(asked), Outcome(reason=reason))
     row = CODES[reason]
     assert written.pop("result") == {
         "resultCode": EXPECTED[reason],
@@ -354,7 +367,7 @@ def test_every_refusal_is_written_with_code_status_and_message(reason: Reason, a
 def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
     """L8: unknown, foreign, expired, used or superseded: nothing leaks."""
     answers = [
-        body(read_verify(), Refused(reason))
+        body(read_verify(), Outcome(reason=reason))
         for reason in Reason
         if reason.name.startswith("CHALLENGE_")
     ]
@@ -364,7 +377,11 @@ def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
 
 def test_a_boolean_is_one_or_a_string_as_configured() -> None:
     """The pages say strings, the SDKs hold Booleans."""
-    verify, done, wrong = read_verify(), Done("id", "alice"), Refused(Reason.CODE_UNMATCHED)
+    verify, done, wrong = (
+        read_verify(),
+        Outcome("id", subject="alice"),
+        Outcome(reason=Reason.CODE_UNMATCHED),
+    )
     assert [body(verify, answer)["isPassed"] for answer in (done, wrong)] == [True, False]
     strings = configure(AMS_BOOLEANS="string")
     assert [body(verify, answer, strings)["isPassed"] for answer in (done, wrong)] == [
@@ -383,7 +400,7 @@ def test_a_boolean_is_one_or_a_string_as_configured() -> None:
 )
 def test_the_send_cap_has_the_code_that_is_configured(code: str, status: str) -> None:
     """S2: with a message that tells what the code does not, and the time."""
-    capped = Refused(Reason.SEND_LIMITED, until=datetime(2026, 1, 1, 12, 30, tzinfo=UTC))
+    capped = Outcome(reason=Reason.SEND_LIMITED, until=datetime(2026, 1, 1, 12, 30, tzinfo=UTC))
     written = body(read_init(), capped, configure(AMS_SEND_LIMIT_CODE=code))["result"]
     assert (written["resultCode"], written["resultStatus"]) == (code, status)
     assert written["resultMessage"] == (
@@ -395,7 +412,7 @@ def test_an_answer_is_sealed_for_the_place_that_was_called() -> None:
     """G9, G13: an answer of the sandbox is none of the usual place."""
     for prefix in (USUAL, SANDBOX):
         asked = request(prefix=prefix)
-        outbound = WALLET.answer(RequestContext(asked), Refused(Reason.ACCESS_DENIED))
+        outbound = WALLET.answer(RequestContext(asked), Outcome(reason=Reason.ACCESS_DENIED))
         headers = dict(outbound.headers)
         data = rsa256.canonical(
             "POST", asked.uri, MERCHANT, headers["response-time"], outbound.body

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import Done
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.protocols.alipay.alipayplus import CODES, AlipayPlus
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from flask_otp_mpp.protocols.base import Operation, RequestContext
@@ -76,16 +75,19 @@ EXPECTED = {
     Reason.REQUEST_CONFLICT: "PARAM_ILLEGAL",
     Reason.ENCRYPTION_INVALID: "PARAM_ILLEGAL",
     Reason.UNFORESEEN: "UNKNOWN_EXCEPTION",
+    Reason.BODY_UNREADABLE: "PARAM_ILLEGAL",
+    Reason.VERSION_UNSUPPORTED: "PARAM_ILLEGAL",
+    Reason.FIELD_MISSING: "PARAM_ILLEGAL",
 }
 UNTIL = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 
 
-def body(operation: Operation | None, answer: Done | Refused) -> bytes:
-    return protocol().answer(RequestContext(inbound(), operation), answer).body
+def body(operation: Operation | None, outcome: Outcome) -> bytes:
+    return protocol().answer(RequestContext(inbound(), operation), outcome).body
 
 
-def result(operation: Operation | None, answer: Done | Refused) -> dict[str, str]:
-    found = json.loads(body(operation, answer))["result"]
+def result(operation: Operation | None, outcome: Outcome) -> dict[str, str]:
+    found = json.loads(body(operation, outcome))["result"]
     assert set(found) == {"resultCode", "resultStatus", "resultMessage"}
     assert all(isinstance(value, str) for value in found.values())
     return dict(found)
@@ -117,7 +119,7 @@ def test_every_refusal_is_written_with_code_status_and_message(
 ) -> None:
     """O5: whatever was asked for, and if nothing was."""
     statuses = {code: status for code, status, _ in PUBLISHED}
-    written = result(operation, Refused(reason))
+    written = result(operation, Outcome(reason=reason))
     assert written["resultCode"] == EXPECTED[reason]
     assert written["resultStatus"] == statuses[EXPECTED[reason]]
     assert 0 < len(written["resultMessage"]) <= 256
@@ -127,7 +129,7 @@ def test_every_refusal_is_written_with_code_status_and_message(
 def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
     """L8: unknown, foreign, expired, used or superseded: nothing leaks."""
     answers = {
-        body(Operation.VERIFY, Refused(reason))
+        body(Operation.VERIFY, Outcome(reason=reason))
         for reason in Reason
         if reason.name.startswith("CHALLENGE_")
     }
@@ -136,7 +138,7 @@ def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
 
 def test_only_a_granted_send_has_an_id() -> None:
     """The id is there when the status is S, and never otherwise."""
-    done = Done("the-id", "alice")
+    done = Outcome("the-id", subject="alice")
     sent = json.loads(body(Operation.SEND, done))
     assert sent == {
         "result": {"resultCode": "SUCCESS", "resultStatus": "S", "resultMessage": "Success"},
@@ -145,17 +147,17 @@ def test_only_a_granted_send_has_an_id() -> None:
     verified = json.loads(body(Operation.VERIFY, done))
     assert verified == {"result": sent["result"]}
     for operation in (Operation.SEND, Operation.VERIFY, None):
-        refused = json.loads(body(operation, Refused(Reason.UNFORESEEN)))
+        refused = json.loads(body(operation, Outcome(reason=Reason.UNFORESEEN)))
         assert set(refused) == {"result"}
 
 
 def test_a_message_adds_detail_and_end_to_the_words_of_its_code() -> None:
     """A5: the end of a lock is told to the caller."""
-    locked = result(Operation.VERIFY, Refused(Reason.USER_LOCKED, until=UNTIL))
+    locked = result(Operation.VERIFY, Outcome(reason=Reason.USER_LOCKED, until=UNTIL))
     assert locked["resultMessage"] == (
         "Too many wrong codes. A new OTP is needed. Not before 2026-01-01T12:30:00Z."
     )
-    field = result(Operation.SEND, Refused(Reason.FIELD_INVALID, "pspId: is required."))
+    field = result(Operation.SEND, Outcome("", Reason.FIELD_INVALID, "pspId: is required."))
     assert field["resultMessage"] == "A parameter breaks its rule. pspId: is required."
 
 
@@ -164,13 +166,13 @@ def test_a_message_adds_detail_and_end_to_the_words_of_its_code() -> None:
 )
 def test_no_detail_makes_a_message_too_long(detail: str, until: datetime | None) -> None:
     """The wire allows 256 characters, whatever a hook of the host says."""
-    refused = Refused(Reason.DELIVERY_REFUSED, detail, until)
+    refused = Outcome("", Reason.DELIVERY_REFUSED, detail, until)
     assert len(result(Operation.SEND, refused)["resultMessage"]) <= 256
 
 
 def test_a_body_is_utf_8_without_a_byte_to_spare() -> None:
     """G10: what is signed is what is sent, and it is written once."""
-    written = body(Operation.SEND, Refused(Reason.DELIVERY_REFUSED, "Größe 大"))
+    written = body(Operation.SEND, Outcome("", Reason.DELIVERY_REFUSED, "Größe 大"))
     assert "Größe 大".encode() in written
     assert b": " not in written.replace(b"refused for good. Do not retry. ", b"")
     assert not written.endswith(b"\n")

@@ -12,8 +12,8 @@ import pytest
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Composer
-from flask_otp_mpp.core.reasons import Reason, Refused, refuse
-from flask_otp_mpp.core.service import ById, Done, OtpService, SendOtp, VerifyOtp
+from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, refuse
+from flask_otp_mpp.core.service import ById, OtpService, SendOtp, VerifyOtp
 from flask_otp_mpp.protocols.base import Event, Inbound, handle, reject
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
@@ -48,16 +48,16 @@ class Door:
         assert (name, client) == ("alipayplus", CLIENT)
         self.ask("client")
 
-    def send(self, command: SendOtp) -> Done:
+    def send(self, command: SendOtp) -> Outcome:
         self.commands.append(command)
         self.ask("send")
-        return Done("the-id", "alice")
+        return Outcome("the-id", subject="alice")
 
-    def verify(self, command: VerifyOtp) -> Done:
+    def verify(self, command: VerifyOtp) -> Outcome:
         self.commands.append(command)
         self.ask("verify")
         assert isinstance(command.target, ById)
-        return Done(command.target.challenge_id, "alice", repeated=True)
+        return Outcome(command.target.challenge_id, subject="alice", repeated=True)
 
 
 class Service(OtpService):
@@ -66,10 +66,10 @@ class Service(OtpService):
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def send(self, command: SendOtp) -> Done:
+    def send(self, command: SendOtp) -> Outcome:
         return self._door.send(command)
 
-    def verify(self, command: VerifyOtp) -> Done:
+    def verify(self, command: VerifyOtp) -> Outcome:
         return self._door.verify(command)
 
 
@@ -125,8 +125,8 @@ def test_a_verification_passes_every_check_in_order() -> None:
         (inbound(b"{", client="NOBODY"), ["address", "key"], Reason.CLIENT_UNKNOWN),
         (inbound(b"{", key="mpp"), ["address", "key"], Reason.SIGNATURE_INVALID),
         (inbound(b"{", time="2020-01-01T00:00:00Z"), ["address", "key"], Reason.REQUEST_STALE),
-        (inbound(b"{"), ["address", "key"], Reason.FIELD_INVALID),
-        (inbound({}), ["address", "key"], Reason.FIELD_INVALID),
+        (inbound(b"{"), ["address", "key"], Reason.BODY_UNREADABLE),
+        (inbound({}), ["address", "key"], Reason.FIELD_MISSING),
         (inbound({**COMMON, "pspId": "x"}), ["address", "key"], Reason.CLIENT_UNKNOWN),
     ],
 )
@@ -183,7 +183,7 @@ def test_what_is_unforeseen_is_left_to_whoever_reports_it() -> None:
 def test_who_is_turned_away_gets_a_signed_answer_too() -> None:
     """G9: a request that never came to the checks is answered like any other."""
     request = inbound()
-    outbound, event = reject(protocol(), request, Refused(Reason.BODY_TOO_LARGE))
+    outbound, event = reject(protocol(), request, Outcome(reason=Reason.BODY_TOO_LARGE))
     assert json.loads(outbound.body)["result"]["resultCode"] == "PARAM_ILLEGAL"
     assert "signature" in dict(outbound.headers)
     assert event == Event("alipayplus", reason=Reason.BODY_TOO_LARGE)

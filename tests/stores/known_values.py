@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store

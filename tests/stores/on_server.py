@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 
-from flask_otp_mpp.core.ports import Clock, Store
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract

@@ -16,7 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.servers import free_port
 from tests.services import missing

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.testing import FrozenClock, StoreContract
 from flask_otp_mpp.testing.contract.agreement import Agreement

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.challenge import IdempotencyKey, Outcome
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.ports import Store, StoreError
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing.contract.builders import KEEP, POLICY, RIGHT, attempt, draft, opened

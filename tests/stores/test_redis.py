@@ -16,9 +16,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.challenge import Outcome, StoredAnswer
-from flask_otp_mpp.core.ports import Store, utc_now
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores import from_url
 from flask_otp_mpp.stores.redis import scripts
 from flask_otp_mpp.stores.redis.store import RedisStore

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis import scripts
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock

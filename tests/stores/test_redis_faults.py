@@ -15,9 +15,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Channel, Outcome, StoredAnswer
+from flask_otp_mpp.core.challenge import Challenge, Channel
+from flask_otp_mpp.core.idempotency import NOT_COMPARED, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
@@ -72,7 +73,7 @@ def test_missing_scripts_are_sent_again(store: RedisStore, aside: redis.Redis) -
         lambda: store.unlock("alice"),
         lambda: store.reserve(draft("ned", key=named()), POLICY),
         lambda: store.get_answer("nothing"),
-        lambda: store.spend(attempt("nothing", RIGHT, key=named(not_cached=UNCOMPARED)), POLICY),
+        lambda: store.spend(attempt("nothing", RIGHT, key=named(not_cached=NOT_COMPARED)), POLICY),
     ]
     for verb in verbs:
         aside.script_flush()
@@ -247,7 +248,7 @@ def test_a_redis_user_needs_few_commands(
         challenge = opened(used, "ada" if used is store else "bob")
         assert answer(used, challenge, WRONG) is Reason.CODE_UNMATCHED
         assert used.unlock(challenge.subject)
-        assert used.spend(attempt("?", RIGHT, key=named(not_cached=UNCOMPARED)), POLICY).reason
+        assert used.spend(attempt("?", RIGHT, key=named(not_cached=NOT_COMPARED)), POLICY).reason
         assert answer(used, challenge, RIGHT) is None
         assert used.purge(POLICY) == 0
         used.check()

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import redis
 
-from flask_otp_mpp.core.challenge import UNCOMPARED, Challenge, Outcome, StoredAnswer
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.idempotency import NOT_COMPARED, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
@@ -111,7 +112,7 @@ def test_a_chosen_idempotency_key_costs_few_round_trips(
     assert cost(store.put_answer, new, REFUSAL) == 1
     assert cost(store.put_answer, new, REFUSAL) == 1
     assert cost(store.put_answer, known, REFUSAL) == 2
-    unknown = attempt("unknown", RIGHT, key=named(not_cached=UNCOMPARED))
+    unknown = attempt("unknown", RIGHT, key=named(not_cached=NOT_COMPARED))
     assert cost(store.spend, unknown, POLICY) == 3
 
 
@@ -198,7 +199,7 @@ def test_another_user_with_the_same_key_is_sent_nothing(store: RedisStore) -> No
 
 def test_a_key_is_free_again_if_no_answer_is_stored(store: RedisStore, aside: redis.Redis) -> None:
     """S10: no trace of it is left, neither with the user nor under the key."""
-    spent = attempt("unknown", RIGHT, key=named(not_cached=UNCOMPARED))
+    spent = attempt("unknown", RIGHT, key=named(not_cached=NOT_COMPARED))
     assert store.spend(spent, POLICY).reason is Reason.CHALLENGE_UNKNOWN
     assert hashes(store, aside) == {}
     asked = draft(key=named(not_cached=frozenset({Reason.DELIVERY_REFUSED})))

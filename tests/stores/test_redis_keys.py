@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from redis.crc import key_slot
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.policy import DAY, Policy, Resend, SendLimit
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (

@@ -15,8 +15,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from flask_otp_mpp import SQLAlchemyStore
-from flask_otp_mpp.core.challenge import Challenge, Outcome, StoredAnswer
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.sql import schema
 from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing.contract.builders import (

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DataError
 
-from flask_otp_mpp.core.challenge import Outcome, StoredAnswer
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql import mysql, postgresql
 from flask_otp_mpp.testing.contract.builders import (

@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 
 from flask_otp_mpp.core import ports
-from flask_otp_mpp.core.ports import StoreError, utc_now
+from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions, from_url
 from flask_otp_mpp.stores.sql import transaction

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.challenge import Challenge, Outcome
+from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.limits import UserLimits
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
 from flask_otp_mpp.stores.sql.schema import user_limits
 from flask_otp_mpp.testing.contract.builders import (

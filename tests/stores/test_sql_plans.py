@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.testing.contract.builders import (

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.ports import Store, StoreError
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.options import DEFAULT
 from flask_otp_mpp.stores.sql.dialect import load

@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import ClassVar, Final, Self
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, texts
-from flask_otp_mpp.core.reasons import Reason, Refused, refuse
-from flask_otp_mpp.core.service import ById, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.common import (
@@ -30,11 +30,11 @@ from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import (
     AuthenticatedRequest,
     CodeRow,
-    Command,
     Deployment,
     Inbound,
     Operation,
     Outbound,
+    ParsedRequest,
     RequestContext,
     digest_of,
 )
@@ -191,7 +191,7 @@ class AlipayPlus:
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         return self._signed_headers.open(inbound)
 
-    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
         fields = Fields.parse(authenticated.body)
         acquirer = fields.text("acquirerId", 64)
         psp = fields.text("pspId", 64)
@@ -208,14 +208,13 @@ class AlipayPlus:
         # All four must be the same to verify.
         caller = digest_of(self.name, authenticated.client, acquirer, psp)
         if operation is Operation.SEND:
-            return SendOtp(caller, token, channel, authenticated.request)
-        return VerifyOtp(caller, ById(challenge_id, token), code, authenticated.request)
+            return ParsedRequest(SendOtp(caller, token, channel, authenticated.request))
+        target = ById(challenge_id, token)
+        return ParsedRequest(VerifyOtp(caller, target, code, authenticated.request))
 
-    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
-        if isinstance(answer, Refused):
-            return self._signed_headers.answer(call.inbound, CODES[answer.reason], answer.explain())
-        if call.operation is Operation.SEND:
-            return self._signed_headers.answer(
-                call.inbound, SUCCESS, verifyRequestId=answer.challenge_id
-            )
-        return self._signed_headers.answer(call.inbound, SUCCESS)
+    def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
+        fields = {}
+        row = SUCCESS if outcome.reason is None else CODES[outcome.reason]
+        if outcome.reason is None and context.operation is Operation.SEND:
+            fields["verifyRequestId"] = outcome.challenge_id
+        return self._signed_headers.answer(context.inbound, row, outcome.explain(), **fields)

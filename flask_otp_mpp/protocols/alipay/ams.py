@@ -12,10 +12,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, Self
 
-from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, one_of, seconds, text
-from flask_otp_mpp.core.reasons import Reason, Refused, refuse
-from flask_otp_mpp.core.service import BySend, Done, SendOtp, VerifyOtp
+from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.common import (
@@ -31,12 +32,12 @@ from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import (
     AuthenticatedRequest,
     CodeRow,
-    Command,
     Deployment,
     Inbound,
     Mount,
     Operation,
     Outbound,
+    ParsedRequest,
     RequestContext,
     digest_of,
 )
@@ -46,9 +47,9 @@ from flask_otp_mpp.signing.keys import ClientKeys
 SANDBOX_CLIENT: Final = "SANDBOX_"
 """Clients whose ids start so call the sandbox's paths, and no others do."""
 
-PATIENCE: Final = timedelta(seconds=3)
-"""How long a repeat waits for its first coming: a merchant that is planned to wait five seconds, as
-Alipay+ is, still gets the answer, and a request that broke off holds nobody for longer."""
+WAIT_FOR_PENDING: Final = timedelta(seconds=3)
+"""How long a repeat waits for the same request, if that is still at work; a merchant should wait
+five seconds for an answer, as Alipay+ does."""
 
 _CHANNELS: Final = {"SMS": Channel.MOBILE, "EMAIL": Channel.EMAIL}
 _OTP: Final = {"OTP": "OTP"}
@@ -210,7 +211,9 @@ class Ams:
         self._keep = keep
         self._booleans = booleans
         self._codes = {**CODES, Reason.SEND_LIMITED: _limit_row(send_limit_code)}
-        self._redo = frozenset(reason for reason, it in self._codes.items() if it.status == "U")
+        self._not_cached = frozenset(
+            reason for reason, it in self._codes.items() if it.status == "U"
+        )
 
     @classmethod
     def configure(cls, settings: AmsSettings, deployment: Deployment) -> Self:
@@ -244,33 +247,32 @@ class Ams:
             )
         return authenticated
 
-    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
         fields = Fields.parse(authenticated.body)
         fields.choice("authenticationType", _OTP)
-        reference = fields.text("authenticationRequestId", 64)
+        request_id = fields.text("authenticationRequestId", 64)
         caller = digest_of(self.name, authenticated.client)
-        first = digest_of(self.name, authenticated.client, "init", reference)
+        first = digest_of(self.name, authenticated.client, "init", request_id)
         if operation is Operation.VERIFY:
             code = fields.raw_text("authenticationValue", 256)
-            return VerifyOtp(caller, BySend(first), code, authenticated.request)
+            return ParsedRequest(VerifyOtp(caller, BySend(first), code, authenticated.request))
         channel = fields.choice("authenticationChannelType", _CHANNELS)
         identify = fields.choice("userIdentityType", _IDENTITIES)
         user = identify(fields.text("userIdentityValue", 128))
         parameters = digest_of(channel, type(user).__name__, user)
-        request = IdempotencyKey(first, self._keep, parameters, self._redo)
-        return SendOtp(caller, user, channel, request, PATIENCE, reference=reference)
+        request = IdempotencyKey(first, self._keep, parameters, self._not_cached)
+        command = SendOtp(caller, user, channel, request, WAIT_FOR_PENDING)
+        return ParsedRequest(command, for_answer=request_id)
 
-    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
-        reason, more = None, ""
-        if isinstance(answer, Refused):
-            reason, more = answer.reason, answer.explain()
+    def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
+        reason, parsed = outcome.reason, context.parsed
         row = SUCCESS if reason is None else self._codes[reason]
         fields: dict[str, str | bool] = {}
-        if isinstance(call.command, SendOtp):
-            fields["authenticationRequestId"] = call.command.reference
+        if parsed is not None and context.operation is Operation.SEND:
+            fields["authenticationRequestId"] = parsed.for_answer
         elif reason in _COMPARED:
             fields["isPassed"] = self._written(passed=_COMPARED[reason])
-        return self._signed_headers.answer(call.inbound, row, more, **fields)
+        return self._signed_headers.answer(context.inbound, row, outcome.explain(), **fields)
 
     def _written(self, *, passed: bool) -> str | bool:
         return passed if self._booleans is Booleans.JSON else str(passed).lower()

@@ -32,6 +32,9 @@ COMMON_CODES: Final[Mapping[Reason, CodeRow]] = {
         "MEDIA_TYPE_NOT_ACCEPTABLE", "The body must be JSON in UTF-8."
     ),
     Reason.BODY_TOO_LARGE: row("PARAM_ILLEGAL", "body: is longer than is read here."),
+    Reason.BODY_UNREADABLE: _ILLEGAL,
+    Reason.VERSION_UNSUPPORTED: _ILLEGAL,
+    Reason.FIELD_MISSING: _ILLEGAL,
     Reason.FIELD_INVALID: _ILLEGAL,
     Reason.KEY_UNKNOWN: row("KEY_NOT_FOUND", "The client has no key of this version."),
     Reason.ENCRYPTION_INVALID: _ILLEGAL,

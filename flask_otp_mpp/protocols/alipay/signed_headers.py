@@ -12,8 +12,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.challenge import IdempotencyKey
-from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.protocols.base import AuthenticatedRequest, CodeRow, Inbound, Outbound
 from flask_otp_mpp.signing import rsa256

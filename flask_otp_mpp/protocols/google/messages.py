@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
-from flask_otp_mpp.core.ports import Clock
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
-from flask_otp_mpp.protocols.base import Command, Echo, Operation, digest_of
-from flask_otp_mpp.protocols.google.members import Members, Rule
-from flask_otp_mpp.protocols.google.results import UNREADABLE, UNSERVED, Fault, not_cached_reasons
-from flask_otp_mpp.protocols.json_fields import read_object
+from flask_otp_mpp.protocols.base import Operation, ParsedRequest, digest_of
+from flask_otp_mpp.protocols.google.results import not_cached_reasons
+from flask_otp_mpp.protocols.json_fields import Fields, Rule, read_object
 
 NAME: Final = "google"
 MAJOR: Final = 1
+MAX_VERIFY_ID: Final = 32
+"""The length of the id that an answer to verifyOtp bears; a repeat bears the same."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -65,20 +67,23 @@ class Reader:
     clock: Clock
     number: Callable[[str], str | None]
 
-    def read(self, operation: Operation, account: str, payload: bytes) -> Command:
+    def read(self, operation: Operation, account: str, payload: bytes) -> ParsedRequest:
         """Read a request of that account.
 
         :raises Refused: by the first rule that it breaks.
         """
         members, asked = _parse(payload)
-        message = Members(members)
+        message = Fields(members, tell_required=False)
         header = message.inner(_HEADER)
         if header.inner("protocolVersion").number("major") != MAJOR:
-            raise Fault(UNSERVED, f"requestHeader.protocolVersion.major: must be {MAJOR}.")
-        self._check_time(header.text(_TIME, _MOMENT))
-        name = header.text("requestId", _REQUEST_ID)
+            refuse(
+                Reason.VERSION_UNSUPPORTED,
+                f"{_HEADER}.protocolVersion.major: must be {MAJOR}.",
+            )
+        self._check_time(header.matching(_TIME, _MOMENT))
+        name = header.matching("requestId", _REQUEST_ID)
         if operation is Operation.ECHO:
-            return Echo(message.text("clientMessage", _WORD))
+            return ParsedRequest(None, for_answer=message.matching("clientMessage", _WORD))
         caller = digest_of(NAME, account)
         request = IdempotencyKey(
             value=_key(operation, account, name),
@@ -87,15 +92,24 @@ class Reader:
             not_cached=_KEPT_OUT[operation],
         )
         if operation is Operation.SEND:
-            line = message.text("smsMatchingToken", _TOKEN)
-            message.union("otpContext")
+            token = message.matching("smsMatchingToken", _TOKEN)
+            message.check_union("otpContext")
             credential = self._credential(message)
-            return SendOtp(
-                caller, credential, Channel.MOBILE, request, line=line, retry_unknown=True
+            return ParsedRequest(
+                SendOtp(
+                    caller,
+                    credential,
+                    Channel.MOBILE,
+                    request,
+                    sms_token=token,
+                    retry_unknown=True,
+                )
             )
-        sent = message.text("sendOtpRequestId", _REQUEST_ID)
-        code = message.text("otp", _GUESS)
-        return VerifyOtp(caller, BySend(_key(Operation.SEND, account, sent)), code, request)
+        sent = message.matching("sendOtpRequestId", _REQUEST_ID)
+        code = message.matching("otp", _GUESS)
+        target = BySend(_key(Operation.SEND, account, sent))
+        command = VerifyOtp(caller, target, code, request)
+        return ParsedRequest(command, for_answer=request.value[:MAX_VERIFY_ID])
 
     def _check_time(self, text: str) -> None:
         now = (self.clock() - _EPOCH) // _MILLISECOND
@@ -103,14 +117,14 @@ class Reader:
             limit = int(self.freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"{_HEADER}.{_TIME}: must be within {limit} s of now.")
 
-    def _credential(self, message: Members) -> Credential:
+    def _credential(self, message: Fields) -> Credential:
         if "associationId" not in message:
-            text = message.text("accountPhoneNumber", _NUMBER)
+            text = message.matching("accountPhoneNumber", _NUMBER)
             number = self.number(text)
             return Unreachable(text) if number is None else PhoneNumber(number)
         if "accountPhoneNumber" in message:
             refuse(Reason.FIELD_INVALID, "accountPhoneNumber: must not come with associationId.")
-        return AssociationId(message.text("associationId", _NAME))
+        return AssociationId(message.matching("associationId", _NAME))
 
 
 def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
@@ -123,7 +137,7 @@ def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
         return members, json.dumps(asked, sort_keys=True)
     except (ValueError, RecursionError):
         rule = "It must be one JSON object in UTF-8, not too deep, with no key repeated."
-        raise Fault(UNREADABLE, rule) from None
+        refuse(Reason.BODY_UNREADABLE, rule)
 
 
 def _key(operation: Operation, account: str, name: str) -> str:

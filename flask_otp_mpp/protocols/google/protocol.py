@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from flask_otp_mpp.core.challenge import Channel, IdempotencyKey
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.readers import Unreadable
-from flask_otp_mpp.core.reasons import Reason, Refused, refuse
-from flask_otp_mpp.core.service import Done
+from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import (
     AuthenticatedRequest,
     CodeRow,
-    Command,
     Deployment,
     Inbound,
     Mount,
     Operation,
     Outbound,
+    ParsedRequest,
     RequestContext,
 )
 from flask_otp_mpp.protocols.google.accounts import PlainAccount, open_sealers
@@ -79,7 +79,7 @@ class GoogleStandardPayments:
         faults = [
             (key, f"account {account.name!r}: 'plain' proves nothing; only DEBUG or TESTING has it")
             for account in settings.accounts
-            if isinstance(account, PlainAccount) and not deployment.trial
+            if isinstance(account, PlainAccount) and not deployment.insecure_allowed
         ]
         sealers: Mapping[str, Sealer] = {}
         try:
@@ -123,8 +123,9 @@ class GoogleStandardPayments:
         request = IdempotencyKey(fingerprint, ttl=2 * self._reader.freshness)
         return AuthenticatedRequest(account.name, request, opened.payload)
 
-    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> Command:
+    def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
         return self._reader.read(operation, authenticated.client, authenticated.body)
 
-    def answer(self, call: RequestContext, answer: Done | Refused) -> Outbound:
-        return self._writer.write(call, answer, self._accounts[call.inbound.prefix].sealer)
+    def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
+        sealer = self._accounts[context.inbound.prefix].sealer
+        return self._writer.write(context, outcome, sealer)

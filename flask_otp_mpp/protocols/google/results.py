@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.protocols.base import CodeRow, Operation
 
 _SENDS: Final = frozenset({Operation.SEND})
@@ -40,9 +40,6 @@ def _failed_precondition(message: str, operations: frozenset[Operation] = _ALL) 
 
 
 SUCCESS: Final = _result("SUCCESS", "The code was sent, or is the right one.", _ALL)
-MISSING: Final = _error("MISSING_REQUIRED_FIELD", 400, "A required field is missing.")
-UNREADABLE: Final = _error("INVALID_DECRYPTED_REQUEST", 400, "The payload is not readable.")
-UNSERVED: Final = _error("INVALID_API_VERSION", 400, "This major version is not served.")
 
 _UNMATCHED: Final = _result("OTP_NOT_MATCHED", "The code does not match.", _VERIFIES)
 _UNPROVEN: Final = _error("INVALID_PAYLOAD_SIGNATURE", 401, "No known key has signed.")
@@ -54,6 +51,13 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
     Reason.METHOD_UNSUPPORTED: _empty(405, "Use the method POST."),
     Reason.MEDIA_TYPE_UNSUPPORTED: _empty(415, "The media type is not read here."),
     Reason.BODY_TOO_LARGE: _empty(413, "The body is longer than is read here."),
+    Reason.BODY_UNREADABLE: _error(
+        "INVALID_DECRYPTED_REQUEST", 400, "The payload is not readable."
+    ),
+    Reason.VERSION_UNSUPPORTED: _error(
+        "INVALID_API_VERSION", 400, "This major version is not served."
+    ),
+    Reason.FIELD_MISSING: _error("MISSING_REQUIRED_FIELD", 400, "A required field is missing."),
     Reason.FIELD_INVALID: _error("INVALID_FIELD_VALUE", 400, "A field breaks its rule."),
     Reason.CLIENT_UNKNOWN: _UNPROVEN,
     Reason.KEY_UNKNOWN: _UNPROVEN,
@@ -93,35 +97,20 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
 }
 
 EXTRA_ROWS: Final[Sequence[tuple[str, CodeRow]]] = (
-    ("the payload is not one JSON object in UTF-8, or repeats a key", UNREADABLE),
-    ("the major version of the protocol is not the one that is served", UNSERVED),
-    ("a required field is missing", MISSING),
     ("the host refuses for a reason that the operation has no answer for", _UNMET),
 )
 """Rows beside those of the reasons, each with its condition."""
 
 
-class Fault(Refused):
-    """Refuse a message for a fault that Google's tables tell apart and the house does not."""
-
-    def __init__(self, row: CodeRow, detail: str) -> None:
-        super().__init__(Reason.FIELD_INVALID, detail)
-        self.row = row
-
-
-def row_for(operation: Operation | None, refusal: Refused) -> CodeRow:
-    """Return the row that answers a refusal, never one that the operation does not know."""
-    if isinstance(refusal, Fault):
-        return refusal.row
-    return _row(operation, refusal.reason)
-
-
-def not_cached_reasons(operation: Operation) -> frozenset[Reason]:
-    """Return the reasons whose answer is no result, so that a repeat is judged anew."""
-    return frozenset(reason for reason in Reason if _row(operation, reason).status != RESULT)
-
-
-def _row(operation: Operation | None, reason: Reason) -> CodeRow:
+def row_for(operation: Operation | None, reason: Reason | None) -> CodeRow:
+    """Return the row that answers a request, never one that the operation does not know."""
+    if reason is None:
+        return SUCCESS
     row = CODES[reason]
     known = row.status != RESULT if operation is None else operation in row.operations
     return row if known else _UNMET
+
+
+def not_cached_reasons(operation: Operation) -> frozenset[Reason]:
+    """Return the reasons whose answer is an error and no result; a repeat is decided anew."""
+    return frozenset(reason for reason in Reason if row_for(operation, reason).status != RESULT)

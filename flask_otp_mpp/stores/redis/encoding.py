@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.challenge import IdempotencyKey, Outcome
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
+from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

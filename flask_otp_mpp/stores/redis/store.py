@@ -18,17 +18,12 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from flask_otp_mpp.core.challenge import (
-    Attempt,
-    Challenge,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-    StoredAnswer,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, StoreError, utc_now
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.redis import encoding, scripts
 from flask_otp_mpp.stores.redis.client import Client, check, connect, refuse_unfit

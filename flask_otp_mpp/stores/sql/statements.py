@@ -16,10 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import Challenge, IdempotencyKey, Outcome, StoredAnswer
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
+from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 from flask_otp_mpp.stores.sql.dialect import Database, Row
 from flask_otp_mpp.stores.sql.schema import (
     EPOCH,

@@ -38,18 +38,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import (
-    Attempt,
-    Challenge,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-    StoredAnswer,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock, utc_now
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import check, schema
 from flask_otp_mpp.stores.sql.dialect import Row

@@ -18,17 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from flask_otp_mpp.core.challenge import (
-    UNCOMPARED,
-    Attempt,
-    Challenge,
-    Channel,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     KEEP,
@@ -51,7 +44,7 @@ CALLERS = st.sampled_from(["caller", "caller", "caller", "other"])
 DIGESTS = st.sampled_from([(RIGHT,), (WRONG,), (WRONG,), (WRONG, RIGHT), ()])
 # Most requests have no key chosen by the caller; there are few keys, so that they meet.
 NAMES = st.sampled_from([None, None, None, "one", "two", "three"])
-REDO = st.sampled_from([frozenset(), UNCOMPARED, frozenset({Reason.SEND_LIMITED})])
+REDO = st.sampled_from([frozenset(), NOT_COMPARED, frozenset({Reason.SEND_LIMITED})])
 
 
 def policy(resend: Resend, failure_limit: int) -> Policy:

@@ -6,10 +6,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft, IdempotencyKey, Outcome
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.policy import Policy, SendLimit
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 
 # With microseconds, so that a store that rounds times fails.
 START: Final = datetime(2026, 1, 1, 12, 30, 45, 123_457, UTC)

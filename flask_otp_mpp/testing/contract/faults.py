@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Outcome
 from flask_otp_mpp.core.ports import Store, StoreError
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, attempt, draft
 from flask_otp_mpp.testing.contract.suite import StoreTests

@@ -7,9 +7,10 @@ from typing import Final
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Challenge, IdempotencyKey, Outcome
+from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.reasons import MAX_DETAIL, Reason
+from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     KEEP,

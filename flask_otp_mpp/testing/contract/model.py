@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from flask_otp_mpp.core import rules
-from flask_otp_mpp.core.challenge import (
-    Attempt,
-    Challenge,
-    Draft,
-    IdempotencyKey,
-    Outcome,
-    StoredAnswer,
-)
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Clock
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 
 
 class Model:

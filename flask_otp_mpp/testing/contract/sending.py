@@ -7,10 +7,10 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from flask_otp_mpp.core.challenge import Challenge, Channel, Outcome
+from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Reason, Refused
-from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
+from flask_otp_mpp.core.service import BySend, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, PhoneNumber
-from flask_otp_mpp.protocols.base import Command, Echo, Operation
+from flask_otp_mpp.protocols.base import Operation, ParsedRequest
 from flask_otp_mpp.protocols.google.messages import Reader, Unreachable
 from flask_otp_mpp.protocols.google.phone import normal
 from flask_otp_mpp.protocols.google.results import row_for
@@ -59,7 +59,9 @@ def message(operation: Operation, **changed: Any) -> dict[str, Any]:
 
 
 def read(operation: Operation, account: str = "gpay", **changed: Any) -> Command:
-    return READER.read(operation, account, json.dumps(message(operation, **changed)).encode())
+    parsed = READER.read(operation, account, json.dumps(message(operation, **changed)).encode())
+    assert parsed.command is not None
+    return parsed.command
 
 
 def send(**changed: Any) -> SendOtp:
@@ -75,7 +77,7 @@ def refusal(operation: Operation, payload: bytes) -> Refused:
 
 
 def code(operation: Operation, payload: bytes) -> str:
-    return row_for(operation, refusal(operation, payload)).code
+    return row_for(operation, refusal(operation, payload).reason).code
 
 
 def outcome(operation: Operation, payload: bytes) -> str:
@@ -83,7 +85,7 @@ def outcome(operation: Operation, payload: bytes) -> str:
     try:
         READER.read(operation, "gpay", payload)
     except Refused as refused:
-        return row_for(operation, refused).code
+        return row_for(operation, refused.reason).code
     return ""
 
 
@@ -91,22 +93,28 @@ def told(operation: Operation, **changed: Any) -> tuple[str, str]:
     """Return code and detail of the refusal of a changed request."""
     payload = json.dumps(message(operation, **changed)).encode()
     found = refusal(operation, payload)
-    return row_for(operation, found).code, found.detail
+    return row_for(operation, found.reason).code, found.detail
 
 
 def test_the_samples_of_the_documentation_are_read() -> None:
     """Google's samples: a send by number with a context, and a verify that names it."""
-    sent = READER.read(SEND, "gpay", plain("sendOtp_request.json"))
+    sent = READER.read(SEND, "gpay", plain("sendOtp_request.json")).command
     assert isinstance(sent, SendOtp)
     assert sent.credential == "+918067218010"
     assert type(sent.credential) is PhoneNumber
-    assert (sent.channel, sent.line, sent.retry_unknown) == (Channel.MOBILE, "AB12345678C", True)
-    verified = READER.read(VERIFY, "gpay", plain("verifyOtp_request.json"))
+    assert (sent.channel, sent.sms_token, sent.retry_unknown) == (
+        Channel.MOBILE,
+        "AB12345678C",
+        True,
+    )
+    verified = READER.read(VERIFY, "gpay", plain("verifyOtp_request.json")).command
     assert isinstance(verified, VerifyOtp)
     assert verified.target == BySend(sent.request.value)
     assert verified.code == "7754321"
     assert verified.caller == sent.caller
-    assert READER.read(ECHO, "gpay", json.dumps(message(ECHO)).encode()) == Echo("hello")
+    assert READER.read(ECHO, "gpay", json.dumps(message(ECHO)).encode()) == ParsedRequest(
+        None, "hello"
+    )
 
 
 def test_the_same_id_is_another_request_for_each_method_and_account() -> None:
@@ -131,7 +139,7 @@ def test_only_results_are_remembered(operation: Operation) -> None:
     assert isinstance(command, SendOtp | VerifyOtp)
     for reason in Reason:
         if reason is not Reason.REQUEST_PENDING:  # is kept while it is at work
-            answered = row_for(operation, Refused(reason)).status
+            answered = row_for(operation, reason).status
             assert command.request.caches(reason) is (answered == "200"), reason
     assert command.request.caches(None)
 
@@ -141,7 +149,7 @@ def test_the_digest_stands_for_everything_but_the_time() -> None:
     usual = send().request.digest
     assert send(requestHeader__requestTimestamp=str(NOW + 5000)).request.digest == usual
     reordered = json.dumps(dict(reversed(message(SEND).items()))).encode()
-    again = READER.read(SEND, "gpay", reordered)
+    again = READER.read(SEND, "gpay", reordered).command
     assert isinstance(again, SendOtp)
     assert again.request.digest == usual
     others = {
@@ -295,7 +303,7 @@ def test_a_number_is_looked_up_in_its_normal_form() -> None:
 def test_every_token_of_the_sms_retriever_is_taken() -> None:
     """Eleven characters of base64, of either kind."""
     for token in ("FA+9qCX9VSu", "a/b/c/d/e/f", "abc_def-ghi", "0123456789A"):
-        assert send(smsMatchingToken=token).line == token
+        assert send(smsMatchingToken=token).sms_token == token
 
 
 def test_any_text_is_a_guess() -> None:
@@ -313,7 +321,7 @@ def test_what_is_not_known_is_passed_over() -> None:
         send(new={"deep": [1, 2.5, None, True]}, requestHeader__userLocale="en-US"),
         send(requestHeader__userLocale=["of any type"]),
     ):
-        assert (more.credential, more.line) == (usual.credential, usual.line)
+        assert (more.credential, more.sms_token) == (usual.credential, usual.sms_token)
         assert more.request.value == usual.request.value
 
 
