@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
-from flask_otp_mpp.callers.transport import over_http
+from flask_otp_mpp.callers.transport import Transport, over_http
 from tests.servers import free_port
 from tests.wallet import ACQUIRER, CLIENT, PSP, key, make_tables, settings
 
 ROOT: Final = Path(__file__).parents[2]
 MODULE: Final = "tests.deployment.wallet_app:app"
-START_SECONDS: Final = 30
+START_SECONDS: Final = 60
+REQUEST_SECONDS: Final = 30
 STOP_SECONDS: Final = 5
 
 
@@ -41,7 +42,7 @@ class Deployed:
     process: subprocess.Popen[bytes] = field(repr=False)
     name: str = ""
 
-    def caller(self, **changed: Any) -> AlipayPlusCaller:
+    def caller(self, transport: Transport | None = None, **changed: Any) -> AlipayPlusCaller:
         who: dict[str, Any] = {
             "client_id": CLIENT,
             "key": key("alipay+"),
@@ -49,7 +50,8 @@ class Deployed:
             "psp_id": PSP,
             "acquirer_id": ACQUIRER,
         }
-        return AlipayPlusCaller(over_http(f"http://127.0.0.1:{self.port}"), **{**who, **changed})
+        reach = transport or over_http(f"http://127.0.0.1:{self.port}", REQUEST_SECONDS)
+        return AlipayPlusCaller(reach, **{**who, **changed})
 
     def outbox(self, user: str) -> list[str]:
         """Return the codes that went to a user."""
@@ -58,7 +60,7 @@ class Deployed:
 
     def page(self, path: str) -> str:
         """Get a page of the host."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_SECONDS)
         try:
             connection.request("GET", path)
             return connection.getresponse().read().decode()

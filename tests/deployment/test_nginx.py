@@ -20,7 +20,7 @@ from tests.deployment.processes import stop
 from tests.deployment.wire import chunked_bytes, talk
 from tests.servers import free_port, serving
 from tests.services import program
-from tests.wallet import Wallet, open_wallet
+from tests.wallet import Wallet, open_wallet, request_fields
 
 pytestmark = pytest.mark.server
 
@@ -169,15 +169,15 @@ def test_an_odd_spelling_survives_an_nginx_that_passes_it_on(
 
 def test_a_chunked_body_comes_through_nginx(behind: Behind) -> None:
     """G11, F9: nginx gives it a length; the bytes are the same."""
-    call, _ = behind.caller.prepare("/sendOTP", behind.caller._common("tok-ada"))
+    call, _ = behind.caller.prepare("/sendOTP", request_fields())
     (response,) = talk(behind.port, chunked_bytes(call, [7, 30]))
-    assert behind.caller._is_signed(call, response)
+    assert behind.wallet.calling(lambda _: response).deliver(call).verified
     assert len(behind.wallet.inbox) == 1
 
 
 def test_a_repeated_client_id_does_not_come_through_nginx_as_one(behind: Behind) -> None:
     """G5: nginx hands both on."""
-    call, _ = behind.caller.prepare("/sendOTP", behind.caller._common("tok-ada"))
+    call, _ = behind.caller.prepare("/sendOTP", request_fields())
     head, blank, body = chunked_bytes(call, []).partition(b"\r\n\r\n")
     (response,) = talk(behind.port, head + b"\r\nclient-id: another" + blank + body)
     assert b"INVALID_CLIENT" in response.body

@@ -16,6 +16,7 @@ import pytest
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from tests.deployment.processes import Deployed, run
+from tests.wallet import request_fields
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +116,7 @@ def test_of_many_sends_one_goes_out(server: Deployed, _round: int) -> None:
 def test_a_send_that_is_repeated_byte_for_byte_goes_out_once(server: Deployed, _round: int) -> None:
     """S10: whoever is early is told to wait, all others get the one stored answer."""
     crowd, caller = Crowd(server), server.caller()
-    call, _ = caller.prepare("/sendOTP", caller._common(crowd.token))
+    call, _ = caller.prepare("/sendOTP", request_fields(crowd.token))
     answers = crowd.at_once(lambda _: caller.deliver(call))
     assert set(codes(answers)) <= {"SUCCESS", "UNKNOWN_EXCEPTION"}
     assert len({a.verify_request_id for a in answers if a.code == "SUCCESS"}) == 1
@@ -127,8 +128,8 @@ def test_a_verify_that_is_repeated_byte_for_byte_is_one_try(server: Deployed) ->
     """S10, A1: thirty-two repeats of a wrong answer leave four tries."""
     crowd, caller = Crowd(server), server.caller()
     request_id, code = crowd.sent()
-    fields = {"verifyRequestId": request_id, "otpCode": wrong(code, 0)}
-    call, _ = caller.prepare("/verifyOTP", {**caller._common(crowd.token), **fields})
+    fields = request_fields(crowd.token, verifyRequestId=request_id, otpCode=wrong(code, 0))
+    call, _ = caller.prepare("/verifyOTP", fields)
     assert codes(crowd.at_once(lambda _: caller.deliver(call))) == {"OTP_VERIFY_UNMATCHED": CLIENTS}
     tries = [caller.verify(crowd.token, request_id, wrong(code, by)).code for by in range(1, 6)]
     assert tries == ["OTP_VERIFY_UNMATCHED"] * 4 + ["OTP_VERIFY_TIMES_EXCEED_LIMIT"]
@@ -155,7 +156,7 @@ def test_what_killed_workers_knew_their_successors_know(server: Deployed) -> Non
     used, tried, caller = Crowd(server), Crowd(server), server.caller()
     used_id, used_code = used.sent()
     assert caller.verify(used.token, used_id, used_code).code == "SUCCESS"
-    call, _ = caller.prepare("/sendOTP", caller._common(tried.token))
+    call, _ = caller.prepare("/sendOTP", request_fields(tried.token))
     sent = caller.deliver(call)
     (code,) = server.outbox(tried.user)
     for by in range(5):

@@ -15,6 +15,7 @@ from flask_otp_mpp.callers.transport import Call, Response
 from tests.deployment.processes import MODULE, Deployed, deployed, gunicorn
 from tests.deployment.wire import chunked_bytes, request_bytes, talk
 from tests.servers import free_port
+from tests.wallet import request_fields
 
 pytestmark = pytest.mark.slow
 
@@ -57,12 +58,12 @@ def someone() -> str:
 
 def prepared(server: Deployed, user: str, path: str = "/sendOTP") -> Call:
     caller = server.caller()
-    return caller.prepare(path, caller._common(f"tok-{user}"))[0]
+    return caller.prepare(path, request_fields(f"tok-{user}"))[0]
 
 
 def read(server: Deployed, call: Call, response: Response) -> AlipayPlusAnswer:
     """Check what came over the wire as the caller would."""
-    return AlipayPlusAnswer(call, response, "", server.caller()._is_signed(call, response))
+    return server.caller(lambda _: response).deliver(call)
 
 
 def sealed(answer: AlipayPlusAnswer) -> str:
@@ -181,7 +182,7 @@ def test_an_oversize_body_is_refused(server: Deployed, size: int, *, chunked: bo
 def test_nothing_can_be_added_to_a_body_that_was_signed(server: Deployed) -> None:
     """G2, F7: not even behind the last byte that is read of a body without a length."""
     user, caller = someone(), server.caller()
-    body = json.dumps(caller._common(f"tok-{user}")).encode().ljust(16_384)
+    body = json.dumps(request_fields(f"tok-{user}")).encode().ljust(16_384)
     call, _ = caller.prepare("/sendOTP", body)
     longer = replace(call, body=body + b"more")
     (response,) = talk(server.port, chunked_bytes(longer, [4096] * 4))

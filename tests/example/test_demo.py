@@ -55,7 +55,7 @@ def demo(*words: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -245,7 +245,7 @@ def ask_once(home: Path, end: BaseException, urls: list[str]) -> None:
 
 
 def fetched(url: str) -> Any:
-    with urlopen(url, timeout=5) as answer:
+    with urlopen(url, timeout=30) as answer:
         return json.load(answer)
 
 

@@ -24,7 +24,7 @@ def venv(purpose: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -75,7 +75,7 @@ esac""",
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 1
@@ -100,7 +100,7 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=plain,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

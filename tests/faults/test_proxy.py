@@ -12,7 +12,8 @@ import pytest
 
 from tests.faults.proxy import Fault, FaultProxy, proxy_to
 
-TIMEOUT = 0.3
+TIMEOUT = 10
+SILENCE = 0.3
 
 
 class Echo:
@@ -109,6 +110,7 @@ def test_a_black_hole_takes_all_and_answers_nothing(proxy: FaultProxy, echo: Ech
         proxy.black_hole()
         with dial(proxy) as new:
             for peer in (old, new):
+                peer.settimeout(SILENCE)
                 with pytest.raises(TimeoutError):
                     said(peer, b"lost")
             proxy.heal()
@@ -126,7 +128,7 @@ def test_a_delay_holds_answers_back(proxy: FaultProxy) -> None:
     with dial(proxy) as peer:
         start = time.monotonic()
         assert said(peer, b"hello") == b"hello"
-        assert 0.1 <= time.monotonic() - start < TIMEOUT
+        assert time.monotonic() - start >= 0.1
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
@@ -144,6 +146,8 @@ def test_a_fault_happens_once_at_the_chosen_request(
             assert said(peer, b"COMMIT 2") == b"COM"
         else:
             peer.sendall(b"COMMIT 2")
+        if silent:
+            peer.settimeout(SILENCE)
         with pytest.raises(TimeoutError if silent else ConnectionResetError):
             peer.recv(1024)
     assert proxy.triggered == 1

@@ -21,6 +21,7 @@ HEADERS: Final = (
     "signature",
     "cache-control",
 )
+SERVER_KEYS: Final = {"1": key("wallet").public_key()}
 # What a developer or an operator may have switched on.
 SWITCHES: Final[dict[str, dict[str, Any]]] = {
     "plain": {},
@@ -64,7 +65,7 @@ def open_host(
         OTP_MPP_PRIVATE_KEYS=None,
         **how,
     )
-    wallet.caller = wallet.calling(server_keys={"1": key("wallet").public_key()})
+    wallet.caller = wallet.calling(server_keys=SERVER_KEYS)
     return wallet
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import generate_csrf
 
-from tests.hosts.hostile_hosts import SWITCHES, open_host, sealed
+from tests.hosts.hostile_hosts import SERVER_KEYS, SWITCHES, open_host, sealed
 from tests.wallet import Wallet
 
 
@@ -68,9 +68,7 @@ def test_first_requests_that_come_together_are_all_let_in(monkeypatch: pytest.Mo
     codes: list[str] = []
 
     def call(user: int) -> None:
-        codes.append(
-            sealed(wallet.calling(server_keys=wallet.caller._server_keys).send(f"tok-u{user}"))
-        )
+        codes.append(sealed(wallet.calling(server_keys=SERVER_KEYS).send(f"tok-u{user}")))
 
     threads = [threading.Thread(target=call, args=(user,)) for user in range(6)]
     for thread in threads:

@@ -14,7 +14,7 @@ from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_http, over_wsgi
 from tests.hosts.hostile_hosts import PREFIX, open_host, sealed, wrong
 from tests.servers import serving
-from tests.wallet import Wallet, key
+from tests.wallet import Wallet, key, request_fields
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -114,7 +114,7 @@ def test_an_unknown_path_is_signed_as_it_was_called(name: str) -> None:
 def test_forged_headers_move_no_path(name: str) -> None:
     """G11: whoever believes X-Forwarded-Prefix, the signature does not."""
     wallet, caller = caller_behind(name)
-    call, _ = caller.prepare("/sendOTP", {**caller._common("tok-ada")})
+    call, _ = caller.prepare("/sendOTP", request_fields())
     forged = replace(call, headers={**call.headers, **FORGED})
     assert sealed(caller.deliver(forged)) == "SUCCESS"
     odd, _ = caller.prepare("/nothing", {})
@@ -144,7 +144,7 @@ def test_odd_spellings_are_signed_as_they_came() -> None:
 def test_an_operation_under_an_odd_spelling_is_proven_by_that_spelling() -> None:
     """G2, G11: a server decodes the path before us, but what was signed is what was called."""
     wallet = open_host()
-    body = wallet.caller._common("tok-ada")
+    body = request_fields()
     call, _ = wallet.caller.prepare("/send%4FTP", body)
     assert sealed(wallet.caller.deliver(replace(call, uri=f"{PREFIX}/sendOTP"))) == (
         "INVALID_SIGNATURE"

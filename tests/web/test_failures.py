@@ -22,7 +22,7 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.signing.keys import LocalSigner
 from tests.commands import run
-from tests.wallet import User, Wallet, key
+from tests.wallet import User, Wallet, key, request_fields
 
 MakeWallet = Callable[..., Wallet]
 
@@ -150,7 +150,7 @@ def test_a_repeat_of_a_send_sends_nothing_and_gets_the_same_answer(
 ) -> None:
     """S10: the same bytes, ten times within the freshness window."""
     wallet = make_wallet(store=store)
-    prepared = wallet.caller.prepare("/sendOTP", wallet.caller._common("tok-ada"))
+    prepared = wallet.caller.prepare("/sendOTP", request_fields())
     answers = [wallet.caller.deliver(*prepared) for _ in range(10)]
     assert {answer.response.body for answer in answers} == {answers[0].response.body}
     assert answers[0].code == "SUCCESS"
@@ -164,7 +164,7 @@ def test_a_repeat_of_a_refused_send_gets_the_same_refusal(
     """S10: F is final for this request, even when the limit has ended."""
     wallet = make_wallet(store=store)
     wallet.sent()
-    prepared = wallet.caller.prepare("/sendOTP", wallet.caller._common("tok-ada"))
+    prepared = wallet.caller.prepare("/sendOTP", request_fields())
     first = wallet.caller.deliver(*prepared)
     wallet.clock.forward(seconds=100)
     again = wallet.caller.deliver(*prepared)
@@ -178,7 +178,7 @@ def test_a_repeat_of_a_verify_spends_no_try(store: str, make_wallet: MakeWallet)
     """S10: a retry of the network costs the user no try, and a lost SUCCESS is answered again."""
     wallet = make_wallet(store=store)
     request_id, code = wallet.sent()
-    fields = {**wallet.caller._common("tok-ada"), "verifyRequestId": request_id}
+    fields = request_fields(verifyRequestId=request_id)
     guess = wallet.caller.prepare("/verifyOTP", {**fields, "otpCode": wrong(code)})
     right = wallet.caller.prepare("/verifyOTP", {**fields, "otpCode": code})
     assert {wallet.caller.deliver(*guess).code for _ in range(7)} == {"OTP_VERIFY_UNMATCHED"}
@@ -195,7 +195,7 @@ def test_a_send_that_was_cut_off_is_never_sent_again(make_wallet: MakeWallet) ->
         raise TimeoutError
 
     wallet = make_wallet(store="sqlite", sender=sender)
-    prepared = wallet.caller.prepare("/sendOTP", wallet.caller._common("tok-ada"))
+    prepared = wallet.caller.prepare("/sendOTP", request_fields())
     answers = [wallet.caller.deliver(*prepared) for _ in range(3)]
     assert {(answer.code, answer.status) for answer in answers} == {("UNKNOWN_EXCEPTION", "U")}
     assert len(calls) == 1
