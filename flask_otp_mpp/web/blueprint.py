@@ -1,16 +1,14 @@
-"""Everything under a protocol's prefix is answered by us and signed; nothing outside is touched.
+"""The routes and handlers of one path prefix; every answer below the prefix is sealed.
 
-Three doors do it. The first keeps the bytes before any hook of the host can read them away. The
-error handlers turn HTTP errors and crashes into answers. The last runs after every hook of the
-host and replaces what they have made of the answer: once sealed, it stands.
+A before-request function reads the body before any hook of the host can. Error handlers turn HTTP
+errors and crashes into answers. An after-request function runs after every hook of the host, and
+answers by the protocol whatever is not sealed yet. What is sealed is not changed any more.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import secrets
-import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -32,6 +30,7 @@ from flask_otp_mpp.protocols.base import (
     handle,
     reject,
 )
+from flask_otp_mpp.web.crash_log import log_crash
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.response import SealedResponse
 
@@ -45,7 +44,7 @@ _SEALED: Final = "flask_otp_mpp.sealed"
 _REST: Final = "otp_mpp_rest"
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_OUTAGE: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
+_UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
 _REASONS: Final = {
     404: Reason.PATH_UNKNOWN,
     405: Reason.METHOD_UNSUPPORTED,
@@ -56,14 +55,14 @@ _REASONS: Final = {
 
 
 class _Rest(PathConverter):
-    """Match whatever is left of a path: a doubled slash would lead into a catch-all of the host."""
+    """Match the rest of any path; doubled slashes would else reach a catch-all of the host."""
 
     regex = "(?s:.*)"
     part_isolating = False
 
 
 class ProtocolBlueprint:
-    """Stand between one app and one mount of a protocol."""
+    """Serve one mount of a protocol in one app."""
 
     def __init__(
         self,
@@ -82,8 +81,8 @@ class ProtocolBlueprint:
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
         self._exempted = False
 
-    def open(self, app: Flask) -> None:
-        """Register routes, handlers and doors with an app."""
+    def register(self, app: Flask) -> None:
+        """Register routes, error handlers, and the functions before and after a request."""
         blueprint = Blueprint(self._name, __name__)
         self._blueprint = blueprint
         for code in default_exceptions:
@@ -99,15 +98,16 @@ class ProtocolBlueprint:
                 path, endpoint, self._view, methods=_METHODS, provide_automatic_options=False
             )
         app.register_blueprint(blueprint, url_prefix=self._mount.prefix)
-        app.url_value_preprocessors.setdefault(None, []).insert(0, self._first_door)
+        app.url_value_preprocessors.setdefault(None, []).insert(0, self._capture_body)
         # After-request functions run in reverse: the first one has the last word.
-        app.after_request_funcs.setdefault(None, []).insert(0, self._last_door)
+        app.after_request_funcs.setdefault(None, []).insert(0, self._seal_response)
 
     def _view(self, **_: str) -> Response:
         outbound, event = handle(self._protocol, self._inbound(), self._service, self._traffic)
         return _seal(outbound, event)
 
-    def _first_door(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    def _capture_body(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
+        """Read the body, up to its limit, before any hook of the host can consume it."""
         if request.blueprint != self._name:
             return
         if not self._exempted:
@@ -120,43 +120,44 @@ class ProtocolBlueprint:
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
-        return self._answer(refusal.outcome)
+        return self._reject(refusal.outcome)
 
     def _on_http_error(self, error: HTTPException) -> Response:
         given = None if error.response is None else error.response.status_code  # abort(response)
-        return self._answer(Outcome(reason=_reason(error.code or given or 500)))
+        return self._reject(Outcome(reason=_reason_of_status(error.code or given or 500)))
 
     def _on_crash(self, error: Exception) -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-        reference = _log_crash(error)
-        return self._answer(Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {reference}."))
+        reference = log_crash(error)
+        return self._reject(Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {reference}."))
 
-    def _last_door(self, response: Response) -> Response:
+    def _seal_response(self, response: Response) -> Response:
+        """Return a sealed response as it is, and replace any other one below the prefix."""
         if type(response) is SealedResponse and response.sealed is request.environ.get(_SEALED):
             return response  # whatever a hook has done to it, it sends what was sealed
-        if not self._is_ours():
+        if not self._is_below_prefix():
             return response
-        answer = self._answer(Outcome(reason=_meaning(response)))
+        answer = self._reject(Outcome(reason=_reason_of_response(response)))
         answer.call_on_close(response.close)
         return answer
 
-    def _is_ours(self) -> bool:
+    def _is_below_prefix(self) -> bool:
         if request.url_rule is not None:
             return request.blueprint == self._name
         # Routing itself has failed: only the path can tell.
         return f"{request.path}/".startswith(f"{self._mount.prefix}/")
 
-    def _answer(self, outcome: Outcome) -> Response:
-        """Refuse, unless an answer was sealed already: nothing that comes later takes it back."""
+    def _reject(self, outcome: Outcome) -> Response:
+        """Answer a refusal, unless an answer is sealed already: that one is final."""
         if (sealed := request.environ.get(_SEALED)) is not None:
             return SealedResponse(sealed)
         try:
             outbound, event = reject(self._protocol, self._inbound(), outcome)
-        except Exception as error:  # noqa: BLE001 - the signer is down: nothing true can be said
-            _log_crash(error)
-            request.environ[_SEALED] = _OUTAGE
-            return SealedResponse(_OUTAGE)
+        except Exception as error:  # noqa: BLE001 - the signer is down: no answer can be signed
+            log_crash(error)
+            request.environ[_SEALED] = _UNSIGNED_503
+            return SealedResponse(_UNSIGNED_503)
         return _seal(outbound, event)
 
     def _inbound(self) -> Inbound:
@@ -173,7 +174,7 @@ class ProtocolBlueprint:
         )
 
     def _exempt_from_csrf(self) -> None:
-        """Take our routes from Flask-WTF's check, whichever of the two was initialised first."""
+        """Exempt these routes from Flask-WTF's check, whichever of the two is initialised first."""
         csrf = current_app.extensions.get("csrf")
         if callable(exempt := getattr(csrf, "exempt", None)):
             exempt(self._blueprint)
@@ -181,7 +182,7 @@ class ProtocolBlueprint:
 
 
 class _Headers(Mapping[str, str]):
-    """Read a request's headers where the server has put them: few of them are ever asked for."""
+    """A request's headers, read from the WSGI environ when asked for: few of them ever are."""
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         self._environ = environ
@@ -202,9 +203,9 @@ class _Headers(Mapping[str, str]):
 
 
 def _as_called(environ: Mapping[str, Any], prefix: str, below: str) -> str:
-    """Return path and query below the prefix as the caller spelt them: that is what was signed.
+    """Return path and query below the prefix as the caller wrote them: the signature covers these.
 
-    Most servers tell. For those that don't the path is encoded anew, in the usual spelling.
+    Most servers pass them on. For those that do not, the path is encoded again, in the usual way.
     """
     query = environ.get("QUERY_STRING", "")
     raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
@@ -216,16 +217,16 @@ def _as_called(environ: Mapping[str, Any], prefix: str, below: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _meaning(response: Response) -> Reason:
-    """Say what a response means that is none of ours: what routing found, before what it shows."""
+def _reason_of_response(response: Response) -> Reason:
+    """Return the reason that a response of the host stands for; a routing error counts first."""
     if request.routing_exception is None:
-        return _reason(response.status_code)
+        return _reason_of_status(response.status_code)
     status = request.routing_exception.code or 500
-    return _reason(404 if 300 <= status < 400 else status)  # a redirect to other slashes
+    return _reason_of_status(404 if 300 <= status < 400 else status)  # a redirect to other slashes
 
 
-def _reason(status: int) -> Reason:
-    """Say for an HTTP status that Flask or a hook of the host has decided on what it means here."""
+def _reason_of_status(status: int) -> Reason:
+    """Return the reason for an HTTP status that Flask or a hook of the host has decided on."""
     if status in _REASONS:
         return _REASONS[status]
     return Reason.ACCESS_DENIED if 300 <= status < 500 else Reason.UNFORESEEN
@@ -247,19 +248,5 @@ def _seal(outbound: Outbound, event: Event) -> Response:
 
 
 def _loggable(text: str) -> str:
-    """Let nothing into the log that could pass for another line or another field."""
+    """Return a text if it can't pass for another line or field of the log, else a question mark."""
     return text if _LOGGABLE.fullmatch(text) else "?"
-
-
-def _log_crash(error: BaseException) -> str:
-    """Log what was raised and where, under a reference; not its message: it may hold anything."""
-    reference = secrets.token_hex(4)
-    lines = []
-    seen: BaseException | None = error
-    while seen is not None:
-        frames = traceback.extract_tb(seen.__traceback__)
-        where = "".join(f"\n    {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-        lines.append(f"  {type(seen).__module__}.{type(seen).__qualname__} at{where}")
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
-    logger.error("unforeseen, reference %s\n%s", reference, "\n  from\n".join(lines))
-    return reference

@@ -73,10 +73,10 @@ class OtpMpp:
         self._in_use = True
         for protocol in state.protocols:
             for mount in protocol.mounts:
-                doors = ProtocolBlueprint(
+                blueprint = ProtocolBlueprint(
                     protocol, mount, state.service, state.traffic, state.body_limit
                 )
-                doors.open(app)
+                blueprint.register(app)
         app.extensions[EXTENSION] = state
 
     @overload

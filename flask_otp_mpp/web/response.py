@@ -1,4 +1,4 @@
-"""A sealed answer leaves exactly as it was signed, whatever a host does to its response."""
+"""The response that sends a sealed answer, whatever hooks of the host do to it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class SealedResponse(Response):
-    """Look like a response to the host's hooks, and send the sealed answer instead of it.
+    """A response for the host's hooks that always sends the sealed answer.
 
-    Headers that a hook adds, a session cookie among them, and any rewriting of the body stay
-    behind: the signature covers the bytes, and the caller is no browser.
+    Headers that a hook adds, such as a session cookie, and changes of the body are not sent: the
+    signature covers the bytes, and the caller is not a browser.
     """
 
     def __init__(self, outbound: Outbound) -> None:
         super().__init__(outbound.body, outbound.status, list(outbound.headers))
         self.sealed = outbound
-        self._line = self.status  # a hook may set another one
+        self._sealed_status = self.status  # a hook may set another one
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         sealed = self.sealed
-        start_response(self._line, list(sealed.headers))
+        start_response(self._sealed_status, list(sealed.headers))
         body = [] if environ["REQUEST_METHOD"] == "HEAD" else [sealed.body]
         return ClosingIterator(body, self.close)
