@@ -17,7 +17,7 @@ DEADLOCK, LOST, LOCK_TIMEOUT = 1213, 2013, 1205
 
 @pytest.fixture
 def transactions() -> Transactions:
-    return Transactions(*connect("mysql://ada@host/otp", DEFAULT), DEFAULT)  # never connected
+    return Transactions(*connect("mysql://ada@host/otp", DEFAULT), None)  # never connected
 
 
 class Attempts:

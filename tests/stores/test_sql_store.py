@@ -136,7 +136,7 @@ def test_a_collision_of_two_nodes_is_tried_again_and_then_told(
             raise sqlite3.IntegrityError("canary")
         return "done"
 
-    transactions = Transactions(store.engine, load("sqlite"), DEFAULT)
+    transactions = Transactions(store.engine, load("sqlite")(DEFAULT), None)
     if collisions < 99:
         assert transactions.run(work) == "done"
     else:
@@ -208,11 +208,11 @@ def test_a_transaction_after_one_that_need_not_be_durable_and_fails_is_durable(
 
     def fail(transaction: Transaction) -> None:
         one = CompiledStatement(sa.select(sa.literal_column("1")), store.engine.dialect)
-        assert transaction.read(one.bind({})) == [[(1,)]]
+        assert transaction.read({}, one) == [[(1,)]]
         raise sqlite3.OperationalError("disk I/O error")
 
     with pytest.raises(StoreError):
-        Transactions(store.engine, load("sqlite"), DEFAULT).run(fail, durable=False)
+        Transactions(store.engine, load("sqlite")(DEFAULT), None).run(fail, durable=False)
     assert store.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
     opened(store)
     assert levels == [2, 1]

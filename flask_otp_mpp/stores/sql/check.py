@@ -32,7 +32,7 @@ def check(engine: sa.Engine, database: Database) -> str:
     except SQLAlchemyError as error:
         failure = error
     if (unfit := access_fault(failure, engine.url, database)) is not None:
-        raise unfit from failure
+        raise unfit
     said = _without_secrets(first_line(failure), engine.url)
     raise StoreError(
         f"{place(engine.url)} does not answer: {said}; check that it runs, and OTP_MPP_STORE"
@@ -44,7 +44,9 @@ def access_fault(failure: SQLAlchemyError, url: sa.URL, database: Database) -> U
     fault = database.access_fault(failure) if isinstance(failure, DBAPIError) else None
     if fault is None:
         return None
-    return UnfitStore(f"{place(url)} can't be used: {_without_secrets(fault, url)}")
+    unfit = UnfitStore(f"{place(url)} can't be used: {_without_secrets(fault, url)}")
+    unfit.__cause__ = failure
+    return unfit
 
 
 def place(url: sa.URL) -> str:

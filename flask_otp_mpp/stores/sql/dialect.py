@@ -6,13 +6,14 @@ it the driver.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -23,32 +24,26 @@ if TYPE_CHECKING:
     from flask_otp_mpp.stores.sql.statements import BoundStatement
 
 Row: TypeAlias = tuple[Any, ...]
+Batch: TypeAlias = "Sequence[BoundStatement]"
 
 
 class Driver(NamedTuple):
-    """The one driver of a database with which the suite is run.
-
-    :param module: the module of this package that knows the database.
-    :param extra: the extra of this package that installs the driver.
-    :param library: what mends a driver that does not load.
-    """
+    """The one driver of a database with which the suite is run."""
 
     name: str
-    module: str
-    extra: str = ""
-    library: str = ""
+    module: str  # of this package, and the extra that installs the driver
+    library: str = ""  # what to install if it does not load
 
 
-_PYMYSQL: Final = Driver("pymysql", "mysql", "mysql")
+_PYMYSQL: Final = Driver("pymysql", "mysql")
 DRIVERS: Final = {
     "sqlite": Driver("pysqlite", "sqlite"),
-    "postgresql": Driver(
-        "psycopg", "postgresql", "postgresql", "libpq, or pip install 'psycopg[binary]'"
-    ),
+    "postgresql": Driver("psycopg", "postgresql", "libpq, or pip install 'psycopg[binary]'"),
     "mysql": _PYMYSQL,
     "mariadb": _PYMYSQL,
 }
 """By SQLAlchemy's name of the database."""
+GRANT: Final = "grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
 IDLE_SECONDS: Final = 5
 """After which a server ends the transaction of a process that has vanished."""
 RECYCLE_SECONDS: Final = 200
@@ -58,86 +53,83 @@ RECYCLE_SECONDS: Final = 200
 class Failure(Enum):
     """What an error says about the transaction that it ended."""
 
-    ROLLED_BACK = auto()
-    """The server has undone all of it, and may succeed if it is run again: such as a deadlock."""
-    READ_ONLY = auto()
-    """The server is a replica by now; a new connection may find the primary."""
+    ROLLED_BACK = auto()  # by the server, such as for a deadlock; it may succeed if it is run again
+    READ_ONLY = auto()  # the server is a replica by now; a new connection may find the primary
     OTHER = auto()
 
 
-class BatchExecutor(Protocol):
-    """Execute statements on a driver's connection that commits by itself, in one round trip."""
-
-    def __call__(
-        self,
-        driver: Any,
-        batch: Sequence[BoundStatement],
-        *,
-        begin: bool,
-        commit: bool,
-        durable: bool,
-    ) -> list[list[Row]]:
-        """Return the rows of each statement.
-
-        :param begin: whether to begin a transaction before.
-        :param commit: whether to commit it after.
-        :param durable: whether the transaction that begins here must survive a crash; if not, its
-            commit need not wait for the disk.
-        """
-
-
-class Queue(Protocol):
-    """Lets the writers of a process in one after the other, where a database has one writer."""
-
-    def acquire(self) -> AbstractContextManager[None]:
-        """Wait for the turn; it ends with the block.
-
-        :raises StoreError: if it does not come in time.
-        """
-
-    def yield_to_others(self) -> None:
-        """Leave the database free between two transactions of many."""
-
-
 class Database(Protocol):
-    """One kind of database, without state; where most are alike, what they do is written here.
+    """A database as one store uses it; what most databases do alike is written here.
 
-    :ivar time: SQL for the server's time in microseconds since the epoch; None if there is no
+    :param options: of the store.
+    :cvar time: SQL for the server's time in microseconds since the epoch; None if there is no
         server, and the machine's clock decides.
-    :ivar purge_limit: rows that one transaction of a purge may delete.
-    :ivar table_options: what SQLAlchemy's tables are told for it.
+    :cvar purge_limit: rows that one transaction of a purge may delete.
+    :cvar table_options: what SQLAlchemy's tables are told for it.
+    :cvar failures: what the codes of its errors mean.
+    :cvar remedies: for a driver's message that a pattern finds: what to do. The pattern's first
+        group is shown.
     """
 
-    time: str | None = None
-    purge_limit: int = sys.maxsize
-    table_options: Mapping[str, str] = MappingProxyType({})
+    time: ClassVar[str | None] = None
+    purge_limit: ClassVar[int] = sys.maxsize
+    table_options: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    failures: ClassVar[Mapping[Any, Failure]] = MappingProxyType({})
+    remedies: ClassVar[Mapping[str, str]]
+    options: StoreOptions
 
-    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+    def __init__(self, options: StoreOptions) -> None:
+        self.options = options
+
+    @staticmethod
+    def code(error: DBAPIError) -> object:
+        """Return the code of an error."""
+        return None
+
+    @staticmethod
+    def exact_text(length: int) -> sa.types.TypeEngine[str]:
+        """Return the type of a text that nothing but the very same text equals."""
+        return sa.String(length)
+
+    @staticmethod
+    def exact_bytes(length: int) -> sa.types.TypeEngine[bytes]:
+        """Return the type of a few bytes."""
+        return sa.LargeBinary(length)
+
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
         """Return the arguments of ``create_engine``; what the URL's query says is left to it.
 
         :raises ValueError: if the URL can't be that of a store.
         """
 
-    def prepare(self, engine: sa.Engine, options: StoreOptions) -> None:
+    def prepare(self, engine: sa.Engine) -> None:
         """Attach to an engine what its connections need."""
 
     def begin(self, db: sa.Connection) -> None:
         """Begin a transaction that SQLAlchemy takes for begun; no driver begins one by itself."""
 
-    def executor(self) -> BatchExecutor:
-        """Return the executor of one store."""
+    def execute(
+        self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
+    ) -> list[list[Row]]:
+        """Execute statements on a driver's connection, in one round trip.
 
-    def queue(self, options: StoreOptions) -> Queue | None:
-        """Return the queue of one store's writers; None if they may write at once."""
-        return None
+        :param begin: whether to begin a transaction before.
+        :param commit: whether to commit it after.
+        :param durable: whether the transaction that begins here must survive a crash; if not, its
+            commit need not wait for the disk.
+        :returns: the rows of each statement.
+        """
 
-    def exact_text(self, length: int) -> sa.types.TypeEngine[str]:
-        """Return the type of a text that nothing but the very same text equals."""
-        return sa.String(length)
+    def writing(self) -> AbstractContextManager[None]:
+        """Wait until this thread may write, where a database has one writer.
 
-    def exact_bytes(self, length: int) -> sa.types.TypeEngine[bytes]:
-        """Return the type of a few bytes."""
-        return sa.LargeBinary(length)
+        :raises StoreError: if it takes too long.
+        """
+        return nullcontext()
+
+    def yield_to_others(self) -> None:
+        """Leave the database free between two transactions of many, where it has one writer."""
+        return
 
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
         """Insert a row unless its primary key is there; wait for whoever is inserting it."""
@@ -152,13 +144,18 @@ class Database(Protocol):
 
     def failure(self, error: DBAPIError) -> Failure:
         """Return what an error means for the transaction."""
-        return Failure.OTHER
+        return self.failures.get(self.code(error), Failure.OTHER)
 
     def access_fault(self, error: DBAPIError) -> str | None:
         """Name a fault that stays until somebody corrects it, such as an unknown user, with how.
 
         :returns: None if the database may answer later.
         """
+        for pattern, remedy in self.remedies.items():
+            if (match := re.search(pattern, first_line(error))) is not None:
+                said = match[1].replace('"', "'")
+                return f"{said}; {match.expand(remedy)}"
+        return None
 
     def product(self, dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         """Return the name of the product, and its oldest version that can serve."""
@@ -172,13 +169,13 @@ class Database(Protocol):
         return []
 
 
-def load(name: str) -> Database:
+def load(name: str) -> type[Database]:
     """Return a database by SQLAlchemy's name of it.
 
     :raises ImportError: if its driver is not installed, or does not load.
     """
     module = import_module(f"flask_otp_mpp.stores.sql.{DRIVERS[name].module}")
-    database: Database = module.DATABASE
+    database: type[Database] = module.DATABASE
     return database
 
 
@@ -197,6 +194,24 @@ def server_options(arguments: Mapping[str, Any], options: StoreOptions) -> dict[
         "pool_pre_ping": options.pre_ping,
         "pool_use_lifo": True,  # so that idle connections can be closed
     }
+
+
+def execute_text(
+    driver: Any, before: Sequence[str], texts: Sequence[str], batch: Batch, *, commit: bool
+) -> list[list[Row]]:
+    """Execute a batch as one text, after other statements; return the rows of each of the batch.
+
+    A server begins when it has the whole text, and does nothing that follows an error.
+    """
+    found: list[list[Row]] = []
+    with driver.cursor() as cursor:
+        cursor.execute(";".join([*before, *texts, *(["COMMIT"] if commit else ())]))
+        for _ in before:
+            cursor.nextset()
+        for statement, _ in batch:
+            found.append(statement.rows(cursor.fetchall()) if statement.reads else [])
+            cursor.nextset()  # which is when PyMySQL raises an error of a later statement
+    return found
 
 
 def number_literal(value: object) -> str:

@@ -40,8 +40,8 @@ def connect(url: str, options: StoreOptions) -> tuple[sa.Engine, Database]:
     parsed = read_url(url)
     name = parsed.get_backend_name()
     try:
-        database = load(name)
-        arguments = database.engine_options(parsed, options)
+        database = load(name)(options)
+        arguments = database.engine_options(parsed)
         try:
             engine = sa.create_engine(
                 parsed,
@@ -57,7 +57,7 @@ def connect(url: str, options: StoreOptions) -> tuple[sa.Engine, Database]:
     except ModuleNotFoundError as error:
         raise ValueError(
             f"needs a database driver that is not installed: {error}; "
-            f"pip install 'flask-otp-mpp[{DRIVERS[name].extra}]'"
+            f"pip install 'flask-otp-mpp[{DRIVERS[name].module}]'"
         ) from None
     except ImportError as error:  # the driver is there, and not the library that it needs
         raise ValueError(
@@ -65,7 +65,7 @@ def connect(url: str, options: StoreOptions) -> tuple[sa.Engine, Database]:
             f"install {DRIVERS[name].library}"
         ) from None
     schema.set_options(database.table_options)
-    database.prepare(engine, options)
+    database.prepare(engine)
 
     def leave_replica(context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception

@@ -6,25 +6,25 @@ character set of the server can read a text as anything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
-from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.stores.sql.dialect import (
+    GRANT,
     IDLE_SECONDS,
-    BatchExecutor,
+    Batch,
     Database,
     Failure,
     Row,
+    execute_text,
     number_literal,
     server_options,
 )
 from flask_otp_mpp.stores.sql.schema import ExactText
-from flask_otp_mpp.stores.sql.statements import BoundStatement
 
 # MULTI_STATEMENTS, as a batch is one text; FOUND_ROWS, which SQLAlchemy expects.
 _CLIENT_FLAGS: Final = 1 << 16 | 1 << 1
@@ -34,11 +34,17 @@ _INNODB: Final = {
     for name in ("mysql", "mariadb")
     for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
 }
-_DEADLOCK: Final = 1213
-_READ_ONLY: Final = {1290, 1792}
-_LOGIN_REFUSED: Final = {1045, 1698}
-_NOT_GRANTED: Final = {1044, 1142, 1143}
-_UNKNOWN_DATABASE: Final = 1049
+_MESSAGE: Final = r"""\(%s, ["'](.*)["']\)"""
+_REMEDIES: Final = {
+    _MESSAGE % "(?:1045|1698)": "create the user, or correct user and password in OTP_MPP_STORE",
+    _MESSAGE % "(?:1044|1142|1143)": GRANT,
+    _MESSAGE % "1049": "create it, or correct its name in OTP_MPP_STORE",
+}
+_FAILURES: Final = {
+    1213: Failure.ROLLED_BACK,  # a deadlock
+    1290: Failure.READ_ONLY,
+    1792: Failure.READ_ONLY,
+}
 
 
 class Utf8(sa.VARBINARY):
@@ -56,13 +62,16 @@ class Utf8(sa.VARBINARY):
 
 
 class MySQL(Database):
-    """MySQL and MariaDB servers; see :class:`~flask_otp_mpp.stores.sql.dialect.Database`."""
+    """MySQL and MariaDB servers."""
 
     # A local time would have an hour twice a year that it can't tell from the next.
     time = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
     table_options = _INNODB
+    failures = _FAILURES
+    remedies = _REMEDIES
 
-    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        options = self.options
         arguments = {
             "connect_timeout": options.connect_timeout,
             "read_timeout": options.silence_timeout,
@@ -79,19 +88,29 @@ class MySQL(Database):
         fixed = {"autocommit": True, "charset": "utf8mb4", "client_flag": _CLIENT_FLAGS}
         return server_options({**own, **fixed}, options)
 
-    def prepare(self, engine: sa.Engine, _options: StoreOptions) -> None:
+    def prepare(self, engine: sa.Engine) -> None:
         sa.event.listen(engine, "connect", _prepare)
 
     def begin(self, db: sa.Connection) -> None:
         db.exec_driver_sql("BEGIN")
 
-    def executor(self) -> BatchExecutor:
-        return _execute
+    def execute(
+        self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
+    ) -> list[list[Row]]:
+        """Execute a batch; whether a commit waits for the disk, the server's settings tell."""
+        texts = [statement.literal(literal, parameters) for statement, parameters in batch]
+        return execute_text(driver, ["BEGIN"] * begin, texts, batch, commit=commit)
 
-    def exact_text(self, length: int) -> sa.types.TypeEngine[Any]:
+    @staticmethod
+    def code(error: DBAPIError) -> object:
+        return error.orig.args[0] if error.orig is not None and error.orig.args else None
+
+    @staticmethod
+    def exact_text(length: int) -> sa.types.TypeEngine[Any]:
         return Utf8(4 * length)
 
-    def exact_bytes(self, length: int) -> sa.types.TypeEngine[bytes]:
+    @staticmethod
+    def exact_bytes(length: int) -> sa.types.TypeEngine[bytes]:
         return sa.VARBINARY(length)
 
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
@@ -105,23 +124,6 @@ class MySQL(Database):
         """Delete by a list of keys: MySQL takes no limit in a subquery, and is slower by a join."""
         keys = db.scalars(sa.select(key).where(over).limit(limit)).all()
         return db.execute(sa.delete(key.table).where(key.in_(keys), over)).rowcount
-
-    def failure(self, error: DBAPIError) -> Failure:
-        number = _number(error)
-        if number in _READ_ONLY:
-            return Failure.READ_ONLY
-        return Failure.ROLLED_BACK if number == _DEADLOCK else Failure.OTHER
-
-    def access_fault(self, error: DBAPIError) -> str | None:
-        number = _number(error)
-        said = error.orig.args[1] if error.orig is not None and number is not None else ""
-        if number in _LOGIN_REFUSED:
-            return f"{said}; create the user, or correct user and password in OTP_MPP_STORE"
-        if number in _NOT_GRANTED:
-            return f"{said}; grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
-        if number == _UNKNOWN_DATABASE:
-            return f"{said}; create it, or correct its name in OTP_MPP_STORE"
-        return None
 
     def product(self, dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         mariadb = getattr(dialect, "is_mariadb", False)
@@ -151,23 +153,6 @@ class MySQL(Database):
         return faults
 
 
-def _execute(
-    driver: Any, batch: Sequence[BoundStatement], *, begin: bool, commit: bool, durable: bool
-) -> list[list[Row]]:
-    """Execute a batch; how long a commit waits for the disk, only the server's settings tell."""
-    texts = ["BEGIN"] if begin else []
-    texts += [statement.literal(literal, parameters) for statement, parameters in batch]
-    found: list[list[Row]] = []
-    with driver.cursor() as cursor:
-        cursor.execute(";".join([*texts, "COMMIT"] if commit else texts))
-        if begin:
-            cursor.nextset()
-        for statement, _ in batch:
-            found.append(statement.rows(cursor.fetchall()) if statement.reads else [])
-            cursor.nextset()  # which is when an error of a later one is told
-    return found
-
-
 def literal(value: Any) -> str:
     """Write a value as the server reads it, whatever mode and charset it is in."""
     if isinstance(value, str):
@@ -180,9 +165,4 @@ def _prepare(connection: Any, _record: object) -> None:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
-def _number(error: DBAPIError) -> int | None:
-    first = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    return first if isinstance(first, int) else None
-
-
-DATABASE: Final = MySQL()
+DATABASE: Final = MySQL

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -20,35 +19,37 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, DBAPIError
 
-from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.stores.sql.dialect import (
+    GRANT,
     IDLE_SECONDS,
-    BatchExecutor,
+    Batch,
     Database,
     Failure,
     Row,
-    first_line,
+    execute_text,
     number_literal,
     server_options,
 )
-from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement
+from flask_otp_mpp.stores.sql.statements import CompiledStatement
 
 logger = logging.getLogger("flask_otp_mpp")
 T = TypeVar("T")
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # A plan is not there, or is there already: this is not the connection that it seems to be.
-_OTHER_CONNECTION: Final = {"26000", "42P05"}
-_ROLLED_BACK: Final = {"40001", "40P01"} | _OTHER_CONNECTION
-_READ_ONLY: Final = "25006"
-_NOT_GRANTED: Final = "42501"
-# There is no SQLSTATE for what refuses a connection; libpq hands on a text.
+_OTHER_CONNECTION: Final = ("26000", "42P05")
+_FAILURES: Final = {
+    "25006": Failure.READ_ONLY,
+    **dict.fromkeys(("40001", "40P01", *_OTHER_CONNECTION), Failure.ROLLED_BACK),
+}
+_USER: Final = "correct user and password in OTP_MPP_STORE"
 _REMEDIES: Final = {
-    r'role "(.*)" does not exist': "create it, or correct the user in OTP_MPP_STORE",
-    r'role "(.*)" is not permitted to log in': r"ALTER ROLE \1 LOGIN",
-    r'\w+ authentication failed for user "(.*)"': "correct user and password in OTP_MPP_STORE",
-    r"no password supplied": "add the password to OTP_MPP_STORE",
-    r'database "(.*)" does not exist': "create it, or correct its name in OTP_MPP_STORE",
-    r'permission denied for database "(.*)"': "grant the role CONNECT on it",
+    r'(role ".*" does not exist)': "create it, or correct the user in OTP_MPP_STORE",
+    r'(role "(.*)" is not permitted to log in)': r"ALTER ROLE \2 LOGIN",
+    r'(\w+ authentication failed for user ".*")': _USER,
+    r"(no password supplied)": _USER,
+    r'(database ".*" does not exist)': "create it, or correct its name in OTP_MPP_STORE",
+    r'(permission denied for database ".*")': "grant the role CONNECT on it",
+    r"(permission denied for .*)": GRANT,
 }
 
 
@@ -85,12 +86,16 @@ class TimeoutConnection(psycopg.Connection[Any]):
 
 
 class PostgreSQL(Database):
-    """PostgreSQL servers; see :class:`~flask_otp_mpp.stores.sql.dialect.Database`."""
+    """PostgreSQL servers."""
 
     # now() would be the beginning of the transaction.
     time = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+    failures = _FAILURES
+    remedies = _REMEDIES
+    _behind_pooler = False
 
-    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        options = self.options
         arguments = {
             "connect_timeout": options.connect_timeout,  # libpq takes less than 2 for 2
             "tcp_user_timeout": options.silence_timeout * 1000,
@@ -109,12 +114,12 @@ class PostgreSQL(Database):
         # The last of several settings counts.
         return server_options({**own, **fixed, "options": " ".join((bounds, *given))}, options)
 
-    def prepare(self, engine: sa.Engine, options: StoreOptions) -> None:
+    def prepare(self, engine: sa.Engine) -> None:
         def connect(
             _dialect: sa.Dialect, _record: object, args: list[Any], kwargs: dict[str, Any]
         ) -> TimeoutConnection:
             connection = TimeoutConnection.connect(*args, **kwargs)
-            connection.wait_seconds = options.silence_timeout
+            connection.wait_seconds = self.options.silence_timeout
             return connection
 
         sa.event.listen(engine, "do_connect", connect)
@@ -122,63 +127,14 @@ class PostgreSQL(Database):
     def begin(self, db: sa.Connection) -> None:
         db.exec_driver_sql(_BEGIN)
 
-    def executor(self) -> BatchExecutor:
-        return _PlannedBatches()
-
-    def exact_text(self, length: int) -> sa.types.TypeEngine[str]:
-        # A primary key must not depend on the operating system's rules for sorting.
-        return sa.String(length, collation="C")
-
-    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
-        return insert(table).values(**values).on_conflict_do_nothing()
-
-    def delete_some(
-        self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
-    ) -> int:
-        """Delete by where rows lie, which needs no index; leave rows that somebody works on."""
-        place: sa.ColumnElement[Any] = sa.literal_column("ctid")
-        found = sa.select(place).select_from(key.table).where(over).limit(limit)
-        places = sa.func.array(found.with_for_update(skip_locked=True).scalar_subquery())
-        return db.execute(sa.delete(key.table).where(place == sa.func.any(places), over)).rowcount
-
-    def failure(self, error: DBAPIError) -> Failure:
-        state = getattr(error.orig, "sqlstate", None)
-        if state == _READ_ONLY:
-            return Failure.READ_ONLY
-        return Failure.ROLLED_BACK if state in _ROLLED_BACK else Failure.OTHER
-
-    def access_fault(self, error: DBAPIError) -> str | None:
-        said = first_line(error).rpartition("FATAL:")[2].strip()
-        if getattr(error.orig, "sqlstate", None) == _NOT_GRANTED:
-            return f"{said}; grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
-        for pattern, remedy in _REMEDIES.items():
-            if (match := re.search(pattern, said)) is not None:
-                return f"{said.replace(chr(34), chr(39))}; {match.expand(remedy)}"
-        return None
-
-    def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
-        return "PostgreSQL", (13,)
-
-
-class _PlannedBatches:
-    """Execute batches by the statements that a connection has planned.
-
-    Behind a pooler the next transaction may have another connection. Once that is found out, all
-    statements are sent in full; the transaction that found it out is rolled back and run again.
-    """
-
-    def __init__(self) -> None:
-        self._behind_pooler = False
-
-    def __call__(
-        self,
-        driver: Any,
-        batch: Sequence[BoundStatement],
-        *,
-        begin: bool,
-        commit: bool,
-        durable: bool,
+    def execute(
+        self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
     ) -> list[list[Row]]:
+        """Execute a batch by the statements that the connection has planned.
+
+        Behind a pooler the next transaction may have another connection. Once that is found out,
+        all statements are sent in full; what found it out is rolled back and run again.
+        """
         before: list[str] = []
         plans: set[str] | None = None
         if self._behind_pooler:
@@ -194,9 +150,8 @@ class _PlannedBatches:
             before.append(_BEGIN)
             if not durable:
                 before.append("SET LOCAL synchronous_commit = off")
-        text = ";".join([*before, *texts, *(["COMMIT"] if commit else ())])
         try:
-            found = _results(driver, text, len(before), batch)
+            found = execute_text(driver, before, texts, batch, commit=commit)
         except psycopg.Error as error:
             if error.sqlstate in _OTHER_CONNECTION and not self._behind_pooler:
                 self._behind_pooler = True
@@ -205,8 +160,32 @@ class _PlannedBatches:
         driver.plans = plans
         return found
 
+    @staticmethod
+    def code(error: DBAPIError) -> object:
+        return getattr(error.orig, "sqlstate", None)
 
-def _planned(plans: set[str], before: list[str], batch: Sequence[BoundStatement]) -> list[str]:
+    @staticmethod
+    def exact_text(length: int) -> sa.types.TypeEngine[str]:
+        # A primary key must not depend on the operating system's rules for sorting.
+        return sa.String(length, collation="C")
+
+    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
+        return insert(table).values(**values).on_conflict_do_nothing()
+
+    def delete_some(
+        self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
+    ) -> int:
+        """Delete by where rows lie, which needs no index; leave rows that somebody works on."""
+        place: sa.ColumnElement[Any] = sa.literal_column("ctid")
+        found = sa.select(place).select_from(key.table).where(over).limit(limit)
+        places = sa.func.array(found.with_for_update(skip_locked=True).scalar_subquery())
+        return db.execute(sa.delete(key.table).where(place == sa.func.any(places), over)).rowcount
+
+    def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
+        return "PostgreSQL", (13,)
+
+
+def _planned(plans: set[str], before: list[str], batch: Batch) -> list[str]:
     """Write what executes plans; add those that must be made to ``plans`` and ``before``."""
     texts = []
     for statement, parameters in batch:
@@ -217,25 +196,6 @@ def _planned(plans: set[str], before: list[str], batch: Sequence[BoundStatement]
         given = ",".join(map(literal, parameters))
         texts.append(f"EXECUTE {name}({given})" if given else f"EXECUTE {name}")
     return texts
-
-
-def _results(
-    driver: Any, text: str, first: int, batch: Sequence[BoundStatement]
-) -> list[list[Row]]:
-    """Execute a text, and return the rows of what reads in it.
-
-    :param first: the place of the batch's first statement in the text.
-    """
-    found: list[list[Row]] = []
-    with driver.cursor() as cursor:
-        cursor.execute(text)  # and all of it has been answered
-        here = 0
-        for place, (statement, _) in enumerate(batch, first):
-            if statement.reads:
-                while here < place:
-                    here += cursor.nextset()
-            found.append(statement.rows(cursor.fetchall()) if statement.reads else [])
-    return found
 
 
 @lru_cache
@@ -259,4 +219,4 @@ def literal(value: Any) -> str:
     return f"decode('{plain.hex()}', 'hex')" if type(plain) is bytes else number_literal(plain)
 
 
-DATABASE: Final = PostgreSQL()
+DATABASE: Final = PostgreSQL

@@ -13,25 +13,26 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError
 
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.dialect import BatchExecutor, Database, Row, first_line
-from flask_otp_mpp.stores.sql.statements import BoundStatement
+from flask_otp_mpp.stores.sql.dialect import Batch, Database, Row
 
 POLL_SECONDS: Final = (0.0002, 0.001)
 """Between two looks, at least and at most: about as long as a transaction takes."""
 _BEGIN: Final = "BEGIN IMMEDIATE"  # a deferred one that reads first may fail when it has to write
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_REMEDIES: Final = {
+    "^(?!database (?:table )?is locked)(.*)": "check the file and its permissions",
+}
 _IN_MEMORY: Final = (
     "names a SQLite database in memory, which is another one for each connection, and one that is "
     "shared is the host's; use a file (sqlite:////path/otp.db), or memory:// for trials"
@@ -130,13 +131,20 @@ class WriteQueue:
 
 
 class SQLite(Database):
-    """SQLite files; see :class:`~flask_otp_mpp.stores.sql.dialect.Database`."""
+    """SQLite files."""
 
+    remedies = _REMEDIES
     purge_limit = 200  # all that write to a file wait for one another: this takes milliseconds
 
-    def engine_options(self, url: sa.URL, options: StoreOptions) -> dict[str, Any]:
+    def __init__(self, options: StoreOptions) -> None:
+        super().__init__(options)
+        # And then for the file: together no longer than a caller waits.
+        self._queue = WriteQueue(options.statement_timeout)
+
+    def engine_options(self, url: sa.URL) -> dict[str, Any]:
         if _in_memory(url):
             raise ValueError(_IN_MEMORY)
+        options = self.options
         # Another writer is waited for, and while it works connections are scarce.
         return {
             "connect_args": {"timeout": options.silence_timeout, "factory": PollingConnection},
@@ -145,7 +153,7 @@ class SQLite(Database):
             "max_overflow": options.pool_overflow,
         }
 
-    def prepare(self, engine: sa.Engine, _options: StoreOptions) -> None:
+    def prepare(self, engine: sa.Engine) -> None:
         sa.event.listen(engine, "connect", _prepare)
 
     def begin(self, db: sa.Connection) -> None:
@@ -153,12 +161,22 @@ class SQLite(Database):
         driver.set_durable(db.get_execution_options().get("durable", True))
         db.exec_driver_sql(_BEGIN)  # which names an error as the engine's others
 
-    def executor(self) -> BatchExecutor:
-        return _execute
+    def execute(
+        self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
+    ) -> list[list[Row]]:
+        """Execute one statement after the other: none has to travel."""
+        if begin:
+            driver.begin(durable=durable)
+        found = [said.rows(driver.execute(said.text, parameters)) for said, parameters in batch]
+        if commit:
+            driver.execute("COMMIT")
+        return found
 
-    def queue(self, options: StoreOptions) -> WriteQueue:
-        # And then for the file: together no longer than a caller waits.
-        return WriteQueue(options.statement_timeout)
+    def writing(self) -> AbstractContextManager[None]:
+        return self._queue.acquire()
+
+    def yield_to_others(self) -> None:
+        self._queue.yield_to_others()
 
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
         return insert(table).values(**values).on_conflict_do_nothing()
@@ -169,11 +187,6 @@ class SQLite(Database):
         row_id: sa.ColumnElement[int] = sa.literal_column("rowid")
         found = sa.select(row_id).select_from(key.table).where(over).limit(limit)
         return db.execute(sa.delete(key.table).where(row_id.in_(found), over)).rowcount
-
-    def access_fault(self, error: DBAPIError) -> str | None:
-        if _is_busy(error.orig):
-            return None
-        return f"{first_line(error)}; check the file and its permissions"
 
     def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         return "SQLite", (3, 35)
@@ -186,26 +199,6 @@ class SQLite(Database):
         if not Path(name).parent.is_dir():
             return "lies in a folder that does not exist; make it, then"
         return "does not exist;"
-
-
-def _execute(
-    driver: PollingConnection,
-    batch: Sequence[BoundStatement],
-    *,
-    begin: bool,
-    commit: bool,
-    durable: bool,
-) -> list[list[Row]]:
-    """Execute one statement after the other: none has to travel."""
-    if begin:
-        driver.begin(durable=durable)
-    found = [
-        statement.rows(driver.execute(statement.text, parameters))
-        for statement, parameters in batch
-    ]
-    if commit:
-        driver.execute("COMMIT")
-    return found
 
 
 def _in_memory(url: sa.URL) -> bool:
@@ -228,4 +221,4 @@ def _is_busy(error: BaseException | None) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
-DATABASE: Final = SQLite()
+DATABASE: Final = SQLite

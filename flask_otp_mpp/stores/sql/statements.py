@@ -7,10 +7,10 @@ is thereby read after the row was locked. What was decided is written by one sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -33,9 +33,6 @@ from flask_otp_mpp.stores.sql.schema import (
 
 Values: TypeAlias = Mapping[str, Any]
 _Statement: TypeAlias = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
-Write: TypeAlias = Literal[
-    "unlock", "close", "open", "try", "new user", "count", "put_answer", "forget", "answer", "fail"
-]
 
 
 class CompiledStatement:
@@ -113,26 +110,6 @@ _ID: Final[sa.BindParameter[str]] = sa.bindparam("at_challenge")
 _COUNTS: Final = {
     name: value for name, value in _values(user_limits, "count").items() if name != "subject"
 }
-_WRITES: Final[dict[Write, _Statement]] = {
-    "unlock": sa.update(user_limits)
-    .where(user_limits.c.subject == _SUBJECT)
-    .values(failures=0, locks=0, locked_until=None, forget_at=None),
-    "close": sa.update(challenges)
-    .where(challenges.c.id == sa.bindparam("closed_id"), challenges.c.used_at.is_(None))
-    .values(closed_at=sa.bindparam("closed_at_moment")),
-    "open": sa.insert(challenges).values(_values(challenges, "new")),
-    "try": sa.update(challenges)
-    .where(challenges.c.id == _ID)
-    .values(attempts=sa.bindparam("tried_attempts"), used_at=sa.bindparam("tried_used_at")),
-    "new user": sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS),
-    "count": sa.update(user_limits).where(user_limits.c.subject == _SUBJECT).values(_COUNTS),
-    "put_answer": sa.insert(requests).values(_values(requests, "answer")),
-    "forget": sa.delete(requests).where(requests.c.key == _KEY),
-}
-# It holds nothing, so a purge may delete it until something is counted in it.
-_NO_LIMITS: Final = {
-    "subject": _SUBJECT, "failures": 0, "locks": 0, "sends": (), "keep_until": EPOCH,
-}  # fmt: skip
 _ONE_ROW: Final = sa.select(sa.literal_column("1").label("one")).subquery("single")
 
 
@@ -161,42 +138,54 @@ class Statements:
             challenges.c.expires_at > now,
         )
         answer = _values(requests, "answer")
-        ttl = sa.bindparam("ttl", type_=sa.BigInteger)
-        self._dialect = dialect
-        self.ensure_user = self._compiled(database.insert_if_missing(user_limits, _NO_LIMITS))
-        self.lock_user = self._compiled(
-            sa.select(user_limits).where(user_limits.c.subject == _SUBJECT).with_for_update()
+        ending = {name: answer[name] for name in ("challenge_id", "reason", "detail", "until")}
+        kept = now.op("+", return_type=Moment())(sa.bindparam("ttl", type_=sa.BigInteger))
+        nothing = {"failures": 0, "locks": 0, "locked_until": None, "forget_at": None}
+        of_user = user_limits.c.subject == _SUBJECT
+        unused = challenges.c.used_at.is_(None)
+
+        def compiled(statement: _Statement) -> CompiledStatement:
+            return CompiledStatement(statement, dialect)
+
+        self.now = compiled(sa.select(now.label("now")))
+        # A new row holds nothing, so a purge may delete it until something is counted in it.
+        self.ensure_user = compiled(
+            database.insert_if_missing(
+                user_limits, {"subject": _SUBJECT, **nothing, "sends": (), "keep_until": EPOCH}
+            )
         )
-        self.now = self._compiled(sa.select(now.label("now")))
-        self.answer = self._compiled(sa.select(*found).select_from(answered))
-        self.for_attempt = self._compiled(
+        self.lock_user = compiled(sa.select(user_limits).where(of_user).with_for_update())
+        self.insert_user = compiled(sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS))
+        self.count = compiled(sa.update(user_limits).where(of_user).values(_COUNTS))
+        self.unlock = compiled(sa.update(user_limits).where(of_user).values(nothing))
+        self.answer = compiled(sa.select(*found).select_from(answered))
+        self.put_answer = compiled(sa.insert(requests).values(answer))
+        self.end_answer = compiled(
+            sa.update(requests).where(requests.c.key == _KEY).values(**ending, keep_until=kept)
+        )
+        self.forget_answer = compiled(sa.delete(requests).where(requests.c.key == _KEY))
+        self.for_attempt = compiled(
             sa.select(*both).select_from(answered.outerjoin(challenges, challenges.c.id == _ID))
         )
-        self.for_send = self._compiled(
+        self.for_send = compiled(
             sa.select(*both)
             .select_from(answered.outerjoin(challenges, still_open))
             .order_by(challenges.c.issued_at)
         )
-        writes: dict[Write, _Statement] = {
-            **_WRITES,
-            "answer": sa.update(requests)
-            .where(requests.c.key == _KEY)
-            .values(
-                **{name: answer[name] for name in ("challenge_id", "reason", "detail", "until")},
-                keep_until=now.op("+", return_type=Moment())(ttl),
-            ),
-            "fail": sa.update(challenges)
-            .where(challenges.c.id == _ID, challenges.c.used_at.is_(None))
-            .values(closed_at=now),
-        }
-        self._writes = {name: self._compiled(statement) for name, statement in writes.items()}
-
-    def write(self, *names: Write, values: Values) -> Iterator[BoundStatement]:
-        """Return the statements that write all that is named, in that order."""
-        return (self._writes[name].bind(values) for name in names)
-
-    def _compiled(self, statement: _Statement) -> CompiledStatement:
-        return CompiledStatement(statement, self._dialect)
+        self.open = compiled(sa.insert(challenges).values(_values(challenges, "new")))
+        self.close = compiled(
+            sa.update(challenges)
+            .where(challenges.c.id == sa.bindparam("closed_id"), unused)
+            .values(closed_at=sa.bindparam("closed_at_moment"))
+        )
+        self.fail = compiled(
+            sa.update(challenges).where(challenges.c.id == _ID, unused).values(closed_at=now)
+        )
+        self.count_attempt = compiled(
+            sa.update(challenges)
+            .where(challenges.c.id == _ID)
+            .values(attempts=sa.bindparam("tried_attempts"), used_at=sa.bindparam("tried_used_at"))
+        )
 
 
 def expired(policy: Policy, now: datetime) -> list[tuple[sa.Column[str], sa.ColumnElement[bool]]]:
@@ -211,15 +200,11 @@ def expired(policy: Policy, now: datetime) -> list[tuple[sa.Column[str], sa.Colu
 # A row that was read holds the time, the answer to the request, and the challenge.
 _REQUEST: Final = slice(1, 1 + len(requests.columns))
 _CHALLENGE: Final = slice(_REQUEST.stop, None)
-_FIELDS: Final = tuple(field.name for field in fields(Challenge))
 
 
 def limits_of(rows: list[Row]) -> UserLimits | None:
     """Return what is counted for the user; None if there is no row."""
-    if not rows:
-        return None
-    _, failures, locks, locked_until, forget_at, sends, _ = rows[0]
-    return UserLimits(failures, locks, locked_until, forget_at, sends)
+    return UserLimits(*rows[0][1:-1]) if rows else None  # without subject and keep_until
 
 
 def answer_of(row: Row) -> StoredAnswer | None:
@@ -237,15 +222,10 @@ def repeated(row: Row, request: IdempotencyKey) -> Outcome | None:
     return None if stored is None else stored.answer(request)
 
 
-def challenge_of(row: Row) -> Challenge | None:
-    """Return the challenge in a row of a join; None if nothing was joined."""
-    values = row[_CHALLENGE]
-    return None if values[0] is None else Challenge(*values)
-
-
-def challenge_values(challenge: Challenge) -> dict[str, Any]:
-    """Return the values of a new challenge."""
-    return {f"new_{name}": getattr(challenge, name) for name in _FIELDS}
+def challenges_of(rows: list[Row]) -> list[Challenge]:
+    """Return the challenges in rows of a join."""
+    found = [row[_CHALLENGE] for row in rows]
+    return [Challenge(*values) for values in found if values[0] is not None]
 
 
 def outcome_values(request: IdempotencyKey, outcome: Outcome) -> dict[str, Any]:
@@ -274,12 +254,10 @@ def answer_values(
 
 def count_values(subject: str, limits: UserLimits, policy: Policy, now: datetime) -> dict[str, Any]:
     """Return the values of what is counted for a user, and until when it is kept."""
-    return {
-        "at_subject": subject,
-        "count_failures": limits.failures,
-        "count_locks": limits.locks,
-        "count_locked_until": limits.locked_until,
-        "count_forget_at": limits.forget_at,
-        "count_sends": limits.sends,
-        "count_keep_until": rules.keep_until(limits, policy, now),
-    }
+    keep_until = rules.keep_until(limits, policy, now)
+    return {"at_subject": subject, "count_keep_until": keep_until, **values_of(limits, "count")}
+
+
+def values_of(stored: Challenge | UserLimits, prefix: str) -> dict[str, Any]:
+    """Return the values of all fields."""
+    return {f"{prefix}_{field.name}": getattr(stored, field.name) for field in fields(stored)}

@@ -45,30 +45,11 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
-from flask_otp_mpp.stores.sql import check, schema
+from flask_otp_mpp.stores.sql import check, schema, statements
 from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
-from flask_otp_mpp.stores.sql.statements import (
-    CompiledStatement,
-    Statements,
-    Values,
-    Write,
-    answer_of,
-    answer_values,
-    challenge_of,
-    challenge_values,
-    count_values,
-    expired,
-    limits_of,
-    outcome_values,
-    repeated,
-)
-from flask_otp_mpp.stores.sql.transaction import (
-    Transaction,
-    Transactions,
-    cause,
-    store_error,
-)
+from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
+from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions, store_error
 
 
 class SQLAlchemyStore:
@@ -97,7 +78,7 @@ class SQLAlchemyStore:
         self._statements = Statements(
             self._database, self.engine.dialect, own_time=self._clock is None
         )
-        self._transactions = Transactions(self.engine, self._database, options)
+        self._transactions = Transactions(self.engine, self._database, self._clock)
 
     def create_tables(self) -> None:
         """Create the tables that are missing, and note their revision.
@@ -124,29 +105,28 @@ class SQLAlchemyStore:
         return check.check(self.engine, self._database)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
-        values = {"at_key": request, **self._now()}
-        [row] = self._transactions.read(self._statements.answer.bind(values))
-        return answer_of(row)
+        [row] = self._transactions.read({"at_key": request}, self._statements.answer)
+        return statements.answer_of(row)
 
     def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         def work(transaction: Transaction) -> Outcome:
-            values = {"at_key": request.value, **self._now()}
-            [[row]] = transaction.read(self._statements.answer.bind(values))
-            if (first := repeated(row, request)) is not None:
+            [[row]] = transaction.read({"at_key": request.value}, self._statements.answer)
+            if (first := statements.repeated(row, request)) is not None:
                 return first
             # Another may do so at once: one fails, and is run again.
-            self._write(
-                transaction, "put_answer", values=answer_values(request, outcome, "", row[0])
-            )
+            values = statements.answer_values(request, outcome, "", row[0])
+            transaction.write(values, self._statements.put_answer)
             return outcome
 
         return self._transactions.run(work)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        sql = self._statements
+
         def work(transaction: Transaction) -> Challenge | Outcome:
-            ensure, find = self._statements.ensure_user, self._statements.for_send
-            limits, found = self._lock_user(transaction, ensure, find=find, asked=draft)
-            if (first := repeated(found[0], draft.request)) is not None:
+            values: Values = {"caller": draft.caller, "channel": draft.channel}
+            limits, found = self._lock_user(transaction, draft, values, sql.for_send)
+            if (first := statements.repeated(found[0], draft.request)) is not None:
                 return first
             now: datetime = found[0][0]
             decided = rules.reserve(
@@ -154,22 +134,23 @@ class SQLAlchemyStore:
                 policy,
                 now,
                 limits=limits or UserLimits(),
-                open_challenges=[old for old in map(challenge_of, found) if old is not None],
+                open_challenges=statements.challenges_of(found),
             )
             if isinstance(decided, Outcome):
                 return self._refuse(transaction, draft, decided, now)
             for old in decided.closed:
-                closing = {"closed_id": old.id, "closed_at_moment": now}
-                self._write(transaction, "close", values=closing)
-            # A purge may have deleted the row just before it was locked.
-            names: list[Write] = ["new user" if limits is None else "count"]
+                transaction.write({"closed_id": old.id, "closed_at_moment": now}, sql.close)
             pending = Outcome(decided.challenge.id, Reason.REQUEST_PENDING)
-            values = count_values(draft.subject, decided.limits, policy, now)
-            values |= answer_values(draft.request, pending, draft.subject, now)
+            values = {
+                **statements.count_values(draft.subject, decided.limits, policy, now),
+                **statements.values_of(decided.challenge, "new"),
+                **statements.answer_values(draft.request, pending, draft.subject, now),
+            }
+            # A purge may have deleted the row just before it was locked.
+            transaction.write(values, sql.insert_user if limits is None else sql.count)
             if decided.challenge.id == draft.id:
-                names.append("open")
-                values |= challenge_values(decided.challenge)
-            self._write(transaction, *names, "put_answer", values=values)
+                transaction.write(values, sql.open)
+            transaction.write(values, sql.put_answer)
             return decided.challenge
 
         return self._transactions.run(work)
@@ -180,69 +161,69 @@ class SQLAlchemyStore:
         It may be lost in a crash. The request is then treated as one that was interrupted in its
         delivery, for which nobody is ever sent a second message.
         """
+        sql, stored = self._statements, draft.request.caches(outcome.reason)
         # A reused challenge has another id than the draft and stays open.
-        names: list[Write] = [] if outcome.reason is None else ["fail"]
-        names.append("answer" if draft.request.caches(outcome.reason) else "forget")
+        writes = [] if outcome.reason is None else [sql.fail]
+        writes.append(sql.end_answer if stored else sql.forget_answer)
         values = {
             "at_key": draft.request.value,
             "at_challenge": draft.id,
-            **outcome_values(draft.request, outcome),
+            **statements.outcome_values(draft.request, outcome),
         }
         self._transactions.run(
-            lambda transaction: self._write(transaction, *names, values={**values, **self._now()}),
-            durable=False,
+            lambda transaction: transaction.write(values, *writes), durable=False
         )
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        sql = self._statements
+
         def work(transaction: Transaction) -> Outcome:
-            find = self._statements.for_attempt
-            limits, [row] = self._lock_user(transaction, find=find, asked=attempt)
-            if (first := repeated(row, attempt.request)) is not None:
+            values: Values = {"at_challenge": attempt.id}
+            limits, [row] = self._lock_user(transaction, attempt, values, sql.for_attempt)
+            if (first := statements.repeated(row, attempt.request)) is not None:
                 return first
             now: datetime = row[0]
             if limits is None:  # nothing was sent to this user, or not for a long time
                 unknown = Outcome(attempt.id, Reason.CHALLENGE_UNKNOWN)
                 return self._refuse(transaction, attempt, unknown, now)
-            decided = rules.spend(attempt, policy, now, limits=limits, challenge=challenge_of(row))
+            challenge = next(iter(statements.challenges_of([row])), None)
+            decided = rules.spend(attempt, policy, now, limits=limits, challenge=challenge)
             if isinstance(decided, Outcome):
                 return self._refuse(transaction, attempt, decided, now)
-            tried = decided.challenge
             values = {
-                "at_challenge": tried.id,
-                "tried_attempts": tried.attempts,
-                "tried_used_at": tried.used_at,
-                **count_values(attempt.subject, decided.limits, policy, now),
-                **answer_values(attempt.request, decided.outcome, attempt.subject, now),
+                "at_challenge": attempt.id,
+                **statements.values_of(decided.challenge, "tried"),
+                **statements.count_values(attempt.subject, decided.limits, policy, now),
+                **statements.answer_values(attempt.request, decided.outcome, attempt.subject, now),
             }
-            self._write(transaction, "count", "try", "put_answer", values=values)
+            transaction.write(values, sql.count, sql.count_attempt, sql.put_answer)
             return decided.outcome
 
         return self._transactions.run(work)
 
     def unlock(self, subject: str) -> bool:
+        sql, values = self._statements, {"at_subject": subject}
+
         def work(transaction: Transaction) -> bool:
-            values = {"at_subject": subject}
-            rows, [[now]] = self._read(
-                transaction, self._statements.lock_user, last=self._statements.now, values=values
-            )
-            limits = limits_of(rows)
+            rows, [[now]] = transaction.read(values, sql.lock_user, sql.now)
+            limits = statements.limits_of(rows)
             if limits is None or not limits.has_failures(now):
                 return False
-            self._write(transaction, "unlock", values=values)
+            transaction.write(values, sql.unlock)
             return True
 
         return self._transactions.run(work)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
-        [[now]] = self._transactions.read(self._statements.now.bind(self._now()))
+        [[now]] = self._transactions.read({}, self._statements.now)
         limit = min(batch, self._database.purge_limit)
         total = 0
-        for key, over in expired(policy, now):
+        for key, over in statements.expired(policy, now):
             deleted = limit
             while deleted == limit:
                 deleted = self._transactions.retry(partial(self._delete_some, key, over, limit))
                 total += deleted
-                self._transactions.yield_to_others()
+                self._database.yield_to_others()
         return total
 
     def _delete_some(self, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int) -> int:
@@ -256,52 +237,29 @@ class SQLAlchemyStore:
         except SQLAlchemyError as error:
             failure = error
         unfit = check.access_fault(failure, self.engine.url, self._database)
-        raise unfit or store_error(failure) from cause(failure)
-
-    def _now(self) -> dict[str, datetime]:
-        return {} if self._clock is None else {"now": self._clock()}
+        raise unfit or store_error(failure)
 
     def _lock_user(
         self,
         transaction: Transaction,
-        *before: CompiledStatement,
-        find: CompiledStatement,
         asked: Draft | Attempt,
+        values: Values,
+        find: CompiledStatement,
     ) -> tuple[UserLimits | None, list[Row]]:
-        """Lock the user's row for the rest of the transaction, then read.
+        """Lock the user's row for the rest of the transaction, then read; a send ensures the row.
 
         SQLite has no row locks: there BEGIN IMMEDIATE has locked the whole file.
         """
-        values = {"at_subject": asked.subject, "at_key": asked.request.value}
-        if isinstance(asked, Draft):
-            values |= {"caller": asked.caller, "channel": asked.channel}
-        else:
-            values["at_challenge"] = asked.id
-        lock = self._statements.lock_user
-        *_, limits, found = self._read(transaction, *before, lock, last=find, values=values)
-        return limits_of(limits), found
-
-    def _read(
-        self,
-        transaction: Transaction,
-        *first: CompiledStatement,
-        last: CompiledStatement,
-        values: Values,
-    ) -> list[list[Row]]:
-        """Read in one round trip; in two if the time is ours, which is read between them."""
-        batch = [statement.bind(values) for statement in first]
-        if self._clock is None:
-            return transaction.read(*batch, last.bind(values))
-        return transaction.read(*batch) + transaction.read(last.bind({**values, **self._now()}))
-
-    def _write(self, transaction: Transaction, *names: Write, values: Values) -> None:
-        transaction.write(self._statements.write(*names, values=values))
+        sql, known = self._statements, {"at_subject": asked.subject, "at_key": asked.request.value}
+        ensure = [sql.ensure_user] if isinstance(asked, Draft) else []
+        *_, rows, found = transaction.read({**known, **values}, *ensure, sql.lock_user, find)
+        return statements.limits_of(rows), found
 
     def _refuse(
         self, transaction: Transaction, asked: Draft | Attempt, refusal: Outcome, now: datetime
     ) -> Outcome:
         """Change nothing; store the answer if a repeat is to get it again."""
         if asked.request.caches(refusal.reason):
-            values = answer_values(asked.request, refusal, asked.subject, now)
-            self._write(transaction, "put_answer", values=values)
+            values = statements.answer_values(asked.request, refusal, asked.subject, now)
+            transaction.write(values, self._statements.put_answer)
         return refusal

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -15,10 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from flask_otp_mpp.core.ports import StoreError
-from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.dialect import BatchExecutor, Database, Failure, Row
-from flask_otp_mpp.stores.sql.statements import BoundStatement
+from flask_otp_mpp.core.ports import Clock, StoreError
+from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
+from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
 T = TypeVar("T")
 MAX_RUNS: Final = 5
@@ -27,27 +26,36 @@ RETRY_SECONDS: Final = 2
 
 
 class Transaction:
-    """One transaction. Reads share one round trip; writes and COMMIT share another."""
+    """One transaction. Reads share one round trip; writes and COMMIT share another.
 
-    def __init__(self, execute: BatchExecutor, driver: Any, *, durable: bool) -> None:
-        self._execute = partial(execute, driver, durable=durable)
+    With a clock of the store's own, the time is read once, and statements get it as ``now``.
+    """
+
+    def __init__(self, execute: Callable[..., list[list[Row]]], clock: Clock | None) -> None:
+        self._execute = execute
+        self._clock = clock
+        self._now: datetime | None = None
         self._writes: list[BoundStatement] = []
         self._begun = False
         self.committing = False
 
-    def read(self, *batch: BoundStatement) -> list[list[Row]]:
-        """Return the rows of each statement; begin the transaction if it has not begun yet."""
-        begin, self._begun = not self._begun, True
-        return self._execute(batch, begin=begin, commit=False)
+    def read(self, values: Values, *statements: CompiledStatement) -> list[list[Row]]:
+        """Return the rows of each statement; begin the transaction if it has not begun yet.
 
-    def read_only(self, statement: BoundStatement) -> list[Row]:
+        With a clock the last one is a round trip of its own: it gets the time after the others.
+        """
+        if self._clock is None or len(statements) == 1:
+            return self._read(self._bound(values, statements))
+        first = [statement.bind(values) for statement in statements[:-1]]
+        return self._read(first) + self._read(self._bound(values, statements[-1:]))
+
+    def read_only(self, values: Values, statement: CompiledStatement) -> list[Row]:
         """Return the rows of a statement without a transaction, where nothing else is done."""
-        [rows] = self._execute([statement], begin=False, commit=False)
-        return rows
+        return self._execute(self._bound(values, [statement]), begin=False, commit=False)[0]
 
-    def write(self, batch: Iterable[BoundStatement]) -> None:
+    def write(self, values: Values, *statements: CompiledStatement) -> None:
         """Write this at the end, with all else that is to be written."""
-        self._writes.extend(batch)
+        self._writes.extend(self._bound(values, statements))
 
     def commit(self) -> None:
         """Write and commit; if one of it fails, nothing was done."""
@@ -55,15 +63,26 @@ class Transaction:
             self.committing = True
             self._execute(self._writes, begin=not self._begun, commit=True)
 
+    def _read(self, batch: list[BoundStatement]) -> list[list[Row]]:
+        begin, self._begun = not self._begun, True
+        return self._execute(batch, begin=begin, commit=False)
+
+    def _bound(
+        self, values: Values, statements: Iterable[CompiledStatement]
+    ) -> list[BoundStatement]:
+        if self._clock is not None:
+            self._now = self._now or self._clock()
+            values = {**values, "now": self._now}
+        return [statement.bind(values) for statement in statements]
+
 
 class Transactions:
     """Run transactions on the connections of an engine."""
 
-    def __init__(self, engine: sa.Engine, database: Database, options: StoreOptions) -> None:
+    def __init__(self, engine: sa.Engine, database: Database, clock: Clock | None) -> None:
         self._engine = engine
         self._database = database
-        self._execute = database.executor()
-        self._queue = database.queue(options)
+        self._clock = clock
         self._errors = engine.dialect.loaded_dbapi.Error
         self._lost_at = 0.0
         sa.event.listen(engine, "connect", _note_age)
@@ -75,14 +94,19 @@ class Transactions:
             wait for the disk.
         :raises StoreError: if the database fails.
         """
-        return self.retry(partial(self._run_in_turn, work, durable=durable))
 
-    def read(self, statement: BoundStatement) -> list[Row]:
+        def attempt() -> T:
+            with self._database.writing():
+                return self._run_once(work, durable=durable)
+
+        return self.retry(attempt)
+
+    def read(self, values: Values, statement: CompiledStatement) -> list[Row]:
         """Return the rows of a statement, without a transaction.
 
         :raises StoreError: if the database fails.
         """
-        work = partial(Transaction.read_only, statement=statement)
+        work = partial(Transaction.read_only, values=values, statement=statement)
         return self.retry(partial(self._run_once, work, durable=True))
 
     def retry(self, attempt: Callable[[], T]) -> T:
@@ -103,23 +127,15 @@ class Transactions:
                 failure = error
             late = time.monotonic() - began > RETRY_SECONDS
             if left == 0 or late or not self._did_nothing(failure):
-                # Outside of the handler, so that nothing is chained but what is meant to be.
-                raise store_error(failure) from cause(failure)
+                raise store_error(failure)  # outside of the handler, which would chain the failure
             if getattr(failure, "connection_invalidated", False):
                 left = 1
 
-    def yield_to_others(self) -> None:
-        """Pause between two transactions of many, where others can't write beside them."""
-        if self._queue is not None:
-            self._queue.yield_to_others()
-
-    def _run_in_turn(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
-        with self._queue.acquire() if self._queue is not None else nullcontext():
-            return self._run_once(work, durable=durable)
-
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
         connection = self._connection()
-        transaction = Transaction(self._execute, connection.dbapi_connection, durable=durable)
+        driver = connection.dbapi_connection
+        execute = partial(self._database.execute, driver, durable=durable)
+        transaction = Transaction(execute, self._clock)
         try:
             result = work(transaction)
             transaction.commit()
@@ -187,13 +203,11 @@ class Transactions:
 
 
 def store_error(failure: SQLAlchemyError) -> StoreError:
-    """Return what a store raises for an error of the database."""
-    return StoreError(f"the OTP database failed: {type(failure).__name__}")
-
-
-def cause(failure: SQLAlchemyError) -> SQLAlchemyError | None:
-    """Return the error to chain; a driver's message about a value repeats the value."""
-    return None if isinstance(failure, DataError | IntegrityError) else failure
+    """Return what a store raises for an error of the database, outside of its handler."""
+    error = StoreError(f"the OTP database failed: {type(failure).__name__}")
+    # A driver's message about a value repeats the value.
+    error.__cause__ = None if isinstance(failure, DataError | IntegrityError) else failure
+    return error
 
 
 def _note_age(_driver: object, record: ConnectionPoolEntry) -> None:
