@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from flask_otp_mpp.core.ports import Clock, StoreError
+from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
