@@ -30,7 +30,7 @@ class NoSigner:
 def own_signer(config: Mapping[str, Any], signing: SigningSettings, faults: Faults) -> Signer:
     """Return what signs by the configured key; what is wrong with it is added to the faults."""
     listed = config.get(_KEYS)
-    if not isinstance(listed, Mapping):
+    if not isinstance(listed, Mapping) or not listed:
         if _KEYS not in dict(faults):
             advice = "make a key with `flask otp-mpp keygen`, or pass a signer to OtpMpp"
             faults.append((_KEYS, f"is missing; {advice}"))

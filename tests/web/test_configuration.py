@@ -64,7 +64,10 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_PRIVATE_KEYS", {"1": "-----BEGIN nonsense"}, "does not load"),
         ("OTP_MPP_PRIVATE_KEYS", {"1": WEAK}, "1024 bits; use 2048"),
         ("OTP_MPP_KEY_VERSION", "9", "name the key that signs: '1'"),
+        ("OTP_MPP_PRIVATE_KEYS", {}, "found an empty mapping"),
+        ("OTP_MPP_PRIVATE_KEYS", {"1": ""}, "key '1': found nothing"),
         ("OTP_MPP_STORE", None, "sqlite:////path/otp.db"),
+        ("OTP_MPP_STORE", ["sqlite:////x.db"], "found a list; set it to a text"),
         ("OTP_MPP_STORE", "no url", "is not a store URL"),
         ("OTP_MPP_STORE", "sqlite://", "use a file"),
         ("OTP_MPP_STORE", "nosuch://host/db", "is not a store URL"),
@@ -342,6 +345,8 @@ def test_several_keys_need_a_current_version() -> None:
     keys = {"1": private_pem(key("wallet")).decode(), "2": private_pem(key("wallet 2")).decode()}
     faults = faults_of(OTP_MPP_PRIVATE_KEYS=keys)
     assert faults == {"OTP_MPP_KEY_VERSION": "is missing; name the key that signs: '1', '2'"}
+    faults = faults_of(OTP_MPP_PRIVATE_KEYS=keys, OTP_MPP_KEY_VERSION=["1"])
+    assert faults == {"OTP_MPP_KEY_VERSION": "found a list; set it to a text that is not empty"}
 
 
 def test_settings_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
