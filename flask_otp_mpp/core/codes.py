@@ -1,4 +1,4 @@
-"""A code is drawn without bias, and what is kept of it is useless without the pepper."""
+"""Generate codes without bias, and digest them so that a digest is useless without the pepper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_PEPPER_BYTES = 32
 
 
 def new_challenge_id() -> str:
-    """Make the id of a challenge: 44 hexadecimal digits, of which 128 bits are random.
+    """Return the id of a new challenge: 44 hexadecimal digits, of which 128 bits are random.
 
     It begins with the time in milliseconds, so that a database adds and purges rows in one place
     of its index.
@@ -24,14 +24,14 @@ def new_challenge_id() -> str:
 
 
 class Codes:
-    """Draw codes and digest them with HMAC-SHA256 under a pepper kept outside the store.
+    """Generates codes and digests them by HMAC-SHA256 under a pepper that is not in the store.
 
-    :param peppers: secrets of at least 32 bytes. The first digests new codes, the others still
-        recognise older ones, so that a pepper can be changed while codes are out.
+    :param peppers: secrets of at least 32 bytes; a list is for rotation: the first digests new
+        codes, the others still verify old ones.
     :param digits: length of a code.
     :param resend: under :attr:`Resend.REUSE` a code is derived from its challenge's id and the
-        pepper (as RFC 4226 derives one from a counter), so that it can be sent again without ever
-        being stored; otherwise it is drawn by :mod:`secrets`.
+        pepper (as RFC 4226 derives one from a counter), so that it can be sent again without
+        being stored; otherwise it comes from :mod:`secrets`.
     """
 
     def __init__(self, peppers: Sequence[bytes], digits: int, resend: Resend) -> None:
@@ -43,15 +43,15 @@ class Codes:
         self._normal = re.compile(f"[0-9]{{{digits}}}")
 
     def generate(self, challenge_id: str) -> str:
-        """Draw the code of a new challenge; leading zeros are kept."""
+        """Return the code of a new challenge; leading zeros are kept."""
         if self._resend is Resend.REUSE:
             return self._derive(self._peppers[0], challenge_id)
         return f"{secrets.randbelow(10**self._digits):0{self._digits}d}"
 
     def recover(self, challenge: Challenge) -> str:
-        """Derive the code of an open challenge once more, whichever pepper it was made under.
+        """Derive the code of an open challenge again, whichever pepper it was made under.
 
-        :raises LookupError: if the pepper has been retired, or the code was not derived.
+        :raises LookupError: if the pepper is not listed any more, or the code was not derived.
         """
         for pepper in self._peppers:
             code = self._derive(pepper, challenge.id)
@@ -62,24 +62,24 @@ class Codes:
         raise LookupError("the open challenge was not made under a pepper that is still listed")
 
     def digest(self, challenge_id: str, caller: str, code: str) -> bytes:
-        """Digest a new code, bound to its challenge and to the caller it is made for."""
+        """Digest a new code together with its challenge and the caller for whom it is made."""
         return _digest(self._peppers[0], challenge_id, caller, code)
 
     def candidates(self, challenge_id: str, caller: str, code: str) -> tuple[bytes, ...]:
-        """Return what a presented code may have been stored as, one digest a pepper.
+        """Return the digests by which a presented code may be stored, one for each pepper.
 
-        There is one normal form: exactly as many ASCII digits as a code has. Anything else (a
-        space, a line feed, digits of another script) has no digest and so matches nothing.
+        The normal form is exactly as many ASCII digits as a code has. Anything else (a space, a
+        line feed, digits of another script) has no digest and so matches nothing.
         """
         if self._normal.fullmatch(code) is None:
             return ()
         return tuple(_digest(pepper, challenge_id, caller, code) for pepper in self._peppers)
 
     def request_macs(self, digest: str) -> tuple[str, ...]:
-        """Return what the digest of a request's parameters is stored as, one text a pepper.
+        """Return the MACs by which a digest of parameters may be stored, one for each pepper.
 
-        Among the parameters are tokens, phone numbers and codes, some of them easily guessed: a
-        bare digest would tell whoever reads the database which ones they were.
+        Parameters hold tokens, phone numbers and codes, some of them easy to guess: a digest
+        without the pepper would let anybody who reads the database check a guess.
         """
         return tuple(_mac(pepper, "request", digest).hex() for pepper in self._peppers)
 
@@ -94,6 +94,6 @@ def _digest(pepper: bytes, challenge_id: str, caller: str, code: str) -> bytes:
 
 
 def _mac(pepper: bytes, *parts: str) -> bytes:
-    """Authenticate the parts, each with its length before it so that none can lend to the next."""
+    """Return the HMAC of the parts, each behind its length, so that no other parts share it."""
     encoded = [part.encode() for part in parts]
     return hmac.digest(pepper, b"".join(len(part).to_bytes(4) + part for part in encoded), "sha256")

@@ -1,4 +1,4 @@
-"""A user's failures and sends are counted for the user, so that a new code buys no new guesses."""
+"""What is counted for a user. A new code does not reset it, so it gives no new guesses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flask_otp_mpp.core.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class UserLimits:
-    """Hold what is counted for one user over all challenges, channels and protocols.
+    """The failures, locks and sends of one user, over all challenges, channels and protocols.
 
-    :param failures: wrong codes in a row since the last success or lock.
-    :param locks: how many locks came in a row; each is twice as long as the one before.
-    :param forget_at: when all of this is forgotten if nothing fails until then.
-    :param sends: when something was sent on which channel, as far back as a limit looks.
+    :param failures: wrong codes since the last success or lock.
+    :param locks: locks since the last success; each is twice as long as the one before.
+    :param forget_at: when failures and locks are forgotten, unless another code is wrong before.
+    :param sends: channel and time of each send, as far back as a limit looks.
     """
 
     failures: int = 0
@@ -33,16 +33,16 @@ class UserLimits:
         return None
 
     def has_failures(self, now: datetime) -> bool:
-        """Tell whether failures are still held against the user."""
+        """Tell whether failures or locks still count."""
         forgotten = self.forget_at is not None and now >= self.forget_at
         return not forgotten and (self.failures > 0 or self.locks > 0)
 
     def unlocked(self) -> UserLimits:
-        """Forget failures and locks, not sends: the user proved themself, or an operator did."""
+        """Forget failures and locks, not sends: after the right code, or by an operator."""
         return UserLimits(sends=self.sends)
 
     def with_failure(self, policy: Policy, now: datetime) -> UserLimits:
-        """Count one wrong code; the last one that the budget allows starts a lock."""
+        """Count one wrong code; the last one that the failure limit allows starts a lock."""
         was = self if self.has_failures(now) else self.unlocked()
         failures, locks, locked_until = was.failures + 1, was.locks, was.locked_until
         if failures >= policy.failure_limit:
@@ -54,7 +54,7 @@ class UserLimits:
         return UserLimits(failures, locks, locked_until, rest, self.sends)
 
     def with_send(self, channel: Channel, policy: Policy, now: datetime) -> UserLimits:
-        """Count one send, and drop the sends that no limit looks back to any more."""
+        """Count one send, and drop the sends to which no limit looks back any more."""
         horizon = now - policy.send_memory
         recent = tuple(entry for entry in self.sends if entry[1] > horizon)
         return replace(self, sends=(*recent, (channel, now)))
@@ -66,7 +66,7 @@ class UserLimits:
 
 
 def _ends(times: list[datetime], policy: Policy) -> Iterator[datetime]:
-    """Yield, for the cool-down and each full limit, the moment at which it lets go."""
+    """Yield, for the cool-down and each limit that is reached, when it ends."""
     if times:
         yield times[-1] + policy.cool_down
     for limit in policy.send_limits:

@@ -39,7 +39,7 @@ class Reason(Enum):
     DELIVERY_REFUSED = "the delivery provider refused the message for good"
     PROCESS_FAILED = "the host reports a business failure that is final"
     CODE_UNMATCHED = "the code is wrong and counted; tries may remain"
-    TRIES_SPENT = "the tries of this challenge are used up; the right code fails too"
+    TRIES_SPENT = "the tries of this challenge are used up; the right code is refused too"
     USER_LOCKED = "the user failed too often over all challenges and is locked for a while"
     CHALLENGE_UNKNOWN = "no such challenge, or it belongs to another user or caller"
     CHALLENGE_EXPIRED = "the challenge has expired"

@@ -1,7 +1,7 @@
-"""What a request does to a challenge and to its user is decided here, in pure functions.
+"""What a request does to a challenge and to its user's limits, as pure functions.
 
-They are the specification. A store loads the values, calls one of them under whatever makes the
-step atomic there, and writes back what it returns.
+They are the specification of every store. A store loads the values, calls one of them inside its
+atomic step, and writes back what it returns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Grant a send: ``challenge`` is to be delivered, the ``closed`` ones die by it."""
+    """A send that is granted: deliver ``challenge``; the challenges ``closed`` are closed by it."""
 
     challenge: Challenge
     closed: tuple[Challenge, ...]
@@ -27,7 +27,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """Report an attempt that was counted, and what it has made of challenge and user."""
+    """An attempt that was counted, and the new challenge and limits."""
 
     outcome: Outcome
     challenge: Challenge
@@ -42,10 +42,10 @@ def reserve(
     limits: UserLimits,
     open_challenges: Iterable[Challenge],
 ) -> Reservation | Outcome:
-    """Decide on a send: check and count the quota, and make, reuse or supersede challenges.
+    """Decide on a send: check and count the limits; make, reuse or close challenges.
 
-    :param open_challenges: those of the same user, caller and channel that may still live.
-    :returns: what changes, or the refusal, by which nothing changes.
+    :param open_challenges: those of the same user, caller and channel that may still be usable.
+    :returns: what changes; or a refusal, and nothing changes.
     """
     end = limits.lock_at(now) or limits.send_not_before(draft.channel, policy, now)
     if end is not None:
@@ -75,13 +75,13 @@ def spend(
     limits: UserLimits,
     challenge: Challenge | None,
 ) -> CountedAttempt | Outcome:
-    """Decide on an attempt: count it, compare it, use the challenge up, charge the user.
+    """Decide on an attempt: count it, compare it, and update challenge and limits.
 
-    The try that empties the tries or the budget is told that it was wrong; the next one is told
-    why it can't be right.
+    The attempt that uses up the tries or starts a lock is answered as a wrong code; the next one
+    is answered TRIES_SPENT or USER_LOCKED.
 
-    :returns: what changes; or a refusal without a comparison, by which nothing changes: the
-        challenge is unknown, foreign or dead, or the user is locked.
+    :returns: what changes; or a refusal without a comparison, and nothing changes: the challenge is
+        unknown, another user's or caller's, or no longer usable, or the user is locked.
     """
     if challenge is None or not challenge.belongs_to(attempt):
         return Outcome(attempt.id, Reason.CHALLENGE_UNKNOWN)
@@ -98,9 +98,9 @@ def spend(
 
 
 def keep_until(limits: UserLimits, policy: Policy, now: datetime) -> datetime:
-    """Return how long a standing must be kept: as long as a limit, a lock or a code that is known.
+    """Return until when a user's limits must be kept: as long as a limit, a lock or a code matters.
 
-    A store may take a user without a standing for one to whom nothing was ever sent.
+    For a store, a user without stored limits is one to whom nothing was ever sent.
     """
     known = now + policy.life + policy.retention
     return max(now + policy.send_memory, known, limits.forget_at or now)

@@ -1,4 +1,4 @@
-"""A user is known by a credential, whose type says which hook of the host knows it."""
+"""Users: the credentials that name them, and the hooks of the host that find them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from flask_otp_mpp.core.reasons import Reason, refuse
 
-# What a host's user is, only the host knows; it travels from one hook to the next untouched.
+# Any object of the host's; it is passed from one hook to the next as it is.
 User: TypeAlias = Any
 UserLoader: TypeAlias = Callable[[str], User | None]
 UserIdentity: TypeAlias = Callable[[User], str]
@@ -16,7 +16,7 @@ MAX_SUBJECT: Final = 128
 
 
 class Credential(str):
-    """Name a user in the caller's words; it does not show in a repr.
+    """What a caller names a user by; no repr shows it.
 
     :cvar missing: how the request is refused if the host finds no user by it.
     """
@@ -29,37 +29,37 @@ class Credential(str):
 
 
 class AccessToken(Credential):
-    """Name a user by a token that the wallet gave out, at most 128 characters."""
+    """A token that the wallet gave out, at most 128 characters."""
 
     __slots__ = ()
     missing = Reason.TOKEN_INVALID
 
 
 class PhoneNumber(Credential):
-    """Name a user by a phone number in E.164, with its plus sign."""
+    """A phone number in E.164, with its plus sign."""
 
     __slots__ = ()
 
 
 class AssociationId(Credential):
-    """Name a user by the id under which a caller has associated the account."""
+    """The id under which a caller has associated the account."""
 
     __slots__ = ()
     missing = Reason.TOKEN_INVALID
 
 
 class Subject(Credential):
-    """Name a user as the host's own ``user_identity`` does, at most 128 characters.
+    """A user's name by the host's ``user_identity``, at most 128 characters.
 
-    A code is verified for the user to whom it was sent. Where the caller sends no credential with
-    it, a loader of this type is asked whether that user is still to be served.
+    If a caller sends no credential with a code, the code is verified for the user to whom it was
+    sent; a loader of this type then decides whether that user may still be served.
     """
 
     __slots__ = ()
 
 
 class Users:
-    """Find users by the hooks of the host.
+    """Finds users by the hooks of the host.
 
     :param loaders: a hook for each type of credential.
     :param identify: names a user for the store and for signals.
@@ -77,8 +77,8 @@ class Users:
         :raises Refused: if there is none, or the host refuses.
         :raises TypeError: if the host names the user by anything but a short text.
         """
-        loader = self._loaders.get(type(credential))  # a type that no hook knows finds nobody
-        user = None if loader is None else loader(str(credential))  # drivers know plain texts best
+        loader = self._loaders.get(type(credential))  # a type without a hook finds no user
+        user = None if loader is None else loader(str(credential))  # drivers want a plain str
         if user is None:
             refuse(credential.missing)
         subject = self._identify(user)
@@ -90,10 +90,24 @@ class Users:
         return user, subject
 
     def confirm(self, subject: str) -> None:
-        """Ask whether the user of an earlier request is still to be served.
+        """Check that the user of an earlier request may still be served.
 
         :raises Refused: if the host has a loader by :class:`Subject`, and it finds none or refuses.
         """
         loader = self._loaders.get(Subject)
         if loader is not None and loader(subject) is None:
             refuse(Subject.missing)
+
+
+def identity_of(user: User) -> str:
+    """Name a user by what users usually have: ``get_id()``, ``id``, or being a text.
+
+    :raises TypeError: if it has none of them; a ``user_identity`` hook is then needed.
+    """
+    if isinstance(user, str):
+        return user
+    if callable(get_id := getattr(user, "get_id", None)):
+        return str(get_id())
+    if (number := getattr(user, "id", None)) is not None:
+        return str(number)
+    raise TypeError(f"a {type(user).__name__} has no id; register @otp.user_identity")

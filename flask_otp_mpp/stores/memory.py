@@ -1,4 +1,4 @@
-"""One process's memory keeps all promises of a store but one: a restart forgets them."""
+"""The store in memory: all guarantees of a store within one process, until it restarts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
 
-_SWEEP = timedelta(minutes=1)
+_PURGE_EVERY = timedelta(minutes=1)
 
 
 class MemoryStore:
@@ -28,12 +28,12 @@ class MemoryStore:
         self._challenges: dict[str, Challenge] = {}
         self._latest: dict[tuple[str, str, Channel], str] = {}
         self._user_limits: dict[str, tuple[UserLimits, datetime]] = {}
-        self._records: dict[str, tuple[StoredAnswer, datetime]] = {}
-        self._swept_at = clock()
+        self._answers: dict[str, tuple[StoredAnswer, datetime]] = {}
+        self._purged_at = clock()
 
     def get_answer(self, request: str) -> StoredAnswer | None:
         with self._lock:
-            return self._records.get(request, (None, None))[0]
+            return self._answers.get(request, (None, None))[0]
 
     def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
         with self._lock:
@@ -45,8 +45,8 @@ class MemoryStore:
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         with self._lock:
             now = self._clock()
-            if now - self._swept_at >= _SWEEP:
-                self._sweep(policy, now)
+            if now - self._purged_at >= _PURGE_EVERY:
+                self._purge(policy, now)
             if (known := self._known(draft.request)) is not None:
                 return known
             place = (draft.subject, draft.caller, draft.channel)
@@ -108,7 +108,7 @@ class MemoryStore:
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         with self._lock:
-            return self._sweep(policy, self._clock())
+            return self._purge(policy, self._clock())
 
     def _limits(self, subject: str) -> UserLimits:
         return self._user_limits.get(subject, (UserLimits(), None))[0]
@@ -117,22 +117,22 @@ class MemoryStore:
         self._user_limits[subject] = (limits, rules.keep_until(limits, policy, now))
 
     def _known(self, request: IdempotencyKey) -> Outcome | None:
-        record, _ = self._records.get(request.value, (None, None))
-        return None if record is None else record.answer(request)
+        stored, _ = self._answers.get(request.value, (None, None))
+        return None if stored is None else stored.answer(request)
 
     def _keep_answer(
         self, request: IdempotencyKey, outcome: Outcome, subject: str, now: datetime
     ) -> None:
         if request.caches(outcome.reason):
-            record = StoredAnswer(outcome, request.digest, subject)
-            self._records[request.value] = (record, now + request.ttl)
+            stored = StoredAnswer(outcome, request.digest, subject)
+            self._answers[request.value] = (stored, now + request.ttl)
         else:
-            self._records.pop(request.value, None)
+            self._answers.pop(request.value, None)
 
-    def _sweep(self, policy: Policy, now: datetime) -> int:
-        self._swept_at = now
-        dead = [c for c in self._challenges.values() if c.expires_at + policy.retention <= now]
-        for challenge in dead:
+    def _purge(self, policy: Policy, now: datetime) -> int:
+        self._purged_at = now
+        ended = [c for c in self._challenges.values() if c.expires_at + policy.retention <= now]
+        for challenge in ended:
             del self._challenges[challenge.id]
             place = (challenge.subject, challenge.caller, challenge.channel)
             if self._latest.get(place) == challenge.id:
@@ -140,7 +140,7 @@ class MemoryStore:
         idle = [subject for subject, (_, until) in self._user_limits.items() if until <= now]
         for subject in idle:
             del self._user_limits[subject]
-        old = [key for key, (_, until) in self._records.items() if until <= now]
+        old = [key for key, (_, until) in self._answers.items() if until <= now]
         for key in old:
-            del self._records[key]
-        return len(dead) + len(idle) + len(old)
+            del self._answers[key]
+        return len(ended) + len(idle) + len(old)

@@ -30,13 +30,13 @@ from flask_otp_mpp.core.settings import (
     report_unknown,
     settings_of,
 )
-from flask_otp_mpp.core.users import Users
+from flask_otp_mpp.core.users import Users, identity_of
 from flask_otp_mpp.protocols.base import Deployment, Mount, TrafficLimiter, WireProtocol
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.events import announce_lock
-from flask_otp_mpp.web.hooks import Hooks, check_hooks, identity_of, sync_hooks
+from flask_otp_mpp.web.hooks import Hooks, check_hooks, sync_hooks
 from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer, warn_of_exposed_keys
 from flask_otp_mpp.web.settings import (

@@ -11,7 +11,7 @@ from flask import Flask
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.settings import Faults, key_of
-from flask_otp_mpp.core.users import AccessToken, Credential, User
+from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.base import WireProtocol
 
 H = TypeVar("H", bound=Callable[..., Any])
@@ -103,20 +103,6 @@ def sync_hooks(app: Flask, hooks: Hooks, faults: Faults) -> Hooks:
         {key: sync(client_key_use(key), hook) for key, hook in hooks.client_keys.items()},
         {channel: sync(sender_use(channel), hook) for channel, hook in hooks.senders.items()},
     )
-
-
-def identity_of(user: User) -> str:
-    """Name a user by what users usually have: ``get_id()``, ``id``, or being a text.
-
-    :raises TypeError: if it has none of them; a ``user_identity`` hook is then needed.
-    """
-    if isinstance(user, str):
-        return user
-    if callable(get_id := getattr(user, "get_id", None)):
-        return str(get_id())
-    if (number := getattr(user, "id", None)) is not None:
-        return str(number)
-    raise TypeError(f"a {type(user).__name__} has no id; register @otp.user_identity")
 
 
 def check_hooks(

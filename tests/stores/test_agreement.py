@@ -41,7 +41,7 @@ class Doubting(MemoryStore):
     """Compare a repeated request again."""
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
-        self._records.pop(attempt.request.value, None)
+        self._answers.pop(attempt.request.value, None)
         return super().spend(attempt, policy)
 
 

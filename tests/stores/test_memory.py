@@ -19,7 +19,7 @@ class TestMemoryStore(StoreContract):
         return MemoryStore(clock)
 
 
-def test_it_sweeps_itself() -> None:
+def test_the_store_purges_itself() -> None:
     """T5: no purge is needed; expired data is deleted by a later send."""
     clock = FrozenClock()
     store = MemoryStore(clock)
@@ -30,7 +30,7 @@ def test_it_sweeps_itself() -> None:
     assert store.purge(POLICY) == 0
 
 
-def test_a_sweep_keeps_the_newer_challenge_of_a_user() -> None:
+def test_a_purge_keeps_the_newer_challenge_of_a_user() -> None:
     """L12: the next send still closes it."""
     clock = FrozenClock()
     store = MemoryStore(clock)
@@ -43,14 +43,14 @@ def test_a_sweep_keeps_the_newer_challenge_of_a_user() -> None:
     assert answer(store, newer, RIGHT) is Reason.CHALLENGE_CLOSED
 
 
-def test_it_does_not_sweep_at_every_request() -> None:
+def test_the_store_does_not_purge_at_every_request() -> None:
     """A sweep looks at all data, so it is done about once a minute."""
     clock = FrozenClock()
     store = MemoryStore(clock)
     opened(store)
     clock.forward(seconds=59)
     opened(store, "bob")
-    assert len(store._records) == 2
+    assert len(store._answers) == 2
     clock.forward(minutes=10)
     opened(store, "carol")
-    assert len(store._records) == 1
+    assert len(store._answers) == 1

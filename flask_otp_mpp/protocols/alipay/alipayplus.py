@@ -103,7 +103,7 @@ class AlipayPlusSettings:
     prefix: str = setting(
         "ALIPAYPLUS_PREFIX",
         PATH,
-        "Where in the Flask app the API lies.",
+        "The path prefix of the API in the Flask app.",
         default="/aps/api/v1/users",
     )
     public_prefix: str | None = setting(

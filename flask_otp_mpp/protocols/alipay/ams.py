@@ -119,7 +119,10 @@ class AmsSettings:
         default=None,
     )
     prefix: str = setting(
-        "AMS_PREFIX", PATH, "Where in the Flask app the API lies.", default="/ams/api/v1/users"
+        "AMS_PREFIX",
+        PATH,
+        "The path prefix of the API in the Flask app.",
+        default="/ams/api/v1/users",
     )
     public_prefix: str | None = setting(
         "AMS_PUBLIC_PREFIX",
@@ -130,7 +133,7 @@ class AmsSettings:
     sandbox_prefix: str = setting(
         "AMS_SANDBOX_PREFIX",
         PATH,
-        f"Where in the Flask app the API lies for clients whose ids start with `{SANDBOX_CLIENT}`.",
+        f"The path prefix of the API for clients whose ids start with `{SANDBOX_CLIENT}`.",
         default="/ams/sandbox/api/v1/users",
     )
     sandbox_public_prefix: str | None = setting(
@@ -155,7 +158,7 @@ class AmsSettings:
         "AMS_KEEP",
         # Longer than any code is accepted, and than any request that names the id is fresh.
         seconds(3600, 2592000, why="an id must outlive its code"),
-        "How long an authenticationRequestId stands for its first request.",
+        "How long the answer to an authenticationRequestId is kept for its repeats.",
         default=86400,
     )
     booleans: Booleans = setting(
@@ -177,7 +180,7 @@ class Ams:
 
     :param envelope: knows the merchants' keys, and signs with the wallet's own.
     :param usual: where merchants call, and ``sandbox`` where those of the sandbox do.
-    :param keep: how long an authenticationRequestId stands for its first request.
+    :param keep: how long the answer to an authenticationRequestId is kept for its repeats.
     :param booleans: how isPassed is written.
     :param send_limit_code: what answers when a user may not be sent a code for now; final, unless
         it is one of the table's codes that are not.

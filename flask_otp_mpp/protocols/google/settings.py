@@ -121,7 +121,7 @@ class GoogleSettings:
     prefix: str = setting(
         "GOOGLE_PREFIX",
         Reader("a URL path, or ''", lambda raw: "" if raw == "" else path(raw)),
-        "Where the paths of all accounts lie in the Flask app.",
+        "The path prefix of all accounts in the Flask app.",
         default="/google",
     )
     freshness: timedelta = setting(
@@ -133,7 +133,7 @@ class GoogleSettings:
     keep: timedelta = setting(
         "GOOGLE_KEEP",
         seconds(86400, 31536000, why="1 to 365 days"),
-        "How long the result of a request is remembered, to be told again to its repeat.",
+        "How long the result of a request is kept for its repeats.",
         default=30 * 86400,
     )
     send_results: frozenset[str] = setting(
