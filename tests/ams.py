@@ -62,8 +62,10 @@ class Shop:
         return AmsCaller(transport or over_wsgi(self.wallet.app), **{**who, **changed})
 
 
-def open_shop(make_wallet: Callable[..., Wallet], **how: Any) -> Shop:
-    """Open a wallet for Alipay+ and AMS; the arguments are those of ``open_wallet``."""
+def open_shop(
+    make_wallet: Callable[..., Wallet], *, with_subject_loader: bool = True, **how: Any
+) -> Shop:
+    """Open a wallet for Alipay+ and AMS; the other arguments are those of ``open_wallet``."""
     meanwhile: dict[str, Callable[[], str | None]] = {}
 
     def still_served(subject: str) -> str | None:
@@ -72,7 +74,8 @@ def open_shop(make_wallet: Callable[..., Wallet], **how: Any) -> Shop:
     prepare_more = how.pop("prepare", lambda app, otp: None)
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
-        otp.user_loader(Subject)(still_served)
+        if with_subject_loader:
+            otp.user_loader(Subject)(still_served)
         prepare_more(app, otp)
 
     public = one_line(key("merchant").public_key())

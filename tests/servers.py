@@ -1,4 +1,4 @@
-"""A server on a port of the loopback interface, for one test."""
+"""Serve an app on a port of the loopback interface, for one test."""
 
 from __future__ import annotations
 

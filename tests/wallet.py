@@ -153,6 +153,7 @@ def open_wallet(
     finish: Callable[[Flask], None] = lambda app: None,
     sender: Callable[[User, Message], None] | None = None,
     loader: Callable[[str], Any] = load_user,
+    channels: Sequence[Channel] = (Channel.MOBILE, Channel.EMAIL),
     protocols: Sequence[type[WireProtocol]] = (AlipayPlus,),
     options: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
@@ -161,6 +162,7 @@ def open_wallet(
     """Open a wallet; a SQLite file gets its tables before.
 
     :param prepare: is called with the app before the extension gets it, ``finish`` after it.
+    :param channels: those that have a sender.
     :param options: arguments for OtpMpp.
     :param config: further configuration of the app.
     :param changed: settings by their key.
@@ -168,8 +170,8 @@ def open_wallet(
     clock, inbox = FrozenClock(), Inbox()
     otp = OtpMpp(*protocols, clock=clock, **(options or {}))
     otp.user_loader(loader)
-    otp.sender(Channel.MOBILE)(sender or inbox)
-    otp.sender(Channel.EMAIL)(sender or inbox)
+    for channel in channels:
+        otp.sender(channel)(sender or inbox)
     app = Flask("tests.wallet")
     app.config.update(settings(store, **changed), **(config or {}))
     if store.startswith("sqlite:////"):

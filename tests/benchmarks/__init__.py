@@ -1,1 +1,1 @@
-"""What measures the package is itself tested: an error must not look fast."""
+"""Tests of the benchmarks: an answer that is wrong must not count as fast."""

@@ -1,4 +1,4 @@
-"""Google's rounds are measured by method and envelope, and only right answers are."""
+"""Google's rounds are measured by method and envelope; only right answers count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only right answers count, by whatever way a peer is asked."""
+"""Only right answers count in each of the load benchmarks."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_answer_that_is_not_the_expected_one_counts_for_nothing(tmp_path: Pat
     assert one.rate == one.answers == 0
 
 
-def test_an_answer_signed_by_somebody_else_is_told(tmp_path: Path) -> None:
+def test_answers_with_another_signature_are_counted_as_forged(tmp_path: Path) -> None:
     stranger = rsa.generate_private_key(65537, 2048).public_key()
     with floor(tmp_path) as peer:
         right = asked(peer, PeerApp(peer), RequestKind.SEND)

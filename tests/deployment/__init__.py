@@ -1,1 +1,1 @@
-"""The wallet behind the servers and the proxy that it is deployed with, as real processes."""
+"""A wallet behind real servers and a real proxy."""

@@ -1,4 +1,4 @@
-"""A server is started on a free port, waited for, and gone when its test is over."""
+"""Start a server on a free port, wait for it, and stop it after the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Behind a real nginx that adds, strips or leaves prefixes, what was called is what is signed."""
+"""Behind an nginx that adds, strips or keeps prefixes, the path that was called is signed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four processes on one file keep what one thread keeps, and a killed one breaks no promise."""
+"""Four processes on one SQLite file behave as one thread, also when they are killed."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def kill_workers(server: Deployed) -> None:
     assert int(server.page("/pid")) in server.workers()
 
 
-def test_what_killed_workers_knew_their_successors_know(server: Deployed) -> None:
+def test_new_workers_know_what_killed_workers_have_stored(server: Deployed) -> None:
     """L5, A1, S10: a used code stays used, counted tries stay counted, a repeat stays a repeat."""
     used, tried, caller = Crowd(server), Crowd(server), server.caller()
     used_id, used_code = used.sent()

@@ -1,4 +1,4 @@
-"""On each server that we name, a wallet keeps its promises down to the bytes on the wire."""
+"""Under each supported WSGI server the answers are right, down to the bytes on the wire."""
 
 from __future__ import annotations
 

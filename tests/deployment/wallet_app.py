@@ -1,6 +1,6 @@
-"""The wallet that the servers under test load: one SQLite file, one outbox file, no other secret.
+"""The wallet that the servers under test load, with one SQLite file and one outbox file.
 
-What it is configured by stands in a JSON file that ``OTP_MPP_TEST_APP`` names.
+Its configuration is in a JSON file; ``OTP_MPP_TEST_APP`` is the path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HTTP/1.1 is written and read byte by byte, for what no HTTP client would send."""
+"""Write and read HTTP/1.1 byte by byte, for requests that no HTTP client would send."""
 
 from __future__ import annotations
 

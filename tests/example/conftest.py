@@ -1,4 +1,4 @@
-"""Each test has a wallet of its own: a copy of one instance folder that was filled once."""
+"""Fixtures of the example wallet: each test gets a copy of one instance folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo succeeds against the wallet, and against nothing that answers otherwise."""
+"""The demo succeeds with the wallet, and fails with anything that answers otherwise."""
 
 from __future__ import annotations
 

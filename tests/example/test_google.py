@@ -1,4 +1,4 @@
-"""Google is served by the same wallet: by the number of a user, and by what they have granted."""
+"""The example wallet serves Google: by the number of a user, and by associations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An instance folder is filled once, for its owner's eyes only; the commands tend it."""
+"""An instance folder is filled once, readable by its owner only; commands change it."""
 
 from __future__ import annotations
 

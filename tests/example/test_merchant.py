@@ -1,4 +1,4 @@
-"""A merchant is served by the same wallet, and a user may leave it between code and answer."""
+"""The example wallet serves a merchant; a user may be closed between send and verify."""
 
 from __future__ import annotations
 

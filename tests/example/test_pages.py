@@ -1,4 +1,4 @@
-"""The pages show a person what arrived, and no more than text of what a message holds."""
+"""The pages show the delivered messages as plain text."""
 
 from __future__ import annotations
 

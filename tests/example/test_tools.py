@@ -1,4 +1,4 @@
-"""Makefile and venv.sh say what there is, and what is missing and how to get it."""
+"""Makefile and venv.sh list their targets, and say what is missing and how to get it."""
 
 from __future__ import annotations
 

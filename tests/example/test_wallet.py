@@ -1,4 +1,4 @@
-"""Each kind of user and of token gets the answer that Alipay+'s table has for it."""
+"""Each kind of user and of token gets the code of Alipay+'s table."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The wallet that the servers under test load, with points at which it can be killed.
 
-What it is configured by stands in a JSON file that ``OTP_MPP_TEST_FAULTS`` names.
+Its configuration is in a JSON file; ``OTP_MPP_TEST_FAULTS`` is the path.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Whatever an app does around us, our answers are signed and its pages are its own."""
+"""Tests of the extension in host apps: answers stay signed, and the host's pages do not change."""

@@ -1,4 +1,4 @@
-"""A wallet in a hostile host opens fast, and its answers are checked to the last header."""
+"""Open a wallet in a host app whose hooks interfere, and check answers to the last header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Once an answer is sealed it leaves as it was signed, whatever a host does to its response."""
+"""A signed answer is sent as it was signed, whatever a host does to the response."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_hook_that_changes_the_answer_changes_nothing_that_leaves(
 
 
 def test_the_hooks_of_one_request_can_change_nothing_either() -> None:
-    """G10: Flask's after_this_request comes before the last door too."""
+    """G10: Flask's after_this_request runs before the answer is restored, too."""
     wallet, switch = altering(replaced_after_all)
     switch.on = True
     before = Switch(on=True)
@@ -113,7 +113,7 @@ def test_the_hooks_of_one_request_can_change_nothing_either() -> None:
     assert before.hits == 1
 
 
-def test_a_response_that_a_hook_has_put_aside_is_still_closed() -> None:
+def test_a_response_that_a_hook_has_replaced_is_still_closed() -> None:
     """F5: what a host wanted done at the end of its response is done."""
     closed: list[str] = []
 

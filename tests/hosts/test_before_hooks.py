@@ -1,4 +1,4 @@
-"""Whatever a host does before a request, it is worked on, or refused in our words; never half."""
+"""A host's hook before a request hides nothing from us, or its refusal becomes a signed answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def crash() -> None:
 
 
 # What a hook of the host does instead of letting the request pass, and what it means here.
-TROUBLES: dict[str, tuple[Callable[[], Any], str]] = {
+REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "redirects-to-login": (lambda: redirect("/login"), "ACCESS_DENIED"),
     "returns-200": (lambda: "down for maintenance", "UNKNOWN_EXCEPTION"),
     "returns-401": (lambda: ("log in", 401), "ACCESS_DENIED"),
@@ -62,7 +62,7 @@ TROUBLES: dict[str, tuple[Callable[[], Any], str]] = {
     "aborts-with-a-response": (lambda: abort(Response("no", 403)), "ACCESS_DENIED"),
     "raises-402": (lambda: abort_with(PaymentRequired()), "ACCESS_DENIED"),
     "raises-499": (lambda: abort_with(Unheard()), "ACCESS_DENIED"),
-    "refuses-in-our-words": (lambda: refuse(Reason.USER_ABNORMAL), "USER_STATUS_ABNORMAL"),
+    "refuses-by-a-reason": (lambda: refuse(Reason.USER_ABNORMAL), "USER_STATUS_ABNORMAL"),
 }
 
 
@@ -79,7 +79,7 @@ def preprocessor(app: Flask, switch: Switch, act: Callable[[], Any]) -> None:
 
 
 PLACES = {"before_request": before_request, "preprocessor": preprocessor}
-RETURNING = [name for name in TROUBLES if name.startswith(("redirects", "returns"))]
+RETURNING = [name for name in REFUSALS if name.startswith(("redirects", "returns"))]
 PROPAGATING = ("testing", "debug", "propagating")
 
 
@@ -107,42 +107,42 @@ def test_a_hook_that_reads_the_body_takes_nothing_from_us(
     assert len(wallet.inbox) == 1
 
 
-def attacked(trouble: str, place: str, switches: dict[str, Any]) -> tuple[Wallet, Switch]:
+def open_refusing(refusal: str, place: str, switches: dict[str, Any]) -> tuple[Wallet, Switch]:
     switch = Switch()
 
     def install(app: Flask) -> None:
-        PLACES[place](app, switch, TROUBLES[trouble][0])
+        PLACES[place](app, switch, REFUSALS[refusal][0])
 
     return open_host(finish=install, config=switches), switch
 
 
 @pytest.mark.parametrize(
-    ("trouble", "place", "switches"),
+    ("refusal", "place", "switches"),
     [
         case
-        for case in product(TROUBLES, PLACES, SWITCHES)
+        for case in product(REFUSALS, PLACES, SWITCHES)
         if not (case[0] in RETURNING and case[1] == "preprocessor")  # what it returns is not read
         and not (case[0] == "returns-nonsense" and case[2] in PROPAGATING)  # crashes in Flask
     ],
 )
 def test_a_hook_that_stops_a_request_is_answered_by_its_meaning(
-    trouble: str, place: str, switches: str
+    refusal: str, place: str, switches: str
 ) -> None:
     """F5, G9: on both operations, signed; nothing was done, and the code is not spent."""
-    wallet, switch = attacked(trouble, place, SWITCHES[switches])
+    wallet, switch = open_refusing(refusal, place, SWITCHES[switches])
     request_id, code = wallet.sent()
     switch.on = True
-    assert sealed(wallet.send("tok-bob")) == TROUBLES[trouble][1]
-    assert sealed(wallet.caller.verify("tok-ada", request_id, code)) == TROUBLES[trouble][1]
+    assert sealed(wallet.send("tok-bob")) == REFUSALS[refusal][1]
+    assert sealed(wallet.caller.verify("tok-ada", request_id, code)) == REFUSALS[refusal][1]
     assert len(wallet.inbox) == 1
     switch.on = False
     assert sealed(wallet.caller.verify("tok-ada", request_id, code)) == "SUCCESS"
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["before-us", "after-us"])
-@pytest.mark.parametrize("trouble", [name for name in TROUBLES if name.startswith("aborts-4")])
+@pytest.mark.parametrize("refusal", [name for name in REFUSALS if name.startswith("aborts-4")])
 def test_an_error_page_of_the_host_does_not_hide_what_a_hook_meant(
-    trouble: str, *, first: bool
+    refusal: str, *, first: bool
 ) -> None:
     """F5, F3: a handler that the host has for the code is not even asked under our prefix."""
     asked: list[Exception] = []
@@ -154,17 +154,17 @@ def test_an_error_page_of_the_host_does_not_hide_what_a_hook_meant(
     def install(app: Flask) -> None:
         for status in (400, 401, 403, 404, 405, 413, 415, 429):
             app.register_error_handler(status, page)
-        before_request(app, Switch(on=True), TROUBLES[trouble][0])
+        before_request(app, Switch(on=True), REFUSALS[refusal][0])
 
     wallet = open_host(install) if first else open_host(finish=install)
-    assert sealed(wallet.send()) == TROUBLES[trouble][1]
+    assert sealed(wallet.send()) == REFUSALS[refusal][1]
     assert asked == []
 
 
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
 def test_a_hook_that_crashes_is_reported_to_the_host_once(switches: dict[str, Any]) -> None:
-    """F5: whoever listens for crashes hears of this one, as of any other of the app."""
-    wallet, switch = attacked("raises", "before_request", switches)
+    """F5: Flask's signal for crashes is sent once, as for any other crash of the app."""
+    wallet, switch = open_refusing("raises", "before_request", switches)
     switch.on = True
     heard: list[BaseException] = []
 
@@ -180,8 +180,8 @@ def test_a_hook_that_crashes_is_reported_to_the_host_once(switches: dict[str, An
 
 def test_a_hook_that_refuses_is_not_reported_as_a_crash() -> None:
     """F5: a refusal is an answer; HTTP errors that Flask has no class for are refusals too."""
-    for trouble in ("refuses-in-our-words", "raises-402", "raises-499", "aborts-400"):
-        wallet, switch = attacked(trouble, "before_request", {})
+    for refusal in ("refuses-by-a-reason", "raises-402", "raises-499", "aborts-400"):
+        wallet, switch = open_refusing(refusal, "before_request", {})
         switch.on = True
         heard: list[object] = []
 
@@ -190,12 +190,12 @@ def test_a_hook_that_refuses_is_not_reported_as_a_crash() -> None:
 
         with got_request_exception.connected_to(hear, wallet.app):
             wallet.send()
-        assert heard == [], trouble
+        assert heard == [], refusal
 
 
 def test_a_hook_that_refuses_hides_no_path_from_the_signature() -> None:
     """G9: a request that both routing and a hook refuse is signed as well."""
-    wallet, switch = attacked("redirects-to-login", "before_request", {})
+    wallet, switch = open_refusing("redirects-to-login", "before_request", {})
     switch.on = True
     for method, path in product(["POST", "BREW"], ["", "/", "/nothing", "//sendOTP"]):
         assert sealed(wallet.caller.call(path, {}, method=method)) in {
@@ -205,9 +205,9 @@ def test_a_hook_that_refuses_hides_no_path_from_the_signature() -> None:
         }
 
 
-def test_a_hook_that_stops_the_host_stops_it_in_the_hosts_words() -> None:
+def test_a_hook_answers_the_hosts_own_pages_as_before() -> None:
     """F3: outside the prefix a redirect stays a redirect."""
-    wallet, switch = attacked("redirects-to-login", "before_request", {})
+    wallet, switch = open_refusing("redirects-to-login", "before_request", {})
     switch.on = True
     page = wallet.app.test_client().get(PREFIX.removesuffix("users"))
     assert (page.status_code, page.location) == (302, "/login")

@@ -1,4 +1,4 @@
-"""Whatever is asked under the prefix, and whatever is broken behind it, the answer is signed."""
+"""Each answer under the prefix is signed, whatever is requested and whatever fails behind it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AwayLimits:
 
 
 @contextmanager
-def deaf_receivers() -> Iterator[None]:
+def failing_receivers() -> Iterator[None]:
     with ExitStack() as stack:
         for signal in (otp_sent, otp_verified, otp_refused):
             stack.enter_context(signal.connected_to(fail))
@@ -138,9 +138,9 @@ def calls(wallet: Wallet, *, every_pair: bool) -> Iterator[Call]:
 def test_every_answer_under_the_prefix_is_signed(
     fault: str, switches: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G9: verbs x paths x faults, and bodies that nobody should send."""
+    """G9: verbs x paths x faults, and malformed bodies."""
     wallet = open_faulty(fault, SWITCHES[switches], monkeypatch)
-    with deaf_receivers() if fault == "receivers" else ExitStack():
+    with failing_receivers() if fault == "receivers" else ExitStack():
         codes = set()
         for call in calls(wallet, every_pair=fault == "none"):
             answer = wallet.caller.deliver(call)
@@ -161,7 +161,7 @@ def test_every_answer_under_the_prefix_is_signed(
 
 
 @pytest.mark.parametrize("switches", ["plain", "debug", "trapping"])
-def test_without_a_signer_nothing_is_stated(switches: str) -> None:
+def test_without_a_signer_the_answer_is_an_empty_503(switches: str) -> None:
     """G9: HTTP 503 and not a byte more; never an unsigned statement."""
     wallet = open_host(options={"signer": AwaySigner()}, config=SWITCHES[switches])
     wallet.app.add_url_rule("/page", "page", lambda: "page")
@@ -176,7 +176,7 @@ def test_without_a_signer_nothing_is_stated(switches: str) -> None:
 
 
 @pytest.mark.parametrize("hook", ["before", "after"])
-def test_without_a_signer_a_hook_of_the_host_has_no_word_either(hook: str) -> None:
+def test_without_a_signer_a_hook_of_the_host_can_not_answer_either(hook: str) -> None:
     """G9: a page of the host in place of our answer would be an unsigned statement."""
     wallet = open_host(options={"signer": AwaySigner()})
     if hook == "before":

@@ -1,4 +1,4 @@
-"""A host that checks its forms for forgery goes on doing so, and lets signed requests in."""
+"""The host's CSRF protection works as before, and signed requests are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host's database session is its own: we begin, flush, commit and roll back nothing in it."""
+"""The host's database session is never begun, flushed, committed or rolled back by us."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_the_hosts_pages_are_the_same_with_us_and_without(
 def test_under_our_prefix_the_hosts_error_pages_are_never_seen(
     style: Callable[[Flask], Any], *, first: bool
 ) -> None:
-    """F3, G9: unknown paths, unknown verbs and odd slashes are answered in our words there."""
+    """F3, G9: unknown paths, unknown verbs and odd slashes get a signed answer there."""
     wallet = open_host(style) if first else open_host(finish=style)
     for path in ("", "/", "/nothing", "/sendOTP/", "//sendOTP", "/a//b", "/sendOTP/x"):
         assert sealed(wallet.caller.call(path, {})) == "NO_INTERFACE_DEF", path

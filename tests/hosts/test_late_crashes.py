@@ -1,4 +1,4 @@
-"""What a host crashes after an answer was decided takes nothing back of it."""
+"""A host that crashes after an answer was decided does not change the answer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_crash_after_the_fact_propagates_if_the_host_wants_that_and_takes_noth
 
 
 def test_a_crash_after_the_fact_is_reported_to_the_host() -> None:
-    """F5: its crash reporter hears of it although the caller does not."""
+    """F5: its crash reporter is called, although the caller gets the answer."""
     wallet, switch = altering(crashing)
     switch.on = True
     heard: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""A limit of the host holds for us too, in signed words; ours never holds for the host."""
+"""A limit of the host applies to us too, with a signed answer; ours does not apply to the host."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pages(wallet: Wallet, path: str, times: int) -> list[int]:
 
 @pytest.mark.parametrize("switches", SWITCHES)
 @pytest.mark.parametrize("first", [True, False], ids=["before-us", "after-us"])
-def test_a_default_limit_of_the_host_is_told_in_our_words(switches: str, *, first: bool) -> None:
+def test_a_default_limit_of_the_host_gets_a_signed_answer(switches: str, *, first: bool) -> None:
     """R3: signed REQUEST_TRAFFIC_EXCEED_LIMIT, and nothing is sent any more."""
 
     def limit(app: Flask) -> None:
@@ -64,7 +64,7 @@ def test_a_limit_over_the_whole_host_is_shared_with_it() -> None:
 
 
 def test_a_page_that_the_host_shows_on_a_breach_is_not_shown_by_us() -> None:
-    """R3: Flask-Limiter can carry a response of the host's; its meaning is told, in our words."""
+    """R3: Flask-Limiter can carry a response of the host's; its meaning is in a signed answer."""
 
     def breach(_limit: RequestLimit) -> None:
         raise ConnectionError("the host's breach hook is broken")

@@ -1,4 +1,4 @@
-"""Two apps in one process share nothing, and an extension that is used wrongly says so at once."""
+"""Two apps in one process share nothing, and wrong use of the extension raises at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ USERS = 12
 THREADS = 6
 
 
-class House:
+class HostApp:
     """One of two apps, each with its own everything."""
 
     def __init__(self, name: str, store: str, prefix: str) -> None:
@@ -42,7 +42,7 @@ class House:
                 store,
                 OTP_MPP_PRIVATE_KEYS={"1": private_pem(key_named(f"wallet-{name}")).decode()},
                 OTP_MPP_PEPPER=f"the pepper of {name}, which is longer than it must be",
-                OTP_MPP_WALLET_NAME=f"House {name}",
+                OTP_MPP_WALLET_NAME=f"Wallet {name}",
                 OTP_MPP_ALIPAYPLUS_CLIENTS={
                     "CLIENT": {"1": one_line(key_named(f"alipay-{name}").public_key())}
                 },
@@ -51,9 +51,9 @@ class House:
             )
         )
 
-    def caller(self, *, believing: str | None = None, **changed: Any) -> AlipayPlusCaller:
-        """Call this house; believe its key or another's."""
-        known = key_named(f"wallet-{believing or self.name}").public_key()
+    def caller(self, *, key_of: str | None = None, **changed: Any) -> AlipayPlusCaller:
+        """Return a caller of this app, who checks answers by its key or that of the other app."""
+        known = key_named(f"wallet-{key_of or self.name}").public_key()
         who: dict[str, Any] = {
             "client_id": "CLIENT",
             "key": key_named(f"alipay-{self.name}"),
@@ -65,8 +65,8 @@ class House:
         return AlipayPlusCaller(over_wsgi(self.app), **who)
 
 
-class Post:
-    """Deliver into the box of the app that is serving, and remember who got what there."""
+class Outbox:
+    """A sender that keeps the codes by app and user."""
 
     def __init__(self) -> None:
         self.boxes: dict[str, dict[str, str]] = {}
@@ -76,43 +76,43 @@ class Post:
     def __call__(self, user: User, message: Message) -> None:
         with self._lock:
             self.delivered += 1
-            house = current_app.name.removeprefix("tests.")
-            assert f"House {house}" in message.body
-            self.boxes.setdefault(house, {})[user.id] = message.code
+            host = current_app.name.removeprefix("tests.")
+            assert f"Wallet {host}" in message.body
+            self.boxes.setdefault(host, {})[user.id] = message.code
 
 
-def extension(post: Post) -> OtpMpp:
+def extension(outbox: Outbox) -> OtpMpp:
     otp = OtpMpp(AlipayPlus)
     otp.user_loader(load_user)
-    otp.sender(Channel.MOBILE)(post)
+    otp.sender(Channel.MOBILE)(outbox)
     return otp
 
 
-def houses(tmp_path: Path) -> tuple[House, House]:
+def two_apps(tmp_path: Path) -> tuple[HostApp, HostApp]:
     blue = f"sqlite:///{tmp_path / 'blue.db'}"
     make_tables(blue)
-    return House("red", "memory://", "/aps/api/v1/users"), House("blue", blue, "/otp")
+    return HostApp("red", "memory://", "/aps/api/v1/users"), HostApp("blue", blue, "/otp")
 
 
-def visit(house: House, other: House, post: Post, user: str) -> list[str]:
-    """Send and verify at one house, and try what was got there at the other one."""
-    caller, stranger = house.caller(), house.caller(believing=other.name)
+def use(host: HostApp, other: HostApp, outbox: Outbox, user: str) -> list[str]:
+    """Send and verify at one app, and verify its code at the other app."""
+    caller, mistaken = host.caller(), host.caller(key_of=other.name)
     sent = caller.send(f"tok-{user}")
-    code = post.boxes[house.name][user]
+    code = outbox.boxes[host.name][user]
     unmatched = caller.verify(f"tok-{user}", sent.verify_request_id, wrong(code))
     granted = caller.verify(f"tok-{user}", sent.verify_request_id, code)
     elsewhere = other.caller().verify(f"tok-{user}", sent.verify_request_id, code)
-    assert not stranger.call("/nothing", {}).verified
+    assert not mistaken.call("/nothing", {}).verified
     return [sealed(answer) for answer in (sent, unmatched, granted, elsewhere)]
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one-otpmpp", "two-otpmpps"])
-def test_two_apps_hammered_at_once_share_nothing(tmp_path: Path, *, shared: bool) -> None:
+def test_two_apps_under_load_share_nothing(tmp_path: Path, *, shared: bool) -> None:
     """F1: keys, ids, peppers, stores, prefixes, inboxes and signals are each app's own."""
-    post, (red, blue) = Post(), houses(tmp_path)
-    first = extension(post)
-    for house, otp in ((red, first), (blue, first if shared else extension(post))):
-        otp.init_app(house.app)
+    outbox, (red, blue) = Outbox(), two_apps(tmp_path)
+    first = extension(outbox)
+    for host, otp in ((red, first), (blue, first if shared else extension(outbox))):
+        otp.init_app(host.app)
     store = state_of(blue.app).store
     assert isinstance(store, SQLAlchemyStore)
     heard: list[tuple[str, str]] = []
@@ -124,13 +124,13 @@ def test_two_apps_hammered_at_once_share_nothing(tmp_path: Path, *, shared: bool
         (blue, red, f"u{n}") for n in range(USERS)
     ]
     with otp_sent.connected_to(hear), ThreadPoolExecutor(THREADS) as pool:
-        answers = list(pool.map(lambda turn: visit(turn[0], turn[1], post, turn[2]), turns))
+        answers = list(pool.map(lambda turn: use(turn[0], turn[1], outbox, turn[2]), turns))
     assert answers == [
         ["SUCCESS", "OTP_VERIFY_UNMATCHED", "SUCCESS", "VERIFY_REQUEST_ID_INVALID"]
     ] * len(turns)
-    assert post.delivered == len(turns)
-    assert sorted(heard) == sorted((house.app.name, user) for house, _, user in turns)
-    assert {house: sorted(box) for house, box in post.boxes.items()} == {
+    assert outbox.delivered == len(turns)
+    assert sorted(heard) == sorted((host.app.name, user) for host, _, user in turns)
+    assert {host: sorted(box) for host, box in outbox.boxes.items()} == {
         name: sorted(f"u{n}" for n in range(USERS)) for name in ("red", "blue")
     }
     store.engine.dispose()
@@ -138,8 +138,8 @@ def test_two_apps_hammered_at_once_share_nothing(tmp_path: Path, *, shared: bool
 
 def test_what_one_app_knows_the_other_does_not(tmp_path: Path) -> None:
     """F1: clients' keys, the wallet's id and the place of the routes."""
-    post, (red, blue) = Post(), houses(tmp_path)
-    otp = extension(post)
+    outbox, (red, blue) = Outbox(), two_apps(tmp_path)
+    otp = extension(outbox)
     otp.init_app(red.app)
     otp.init_app(blue.app)
     foreign_key = red.caller(key=key_named("alipay-blue"))
@@ -147,7 +147,7 @@ def test_what_one_app_knows_the_other_does_not(tmp_path: Path) -> None:
     assert sealed(red.caller(psp_id=blue.psp).send("tok-ada")) == "INVALID_CLIENT"
     assert red.app.test_client().post("/otp/sendOTP").status_code == 404
     assert state_of(red.app) is not state_of(blue.app)
-    assert post.delivered == 0
+    assert outbox.delivered == 0
     store = state_of(blue.app).store
     assert isinstance(store, SQLAlchemyStore)
     store.engine.dispose()
@@ -160,7 +160,7 @@ def test_an_app_is_initialised_once() -> None:
     with pytest.raises(RuntimeError, match="has an OtpMpp already"):
         wallet.otp.init_app(wallet.app)
     with pytest.raises(RuntimeError, match="has an OtpMpp already"):
-        extension(Post()).init_app(wallet.app)
+        extension(Outbox()).init_app(wallet.app)
     assert len(list(wallet.app.url_map.iter_rules())) == rules
     assert sealed(wallet.send()) == "SUCCESS"
 

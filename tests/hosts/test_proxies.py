@@ -1,4 +1,4 @@
-"""What is signed is the path that was called, whatever stands between the caller and the app."""
+"""The signed path is the path that was called, with any proxy between the caller and the app."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_forged_headers_move_no_path(name: str) -> None:
     assert len(wallet.inbox) == 1
 
 
-def test_a_wrong_public_prefix_lets_nobody_in() -> None:
+def test_with_a_wrong_public_prefix_no_signature_matches() -> None:
     """G11: what is configured counts, so a signature for another path is one for another path."""
     wallet = open_host(OTP_MPP_ALIPAYPLUS_PUBLIC_PREFIX="/elsewhere")
     answer = wallet.send()

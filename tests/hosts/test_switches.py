@@ -1,4 +1,4 @@
-"""What an app is configured to be changes its own pages, and nothing of ours."""
+"""The host's configuration changes its own pages, and none of our answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def with_body(wallet: Wallet, answer: AlipayPlusAnswer) -> AlipayPlusAnswer:
 
 
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
-def test_every_verb_but_post_is_refused_in_signed_words(switches: dict[str, Any]) -> None:
+def test_every_verb_but_post_gets_a_signed_refusal(switches: dict[str, Any]) -> None:
     """G9: Flask's own OPTIONS, and verbs that it never heard of; routed or not."""
     wallet = open_host(config=switches)
     for verb in VERBS:
@@ -85,7 +85,7 @@ def test_odd_slashes_lead_nowhere_and_are_never_redirected(
 
 
 @pytest.mark.parametrize("switches", ["plain", "testing", "debug", "propagating"])
-def test_a_host_name_that_the_host_does_not_trust_is_refused_in_our_words(switches: str) -> None:
+def test_an_untrusted_host_name_gets_a_signed_refusal(switches: str) -> None:
     """F5, G9: TRUSTED_HOSTS fails before routing; the host's own page stays what it was."""
     wallet = open_host(config={"TRUSTED_HOSTS": ["wallet.example"], **SWITCHES[switches]})
     assert sealed(wallet.send()) == "ACCESS_DENIED"

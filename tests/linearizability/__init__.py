@@ -1,1 +1,1 @@
-"""Whether what threads were told at once could have been told one by one."""
+"""Tests that concurrent calls of a store have the results of some sequence of calls."""

@@ -1,4 +1,4 @@
-"""The checker explains what can be explained, and nothing that can't."""
+"""The checker explains a linearizable history, and no other one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores as one writes them at first: they read, check, compare, and only then write.
+"""Stores without a lock: they read, check, compare, and only then write.
 
 One request at a time they keep every promise. They are here to show that the races of the suite
 find what such tests can't.

@@ -1,4 +1,4 @@
-"""A suite is run as a user runs it: in a file of its own, by a pytest of its own."""
+"""Run the store contract as a user does: in a file of its own, by another pytest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison with the rules finds a store that departs from them, however little."""
+"""The comparison with the rules finds stores that differ from them in one detail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flask_otp_mpp.testing.contract.builders import WRONG
 
 
 class Forgetting(MemoryStore):
-    """Forget failures on every send."""
+    """Reset the failures at each send."""
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         self.unlock(draft.subject)
@@ -37,7 +37,7 @@ class Rounding(MemoryStore):
         return found
 
 
-class Doubting(MemoryStore):
+class Recomparing(MemoryStore):
     """Compare a repeated request again."""
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
@@ -45,8 +45,8 @@ class Doubting(MemoryStore):
         return super().spend(attempt, policy)
 
 
-class Grudging(MemoryStore):
-    """Charge a user for the guesses of others."""
+class Misattributing(MemoryStore):
+    """Count attempts of other users as failures of the user."""
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         for known in self._challenges.values():
@@ -73,7 +73,7 @@ def contract(make_store: Callable[[FrozenClock], Store]) -> StoreContract:
     return Contract()
 
 
-@pytest.mark.parametrize("faulty", [Forgetting, Rounding, Doubting, Grudging])
+@pytest.mark.parametrize("faulty", [Forgetting, Rounding, Recomparing, Misattributing])
 def test_a_store_that_differs_does_not_pass(faulty: type[MemoryStore]) -> None:
     """T2: a search like the shipped one comes upon it, if it has the time of many runs."""
     with pytest.raises(AssertionError, match="the store and the rules disagree"):

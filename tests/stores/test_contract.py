@@ -1,4 +1,4 @@
-"""The suite for stores is shipped: a third party imports it, inherits it and writes one method."""
+"""Other projects can import the store contract, inherit it and implement one method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that reads before it writes passes one request at a time, and loses every race."""
+"""The contract finds a store without a lock: it fails in each race and passes the other tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TestOneProcess(SharedStoreContract):
         return partial(OneProcessStore, store.file, store.clock, pause=0.3)
 """
 
-LOST_BY_THREADS = {
+FAILED_BY_THREADS = {
     "test_of_many_right_answers_one_succeeds",
     "test_of_many_wrong_answers_five_are_compared",
     "test_of_many_wrong_answers_to_many_challenges_a_budget_is_compared",
@@ -45,7 +45,7 @@ LOST_BY_THREADS = {
     "test_of_many_repeats_under_one_idempotency_key_one_is_reserved",
     "test_of_many_users_under_one_idempotency_key_one_is_reserved",
 }
-LOST_BY_PROCESSES = {
+FAILED_BY_PROCESSES = {
     "test_of_right_answers_in_four_processes_one_succeeds",
     "test_of_wrong_answers_in_four_processes_five_are_compared",
     "test_of_sends_in_four_processes_none_exceeds_the_cap",
@@ -65,19 +65,19 @@ def passed(report: suites.Report, suite: str) -> set[str]:
     return {name.partition(".")[2] for name in report.passed if name.startswith(suite + ".")}
 
 
-def test_a_store_without_a_lock_loses_every_race_and_keeps_every_other_promise(
+def test_a_store_without_a_lock_fails_each_race_and_passes_every_other_test(
     report: suites.Report,
 ) -> None:
     """T2, A1, A2, L6, S1, S10: nothing but a race finds its fault."""
-    assert failed(report, "TestNaive") == LOST_BY_THREADS
+    assert failed(report, "TestNaive") == FAILED_BY_THREADS
     assert len(passed(report, "TestNaive")) > 30
     assert "test_a_store_agrees_with_the_rules_whatever_is_asked" in passed(report, "TestNaive")
 
 
 def test_a_lock_of_one_process_wins_no_race_between_processes(report: suites.Report) -> None:
     """T2, A1, L6, S1: and every race between threads."""
-    assert failed(report, "TestOneProcess") == LOST_BY_PROCESSES
-    assert passed(report, "TestOneProcess") > LOST_BY_THREADS
+    assert failed(report, "TestOneProcess") == FAILED_BY_PROCESSES
+    assert passed(report, "TestOneProcess") > FAILED_BY_THREADS
 
 
 def test_a_failed_claim_shows_what_was_counted(report: suites.Report) -> None:

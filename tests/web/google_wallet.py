@@ -116,6 +116,8 @@ def open_google(
     prepare: Callable[[Flask, OtpMpp], None] = lambda app, otp: None,
     sender: Callable[[User, Message], object] | None = None,
     loader: Callable[[str], User | None] = by_number,
+    with_loaders: bool = True,
+    channel: Channel = Channel.MOBILE,
     options: dict[str, Any] | None = None,
     testing: bool = True,
     protocols: tuple[Any, ...] = (GoogleStandardPayments,),
@@ -124,9 +126,10 @@ def open_google(
     """Open a wallet that serves one plain account under ``/google/v1``, or other accounts."""
     clock, inbox = FrozenClock(), Inbox()
     otp = OtpMpp(*protocols, **{"clock": clock, **(options or {})})
-    otp.user_loader(PhoneNumber)(loader)
-    otp.user_loader(AssociationId)(by_association)
-    otp.sender(Channel.MOBILE)(sender or inbox)
+    if with_loaders:
+        otp.user_loader(PhoneNumber)(loader)
+        otp.user_loader(AssociationId)(by_association)
+    otp.sender(channel)(sender or inbox)
     app = Flask("tests.google")
     app.testing = testing
     app.config["OTP_MPP_GOOGLE_ACCOUNTS"] = accounts or {"gpay": {"envelope": "plain"}}

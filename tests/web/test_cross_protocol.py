@@ -14,7 +14,6 @@ from flask_otp_mpp import (
     Ams,
     ConfigurationError,
     OtpMpp,
-    Subject,
     otp_sent,
     user_locked,
 )
@@ -268,7 +267,7 @@ def test_the_loader_by_subject_is_optional(
     make_wallet: MakeWallet,
 ) -> None:
     """L8: without it, the user to whom the code was sent is assumed to be active."""
-    shop = open_shop(make_wallet, prepare=lambda app, otp: otp._hooks.user_loaders.pop(Subject))
+    shop = open_shop(make_wallet, with_subject_loader=False)
     shop.meanwhile["ada"] = lambda: None
     assert shop.caller.verify(*shop.sent()).code == "SUCCESS"
 

@@ -112,21 +112,13 @@ def test_who_does_not_use_the_protocol_needs_none_of_its_libraries() -> None:
 
 def test_both_lookups_are_needed() -> None:
     """By number when an account is associated, by its id afterwards."""
-
-    def prepare(app: Any, otp: Any) -> None:
-        otp._hooks.user_loaders.clear()
-
-    found = faults(prepare=prepare)
+    found = faults(with_loaders=False)
     assert {"@otp.user_loader(PhoneNumber)", "@otp.user_loader(AssociationId)"} <= set(found)
 
 
 def test_a_wallet_that_sends_no_texts_can_not_serve_google() -> None:
     """F2: sendOtp names no channel, and every number would be told to be invalid."""
-
-    def only_mail(_app: Flask, otp: OtpMpp) -> None:
-        otp._hooks.senders[Channel.EMAIL] = otp._hooks.senders.pop(Channel.MOBILE)
-
-    found = faults(prepare=only_mail)["@otp.sender(Channel.MOBILE)"]
+    found = faults(channel=Channel.EMAIL)["@otp.sender(Channel.MOBILE)"]
     assert found == "is missing; GoogleStandardPayments sends on no other channel"
 
 
