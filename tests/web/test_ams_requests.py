@@ -130,7 +130,7 @@ def test_a_send_that_was_cut_off_is_never_sent_again(
     store: str, make_wallet: MakeWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S5, S10: nobody knows whether the message was sent; if it arrives, its code is right."""
-    monkeypatch.setattr(ams, "PATIENCE", timedelta(milliseconds=1))
+    monkeypatch.setattr(ams, "WAIT_FOR_PENDING", timedelta(milliseconds=1))
     arrived: list[str] = []
 
     def timing_out(user: User, message: Message) -> None:
@@ -240,7 +240,7 @@ def test_sixteen_identical_requests_at_once_send_one_message(
     store: str, make_wallet: MakeWallet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S1, S10: sixteen equal answers; half of the requests are copies, half are signed again."""
-    monkeypatch.setattr(ams, "PATIENCE", timedelta(seconds=60))
+    monkeypatch.setattr(ams, "WAIT_FOR_PENDING", timedelta(seconds=60))
     arrived = threading.Semaphore(0)
     delivered: list[Message] = []
 

@@ -62,7 +62,7 @@ def test_no_log_answer_or_file_holds_code_token_phone_or_email(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """P1, P4: logs, answers and the store's file; in success, refusal, conflict and error."""
-    monkeypatch.setattr(ams, "PATIENCE", timedelta(milliseconds=1))
+    monkeypatch.setattr(ams, "WAIT_FOR_PENDING", timedelta(milliseconds=1))
     codes: list[str] = []
     faults: list[str] = []
 
