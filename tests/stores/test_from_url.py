@@ -222,6 +222,7 @@ def test_a_driver_gets_the_options_and_the_query_overrides_them(
     assert (mysql["connect_timeout"], mysql["read_timeout"], mysql["write_timeout"]) == (5, 7, 7)
     assert "innodb_lock_wait_timeout = 6," in mysql["init_command"]
     assert driver_options("sqlite:////tmp/otp.db")["timeout"] == 7
+    assert driver_options("sqlite:////tmp/otp.db?timeout=0.5")["timeout"] == 0.5
     assert driver_options("postgresql://ada@host/otp?connect_timeout=9")["connect_timeout"] == "9"
     assert driver_options("mysql://ada@host/otp?read_timeout=8")["read_timeout"] == 8
 

@@ -157,7 +157,6 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(
     assert [file.name for file in tmp_path.iterdir()] == ["text"]
 
 
-@pytest.mark.slow
 def test_a_file_at_which_another_works_is_no_fault(tmp_path: Path) -> None:
     """F2: it does not answer now."""
     url = f"sqlite:///{tmp_path}/otp.db"

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 import sqlalchemy as sa
 
-from flask_otp_mpp.core import ports
+from flask_otp_mpp.core import clock
 from flask_otp_mpp.core.clock import utc_now
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Reason
@@ -165,6 +165,7 @@ WAITING: Final = {
 }
 
 
+@pytest.mark.slow
 def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None:
     """O1: the server has rolled one of two back, and the other goes on."""
     # PostgreSQL looks for deadlocks after a second; on a slow machine no wait may end before.
@@ -205,6 +206,7 @@ def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None
     store.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_row_that_stays_locked_is_waited_for_once_and_not_long(
     place: str, store: SQLAlchemyStore
 ) -> None:
@@ -222,6 +224,7 @@ def test_a_row_that_stays_locked_is_waited_for_once_and_not_long(
     assert not store.unlock("alice")
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_is_treated_as_lost(
     place: str, store: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +298,7 @@ def test_the_server_decides_what_time_it_is(
             def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
                 return datetime.now(tz) + timedelta(hours=hours)
 
-        monkeypatch.setattr(ports, "datetime", Shifted)
+        monkeypatch.setattr(clock, "datetime", Shifted)
         made = from_url(store.engine.url.render_as_string(hide_password=False), utc_now)
         assert isinstance(made, SQLAlchemyStore)
         return made

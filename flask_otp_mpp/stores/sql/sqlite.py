@@ -145,9 +145,10 @@ class SQLite(Database):
         if _in_memory(url):
             raise ValueError(_IN_MEMORY)
         options = self.options
+        wait = {} if "timeout" in url.query else {"timeout": options.silence_timeout}
         # Another writer is waited for, and while it works connections are scarce.
         return {
-            "connect_args": {"timeout": options.silence_timeout, "factory": PollingConnection},
+            "connect_args": {"factory": PollingConnection, **wait},
             "pool_timeout": options.silence_timeout,
             "pool_size": options.pool_size,
             "max_overflow": options.pool_overflow,
