@@ -1,4 +1,4 @@
-"""The parts of the README that are printed from the code are put in place by one command."""
+"""Write the generated parts of the documentation: tables, and the quickstart's code."""
 
 from __future__ import annotations
 

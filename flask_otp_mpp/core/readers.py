@@ -178,7 +178,7 @@ def whole_seconds(low: int, high: int) -> Reader[int]:
 
 
 def choice(values: Mapping[str, T]) -> Reader[T]:
-    """Return a reader of one of some words, each of which stands for a value."""
+    """Return a reader of one of several texts, each of which stands for a value."""
     *first, last = (repr(str(word)) for word in values)
     kind = f"{', '.join(first)} or {last}"
 

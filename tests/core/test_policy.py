@@ -1,4 +1,4 @@
-"""No app starts with a policy that breaks a bound, and all broken bounds are told at once."""
+"""No app starts with a policy that breaks a bound, and all broken bounds are reported at once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def faults(**values: Any) -> list[str]:
 def test_a_value_out_of_its_bounds_is_refused_by_name(
     field: str, allowed: list[Any], refused: list[Any]
 ) -> None:
-    """L2, L3, A3: a small code space, a long life, a large budget."""
+    """L2, L3, A3: too few digits, too long a life, too many tries."""
     assert [faults(**{field: value}) for value in allowed] == [[]] * len(allowed)
     assert [faults(**{field: value}) for value in refused] == [[field]] * len(refused)
 
@@ -67,13 +67,13 @@ def test_a_value_out_of_its_bounds_is_refused_by_name(
 def test_each_send_limit_allows_three_a_day(
     limits: list[tuple[int, timedelta]], *, refused: bool
 ) -> None:
-    """S2: Alipay+ wants at least three codes a token and day."""
+    """S2: Alipay+ requires at least three codes per token and day."""
     found = faults(send_limits=tuple(SendLimit(*limit) for limit in limits))
     assert found == (["send_limits"] if refused else [])
 
 
-def test_all_faults_are_told_at_once() -> None:
-    """F2: whoever corrects a policy corrects it once."""
+def test_all_faults_are_reported_at_once() -> None:
+    """F2: one correction is enough."""
     with pytest.raises(UnsafePolicy) as caught:
         Policy(digits=4, life=DAY, tries=99, failure_limit=1000, send_limits=())
     named = [name for name, _ in caught.value.faults]
@@ -83,7 +83,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_a_fault_says_what_was_found_and_what_to_set() -> None:
-    """F2: in the words that a configuration is told, too."""
+    """F2: in the same words as a configuration error."""
     with pytest.raises(UnsafePolicy) as caught:
         Policy(digits=4, cool_down=-SECOND, retention=60 * SECOND, send_limits=())
     assert caught.value.faults == [
@@ -112,14 +112,14 @@ def test_a_fault_says_what_was_found_and_what_to_set() -> None:
 def test_a_send_limit_is_read_as_flask_limiter_reads_it(
     count: int, per: str, multiple: str, unit: str
 ) -> None:
-    """The core does without that library."""
+    """The core does not import that library."""
     text = f"{count}{per}{multiple} {unit}"
     wanted = limits.parse(text)
     assert SendLimit.parse(text) == SendLimit(wanted.amount, wanted.get_expiry() * SECOND)
 
 
 @pytest.mark.parametrize("text", ["", "often", "10", "10 per", "per day", "1 per week", "1/day x"])
-def test_what_is_no_limit_is_refused(text: str) -> None:
+def test_a_malformed_send_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         SendLimit.parse(text)
 
@@ -180,7 +180,7 @@ def test_the_odds_are_bounded_by_sends_and_by_failures(
     ),
     st.integers(0, 28800),
 )
-def test_the_memory_of_sends_reaches_as_far_as_any_limit_looks(
+def test_sends_are_kept_for_the_longest_window_of_a_limit(
     limits: list[tuple[int, int]], cool_down: int
 ) -> None:
     policy = Policy(

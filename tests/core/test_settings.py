@@ -1,4 +1,4 @@
-"""A configuration is read once into typed groups; all its faults are told, and no secret."""
+"""A configuration is read once into typed groups; all its faults are reported, and no secret is."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read(**values: Any) -> tuple[Group, Faults]:
     return read_group(Group, {f"OTP_MPP_{k}": v for k, v in values.items()}, faults), faults
 
 
-def test_what_is_not_set_has_its_default_read_like_a_value() -> None:
+def test_an_unset_key_has_its_default_read_like_a_value() -> None:
     group, faults = read(PEPPER="p")
     assert faults == []
     assert group == Group(pepper="p")
@@ -70,7 +70,7 @@ def test_what_is_not_set_has_its_default_read_like_a_value() -> None:
     )
 
 
-def test_what_is_set_is_read_into_the_field_of_its_key() -> None:
+def test_a_set_key_is_read_into_its_field() -> None:
     group, faults = read(PEPPER="p", LIFE="90", RESEND="reuse", NAMES=["a", "b"])
     assert faults == []
     assert group == Group(
@@ -91,20 +91,20 @@ def test_all_faults_are_found_in_one_reading() -> None:
     ]
 
 
-def test_something_harmless_takes_the_place_of_a_value_at_fault() -> None:
+def test_a_default_or_placeholder_replaces_a_value_at_fault() -> None:
     """F2: the rest of a list, a default or a placeholder, so that all else can be checked."""
     group, faults = read(LIFE=10, NAMES=["ada", "Eve"], FIRST=3)
     assert len(faults) == 4
     assert group == Group(pepper="?", names=("ada",))
 
 
-def test_a_rule_is_asked_only_about_values_that_are_sound() -> None:
+def test_a_rule_checks_only_values_without_a_fault() -> None:
     """F2: a default in the place of a fault is no fault."""
     _, faults = read(PEPPER="p", FIRST=5, LAST="many")
     assert [key for key, _ in faults] == ["OTP_MPP_LAST"]
 
 
-def test_a_group_that_was_made_in_code_is_held_to_the_same_bounds() -> None:
+def test_a_group_made_in_code_has_the_same_bounds() -> None:
     group = Group(life=timedelta(seconds=10), pepper="p", first=-1, last=-2)
     assert group_faults(group) == [
         ("life", "10 is too small; set it to 30 to 600 seconds"),
@@ -133,18 +133,18 @@ def unknown(config: Mapping[str, Any]) -> dict[str, str]:
     return dict(faults)
 
 
-def test_a_key_that_is_like_a_setting_may_be_that_one() -> None:
+def test_an_unknown_key_gets_the_name_of_a_similar_setting() -> None:
     assert unknown({"OTP_MPP_LIVE": 1}) == {
         "OTP_MPP_LIVE": "is not a setting; did you mean 'OTP_MPP_LIFE'?"
     }
 
 
-def test_a_key_that_is_like_no_setting_is_to_be_removed() -> None:
-    """F2: a setting that nobody reads protects nobody."""
+def test_an_unknown_key_without_a_similar_setting_is_to_be_removed() -> None:
+    """F2: an unread setting would have no effect, without a message."""
     assert unknown({"OTP_MPP_ZZZ": 1}) == {"OTP_MPP_ZZZ": "is not a setting; remove it"}
 
 
-def test_keys_of_others_are_left_alone() -> None:
+def test_keys_without_the_prefix_are_ignored() -> None:
     assert unknown({"SECRET_KEY": 1, "OTP_MPP_PEPPER": "p", "otp_mpp_x": 1}) == {}
 
 

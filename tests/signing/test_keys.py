@@ -1,4 +1,4 @@
-"""A key that is weak, of another kind or unreadable is refused, and shows itself in no message."""
+"""A key that is weak, of another kind or unreadable is refused, and no message repeats it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_key_on_a_curve_is_refused(curve_key: ec.EllipticCurvePrivateKey) -> N
 
 
 def test_an_encrypted_private_key_is_refused(encrypted_pem: str, encrypted_line: str) -> None:
-    """G12: nobody is there at start-up to type its passphrase."""
+    """G12: at start-up nobody can type a passphrase."""
     for source in (encrypted_pem, encrypted_line):
         with pytest.raises(KeyFault, match="unencrypted"):
             load_private_key(source)
@@ -84,7 +84,7 @@ def test_garbage_is_refused_and_not_repeated(source: str) -> None:
 
 
 @pytest.mark.parametrize("form", list(KEYS["mpp"]))
-def test_a_key_of_the_other_kind_is_called_by_its_kind(form: str) -> None:
+def test_the_error_for_a_key_of_the_wrong_kind_names_its_kind(form: str) -> None:
     """F2: whatever form it is given in."""
     load, told = (
         (load_public_key, "this is a private key; a public key is needed")

@@ -1,4 +1,4 @@
-"""An app with a fault in its configuration does not start, and says everything that is wrong."""
+"""An app with a fault in its configuration does not start, and one error reports every fault."""
 
 from __future__ import annotations
 
@@ -128,13 +128,13 @@ def faults_of(**changed: Any) -> dict[str, str]:
     ],
 )
 def test_a_fault_is_named_with_its_key_and_remedy(key_name: str, value: Any, finding: str) -> None:
-    """F2, L2, L3, A3, G12, R2: and nothing else is blamed."""
+    """F2, L2, L3, A3, G12, R2: and no other key is reported."""
     faults = faults_of(**{key_name: value})
     assert list(faults) == [key_name]
     assert finding in faults[key_name]
 
 
-def test_the_terms_of_a_store_are_what_was_configured(make_wallet: Callable[..., Wallet]) -> None:
+def test_a_store_has_the_configured_options(make_wallet: Callable[..., Wallet]) -> None:
     """O1: numbers as texts, too, as an environment without JSON gives them."""
     usual = {"SIZE": 5, "OVERFLOW": 10, "TIMEOUT": 3}
     changed = {"SIZE": 2, "OVERFLOW": 0, "TIMEOUT": 2}
@@ -157,7 +157,7 @@ def test_the_terms_of_a_store_are_what_was_configured(make_wallet: Callable[...,
         assert found == wanted
 
 
-def test_all_faults_are_told_together() -> None:
+def test_all_faults_are_reported_together() -> None:
     """F2: one start shows them all, those of hooks among them."""
     app = Flask(__name__)
     app.config.update(
@@ -341,7 +341,7 @@ def test_no_secret_is_in_the_message() -> None:
 
 
 def test_several_keys_need_a_current_version() -> None:
-    """K2: which one signs is never guessed."""
+    """K2: the signing key is never guessed."""
     keys = {"1": private_pem(key("wallet")).decode(), "2": private_pem(key("wallet 2")).decode()}
     faults = faults_of(OTP_MPP_PRIVATE_KEYS=keys)
     assert faults == {"OTP_MPP_KEY_VERSION": "is missing; name the key that signs: '1', '2'"}
@@ -365,7 +365,7 @@ def test_settings_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True)])
-def test_a_key_that_everybody_can_read_is_warned_of(
+def test_a_key_file_that_everybody_can_read_causes_a_warning(
     mode: int, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """G12: by its version, with what to do."""
@@ -377,21 +377,23 @@ def test_a_key_that_everybody_can_read_is_warned_of(
 
 
 @pytest.mark.parametrize(("debug", "warned"), [(False, True), (True, False)])
-def test_memory_is_warned_of_outside_of_trials(
+def test_the_memory_store_causes_a_warning_outside_of_trials(
     debug: bool, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """L5: what a restart forgets must not be forgotten by whoever deploys."""
+    """L5: a restart deletes the counted tries."""
     open_wallet(config={"DEBUG": debug})
     assert ("forgets counted tries" in caplog.text) is warned
 
 
-def test_without_a_protocol_there_is_nothing_to_serve() -> None:
-    """F2: said where the object is made."""
+def test_an_extension_without_a_protocol_is_a_type_error() -> None:
+    """F2: raised where the object is made."""
     with pytest.raises(TypeError, match=r"OtpMpp\(AlipayPlus\)"):
         OtpMpp()
 
 
-def test_an_app_without_the_extension_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_state_of_an_app_without_the_extension_is_a_runtime_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """F2: instead of a KeyError."""
     with pytest.raises(RuntimeError, match="init_app"):
         state_of(Flask(__name__))

@@ -1,4 +1,4 @@
-"""Every fault of Google's settings is told when the app starts, with its key and the remedy."""
+"""Every fault of Google's settings is reported when the app starts, with its key and the remedy."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def faults(**how: Any) -> dict[str, str]:
         ("SEND_RESULTS", 1.5, "a list of texts"),
     ],
 )
-def test_a_setting_at_fault_is_told(name: str, value: object, told: str) -> None:
+def test_a_setting_at_fault_is_reported(name: str, value: object, told: str) -> None:
     found = faults(**{f"OTP_MPP_GOOGLE_{name}": value})
     assert list(found) == [f"OTP_MPP_GOOGLE_{name}"]
     assert told in found[f"OTP_MPP_GOOGLE_{name}"]
@@ -60,7 +60,7 @@ def test_a_plain_account_is_for_trials_only() -> None:
     assert "DEBUG or TESTING" in found["OTP_MPP_GOOGLE_ACCOUNTS"]
 
 
-def test_keys_that_dont_do_are_told_for_each_account() -> None:
+def test_keys_that_can_not_be_used_are_reported_for_each_account() -> None:
     """Together, by the account's name."""
     wrong = sides.jose_wallet(our_keys=[jwk("integrator-sig-1.public")])
     told = faults(accounts={"a": wrong, "b": {**wrong, "paths": "/b"}})
@@ -69,13 +69,13 @@ def test_keys_that_dont_do_are_told_for_each_account() -> None:
     assert "account 'b'" in text
 
 
-def test_an_envelope_that_cant_be_opened_is_told() -> None:
+def test_a_missing_program_is_reported() -> None:
     """Here the tool is missing."""
     account = {**sides.pgp_wallet(), "program": "/no/such/gpg"}
     assert "account 'gpay'" in faults(accounts={"gpay": account})["OTP_MPP_GOOGLE_ACCOUNTS"]
 
 
-def test_accounts_lie_apart_from_each_other_and_from_other_protocols() -> None:
+def test_no_account_may_lie_within_another_one_or_another_protocol() -> None:
     within = {"a": {"envelope": "plain"}, "b": {"envelope": "plain", "paths": "/v1/b"}}
     assert "'/google/v1/b' of google" in faults(accounts=within)["OTP_MPP_GOOGLE_PREFIX"]
     found = faults(
@@ -84,7 +84,7 @@ def test_accounts_lie_apart_from_each_other_and_from_other_protocols() -> None:
     assert "of alipayplus" in found["OTP_MPP_GOOGLE_PREFIX"]
 
 
-def test_a_library_that_is_missing_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """``phone`` for numbers, ``google`` for JOSE; an app without them does not start."""
     for module, library, extra in (
         ("phone", "phonenumbers", "flask-otp-mpp[phone]"),
@@ -98,7 +98,7 @@ def test_a_library_that_is_missing_is_told_with_its_extra(monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_who_does_not_use_the_protocol_needs_none_of_its_libraries() -> None:
+def test_an_app_without_the_protocol_imports_none_of_its_libraries() -> None:
     """They are imported when an app with the protocol starts."""
     program = (
         "import flask_otp_mpp.web.doc_tables, flask_otp_mpp.protocols.google.protocol, sys; "
@@ -117,7 +117,7 @@ def test_both_lookups_are_needed() -> None:
 
 
 def test_a_wallet_that_sends_no_texts_can_not_serve_google() -> None:
-    """F2: sendOtp names no channel, and every number would be told to be invalid."""
+    """F2: sendOtp names no channel, and every number would be answered as invalid."""
     found = faults(channel=Channel.EMAIL)["@otp.sender(Channel.MOBILE)"]
     assert found == "is missing; GoogleStandardPayments sends on no other channel"
 

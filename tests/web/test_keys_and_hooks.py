@@ -73,7 +73,7 @@ def test_all_listed_caller_keys_verify(make_wallet: MakeWallet) -> None:
 
 
 def test_a_challenge_belongs_to_client_acquirer_and_wallet(make_wallet: MakeWallet) -> None:
-    """L8: the right code from anybody else is no code at all, and spends nothing."""
+    """L8: the right code from another caller does not match and counts no try."""
     public = one_line(key("alipay+").public_key())
     wallet = make_wallet(
         OTP_MPP_ALIPAYPLUS_CLIENTS={CLIENT: {"1": public}, "C2": {"1": public}},
@@ -105,7 +105,7 @@ def test_codes_of_two_challenges_are_not_exchangeable(make_wallet: MakeWallet) -
 
 
 def test_client_keys_can_come_from_a_hook(make_wallet: MakeWallet) -> None:
-    """G4: asked only for what is not listed, with the version that the caller named."""
+    """G4: called only for a key that is not listed, with the version that the caller named."""
     asked: list[tuple[str, str | None]] = []
 
     def find(client: str, version: str | None) -> str | rsa.RSAPublicKey | None:
@@ -126,7 +126,7 @@ def test_client_keys_can_come_from_a_hook(make_wallet: MakeWallet) -> None:
     assert asked == [("HOOKED", "1"), ("REVOKED", "1"), ("STRANGER", "1")]
 
 
-def test_no_hook_of_the_host_hears_of_a_request_that_is_not_proven(
+def test_no_hook_is_called_for_a_request_without_a_valid_signature(
     make_wallet: MakeWallet,
 ) -> None:
     """G1: bad JSON under a bad signature is a bad signature."""
@@ -204,7 +204,7 @@ def test_a_signer_of_the_host_signs_in_place_of_a_key(make_wallet: MakeWallet) -
     assert wallet.state.public_keys == {}
 
 
-def test_what_is_registered_too_late_is_said_so(wallet: Wallet) -> None:
+def test_a_hook_registered_after_init_app_is_a_runtime_error(wallet: Wallet) -> None:
     """F2: instead of a hook that is silently never called."""
     with pytest.raises(RuntimeError, match="'load_user' is registered after init_app"):
         wallet.otp.user_loader(load_user)
@@ -213,7 +213,7 @@ def test_what_is_registered_too_late_is_said_so(wallet: Wallet) -> None:
 
 
 def test_an_app_takes_one_extension_only(wallet: Wallet) -> None:
-    """F1: the second one is told to join the first."""
+    """F1: the error says to pass all protocols to one."""
     with pytest.raises(RuntimeError, match="has an OtpMpp already"):
         wallet.otp.init_app(wallet.app)
 
@@ -245,7 +245,7 @@ def test_the_reuse_policy_sends_the_same_code_again(make_wallet: MakeWallet) -> 
 
 
 def test_a_pepper_can_be_changed_while_codes_are_out(make_wallet: MakeWallet) -> None:
-    """K1: the new one first, the old one behind it until the last old code has died."""
+    """K1: the new one first, the old one behind it until the last old code has expired."""
     old, new = "old pepper " * 4, "new pepper " * 4
     before = make_wallet(store="sqlite", OTP_MPP_PEPPER=old)
     request_id, code = before.sent()

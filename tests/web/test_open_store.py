@@ -1,4 +1,4 @@
-"""A store that can't serve is found at the start, and a command that mends it still starts."""
+"""A store that can't serve is a fault at start-up, and the commands that prepare it still run."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ KEY = "OTP_MPP_STORE"
 
 @pytest.fixture
 def unprepared(tmp_path: Path) -> str:
-    """Name a SQLite file that is not there; its URL is not one that open_wallet prepares."""
+    """Return the URL of a missing SQLite file, in a form that open_wallet does not prepare."""
     return f"sqlite+pysqlite:///{tmp_path / 'otp.db'}"
 
 
 def finding(**how: Any) -> str:
-    """Try to start; return what is said of the store, and nothing else may be said."""
+    """Try to start; return the finding about the store, which must be the only one."""
     with pytest.raises(ConfigurationError) as caught:
         open_wallet(**how)
     ((key, found),) = caught.value.faults
@@ -59,8 +59,8 @@ def test_a_file_that_is_missing_is_a_fault_and_is_not_made(unprepared: str, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_told_together_with_all_other_faults(unprepared: str) -> None:
-    """F2: also when the terms of the store are at fault themselves."""
+def test_a_fault_of_the_store_is_reported_with_all_others(unprepared: str) -> None:
+    """F2: also if the store's options are at fault."""
     with pytest.raises(ConfigurationError) as caught:
         open_wallet(store=unprepared, OTP_MPP_PEPPER="short", OTP_MPP_STORE_POOL_SIZE=0)
     assert {key for key, _ in caught.value.faults} == {
@@ -72,7 +72,7 @@ def test_it_is_told_together_with_all_other_faults(unprepared: str) -> None:
 
 @contextmanager
 def with_password(place: Any) -> Iterator[str]:
-    """Give the URL of a place with a password in it, which a server that trusts does not ask."""
+    """Return a URL with a password, which a server with trust authentication ignores."""
     with place as url:
         yield sa.make_url(url).set(password="hunter2").render_as_string(hide_password=False)
 
@@ -109,7 +109,7 @@ def test_a_mariadb_that_is_not_migrated_is_a_fault() -> None:
 def test_a_version_that_is_not_supported_is_a_fault(
     unprepared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F2: with the one that would do."""
+    """F2: with the version that is needed."""
     make_tables(unprepared)
     monkeypatch.setattr("sqlite3.dbapi2.sqlite_version_info", (3, 30, 1))
     assert "is too old; use SQLite 3.35 or newer" in finding(store=unprepared)
@@ -123,10 +123,10 @@ def test_a_version_that_is_not_supported_is_a_fault(
         "redis://ada:hunter2@127.0.0.1:{port}/0",
     ],
 )
-def test_a_server_that_is_away_is_warned_of_and_waited_for(
+def test_a_server_that_does_not_answer_causes_a_warning(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O1: a host may start while its database is restarted; till then nothing is granted."""
+    """O1: a host may start while its database is restarted; until then every request fails."""
     wallet = open_wallet(store=url.format(port=free_port()))
     (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert "does not answer" in record.message
@@ -136,9 +136,7 @@ def test_a_server_that_is_away_is_warned_of_and_waited_for(
     wallet.close()
 
 
-def test_the_check_can_be_told_to_warn_only(
-    unprepared: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_check_can_be_set_to_warn(unprepared: str, caplog: pytest.LogCaptureFixture) -> None:
     """O1: for a script that loads the app in order to migrate."""
     wallet = open_wallet(store=unprepared, OTP_MPP_STORE_CHECK="warn")
     assert "flask otp-mpp init-db" in caplog.text
@@ -154,7 +152,7 @@ def evicting(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.server
 def test_a_redis_that_may_drop_keys_is_a_fault(evicting: str) -> None:
-    """O3: an evicted count is a guess granted."""
+    """O3: an evicted count would allow another guess."""
     found = finding(store=evicting)
     assert "maxmemory-policy volatile-lru" in found
     assert "set maxmemory-policy to noeviction" in found
@@ -175,8 +173,8 @@ def test_a_redis_that_may_drop_keys_can_be_accepted(
     assert "volatile-lru" in caplog.text
 
 
-class Looked(MemoryStore):
-    """Be handed over, and be looked at."""
+class CheckedStore(MemoryStore):
+    """Count the checks, and raise what it is told to."""
 
     def __init__(self, found: StoreError | None) -> None:
         super().__init__()
@@ -188,21 +186,21 @@ class Looked(MemoryStore):
             raise self.found
 
 
-def test_a_store_that_is_handed_over_is_looked_at_if_it_can_tell() -> None:
-    """F2: by the same word; a store without it just serves."""
-    fit = Looked(None)
+def test_a_store_passed_to_the_extension_is_checked_if_it_has_a_check() -> None:
+    """F2: by the same method; a store without it is not checked."""
+    fit = CheckedStore(None)
     open_wallet(options={"store": fit}, OTP_MPP_STORE=None)
     assert fit.looks == 1
-    assert finding(options={"store": Looked(UnfitStore("lacks a leg"))}) == "lacks a leg"
-    away = Looked(StoreError("is on holiday"))
+    assert finding(options={"store": CheckedStore(UnfitStore("lacks a table"))}) == "lacks a table"
+    away = CheckedStore(StoreError("does not answer"))
     open_wallet(options={"store": away})
     assert away.looks == 1
     open_wallet(options={"store": MemoryStore()})
 
 
 @pytest.mark.server
-def test_looking_at_a_redis_leaves_no_connection_open() -> None:
-    """L5: a server forks its workers after that; the name tells ours from all others."""
+def test_the_check_of_redis_leaves_no_connection_open() -> None:
+    """L5: a server forks its workers after that; the name identifies our connections."""
     name = f"looked-at-{os.getpid()}"
     with prefixed(), client_of() as other:
 
@@ -230,7 +228,7 @@ def test_looking_at_a_redis_leaves_no_connection_open() -> None:
 def test_time_outs_reach_the_server(
     place: Callable[[str], AbstractContextManager[str]], question: str, answer: object
 ) -> None:
-    """O1: as it answers itself."""
+    """O1: read back from the server."""
     with place("terms") as url:
         make_tables(url)
         wallet = open_wallet(store=url, OTP_MPP_STORE_STATEMENT_TIMEOUT=1)
@@ -244,7 +242,7 @@ def test_time_outs_reach_the_server(
 
 @pytest.mark.server
 def test_the_size_of_the_pool_reaches_redis() -> None:
-    """O1: a verb that finds no free connection is told so after a second."""
+    """O1: a verb that finds no free connection fails after a second."""
     with prefixed():
         one: dict[str, Any] = {"OTP_MPP_STORE_POOL_SIZE": 1, "OTP_MPP_STORE_POOL_OVERFLOW": 0}
         store = open_wallet(store=REDIS_URL, **one).state.store
@@ -260,15 +258,15 @@ def test_the_size_of_the_pool_reaches_redis() -> None:
 
 @contextmanager
 def aside(url: str) -> Iterator[sa.Connection]:
-    """Look at a server from aside."""
+    """Open another connection to a server."""
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
         yield db
 
 
 @pytest.mark.server
-def test_looking_at_a_database_leaves_no_connection_open() -> None:
-    """L5: seen from the server."""
+def test_the_check_of_a_database_leaves_no_connection_open() -> None:
+    """L5: counted by the server."""
     name = f"looked-at-{os.getpid()}"
     with postgresql_url("forking") as url:
         make_tables(url)
@@ -284,7 +282,7 @@ def test_looking_at_a_database_leaves_no_connection_open() -> None:
 
 @pytest.mark.server
 def test_pre_ping_finds_a_lost_connection_before_the_verb_does(make_wallet: MakeWallet) -> None:
-    """O1: and without it the verb finds it, at no cost of an answer."""
+    """O1: without it the verb finds it, and the request still succeeds."""
     with postgresql_url("ping") as url:
         make_tables(url)
         for ping in (True, False):
@@ -328,7 +326,7 @@ class Serving:
 def test_flask_prepares_what_flask_run_refuses(
     unprepared: str, tmp_path: Path, make_wallet: MakeWallet
 ) -> None:
-    """F2: each command starts on an empty place, but for the one that serves."""
+    """F2: each command runs without tables, except the one that serves."""
     wallet = Serving(tmp_path, unprepared)
     refused = wallet.flask("run", "--port", str(free_port()))
     assert refused.returncode == 1

@@ -1,4 +1,4 @@
-"""Every account of the setting is read, and every fault of every account is told at once."""
+"""Every account of the setting is read, and every fault of every account is reported at once."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_keys_come_as_texts_as_files_as_mappings_and_as_sets() -> None:
     assert account.their_keys == (armored("google-test-1.pub").strip(),)
 
 
-def test_several_accounts_live_at_several_paths() -> None:
+def test_several_accounts_have_several_paths() -> None:
     read = read_accounts(
         {
             "jose": sides.jose_wallet(paths=["/v1", "/base/e-wallets-v1"]),
@@ -73,7 +73,7 @@ def test_several_accounts_live_at_several_paths() -> None:
     assert isinstance(read[1], PlainAccount)
 
 
-def test_every_fault_of_every_account_is_told_with_its_remedy() -> None:
+def test_every_fault_of_every_account_is_reported_with_its_remedy() -> None:
     faults = faults_of(
         {
             "a": sides.jose_wallet(paths="/a", our_key=[], signed="no", key_algorithms=["RSA1_5"]),
@@ -139,7 +139,7 @@ JWKS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("what", JWKS)
-def test_a_jwk_that_does_not_do_is_told_at_start_up(what: str) -> None:
+def test_a_jwk_that_can_not_be_used_is_reported_at_start_up(what: str) -> None:
     raw, finding = JWKS[what]
     with pytest.raises(ValueError, match=f"account 'a': 'their_keys' .*{finding}") as fault:
         read_accounts({"a": sides.jose_wallet(their_keys=raw)})
@@ -182,20 +182,20 @@ def test_a_bare_jwe_needs_no_signing_keys() -> None:
     assert len(faults_of({"a": mapping})) == 2
 
 
-def test_numbers_that_make_no_key_are_told_when_it_is_used() -> None:
+def test_numbers_that_make_no_key_are_reported_when_the_sealer_is_made() -> None:
     broken = json.loads(jwk("integrator-enc-1.private")) | {"d": "AQAB"}
     keys = [broken, jwk("integrator-sig-1.private")]
     with pytest.raises(ValueError, match="'integrator-enc-1' is no RSA key whose numbers fit"):
         open_sealers(read_accounts({"a": sides.jose_wallet(our_keys=keys)}))
 
 
-def test_a_key_for_an_algorithm_that_is_not_listed_is_told() -> None:
+def test_a_key_for_an_algorithm_that_is_not_listed_is_refused() -> None:
     keys = [PUBLIC | {"alg": "ES256"}, jwk("google-enc-1.public")]
     with pytest.raises(ValueError, match="'google-sig-1' is for 'ES256', which is not listed"):
         open_sealers(read_accounts({"a": sides.jose_wallet(their_keys=keys)}))
 
 
-def test_what_was_opened_is_closed_again_if_another_account_can_not_be() -> None:
+def test_open_sealers_are_closed_if_another_one_can_not_be_opened() -> None:
     closed: list[str] = []
 
     class Watched(PlainAccount):
