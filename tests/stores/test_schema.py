@@ -93,6 +93,11 @@ def noted(engine: sa.Engine) -> str | None:
         return schema.revision(db)
 
 
+def rows_of(engine: sa.Engine, table: str) -> list[tuple[Any, ...]]:
+    with engine.connect() as db:
+        return [tuple(row) for row in db.execute(sa.text(f"SELECT * FROM {table}"))]
+
+
 def to_revision(engine: sa.Engine, revision: str) -> None:
     """Bring the tables to an older revision, as an operator could by Alembic's own command."""
     config = Config()
@@ -111,13 +116,18 @@ def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore
     store.settle(sent, Outcome(sent.id))
     wrong = attempt(sent.id, WRONG)
     store.spend(wrong, POLICY)
+    counted = rows_of(store.engine, "otp_mpp_user_limits")
     to_revision(store.engine, "0001")
+    assert rows_of(store.engine, "otp_mpp_standings") == counted
+    assert len(counted) == 1
     columns = {column["name"] for column in sa.inspect(store.engine).get_columns(REQUESTS)}
     assert {"digest", "subject"}.isdisjoint(columns)
     assert noted(store.engine) == "0001"
     store.upgrade_tables()
     assert noted(store.engine) == schema.REVISION
     assert differences(store.engine, metadata) == []
+    assert rows_of(store.engine, "otp_mpp_user_limits") == counted
+    assert not sa.inspect(store.engine).has_table("otp_mpp_standings")
     assert store.reserve(sent, POLICY) == Outcome(sent.id, repeated=True)
     again = store.spend(wrong, POLICY)
     assert (again.reason, again.repeated) == (Reason.CODE_UNMATCHED, True)
