@@ -1,1 +1,1 @@
-"""A protocol reads bytes into commands and writes outcomes into bytes; it never sees Flask."""
+"""The wire protocols: bytes to commands, outcomes to bytes, without Flask."""

@@ -1,4 +1,4 @@
-"""Alipay+ asks the wallet to send an OTP and to verify it, and is answered by its own code table.
+"""Alipay+: sendOTP and verifyOTP, their fields and their code table.
 
 Alipay+ Mobile Payment Provider API: sendOTP and verifyOTP.
 """
@@ -127,14 +127,14 @@ class AlipayPlusSettings:
 
 
 class AlipayPlus:
-    """Speak Alipay+'s sendOTP and verifyOTP.
+    """Alipay+'s sendOTP and verifyOTP.
 
     :param keys: the public keys of Alipay+, by client id and key version.
     :param signer: signs the answers with the wallet's own key.
     :param psp_ids: the ids by which Alipay+ addresses this wallet.
     :param acquirers: the acquirers that may ask; None for all.
     :param freshness: how far a request's time may be from now, either way.
-    :param prefix: where the paths lie in the Flask app.
+    :param prefix: under which the paths are in the Flask app.
     :param public_prefix: the same as Alipay+ calls and signs it; other than ``prefix`` only behind
         a proxy that rewrites paths.
     """

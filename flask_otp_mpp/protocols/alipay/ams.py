@@ -1,6 +1,7 @@
-"""Merchants name their requests themselves, and under one name a code is sent once.
+"""AMS: initAuthentication and verifyAuthentication, their fields and their code table.
 
-AMS: initAuthentication and verifyAuthentication, with the wallet as the server.
+AMS API, with the wallet as the server. A merchant chooses the id of its request; for one id a code
+is sent once.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
 
 
 class Booleans(StrEnum):
-    """Say how a Boolean is written."""
+    """How a Boolean is written."""
 
     JSON = "json"
     STRING = "string"
@@ -176,9 +177,9 @@ class AmsSettings:
 
 
 class Ams:
-    """Speak AMS's initAuthentication and verifyAuthentication.
+    """AMS's initAuthentication and verifyAuthentication.
 
-    :param envelope: knows the merchants' keys, and signs with the wallet's own.
+    :param signed_headers: verifies merchants' requests, and signs with the wallet's key.
     :param usual: where merchants call, and ``sandbox`` where those of the sandbox do.
     :param keep: how long the answer to an authenticationRequestId is kept for its repeats.
     :param booleans: how isPassed is written.

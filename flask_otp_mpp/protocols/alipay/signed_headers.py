@@ -1,7 +1,7 @@
-"""A caller is who its signature proves, and every answer is signed over the bytes that leave.
+"""The signed headers of Alipay+ and AMS: verify those of requests, make those of answers.
 
-The header envelope of Alipay+ and AMS: ``Client-Id``, ``Request-Time``, ``Signature`` in,
-``client-id``, ``response-time``, ``signature`` out (Alipay+ API overview, "Message structure").
+In: ``Client-Id``, ``Request-Time``, ``Signature``. Out: ``client-id``, ``response-time``,
+``signature`` (Alipay+ API overview, "Message structure").
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _JSON: Final = re.compile(r'application/json *(; *charset *= *"?utf-8"? *)?', re
 
 
 class SignedHeaders:
-    """Open what a caller has signed, seal what we answer.
+    """Verifies signed requests and signs answers.
 
     :param freshness: how far a request's time may be from now, either way.
     """
@@ -46,9 +46,9 @@ class SignedHeaders:
         self._clock = clock
 
     def open(self, inbound: Inbound) -> AuthenticatedRequest:
-        """Check verb, media type, client, key, signature and freshness, in this order.
+        """Check method, media type, client, key, signature and time, in this order.
 
-        A byte-identical repeat has the same request key: it was signed with the same time.
+        A byte-identical repeat has the same idempotency key: it was signed with the same time.
 
         :raises Refused: by the first check that fails.
         """
@@ -64,7 +64,7 @@ class SignedHeaders:
         try:
             header = SignatureHeader.parse(headers.get("signature", ""))
         except Malformed as fault:
-            self._keys.find(client, None)  # an unknown client is told that first
+            self._keys.find(client, None)  # an unknown client comes first
             refuse(Reason.SIGNATURE_INVALID, f"Signature header: {fault}.")
         key = self._keys.find(client, header.key_version)
         time = headers.get("request-time", "")
@@ -83,9 +83,9 @@ class SignedHeaders:
     def answer(
         self, inbound: Inbound, row: CodeRow, more: str = "", **fields: str | bool
     ) -> Outbound:
-        """Write a result, with the fields that follow it, and seal it.
+        """Write a result and the fields that follow it, and sign them.
 
-        :param more: what is told beside the row's own message.
+        :param more: text behind the row's own message.
         """
         result = {
             "resultCode": row.code,
@@ -97,7 +97,7 @@ class SignedHeaders:
     def seal(self, inbound: Inbound, body: bytes) -> Outbound:
         """Sign the body for the request that it answers.
 
-        Names are in lower case, for the Python SDK looks them up like that.
+        The names of headers are in lower case: the Python SDK looks them up like that.
         """
         client = inbound.headers.get("client-id", "")
         if _CLIENT.fullmatch(client) is None:
@@ -118,7 +118,7 @@ class SignedHeaders:
 
 
 def _fingerprint(signed: bytes, moment: datetime) -> str:
-    """Name a request by what was signed; databases add and purge best in the order of time."""
+    """Return a key made from what was signed; it begins with the time, which suits databases."""
     milliseconds = int(moment.timestamp() * 1000)
     return f"{milliseconds:012x}{hashlib.sha256(signed).hexdigest()[:52]}"
 

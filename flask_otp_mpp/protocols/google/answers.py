@@ -1,6 +1,7 @@
-"""Whoever is not authenticated gets a status and no more; to all others every body is sealed.
+"""Write the answers to Google's requests, and seal those to an authenticated caller.
 
-Google Standard Payments v1: ResponseHeader, ErrorResponse, and the answers of the three methods.
+Google Standard Payments v1: ResponseHeader, ErrorResponse, and the answers of the three methods. A
+caller who is not authenticated gets an HTTP status without a body.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ RETRY_AFTER: Final = 5
 SEND_RESULTS: Final = frozenset(
     {"INVALID_PHONE_NUMBER", "ACCOUNT_CLOSED_FRAUD", "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"}
 )
-"""What sendOtp is documented to answer beside SUCCESS; agreed further ones are a setting."""
+"""The documented results of sendOtp beside SUCCESS; further ones that are agreed are a setting."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -35,7 +36,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Write answers.
+    """Writes answers.
 
     :param send_results: the results that a hook of the host may name for a send.
     """

@@ -1,4 +1,4 @@
-"""A request is read in one order: JSON, version, time, fields; only then it is asked for.
+"""Read the payloads of Google's requests: JSON, version, time and fields, in this order.
 
 Google Standard Payments v1: RequestHeader, sendOtp, verifyOtp, echo.
 """
@@ -31,12 +31,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _HEADER: Final = "requestHeader"
 _TIME: Final = "requestTimestamp"
-_KEPT_OUT: Final = {operation: not_cached_reasons(operation) for operation in Operation}
+_NOT_CACHED: Final = {operation: not_cached_reasons(operation) for operation in Operation}
 
 _MOMENT: Final = Rule(re.compile("[0-9]{1,19}"), "milliseconds since 1970, as a text of digits")
 _REQUEST_ID: Final = Rule(re.compile("[a-zA-Z0-9:_-]{1,100}"), "1 to 100 letters, digits or :-_")
 # Google says its length only. The alphabet is that of Android's SMS retriever, base64 of either
-# kind: no dot, no space, nothing that could be read as a link in a message of ours.
+# kind: no dot, no space, nothing that could be read as a link in a message.
 _TOKEN: Final = Rule(re.compile("[A-Za-z0-9+/_-]{11}"), "11 letters, digits or +/-_")
 _NAME: Final = Rule(
     re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}"), "1 to 256 characters, none a control"
@@ -47,7 +47,7 @@ _WORD: Final = Rule(re.compile("[^\ud800-\udfff]*"), "a text in Unicode")
 
 
 class Unreachable(Credential):
-    """Stand for a phone number that can be none; no hook is asked whose it is."""
+    """A text that can't be a phone number; no hook is parameters for its user."""
 
     __slots__ = ()
     missing = Reason.CHANNEL_UNAVAILABLE
@@ -55,10 +55,10 @@ class Unreachable(Credential):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Read the payloads of an account's requests.
+    """Reads the payloads of requests.
 
     :param freshness: how far a request's time may be from now, either way.
-    :param keep: how long the result of a request is remembered.
+    :param ttl: how long the result of a request is stored.
     :param number: returns a phone number in E.164 as it is to be looked up, None if it is none.
     """
 
@@ -72,7 +72,7 @@ class Reader:
 
         :raises Refused: by the first rule that it breaks.
         """
-        members, asked = _parse(payload)
+        members, parameters = _parse(payload)
         message = Fields(members, tell_required=False)
         header = message.inner(_HEADER)
         if header.inner("protocolVersion").number("major") != MAJOR:
@@ -81,15 +81,15 @@ class Reader:
                 f"{_HEADER}.protocolVersion.major: must be {MAJOR}.",
             )
         self._check_time(header.matching(_TIME, _MOMENT))
-        name = header.matching("requestId", _REQUEST_ID)
+        request_id = header.matching("requestId", _REQUEST_ID)
         if operation is Operation.ECHO:
             return ParsedRequest(None, for_answer=message.matching("clientMessage", _WORD))
         caller = digest_of(NAME, account)
         request = IdempotencyKey(
-            value=_key(operation, account, name),
+            value=_key(operation, account, request_id),
             ttl=self.ttl,
-            digest=digest_of(asked),
-            not_cached=_KEPT_OUT[operation],
+            digest=digest_of(parameters),
+            not_cached=_NOT_CACHED[operation],
         )
         if operation is Operation.SEND:
             token = message.matching("smsMatchingToken", _TOKEN)
@@ -128,18 +128,18 @@ class Reader:
 
 
 def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
-    """Return the members of a payload, and in one spelling all that it asks: all but its time."""
+    """Return a payload's members, and as one normal text all of them but its time."""
     try:
         members = read_object(payload)
-        asked = dict(members)
+        parameters = dict(members)
         if isinstance(header := members.get(_HEADER), dict):
-            asked[_HEADER] = {name: value for name, value in header.items() if name != _TIME}
-        return members, json.dumps(asked, sort_keys=True)
+            parameters[_HEADER] = {name: value for name, value in header.items() if name != _TIME}
+        return members, json.dumps(parameters, sort_keys=True)
     except (ValueError, RecursionError):
         rule = "It must be one JSON object in UTF-8, not too deep, with no key repeated."
         refuse(Reason.BODY_UNREADABLE, rule)
 
 
 def _key(operation: Operation, account: str, name: str) -> str:
-    """Name a request: Google's own sample uses one requestId for a send and its verify."""
+    """Return the key of a request; Google's sample has one requestId for a send and a verify."""
     return digest_of(NAME, account, operation.value, name)

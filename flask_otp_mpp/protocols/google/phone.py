@@ -1,4 +1,4 @@
-"""A phone number is E.164 as Google writes it, and of a length that its country has.
+"""Check and normalise phone numbers: E.164 as Google writes it, with a length that its country has.
 
 The only module that imports phonenumbers (extra ``phone``).
 """
@@ -14,9 +14,9 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164, section 6.2.1
 
 
 def normal(text: str) -> str | None:
-    """Return a number as it is dialled from anywhere; None if it can be none.
+    """Return a number in its one international form; None if it can't be a number.
 
-    Whether a range is in use is not asked: such tables age, and a host knows its users' numbers.
+    Whether a range is in use is not checked: such tables age, and a host knows its numbers.
     """
     if _E164.fullmatch(text) is None:
         return None

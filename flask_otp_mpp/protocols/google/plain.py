@@ -1,4 +1,4 @@
-"""Bare JSON goes in and out as it is, so that a trial can be read: nothing is proven by it."""
+"""Bodies as bare JSON, neither signed nor encrypted, to read them in trials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask_otp_mpp.protocols.google.sealer import MAX_SEALED, Opened, refuse_enc
 
 
 class PlainSealer:
-    """Open and seal nothing, for trials on one's own machine.
+    """Passes bodies on unchanged, for trials on a developer's machine.
 
     The configuration refuses it unless the app is in debug or testing mode.
     """
@@ -24,4 +24,4 @@ class PlainSealer:
         return payload
 
     def close(self) -> None:
-        """Hold nothing, let go of nothing."""
+        """Do nothing."""

@@ -1,6 +1,6 @@
-"""Google asks the wallet to send an OTP, to verify it, and to echo a word, each in an envelope.
+"""Google Standard Payments: sendOtp, verifyOtp and echo, with sealed bodies.
 
-Google Standard Payments, payment integrator (v1) and e-wallets (v1): sendOtp, verifyOtp, echo.
+Google Standard Payments, payment integrator (v1) and e-wallets (v1).
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from flask_otp_mpp.protocols.google.settings import GoogleSettings
 
 @dataclass(frozen=True, slots=True)
 class MountedAccount:
-    """Hold an account's name and its envelope."""
+    """An account's name and its sealer."""
 
     name: str
     sealer: Sealer
 
 
 class GoogleStandardPayments:
-    """Speak Google's sendOtp, verifyOtp and echo.
+    """Google's sendOtp, verifyOtp and echo.
 
-    :param desks: by the prefix of their mounts; no header in clear text names an account.
+    :param accounts: by the prefix of their mounts; no header in clear text names an account.
     """
 
     name: ClassVar[str] = NAME
@@ -111,9 +111,9 @@ class GoogleStandardPayments:
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
-        """Let in who has sealed the body by the keys of the account that lives here.
+        """Open the body by the keys of the account whose prefix is called.
 
-        The media type is not asked: what is no envelope does not open.
+        The media type is not checked: a body that is not sealed does not open.
         """
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)

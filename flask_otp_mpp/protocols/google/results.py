@@ -1,4 +1,4 @@
-"""For each reason Google is told a result, an error, or an HTTP status and nothing else.
+"""Google's code tables: for each reason a result, an error, or an HTTP status without a body.
 
 Google Standard Payments v1: SendOtpResultCode, VerifyOtpResultCode, ErrorResponseCode.
 """
@@ -16,9 +16,9 @@ _VERIFIES: Final = frozenset({Operation.VERIFY})
 _ALL: Final = frozenset(Operation)
 
 RESULT: Final = "200"
-"""The status of everything that is a result and no error, a wrong code included."""
+"""The status of every result that is not an error; a wrong code is a result."""
 NO_BODY: Final = "(no body)"
-"""In place of a code: the HTTP status says it all."""
+"""Stands for the code where an answer is an HTTP status without a body."""
 
 
 def _result(code: str, message: str, operations: frozenset[Operation]) -> CodeRow:

@@ -1,7 +1,6 @@
-"""Nothing in a body is believed before its envelope has opened; nothing leaves but in one.
+"""What every kind of sealed body of Google Standard Payments offers: open one, seal one.
 
-What every envelope of Google Standard Payments can do, whichever way its account seals. Google's
-side of a conversation uses the same envelopes with the keys exchanged.
+Google's side of a conversation uses the same sealers with the keys exchanged.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _BASE64URL: Final = re.compile(rb"([A-Za-z0-9_-]+)={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Hold what was in an envelope, and who sealed it.
+    """What was in a sealed body, and who sealed it.
 
-    :param payload: the bytes inside: JSON, if the caller does as agreed. Not parsed here.
-    :param signer: the key whose signature holds, by its ``kid`` or fingerprint; empty if the
+    :param payload: the bytes inside, not parsed: JSON, if the caller does as agreed.
+    :param signer: the key whose signature is valid, by its ``kid`` or fingerprint; empty if the
         account's callers are authenticated elsewhere (a bare JWE, plain).
     """
 
@@ -35,7 +34,7 @@ class Opened:
 
 
 class Sealer(Protocol):
-    """Open what the other side has sealed, and seal what it may read.
+    """Opens what the other side has sealed, and seals what it may read.
 
     :ivar media_type: the ``Content-Type`` of what it seals, and of what it opens.
     """
@@ -60,28 +59,28 @@ class Sealer(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of processes and files; closing twice does no harm."""
+        """End processes and remove files; may be called twice."""
         ...
 
 
 class SealFault(RuntimeError):
-    """Say that an answer can't be sealed, and why; no part of it is in the message."""
+    """An answer can't be sealed; the message says why and holds no part of it."""
 
 
 def refuse_encryption() -> NoReturn:
-    """Refuse a body, whatever made its decryption fail: a cause that shows is an oracle."""
+    """Refuse a body that can't be decrypted; the cause would help an attacker (oracle)."""
     refuse(Reason.ENCRYPTION_INVALID)
 
 
 def refuse_signature() -> NoReturn:
-    """Refuse a body that was decrypted and is signed by nobody who may."""
+    """Refuse a body that was decrypted and has no valid signature of the account."""
     refuse(Reason.SIGNATURE_INVALID)
 
 
 def from_base64url(text: bytes) -> bytes:
-    """Read base64url, padded or not, in one way only.
+    """Decode base64url, with or without padding.
 
-    :raises ValueError: if it is anything else, bits that no encoder sets included.
+    :raises ValueError: if it is anything else, also if bits are set that no encoder sets.
     """
     found = _BASE64URL.fullmatch(text)
     if found is None:

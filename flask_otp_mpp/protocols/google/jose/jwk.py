@@ -1,6 +1,7 @@
-"""A JSON Web Key is read once, is RSA and strong enough, and never shows itself in a message.
+"""JSON Web Keys: read them, and check that they are RSA, long enough and on the right side.
 
-RFC 7517. Needs no JOSE library, so that faults are told where none is installed.
+RFC 7517. Needs no JOSE library, so that faults are reported where none is installed. No message
+shows a key.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _HELD: Final = ("kty", "n", "e", "d", "p", "q", "dp", "dq", "qi")
 
 @dataclass(frozen=True, slots=True)
 class Jwk:
-    """Hold one RSA key of a JWK set.
+    """One RSA key of a JWK set.
 
-    :param kid: how headers name it.
+    :param kid: by which headers name it.
     :param use: ``sig``, ``enc``, or None for both.
     :param alg: the one algorithm that it is for, None for any.
-    :param members: what a JOSE library takes.
+    :param members: the key, for a JOSE library.
     """
 
     kid: str

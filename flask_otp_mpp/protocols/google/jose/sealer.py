@@ -1,7 +1,7 @@
-"""A JWE opens only by a listed algorithm, for a key of ours that its header names, and only whole.
+"""JOSE bodies: a JWE compact around a JWS compact (RFC 7515, 7516), or a bare JWE.
 
-JWE compact around a JWS compact (RFC 7515, 7516), or a bare JWE where mutual TLS authenticates.
-The only module that imports joserfc (extra ``google``).
+A JWE opens only by a listed algorithm, for one of our keys that its header names. The only module
+that imports joserfc (extra ``google``).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from flask_otp_mpp.signing.keys import KeyFault
 MAX_HEADER: Final = 512
 """The longest header, in bytes of base64url."""
 
-# Whoever sends these wants us to fetch or believe a key, or to do what is not in the RFCs' core.
+# Headers that name or carry a key, or want what is not in the core of the RFCs.
 _REFUSED: Final = frozenset({"crit", "b64", "jku", "jwk", "x5u", "x5c", "p2c", "p2s", "epk"})
 _BROKEN: Final = (JoseError, ValueError, TypeError, AssertionError, zlib.error)
 
 
 class _Key:
-    """Hold a key as joserfc takes it, with the algorithms that it may be used by."""
+    """A key of joserfc, and the algorithms by which it may be used."""
 
     def __init__(self, jwk: Jwk, allowed: Sequence[str]) -> None:
         algorithms = tuple(name for name in allowed if jwk.alg in (None, name))
@@ -52,24 +52,24 @@ class _Key:
 
 
 class _Encryption(JWERegistry):
-    """Take algorithms without a warning: RSA1_5 was let in by the account's own switch."""
+    """A registry that does not warn of RSA1_5: the account's own setting allows it."""
 
     def get_alg(self, name: str) -> Any:
         return self.algorithms["alg"][name]
 
 
 class JoseSealer:
-    """Seal with the first of our keys and algorithms, open with any.
+    """Seals with the first of our keys and algorithms, opens with any.
 
     joserfc inflates 250 KB at most before it gives up (its ``DeflateZipModel``), and from a body
     of MAX_SEALED only; what is longer than MAX_PAYLOAD then is refused.
 
     :param ours: our private keys; the first for ``sig`` signs, all for ``enc`` decrypt.
-    :param theirs: their public keys; any for ``sig`` proves, the first for ``enc`` is sealed to.
+    :param theirs: their public keys; any for ``sig`` verifies, the first for ``enc`` encrypts.
     :param key_algorithms: the ``alg`` of a JWE; in all three lists the first is used to seal.
     :param content_algorithms: the ``enc`` of a JWE.
     :param signature_algorithms: the ``alg`` of a JWS.
-    :param signed: whether a JWS is inside; without it the caller must be proven by other means.
+    :param signed: whether a JWS is inside; without it the caller must be authenticated elsewhere.
     :raises KeyFault: if a key or a use is missing.
     """
 
@@ -94,10 +94,10 @@ class JoseSealer:
         )
         self._decrypting = _by_kid(pick(ours, "enc"), key_algorithms)
         self._recipient = _Key(pick(theirs, "enc")[0], key_algorithms)
-        self._proving: Mapping[str, _Key] = {}
+        self._verifying: Mapping[str, _Key] = {}
         self._signer: _Key | None = None
         if signed:
-            self._proving = _by_kid(pick(theirs, "sig"), signature_algorithms)
+            self._verifying = _by_kid(pick(theirs, "sig"), signature_algorithms)
             self._signer = _Key(pick(ours, "sig")[0], signature_algorithms)
 
     def open(self, body: bytes) -> Opened:
@@ -106,7 +106,7 @@ class JoseSealer:
             refuse_encryption()
         if self._signer is None:
             return Opened(plaintext, signer="")
-        opened = self._prove(plaintext)
+        opened = self._verify(plaintext)
         if opened is None:
             refuse_signature()
         return opened
@@ -122,15 +122,15 @@ class JoseSealer:
         return jwe.encrypt_compact(header, payload, to.rsa, registry=self._registry).encode()
 
     def close(self) -> None:
-        """Hold nothing but memory, let go of nothing."""
+        """Do nothing: it holds only memory."""
 
     def _decrypt(self, body: bytes) -> bytes | None:
-        """Return what is in a JWE; None, whatever is wrong with it."""
+        """Return what is in a JWE; None if anything is wrong with it."""
         if len(body) > MAX_SEALED:
             return None
         header = _header(body, segments=5)
         key = self._decrypting.get(header.get("kid", ""))
-        if (  # the registry asks for the same once more, below
+        if (  # the registry checks the same again, below
             key is None
             or header.get("alg") not in key.algorithms
             or header.get("enc") not in self._contents
@@ -143,17 +143,17 @@ class JoseSealer:
             return None
         return plaintext if plaintext is not None and len(plaintext) <= MAX_PAYLOAD else None
 
-    def _prove(self, token: bytes) -> Opened | None:
-        """Return what is in a JWS, and whose it is; None, whatever is wrong with it."""
+    def _verify(self, token: bytes) -> Opened | None:
+        """Return what is in a JWS, and whose it is; None if anything is wrong with it."""
         header = _header(token, segments=3)
-        key = self._proving.get(header.get("kid", ""))
+        key = self._verifying.get(header.get("kid", ""))
         if key is None or header.get("alg") not in key.algorithms:
             return None
         try:
-            proven = jws.deserialize_compact(token, key.rsa, registry=self._signatures)
+            verified = jws.deserialize_compact(token, key.rsa, registry=self._signatures)
         except _BROKEN:
             return None
-        return Opened(proven.payload, key.kid)
+        return Opened(verified.payload, key.kid)
 
 
 def _by_kid(keys: Iterable[Jwk], allowed: Sequence[str]) -> Mapping[str, _Key]:

@@ -1,8 +1,8 @@
-"""The keys of one account lie in a directory that nobody else reads, and both end together.
+"""A GNUPGHOME for one account: a private directory with its keys, and an agent of its own.
 
-An own GNUPGHOME is made at start-up from the configured keys and removed at the end. A directory
-of the deployment's would bring options, keyrings and agents that we don't know of; in ours the
-keys are the configured ones and no others, and two workers never write to the same keyring.
+It is made at start-up from the configured keys and removed at the end. A directory of the
+deployment would bring options, keyrings and agents that are not known here; in this one there are
+the configured keys only, and two workers never write to the same keyring.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _OPTIONS: Final = (
 
 
 class GpgHome:
-    """Hold a GNUPGHOME with an agent of its own.
+    """A GNUPGHOME with an agent of its own.
 
-    It ends when it is closed or collected, or when the interpreter exits. The agent ends with
-    this process even if that is killed: it is started over a ``cat`` that waits for our end of a
-    pipe, and an agent goes when what it was started over has gone. gpg starts another one, should
-    it be missing.
+    It is removed when it is closed or collected, or when the interpreter exits. The agent ends with
+    this process even if that is killed: it is started as the parent of a ``cat`` that waits for the
+    end of a pipe from this process, and an agent ends when that child has ended. gpg starts another
+    agent if it is missing.
 
     :param program: gpg, by name or path.
     :ivar path: the directory.
@@ -72,20 +72,20 @@ class GpgHome:
             "LC_ALL": "C",
             "GNUPGHOME": self.path,
         }
-        # Cleaners of temporary directories (systemd-tmpfiles) pass over what is locked.
+        # Programs that clean temporary directories (systemd-tmpfiles) leave locked ones alone.
         lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(lock, fcntl.LOCK_SH)
         kill = (gpgconf, "--homedir", self.path, "--kill", "gpg-agent")
-        leashes: list[subprocess.Popen[bytes]] = []
-        self._end = weakref.finalize(self, _end, os.getpid(), self._env, kill, leashes, lock)
+        holders: list[subprocess.Popen[bytes]] = []
+        self._end = weakref.finalize(self, _end, os.getpid(), self._env, kill, holders, lock)
         if len(os.fsencode(self.path)) > _LONGEST_HOME:
             self.close()
             raise KeyFault(
                 "would have its GnuPG directory at a path too long for a socket; set TMPDIR to a "
                 "shorter one"
             )
-        leashes.append(self._start(agent))
-        if not _is_ready(leashes[0]):
+        holders.append(self._start(agent))
+        if not _is_ready(holders[0]):
             self.close()
             raise KeyFault(f"can't be set up: gpg-agent does not start; {_INSTALL}")
 
@@ -94,7 +94,7 @@ class GpgHome:
     ) -> Finished:
         """Run gpg on this home.
 
-        :raises Unfinished: if it does not end in time; it is dead then.
+        :raises Unfinished: if it does not end in time; it is killed then.
         """
         command = (self._gpg, "--homedir", self.path, *_OPTIONS, *arguments)
         return run(command, data, env=self._env, timeout=timeout, longest=longest)
@@ -114,10 +114,10 @@ class GpgHome:
         self._end()
 
     def _start(self, agent: str) -> subprocess.Popen[bytes]:
-        """Start the agent; what it runs speaks when the sockets are there."""
+        """Start the agent; its child writes a line as soon as the sockets are there."""
         command = [agent, "--homedir", self.path, "--no-options", "--quiet"]
         command += ["--allow-loopback-pinentry", "--daemon", "--"]
-        return subprocess.Popen(  # noqa: S603 - no shell of ours; nothing comes from a message
+        return subprocess.Popen(  # noqa: S603 - no argument comes from a message
             [*command, "/bin/sh", "-c", "echo ready; exec cat"],
             bufsize=0,
             stdin=subprocess.PIPE,
@@ -127,8 +127,8 @@ class GpgHome:
         )
 
 
-def _is_ready(leash: subprocess.Popen[bytes]) -> bool:
-    output = cast(IO[bytes], leash.stdout)
+def _is_ready(holder: subprocess.Popen[bytes]) -> bool:
+    output = cast(IO[bytes], holder.stdout)
     with selectors.DefaultSelector() as selector:
         selector.register(output, selectors.EVENT_READ)
         return bool(selector.select(START_TIMEOUT)) and output.read(1) == b"r"
@@ -138,14 +138,14 @@ def _end(
     owner: int,
     env: Mapping[str, str],
     kill: Sequence[str],
-    leashes: Sequence[subprocess.Popen[bytes]],
+    holders: Sequence[subprocess.Popen[bytes]],
     lock: int,
 ) -> None:
     if os.getpid() != owner:
         return
     nothing = subprocess.DEVNULL
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(  # noqa: S603 - the same
+        subprocess.run(  # noqa: S603 - no argument comes from a message
             kill,
             stdin=nothing,
             stdout=nothing,
@@ -154,9 +154,9 @@ def _end(
             timeout=START_TIMEOUT,
             check=False,
         )
-    for leash in leashes:
-        with leash:
-            leash.kill()
+    for holder in holders:
+        with holder:
+            holder.kill()
     shutil.rmtree(env["GNUPGHOME"], ignore_errors=True)
     os.close(lock)
 

@@ -1,4 +1,4 @@
-"""A PGP key is listed before it is used: RSA, strong enough, on the right side, and active.
+"""PGP keys: import them, and check that they are RSA, long enough, on the right side and active.
 
 GnuPG's ``doc/DETAILS``, section "Format of the colon listings".
 """
@@ -22,12 +22,12 @@ _PRIVATE: Final = 16  # flag of IMPORT_OK
 
 @dataclass(frozen=True, slots=True)
 class PgpKey:
-    """Hold one key, its subkeys included.
+    """One key with its subkeys.
 
     :param fingerprint: of the primary key.
-    :param signs_until: the end of its life as a signer, in seconds since the epoch; infinite if
-        it does not end, ``NEVER`` if it is no signer now.
-    :param encrypts_until: the same as a recipient.
+    :param signs_until: until when it can sign, in seconds since the epoch; infinite if for ever,
+        ``NEVER`` if it can't now.
+    :param encrypts_until: the same for encryption to it.
     """
 
     fingerprint: str
@@ -63,7 +63,7 @@ def import_keys(home: GpgHome, sources: Iterable[str], *, private: bool) -> tupl
 
 
 def active(keys: Iterable[PgpKey], now: float) -> tuple[list[str], list[str]]:
-    """Return the fingerprints of those that can sign now, and of those that can be sealed to."""
+    """Return the fingerprints of keys that can sign now, and of those that can be encrypted to."""
     known = list(keys)
     return (
         [key.fingerprint for key in known if key.signs_until > now],

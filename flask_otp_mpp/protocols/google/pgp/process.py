@@ -1,4 +1,4 @@
-"""A program gets so much time and may say so much; then it is killed.
+"""Run a program with limits on its time and its output.
 
 Bytes go through pipes only, so that nothing of a message is ever in a file.
 """
@@ -18,16 +18,16 @@ _CHUNK: Final = 64 * 1024
 
 
 class Unfinished(Exception):
-    """Say that a program did not start or took too long."""
+    """A program did not start, or took too long."""
 
 
 class Overlong(Unfinished):
-    """Say that a program said more than it may."""
+    """A program wrote more than it may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Hold what a program said.
+    """What a program wrote.
 
     :param status: what it wrote to its status descriptor.
     """
@@ -49,7 +49,7 @@ def run(
 
     :param timeout: in seconds, over all.
     :param longest: how many bytes it may write to its standard output.
-    :raises Unfinished: and the program is dead.
+    :raises Unfinished: the program is killed then.
     """
     deadline = time.monotonic() + timeout
     status_read, status_write = os.pipe()
@@ -70,18 +70,18 @@ def run(
             os.close(status_write)
         with child:
             try:
-                talk = _Talk(child, status, data, longest)
-                talk.until(deadline)
+                pipes = _Pipes(child, status, data, longest)
+                pipes.run(deadline)
                 code = child.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise Unfinished("took too long") from None
             finally:
                 child.kill()  # no effect on one that was waited for
-    return Finished(code, *talk.heard())
+    return Finished(code, *pipes.results())
 
 
-class _Talk:
-    """Write to a child's input and read both of its outputs at once, so that nobody waits."""
+class _Pipes:
+    """The pipes of a child: write its input and read both outputs at once, so that none blocks."""
 
     def __init__(
         self, child: subprocess.Popen[bytes], status: IO[bytes], data: bytes, longest: int
@@ -90,16 +90,16 @@ class _Talk:
         self._output = cast(IO[bytes], child.stdout)
         self._status = status
         self._unsent = memoryview(data)
-        self._heard = {self._output: bytearray(), status: bytearray()}
+        self._received = {self._output: bytearray(), status: bytearray()}
         self._longest = {self._output: longest, status: MAX_STATUS}
 
-    def heard(self) -> tuple[bytes, bytes]:
-        return bytes(self._heard[self._output]), bytes(self._heard[self._status])
+    def results(self) -> tuple[bytes, bytes]:
+        return bytes(self._received[self._output]), bytes(self._received[self._status])
 
-    def until(self, deadline: float) -> None:
-        """Talk until both outputs are closed.
+    def run(self, deadline: float) -> None:
+        """Write and read until both outputs are closed.
 
-        :raises Unfinished: if that is not before the deadline, or more is said than may be.
+        :raises Unfinished: if they are not before the deadline, or one is too long.
         """
         with selectors.DefaultSelector() as selector:
             os.set_blocking(self._input.fileno(), False)
@@ -112,15 +112,15 @@ class _Talk:
                     raise Unfinished("took too long")
                 for key, _ in ready:
                     stream = cast(IO[bytes], key.fileobj)
-                    over = self._write() if stream is self._input else self._read(stream)
-                    if over:
+                    done = self._write() if stream is self._input else self._read(stream)
+                    if done:
                         selector.unregister(stream)
 
     def _write(self) -> bool:
         try:
             sent = self._input.write(self._unsent)
         except BrokenPipeError:
-            sent = len(self._unsent)  # it needs no more to judge what it has
+            sent = len(self._unsent)  # it reads no more, and its status says why
         self._unsent = self._unsent[sent or 0 :]
         if self._unsent:
             return False
@@ -129,8 +129,8 @@ class _Talk:
 
     def _read(self, stream: IO[bytes]) -> bool:
         chunk = stream.read(_CHUNK)
-        heard = self._heard[stream]
-        heard += chunk
-        if len(heard) > self._longest[stream]:
-            raise Overlong("said too much")
+        received = self._received[stream]
+        received += chunk
+        if len(received) > self._longest[stream]:
+            raise Overlong("wrote too much")
         return not chunk

@@ -1,6 +1,6 @@
-"""A PGP message opens only whole, strongly encrypted, and signed by an active key that is trusted.
+"""OpenPGP bodies (RFC 4880) by the program ``gpg``: base64url of a signed and encrypted message.
 
-OpenPGP (RFC 4880) by the ``gpg`` binary. Bodies are base64url of the message.
+A message opens only whole, strongly encrypted, and signed by an active key that is trusted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from flask_otp_mpp.protocols.google.sealer import (
 from flask_otp_mpp.signing.keys import KeyFault
 
 _OPEN: Final = (
-    "--no-batch",  # a batch ends at the first bad signature, be there a good one after it
+    "--no-batch",  # a batch ends at the first bad signature, even if a good one follows
     "--max-output",
     str(2 * MAX_PAYLOAD),
 )
 _SEAL: Final = (
-    "--rfc4880",  # first, for it resets what follows; and no packets newer than the other side's
+    "--rfc4880",  # comes first, since it resets other options; no packets newer than the standard
     "--cipher-algo",
     "AES256",
     "--digest-algo",
@@ -46,10 +46,10 @@ _SEAL: Final = (
 
 
 class PgpSealer:
-    """Seal by all of our active keys to all of theirs, open what any of theirs has signed.
+    """Seals with all of our active keys to all of theirs, opens what any of theirs has signed.
 
-    Several of either kind are there while keys are exchanged: a message under the old and the new
-    key is good for who knows one of them.
+    There are several of either kind while keys are replaced: a message under the old and the new
+    key can be read by a side that knows one of them.
 
     :param ours: armored private keys without passphrase.
     :param theirs: armored public keys.
@@ -82,22 +82,22 @@ class PgpSealer:
         except ValueError:
             refuse_encryption()
         try:
-            said = self._home.run(
+            result = self._home.run(
                 [*_OPEN, "--decrypt"],
                 message,
                 timeout=self._timeout,
                 longest=MAX_PAYLOAD,
             )
-        except Overlong:  # what is decompressed ends it here, the option is the second bar
+        except Overlong:  # decompressed data ends here; --max-output is a second limit
             refuse_encryption()
         except Unfinished as fault:
             refuse(Reason.UNFORESEEN, f"The body was not opened: gpg {fault}.")
-        if not is_decrypted(said.status):
+        if not is_decrypted(result.status):
             refuse_encryption()
-        signer = proven_by(said.status, self._trusted)
+        signer = proven_by(result.status, self._trusted)
         if signer is None:
             refuse_signature()
-        return Opened(said.output, signer)
+        return Opened(result.output, signer)
 
     def seal(self, payload: bytes) -> bytes:
         now = time.time()
@@ -106,7 +106,7 @@ class PgpSealer:
         return base64.urlsafe_b64encode(self._seal(payload, signers, recipients))
 
     def close(self) -> None:
-        """End the agent of this account and remove its keys; nothing can be opened after it."""
+        """End the agent of this account and remove its keys; nothing can be opened then."""
         self._home.close()
 
     def _seal(self, payload: bytes, signers: Sequence[str], recipients: Sequence[str]) -> bytes:
@@ -119,14 +119,14 @@ class PgpSealer:
         ]
         longest = 4 * MAX_SEALED
         try:
-            said = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
+            result = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
         except Unfinished as fault:
             raise SealFault(f"gpg {fault}") from None
-        words = [line[0] for line in lines(said.status)]
+        words = [line[0] for line in lines(result.status)]
         done = words.count("SIG_CREATED") == len(signers) and "END_ENCRYPTION" in words
-        if said.code != 0 or not done:
-            raise SealFault(f"gpg ended with {said.code} and did not sign and encrypt")
-        return said.output
+        if result.code != 0 or not done:
+            raise SealFault(f"gpg ended with {result.code} and did not sign and encrypt")
+        return result.output
 
     def _check(self) -> None:
         """Try each of our keys, and see that the other side has active ones.
@@ -147,10 +147,10 @@ class PgpSealer:
     def _try(self, signer: str, recipient: str) -> None:
         try:
             sealed = self._seal(b"{}", [signer], [recipient])
-            said = self._home.run(["--decrypt"], sealed, timeout=self._timeout, longest=2)
+            result = self._home.run(["--decrypt"], sealed, timeout=self._timeout, longest=2)
         except (SealFault, Unfinished):
-            said = None
-        if said is None or not is_decrypted(said.status):
+            result = None
+        if result is None or not is_decrypted(result.status):
             raise KeyFault(
                 f"key {signer} or {recipient} can't be used; our keys must have no passphrase, "
                 "and both a part that signs and one that decrypts"

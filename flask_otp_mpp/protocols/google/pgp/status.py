@@ -1,4 +1,4 @@
-"""What gpg reports is read to the letter: a message is whole, strongly sealed and proven, or not.
+"""Read what gpg reports of a message: whether it was whole, encrypted strongly enough, and signed.
 
 GnuPG's ``doc/DETAILS``, section "Format of the --status-fd output". Pure functions.
 """
@@ -14,7 +14,7 @@ HASHES: Final = frozenset({"8", "9", "10"})
 """SHA256, SHA384, SHA512 (RFC 4880, section 9.4)."""
 
 _MARK: Final = "[GNUPG:] "
-_COURSE: Final = [
+_SEQUENCE: Final = [
     "BEGIN_DECRYPTION",
     "DECRYPTION_INFO",
     "PLAINTEXT",
@@ -26,21 +26,21 @@ _DOCUMENTS: Final = frozenset({"00", "01"})  # signatures over binary data, over
 
 
 def lines(status: bytes) -> Iterator[list[str]]:
-    """Give the keyword and the arguments of each line."""
+    """Yield the keyword and the arguments of each line."""
     for line in status.decode("utf-8", "replace").split("\n"):
         if line.startswith(_MARK):
             yield line.removeprefix(_MARK).split(" ")
 
 
 def is_decrypted(status: bytes) -> bool:
-    """Tell whether one message was decrypted, by AES, with its integrity proven.
+    """Tell whether exactly one message was decrypted, by AES, with its integrity checked.
 
-    One message: a second plaintext, or one beside the encrypted data, would be under no signature.
+    A second plaintext, or one beside the encrypted data, would be under no signature.
     """
     read = list(lines(status))
     words = [line[0] for line in read]
-    course = [word for word in words if word in _COURSE]
-    if course != _COURSE or not _FAILED.isdisjoint(words):
+    sequence = [word for word in words if word in _SEQUENCE]
+    if sequence != _SEQUENCE or not _FAILED.isdisjoint(words):
         return False
     _, mdc, cipher, *aead = read[words.index("DECRYPTION_INFO")]
     if cipher not in CIPHERS:
@@ -51,7 +51,7 @@ def is_decrypted(status: bytes) -> bool:
 
 
 def proven_by(status: bytes, trusted: Collection[str]) -> str | None:
-    """Return the trusted key of which one signature holds by all that is asked of it.
+    """Return the trusted key that has made a valid signature.
 
     :param trusted: fingerprints of primary keys.
     :returns: its fingerprint, None if no signature is good enough. gpg says GOODSIG of a key that
