@@ -1,4 +1,4 @@
-"""A house with its store, its hooks and its clock, so that a test says only what it is about."""
+"""A service with its store, hooks and clock, so that a test says only what it is about."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def fresh_request() -> IdempotencyKey:
 
 
 @dataclass
-class House:
-    """Send and verify for the users ``alice`` and ``bob``, whose tokens are their names.
+class Harness:
+    """A service for the users ``alice`` and ``bob``, whose tokens are their names.
 
     :param senders: one inbox for each channel unless given.
-    :param locks: what was told of locks that began.
+    :param locks: the locks that the service has reported.
     """
 
     policy: Policy = field(default_factory=Policy)

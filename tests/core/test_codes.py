@@ -36,8 +36,8 @@ def challenge(digest: bytes, challenge_id: str = "id") -> Challenge:
 @pytest.mark.parametrize("digits", [6, 8, 10])
 def test_every_digit_stands_everywhere_equally_often(resend: Resend, digits: int) -> None:
     """L1: chi-square at each place, 9 degrees of freedom; leading zeros are among them."""
-    house = codes(digits=digits, resend=resend)
-    drawn = [house.generate(f"challenge-{number}") for number in range(DRAWS // 2)]
+    generator = codes(digits=digits, resend=resend)
+    drawn = [generator.generate(f"challenge-{number}") for number in range(DRAWS // 2)]
     assert {len(code) for code in drawn} == {digits}
     for place in range(digits):
         counts = [0] * 10
@@ -52,10 +52,10 @@ def test_every_digit_stands_everywhere_equally_often(resend: Resend, digits: int
 @pytest.mark.parametrize("resend", list(Resend))
 def test_codes_fill_their_whole_space_without_favourites(resend: Resend) -> None:
     """L1: chi-square over 1,000 equal parts of the space, 999 degrees of freedom."""
-    house = codes(resend=resend)
+    generator = codes(resend=resend)
     counts = [0] * 1000
     for number in range(DRAWS):
-        counts[int(house.generate(f"challenge-{number}")) // 1000] += 1
+        counts[int(generator.generate(f"challenge-{number}")) // 1000] += 1
     expected = DRAWS / 1000
     chi_square = sum((found - expected) ** 2 / expected for found in counts)
     assert 700 < chi_square < 1300  # mean 999, standard deviation 45
@@ -96,18 +96,18 @@ def test_the_random_part_of_an_id_comes_from_the_secrets_module(
 
 def test_a_code_belongs_to_one_challenge_and_one_caller() -> None:
     """L7: the same digits have another digest for another challenge or caller."""
-    house = codes()
+    generator = codes()
     places = itertools.product(("A", "B"), ("caller", "other"), ("123456", "123457"))
-    digests = [house.digest(*place) for place in places]
+    digests = [generator.digest(*place) for place in places]
     assert len(set(digests)) == len(digests) == 8
     assert {len(digest) for digest in digests} == {32}
 
 
 def test_parts_of_a_digest_lend_no_character_to_each_other() -> None:
     """L7: an id and a caller that run together alike are still told apart."""
-    house = codes()
-    assert house.digest("ab", "c", "123456") != house.digest("a", "bc", "123456")
-    assert house.digest("", "abc", "123456") != house.digest("abc", "", "123456")
+    generator = codes()
+    assert generator.digest("ab", "c", "123456") != generator.digest("a", "bc", "123456")
+    assert generator.digest("", "abc", "123456") != generator.digest("abc", "", "123456")
 
 
 def test_the_right_code_is_found_under_each_pepper_that_is_listed() -> None:
@@ -195,12 +195,12 @@ def test_a_dump_without_the_pepper_does_not_give_the_code(
 
 def test_a_derived_code_can_be_recovered_from_its_challenge() -> None:
     """L12: under `reuse` the same code goes out again, though it was never stored."""
-    house = codes(resend=Resend.REUSE)
-    code = house.generate("id")
-    assert house.generate("id") == code
-    assert house.recover(challenge(house.digest("id", "caller", code))) == code
+    generator = codes(resend=Resend.REUSE)
+    code = generator.generate("id")
+    assert generator.generate("id") == code
+    assert generator.recover(challenge(generator.digest("id", "caller", code))) == code
     assert code != codes(NEW, resend=Resend.REUSE).generate("id")
-    assert len({house.generate(f"id-{number}") for number in range(100)}) > 90
+    assert len({generator.generate(f"id-{number}") for number in range(100)}) > 90
 
 
 def test_a_derived_code_is_recovered_while_its_pepper_is_listed() -> None:
@@ -215,11 +215,11 @@ def test_a_derived_code_is_recovered_while_its_pepper_is_listed() -> None:
 
 def test_a_drawn_code_can_not_be_recovered() -> None:
     """L1: the store and the pepper together do not give a code that was drawn."""
-    house = codes()
+    generator = codes()
     derived = codes(resend=Resend.REUSE).generate("id")
     drawn = f"{(int(derived) + 1) % 10**6:06d}"
     with pytest.raises(LookupError):
-        house.recover(challenge(house.digest("id", "caller", drawn)))
+        generator.recover(challenge(generator.digest("id", "caller", drawn)))
 
 
 @pytest.mark.parametrize("peppers", [(), (b"",), (b"x" * 31,), (OLD, b"x" * 31)])

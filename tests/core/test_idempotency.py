@@ -1,4 +1,4 @@
-"""A request that its caller has named is done once, and answered alike whenever it comes again."""
+"""A request whose caller chose its key is done once, and answered alike when it comes again."""
 
 from __future__ import annotations
 
@@ -18,125 +18,129 @@ from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber, Subject
 from flask_otp_mpp.stores import MemoryStore
-from tests.core.builders import KEEP, House, fresh_request, granted, reason
+from tests.core.builders import KEEP, Harness, fresh_request, granted, reason
 
 INIT = IdempotencyKey("init", KEEP, "parameters")
 
 
 def init(
-    house: House,
+    harness: Harness,
     key: IdempotencyKey = INIT,
     token: str = "alice",
     channel: Channel = Channel.MOBILE,
     wait: timedelta = timedelta(),
 ) -> Outcome:
-    return granted(house.service.send(SendOtp("caller", AccessToken(token), channel, key, wait)))
+    return granted(harness.service.send(SendOtp("caller", AccessToken(token), channel, key, wait)))
 
 
 def verify(
-    house: House, code: str, sent: str = "init", caller: str = "caller", key: IdempotencyKey = INIT
+    harness: Harness,
+    code: str,
+    sent: str = "init",
+    caller: str = "caller",
+    key: IdempotencyKey = INIT,
 ) -> Outcome:
     request = fresh_request() if key is INIT else key
-    return granted(house.service.verify(VerifyOtp(caller, BySend(sent), code, request)))
+    return granted(harness.service.verify(VerifyOtp(caller, BySend(sent), code, request)))
 
 
 def test_a_code_is_verified_by_the_name_of_the_request_that_sent_it() -> None:
     """L5, L8: for the user it was sent to, whom nobody has to name again; once."""
-    house = House()
-    sent = init(house)
-    assert reason(verify, house, house.wrong()) is Reason.CODE_UNMATCHED
-    assert verify(house, house.inbox.code) == Outcome(sent.challenge_id, subject="alice")
-    assert reason(verify, house, house.inbox.code) is Reason.CHALLENGE_USED
+    harness = Harness()
+    sent = init(harness)
+    assert reason(verify, harness, harness.wrong()) is Reason.CODE_UNMATCHED
+    assert verify(harness, harness.inbox.code) == Outcome(sent.challenge_id, subject="alice")
+    assert reason(verify, harness, harness.inbox.code) is Reason.CHALLENGE_USED
 
 
 def test_a_name_that_sent_nothing_names_no_challenge() -> None:
     """L8: never sent, refused before a user was known, or another caller's."""
-    house = House()
-    assert reason(verify, house, "123456") is Reason.CHALLENGE_UNKNOWN
-    assert reason(init, house, token="nobody") is Reason.TOKEN_INVALID
-    assert reason(verify, house, "123456") is Reason.CHALLENGE_UNKNOWN
-    init(house, IdempotencyKey("second", KEEP, "p"))
-    foreign = reason(verify, house, house.inbox.code, "second", "another caller")
+    harness = Harness()
+    assert reason(verify, harness, "123456") is Reason.CHALLENGE_UNKNOWN
+    assert reason(init, harness, token="nobody") is Reason.TOKEN_INVALID
+    assert reason(verify, harness, "123456") is Reason.CHALLENGE_UNKNOWN
+    init(harness, IdempotencyKey("second", KEEP, "p"))
+    foreign = reason(verify, harness, harness.inbox.code, "second", "another caller")
     assert foreign is Reason.CHALLENGE_UNKNOWN
-    verify(house, house.inbox.code, "second")
+    verify(harness, harness.inbox.code, "second")
 
 
 def test_a_reused_code_is_verified_by_each_name_that_sent_it() -> None:
     """L12: the second name stands for the same challenge."""
-    house = House(Policy(resend=Resend.REUSE))
-    first = init(house)
-    house.clock.forward(seconds=60)
-    second = init(house, IdempotencyKey("second", KEEP, "p"))
+    harness = Harness(Policy(resend=Resend.REUSE))
+    first = init(harness)
+    harness.clock.forward(seconds=60)
+    second = init(harness, IdempotencyKey("second", KEEP, "p"))
     assert second.challenge_id == first.challenge_id
-    verify(house, house.inbox.code, "second")
-    assert reason(verify, house, house.inbox.code, "init") is Reason.CHALLENGE_USED
+    verify(harness, harness.inbox.code, "second")
+    assert reason(verify, harness, harness.inbox.code, "init") is Reason.CHALLENGE_USED
 
 
 def test_a_repeat_is_answered_without_asking_anybody() -> None:
     """S10: one message, and the first answer, though the token has become invalid meanwhile."""
     tokens = {"alice": "alice"}
-    house = House(load_user=tokens.get)
-    first = init(house)
+    harness = Harness(load_user=tokens.get)
+    first = init(harness)
     del tokens["alice"]
-    repeat = init(house)
+    repeat = init(harness)
     assert (repeat.challenge_id, repeat.subject) == (first.challenge_id, "alice")
     assert repeat.repeated
-    assert len(house.inbox) == 1
+    assert len(harness.inbox) == 1
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_refusal_by_the_host_is_final_if_the_key_says_so(kept: bool) -> None:
     """S10: F stays F for the same name, though the host would now agree."""
     tokens: dict[str, str] = {}
-    house = House(load_user=tokens.get)
+    harness = Harness(load_user=tokens.get)
     key = IdempotencyKey(
         "init", KEEP, "p", frozenset() if kept else frozenset({Reason.TOKEN_INVALID})
     )
-    assert reason(init, house, key) is Reason.TOKEN_INVALID
+    assert reason(init, harness, key) is Reason.TOKEN_INVALID
     tokens["alice"] = "alice"
-    assert reason(init, house, key) is (Reason.TOKEN_INVALID if kept else None)
-    assert len(house.inbox) == (0 if kept else 1)
+    assert reason(init, harness, key) is (Reason.TOKEN_INVALID if kept else None)
+    assert len(harness.inbox) == (0 if kept else 1)
 
 
 def test_a_channel_without_a_sender_is_remembered_like_any_refusal() -> None:
-    house = House(senders={})
-    assert reason(init, house) is Reason.CHANNEL_UNAVAILABLE
+    harness = Harness(senders={})
+    assert reason(init, harness) is Reason.CHANNEL_UNAVAILABLE
     other = IdempotencyKey("init", KEEP, "other parameters")
-    assert reason(init, house, other) is Reason.REQUEST_CONFLICT
+    assert reason(init, harness, other) is Reason.REQUEST_CONFLICT
 
 
 def test_other_parameters_are_a_conflict_and_do_nothing() -> None:
     """S10: no second message, no user looked up."""
-    house = House()
-    init(house)
+    harness = Harness()
+    init(harness)
     other = IdempotencyKey("init", KEEP, "other parameters")
-    assert reason(init, house, other, "nobody") is Reason.REQUEST_CONFLICT
-    assert len(house.inbox) == 1
+    assert reason(init, harness, other, "nobody") is Reason.REQUEST_CONFLICT
+    assert len(harness.inbox) == 1
 
 
 def test_a_named_wrong_guess_is_one_try_however_often_it_comes() -> None:
     """S10, A1: and a refusal without a comparison stays final where the key says so."""
-    house = House()
-    init(house)
+    harness = Harness()
+    init(harness)
     guess = IdempotencyKey("guess", KEEP, "parameters")
     for _ in range(9):
-        assert reason(verify, house, house.wrong(), key=guess) is Reason.CODE_UNMATCHED
+        assert reason(verify, harness, harness.wrong(), key=guess) is Reason.CODE_UNMATCHED
     unknown = IdempotencyKey("unknown", KEEP, "parameters")
     for _ in range(2):
-        assert reason(verify, house, "123456", "no send", key=unknown) is Reason.CHALLENGE_UNKNOWN
+        assert reason(verify, harness, "123456", "no send", key=unknown) is Reason.CHALLENGE_UNKNOWN
     forgotten = IdempotencyKey("forgotten", KEEP, "parameters", NOT_COMPARED)
-    assert reason(verify, house, "123456", "late", key=forgotten) is Reason.CHALLENGE_UNKNOWN
-    house.clock.forward(minutes=1)
-    init(house, IdempotencyKey("late", KEEP, "p"))
-    assert verify(house, house.inbox.code, "late", key=forgotten).subject == "alice"
+    assert reason(verify, harness, "123456", "late", key=forgotten) is Reason.CHALLENGE_UNKNOWN
+    harness.clock.forward(minutes=1)
+    init(harness, IdempotencyKey("late", KEEP, "p"))
+    assert verify(harness, harness.inbox.code, "late", key=forgotten).subject == "alice"
 
 
 def test_a_named_success_is_told_again() -> None:
     """S10, L5: the answer got lost, its repeat is no second use."""
-    house = House()
-    init(house)
+    harness = Harness()
+    init(harness)
     guess = IdempotencyKey("guess", KEEP, "parameters")
-    first, again = (verify(house, house.inbox.code, key=guess) for _ in range(2))
+    first, again = (verify(harness, harness.inbox.code, key=guess) for _ in range(2))
     assert (first.repeated, again.repeated) == (False, True)
     assert again.subject == first.subject == "alice"
 
@@ -149,31 +153,31 @@ def test_a_user_who_was_frozen_meanwhile_is_refused_where_the_host_can_tell() ->
         asked.append(subject)
         refuse(Reason.USER_ABNORMAL)
 
-    house = House(identify=lambda user: f"id of {user}", loaders={Subject: frozen})
-    init(house)
-    assert reason(verify, house, house.inbox.code) is Reason.USER_ABNORMAL
+    harness = Harness(identify=lambda user: f"id of {user}", loaders={Subject: frozen})
+    init(harness)
+    assert reason(verify, harness, harness.inbox.code) is Reason.USER_ABNORMAL
     assert asked == ["id of alice"]
-    gone = House(loaders={Subject: lambda _: None})
+    gone = Harness(loaders={Subject: lambda _: None})
     init(gone)
     assert reason(verify, gone, gone.inbox.code) is Reason.USER_MISSING
 
 
 def test_without_a_loader_by_subject_nobody_is_asked() -> None:
-    house = House()
-    init(house)
-    assert verify(house, house.inbox.code).subject == "alice"
+    harness = Harness()
+    init(harness)
+    assert verify(harness, harness.inbox.code).subject == "alice"
 
 
 def test_a_user_is_found_by_the_type_of_the_credential() -> None:
-    house = House(loaders={PhoneNumber: {"+49123": "bob"}.get})
+    harness = Harness(loaders={PhoneNumber: {"+49123": "bob"}.get})
     command = SendOtp(
         "caller", PhoneNumber("+49123"), Channel.MOBILE, INIT, sms_token="FA+9qCX9VSu"
     )
-    assert house.service.send(command).subject == "bob"
-    body = house.inbox.received[-1][1].body
+    assert harness.service.send(command).subject == "bob"
+    body = harness.inbox.received[-1][1].body
     assert "FA+9qCX9VSu" in body.splitlines()
     unknown = SendOtp("caller", PhoneNumber("+49"), Channel.MOBILE, fresh_request())
-    assert reason(house.service.send, unknown) is Reason.USER_MISSING
+    assert reason(harness.service.send, unknown) is Reason.USER_MISSING
 
 
 def test_sixteen_identical_requests_at_once_send_one_message_and_get_one_answer() -> None:
@@ -187,9 +191,9 @@ def test_sixteen_identical_requests_at_once_send_one_message_and_get_one_answer(
         assert go_on.wait(30)
         delivered.append(message)
 
-    house = House(senders={Channel.MOBILE: slow})
+    harness = Harness(senders={Channel.MOBILE: slow})
     with ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(init, house, wait=timedelta(seconds=30)) for _ in range(16)]
+        asked = [pool.submit(init, harness, wait=timedelta(seconds=30)) for _ in range(16)]
         assert started.wait(30)
         go_on.set()
         answers = [one.result(60) for one in asked]
@@ -199,16 +203,16 @@ def test_sixteen_identical_requests_at_once_send_one_message_and_get_one_answer(
 
 
 def test_a_repeat_waits_no_longer_than_it_is_told_to() -> None:
-    """S10: the first coming broke off in delivery; nothing is sent again."""
+    """S10: the first request broke off in delivery; nothing is sent again."""
 
     def broken(_user: Any, _message: Message) -> None:
         raise ConnectionError
 
-    house = House(senders={Channel.MOBILE: broken})
+    harness = Harness(senders={Channel.MOBILE: broken})
     with pytest.raises(ConnectionError):
-        init(house)
+        init(harness)
     for wait in (timedelta(), timedelta(seconds=0.12)):
-        assert reason(init, house, wait=wait) is Reason.REQUEST_PENDING
+        assert reason(init, harness, wait=wait) is Reason.REQUEST_PENDING
 
 
 class Late(MemoryStore):
@@ -221,18 +225,18 @@ class Late(MemoryStore):
         return None if self.asked == 2 else super().get_answer(request)
 
 
-def test_a_repeat_that_meets_its_first_coming_at_the_reservation_waits_for_it() -> None:
+def test_a_repeat_that_meets_the_first_request_at_the_reservation_waits_for_it() -> None:
     """S10: it was not there yet when it was looked for."""
     inner: list[Reason | None] = []
 
     def sender(_user: Any, message: Message) -> None:
         if not inner:
             inner.append(None)
-            inner.append(reason(init, house, wait=timedelta(seconds=0.12)))
+            inner.append(reason(init, harness, wait=timedelta(seconds=0.12)))
 
     store = Late()
-    house = House(store=store, senders={Channel.MOBILE: sender})
-    init(house)
+    harness = Harness(store=store, senders={Channel.MOBILE: sender})
+    init(harness)
     assert inner[-1] is Reason.REQUEST_PENDING
     assert store.asked > 3
 
@@ -240,9 +244,9 @@ def test_a_repeat_that_meets_its_first_coming_at_the_reservation_waits_for_it() 
 def test_a_name_outlives_a_change_of_pepper() -> None:
     """K1, S10: the repeat of a request that was sealed under the older one is its repeat."""
     old, new = b"a pepper that is about to retire.", b"another pepper, which is to follow"
-    before = House(peppers=(old,))
+    before = Harness(peppers=(old,))
     first = init(before)
-    after = House(peppers=(new, old), store=before.kept)
+    after = Harness(peppers=(new, old), store=before.kept)
     assert init(after).challenge_id == first.challenge_id
     other = IdempotencyKey("init", KEEP, "other parameters")
     assert reason(init, after, other) is Reason.REQUEST_CONFLICT
@@ -250,12 +254,14 @@ def test_a_name_outlives_a_change_of_pepper() -> None:
 
 def test_a_store_is_never_given_the_digest_of_parameters_as_it_is() -> None:
     """P2, P4: a guess at a token or a code can't be checked without the pepper."""
-    house = House()
-    init(house)
-    verify(house, house.inbox.code, key=IdempotencyKey("guess", KEEP, "a digest of the code"))
-    assert reason(init, house, IdempotencyKey("third", KEEP, "p"), "nobody") is Reason.TOKEN_INVALID
+    harness = Harness()
+    init(harness)
+    verify(harness, harness.inbox.code, key=IdempotencyKey("guess", KEEP, "a digest of the code"))
+    assert (
+        reason(init, harness, IdempotencyKey("third", KEEP, "p"), "nobody") is Reason.TOKEN_INVALID
+    )
     for name, digest in (("init", "parameters"), ("guess", "a digest of the code"), ("third", "p")):
-        record = house.kept.get_answer(name)
+        record = harness.kept.get_answer(name)
         assert record is not None
-        assert record.digest == house.codes.request_macs(digest)[0] != digest
+        assert record.digest == harness.codes.request_macs(digest)[0] != digest
         assert len(record.digest) == 64

@@ -54,7 +54,7 @@ def test_an_end_is_told_in_utc() -> None:
     assert "T12:30:15Z" in Outcome(reason=Reason.USER_LOCKED, until=local).explain()
 
 
-def test_a_long_detail_of_a_host_leaves_room_for_the_end() -> None:
+def test_a_long_detail_of_a_host_leaves_space_for_the_end() -> None:
     explanation = Outcome("", Reason.USER_LOCKED, "x" * 1000, END).explain()
     assert explanation == "x" * 200 + " Not before 2026-01-01T12:30:15Z."
 
@@ -64,7 +64,7 @@ def test_every_reason_states_a_condition_of_its_own() -> None:
     assert len({reason.value for reason in Reason}) == len(Reason.__members__)
 
 
-def test_the_clock_of_the_house_is_aware_utc() -> None:
+def test_the_default_clock_is_aware_utc() -> None:
     before = datetime.now(UTC)
     now = utc_now()
     assert now.tzinfo is UTC

@@ -114,7 +114,7 @@ def test_a_code_is_used_once() -> None:
 def test_a_foreign_claim_learns_and_spends_nothing(
     subject: str, caller: str, limits: UserLimits
 ) -> None:
-    """L8: it gets the answer of an unknown id, even for a dead challenge, and changes nothing."""
+    """L8: it gets the answer of an unknown id, even for a challenge that is not usable, and changes nothing."""
     used = replace(opened(), used_at=NOW)
     for challenge in (opened(), used, None):
         decided = spend(challenge, RIGHT, subject=subject, caller=caller, limits=limits)
@@ -174,8 +174,8 @@ def test_a_lock_refuses_sends_until_it_ends() -> None:
     assert isinstance(reserve(limits=locked, now=NOW + 60 * SECOND), Reservation)
 
 
-def test_a_new_code_kills_the_older_ones_of_its_place() -> None:
-    """L12: under `rotate` an open challenge dies by the send, a dead one is left alone."""
+def test_a_new_code_closes_the_older_ones_of_its_user_caller_and_channel() -> None:
+    """L12: under `rotate` an open challenge is closed by the send, one that is not usable stays."""
     used = replace(opened("used"), used_at=NOW)
     reserved = reserve(usable=(used, opened("old")))
     assert isinstance(reserved, Reservation)
@@ -195,7 +195,7 @@ def test_a_reused_challenge_gains_neither_tries_nor_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "dead",
+    "ended",
     [
         replace(opened(), attempts=5),
         replace(opened(), used_at=NOW),
@@ -203,9 +203,9 @@ def test_a_reused_challenge_gains_neither_tries_nor_time() -> None:
         replace(opened(), expires_at=NOW),
     ],
 )
-def test_a_dead_challenge_is_not_reused(dead: Challenge) -> None:
+def test_a_challenge_that_is_not_usable_is_not_reused(ended: Challenge) -> None:
     """L12: what can't be answered any more is not sent again."""
-    reserved = reserve(policy=REUSE, usable=(dead,))
+    reserved = reserve(policy=REUSE, usable=(ended,))
     assert isinstance(reserved, Reservation)
     assert reserved.challenge.id == "new"
     assert reserved.closed == ()

@@ -59,7 +59,7 @@ def read(
     return parsed.command
 
 
-def test_a_body_is_read_into_what_the_house_understands() -> None:
+def test_a_body_is_read_into_a_command() -> None:
     send = read_send()
     assert send.credential == "token"
     assert isinstance(send.credential, AccessToken)

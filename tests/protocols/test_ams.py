@@ -147,7 +147,7 @@ def body(command: Command | None, outcome: Outcome, wallet: Ams = WALLET) -> dic
     return dict(json.loads(wallet.answer(context, outcome).body))
 
 
-def test_a_body_is_read_into_what_the_house_understands() -> None:
+def test_a_body_is_read_into_a_command() -> None:
     init, verify = read_init(), read_verify()
     assert (init.credential, type(init.credential)) == ("token", AccessToken)
     assert init.channel is Channel.MOBILE

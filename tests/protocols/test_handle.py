@@ -1,4 +1,4 @@
-"""The cheap check comes before the dear one, and whatever is refused is answered and reported."""
+"""Cheap checks come before expensive ones; every refusal is answered and reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_otp_mpp.protocols.base import Event, Inbound, handle, reject
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
-from tests.core.builders import House
+from tests.core.builders import Harness
 from tests.protocols.caller import CLIENT, COMMON, KEYS, inbound, protocol
 from tests.vectors import public_key
 
@@ -26,8 +26,8 @@ ANSWER = {**COMMON, "verifyRequestId": "request", "otpCode": "660000"}
 UNTIL = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-class Door:
-    """Stand for traffic limits, keys and house at once; note who is asked for what, in order."""
+class Recorder:
+    """Traffic limits, keys and service at once; records what is called, in order."""
 
     def __init__(self, refusing: str = "", fault: Exception | None = None) -> None:
         self.asked: list[str] = []
@@ -61,27 +61,27 @@ class Door:
 
 
 class Service(OtpService):
-    """Pass commands on to a door instead of serving them."""
+    """A service that passes commands on to the recorder."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     def send(self, command: SendOtp) -> Outcome:
-        return self._door.send(command)
+        return self._recorder.send(command)
 
     def verify(self, command: VerifyOtp) -> Outcome:
-        return self._door.verify(command)
+        return self._recorder.verify(command)
 
 
-def knock(request: Inbound, door: Door) -> tuple[str, Event]:
+def serve(request: Inbound, recorder: Recorder) -> tuple[str, Event]:
     """Return the code of the answer, whose signature must hold, and the event."""
 
     def key(client: str, version: str | None) -> Any:
-        door.ask("key")
+        recorder.ask("key")
         return KEYS.find(client, version)
 
     wallet = protocol(keys=ClientKeys({}, key))
-    outbound, event = handle(wallet, request, Service(door), door)
+    outbound, event = handle(wallet, request, Service(recorder), recorder)
     headers = dict(outbound.headers)
     signature = SignatureHeader.parse(headers["signature"]).signature
     data = rsa256.canonical(
@@ -92,22 +92,22 @@ def knock(request: Inbound, door: Door) -> tuple[str, Event]:
 
 
 def test_a_send_passes_every_check_in_order() -> None:
-    door = Door()
-    code, event = knock(inbound(), door)
+    recorder = Recorder()
+    code, event = serve(inbound(), recorder)
     assert code == "SUCCESS"
-    assert door.asked == ["address", "key", "client", "send"]
+    assert recorder.asked == ["address", "key", "client", "send"]
     assert event == Event("alipayplus", event.operation, CLIENT, None, None, "the-id", "alice")
     assert event.operation == "send"
-    (command,) = door.commands
+    (command,) = recorder.commands
     assert isinstance(command, SendOtp)
     assert command.channel is Channel.MOBILE
 
 
 def test_a_verification_passes_every_check_in_order() -> None:
-    door = Door()
-    code, event = knock(inbound(ANSWER, path="/verifyOTP"), door)
+    recorder = Recorder()
+    code, event = serve(inbound(ANSWER, path="/verifyOTP"), recorder)
     assert code == "SUCCESS"
-    assert door.asked == ["address", "key", "client", "verify"]
+    assert recorder.asked == ["address", "key", "client", "verify"]
     assert (event.operation, event.challenge_id, event.repeated) == ("verify", "request", True)
 
 
@@ -134,9 +134,9 @@ def test_a_request_goes_no_further_than_its_first_fault(
     request_: Inbound, asked: list[str], reason: Reason
 ) -> None:
     """G1, R4: nobody pays from a client's limit, and no hook is called, before the fields hold."""
-    door = Door()
-    code, event = knock(request_, door)
-    assert door.asked == asked
+    recorder = Recorder()
+    code, event = serve(request_, recorder)
+    assert recorder.asked == asked
     assert event.reason is reason
     assert code == protocol().codes[reason].code
     assert (event.challenge_id, event.subject, event.repeated) == ("", "", False)
@@ -144,32 +144,32 @@ def test_a_request_goes_no_further_than_its_first_fault(
 
 def test_traffic_by_address_is_limited_before_anything_is_looked_at() -> None:
     """R4: an unknown path, a bad signature, a bad body: nothing of it was judged."""
-    door = Door("address")
-    code, event = knock(inbound(b"{", path="/other", key="mpp"), door)
+    recorder = Recorder("address")
+    code, event = serve(inbound(b"{", path="/other", key="mpp"), recorder)
     assert code == "REQUEST_TRAFFIC_EXCEED_LIMIT"
-    assert door.asked == ["address"]
+    assert recorder.asked == ["address"]
     assert (event.operation, event.client) == (None, "")
 
 
-def test_traffic_of_a_client_is_limited_before_the_house_works() -> None:
+def test_traffic_of_a_client_is_limited_before_the_service_works() -> None:
     """R4: only what the client has signed and filled in rightly is counted for it."""
-    door = Door("client")
-    code, event = knock(inbound(), door)
+    recorder = Recorder("client")
+    code, event = serve(inbound(), recorder)
     assert code == "REQUEST_TRAFFIC_EXCEED_LIMIT"
-    assert door.asked == ["address", "key", "client"]
+    assert recorder.asked == ["address", "key", "client"]
     assert (event.operation, event.client) == ("send", CLIENT)
 
 
 def test_an_event_names_a_client_only_when_its_signature_held() -> None:
     """P1, G1: what was merely claimed is reported of nobody."""
-    assert knock(inbound(key="mpp"), Door())[1].client == ""
-    assert knock(inbound({}), Door())[1].client == CLIENT
+    assert serve(inbound(key="mpp"), Recorder())[1].client == ""
+    assert serve(inbound({}), Recorder())[1].client == CLIENT
 
 
-def test_a_refusal_of_the_house_is_answered_and_reported_with_its_end() -> None:
+def test_a_refusal_by_the_service_is_answered_and_reported_with_its_end() -> None:
     """A5: a lock is told in message and event."""
-    door = Door("verify", Refused(Reason.USER_LOCKED, until=UNTIL))
-    code, event = knock(inbound(ANSWER, path="/verifyOTP"), door)
+    recorder = Recorder("verify", Refused(Reason.USER_LOCKED, until=UNTIL))
+    code, event = serve(inbound(ANSWER, path="/verifyOTP"), recorder)
     assert code == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
     assert (event.reason, event.until, event.client) == (Reason.USER_LOCKED, UNTIL, CLIENT)
 
@@ -177,10 +177,10 @@ def test_a_refusal_of_the_house_is_answered_and_reported_with_its_end() -> None:
 def test_what_is_unforeseen_is_left_to_whoever_reports_it() -> None:
     """A crash is no refusal: it is not answered here, so that it is not swallowed here."""
     with pytest.raises(ZeroDivisionError):
-        knock(inbound(), Door("send", ZeroDivisionError()))
+        serve(inbound(), Recorder("send", ZeroDivisionError()))
 
 
-def test_who_is_turned_away_gets_a_signed_answer_too() -> None:
+def test_a_rejected_request_gets_a_signed_answer_too() -> None:
     """G9: a request that never came to the checks is answered like any other."""
     request = inbound()
     outbound, event = reject(protocol(), request, Outcome(reason=Reason.BODY_TOO_LARGE))
@@ -198,55 +198,55 @@ def test_a_request_that_was_signed_for_one_api_is_refused_by_the_other(
     """G13: the signature covers the path, so it can't be carried over."""
     genuine = inbound(ANSWER, path=signed)
     carried = replace(genuine, path=called, uri=genuine.uri.replace(signed, called))
-    door = Door()
-    code, _ = knock(carried, door)
+    recorder = Recorder()
+    code, _ = serve(carried, recorder)
     assert code == "INVALID_SIGNATURE"
-    assert door.commands == []
+    assert recorder.commands == []
 
 
 def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
     """S3: the code goes to whom the host names, whatever else the body says."""
-    house = House(load_user={"token": "alice"}.get)
-    door = Door()
+    harness = Harness(load_user={"token": "alice"}.get)
+    recorder = Recorder()
     payload = {**COMMON, "phone": "+49 170 0000000", "email": "mallory@example.com"}
-    outbound, _ = handle(protocol(), inbound(payload), house.service, door)
+    outbound, _ = handle(protocol(), inbound(payload), harness.service, recorder)
     challenge_id = json.loads(outbound.body)["verifyRequestId"]
-    ((user, message),) = house.inbox.received
+    ((user, message),) = harness.inbox.received
     assert user == "alice"
     assert message == Composer("Wallet").compose(message.code, Channel.MOBILE, message.life)
-    codes = [house.wrong(), message.code]
+    codes = [harness.wrong(), message.code]
     expected = ["OTP_VERIFY_UNMATCHED", "SUCCESS"]
     found = []
     for code in codes:
         answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": code}
         request = inbound(answer, path="/verifyOTP")
-        outbound, _ = handle(protocol(), request, house.service, door)
+        outbound, _ = handle(protocol(), request, harness.service, recorder)
         found.append(json.loads(outbound.body)["result"]["resultCode"])
     assert found == expected
 
 
 def test_another_acquirer_can_not_answer_a_challenge() -> None:
     """L8: client, acquirer and wallet are those that asked, or the id is unknown."""
-    house = House(load_user={"token": "alice"}.get)
-    outbound, _ = handle(protocol(), inbound(), house.service, Door())
+    harness = Harness(load_user={"token": "alice"}.get)
+    outbound, _ = handle(protocol(), inbound(), harness.service, Recorder())
     challenge_id = json.loads(outbound.body)["verifyRequestId"]
     changes: list[Callable[[dict[str, str]], dict[str, str]]] = [
         lambda body: {**body, "acquirerId": "other"},
         lambda body: {**body, "pspId": "psp2"},
     ]
     wallet = protocol(psp_ids=frozenset({"psp", "psp2"}))
-    answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": house.inbox.code}
+    answer = {**COMMON, "verifyRequestId": challenge_id, "otpCode": harness.inbox.code}
     for change in changes:
         request = inbound(change(answer), path="/verifyOTP")
-        _, event = handle(wallet, request, house.service, Door())
+        _, event = handle(wallet, request, harness.service, Recorder())
         assert event.reason is Reason.CHALLENGE_UNKNOWN
-    _, event = handle(wallet, inbound(answer, path="/verifyOTP"), house.service, Door())
+    _, event = handle(wallet, inbound(answer, path="/verifyOTP"), harness.service, Recorder())
     assert event.reason is None
 
 
 def test_a_host_may_refuse_from_its_hooks() -> None:
-    house = House(load_user=lambda _: refuse(Reason.USER_ABNORMAL, "frozen"))
-    outbound, event = handle(protocol(), inbound(), house.service, Door())
+    harness = Harness(load_user=lambda _: refuse(Reason.USER_ABNORMAL, "frozen"))
+    outbound, event = handle(protocol(), inbound(), harness.service, Recorder())
     result = json.loads(outbound.body)["result"]
     assert result["resultCode"] == "USER_STATUS_ABNORMAL"
     assert result["resultMessage"] == "The user's account is barred. frozen"

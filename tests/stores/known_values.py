@@ -11,7 +11,7 @@ from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.testing import FrozenClock
-from tests.core.builders import KEEP, PEPPER, House, reason
+from tests.core.builders import KEEP, PEPPER, Harness, reason
 
 TOKEN: Final = "canary-token-281010033AB2F588"
 PHONE: Final = "+49 170 1234567"
@@ -31,7 +31,7 @@ def use_every_method(store: Store, clock: FrozenClock, resend: Resend) -> list[s
 
     :returns: every code that was sent or typed; six challenges were made.
     """
-    house = House(
+    harness = Harness(
         Policy(digits=10, resend=resend),
         clock,
         store,
@@ -40,25 +40,25 @@ def use_every_method(store: Store, clock: FrozenClock, resend: Resend) -> list[s
     )
     typed = []
     for number in range(5):
-        sent = house.send(TOKEN, request=IdempotencyKey(f"send-{number}", KEEP))
-        typed.append(house.wrong())
-        assert reason(house.verify, sent.challenge_id, typed[-1], TOKEN) is Reason.CODE_UNMATCHED
-        house.verify(sent.challenge_id, house.inbox.code, TOKEN)
+        sent = harness.send(TOKEN, request=IdempotencyKey(f"send-{number}", KEEP))
+        typed.append(harness.wrong())
+        assert reason(harness.verify, sent.challenge_id, typed[-1], TOKEN) is Reason.CODE_UNMATCHED
+        harness.verify(sent.challenge_id, harness.inbox.code, TOKEN)
         clock.forward(minutes=5)
 
     def refusing(user: User, message: Message) -> None:
-        house.inbox(user, message)
+        harness.inbox(user, message)
         raise Refused(Reason.DELIVERY_REFUSED, DETAIL)
 
-    last = House(
+    last = Harness(
         Policy(digits=10),
         clock,
         store,
         {Channel.EMAIL: refusing},
-        house.load_user,
-        identify=house.identify,
+        harness.load_user,
+        identify=harness.identify,
     )
     assert reason(last.send, TOKEN, channel=Channel.EMAIL) is Reason.DELIVERY_REFUSED
-    codes = [message.code for _, message in house.inbox.received] + typed
+    codes = [message.code for _, message in harness.inbox.received] + typed
     assert len(set(codes)) >= 8
     return codes

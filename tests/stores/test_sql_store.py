@@ -31,7 +31,7 @@ from flask_otp_mpp.testing.contract.builders import (
     draft,
     opened,
 )
-from tests.core.builders import House
+from tests.core.builders import Harness
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_nothing_is_held_while_a_provider_works(store: SQLAlchemyStore) -> None:
         thread.start()
         thread.join(60)  # if a lock is held here, the write fails before
 
-    House(store=store, senders={Channel.MOBILE: slow}).send()
+    Harness(store=store, senders={Channel.MOBILE: slow}).send()
     assert seen == [0, "bob"]
 
 
