@@ -114,7 +114,7 @@ def test_a_code_is_used_once() -> None:
 def test_a_foreign_claim_learns_and_spends_nothing(
     subject: str, caller: str, limits: UserLimits
 ) -> None:
-    """L8: it gets the answer of an unknown id, even for a challenge that is not usable, and changes nothing."""
+    """L8: the answer is that of an unknown id, whatever the challenge is; nothing changes."""
     used = replace(opened(), used_at=NOW)
     for challenge in (opened(), used, None):
         decided = spend(challenge, RIGHT, subject=subject, caller=caller, limits=limits)
