@@ -14,6 +14,8 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 
+OUTCOME_LENGTH: Final = 5
+"""How many values a script returns for an outcome; for a challenge it returns another number."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 

@@ -81,7 +81,7 @@ class RedisStore:
         found = self._run(
             scripts.RESERVE, self._user_keys(draft), [*encoding.encode_key(request), *values]
         )
-        if len(found) == len(Outcome.__slots__):
+        if len(found) == encoding.OUTCOME_LENGTH:
             return self._release_if_unused(draft, encoding.decode_outcome(found))
         challenge_id, issued_at, expires_at, tries, attempts, digest = found
         return Challenge(
