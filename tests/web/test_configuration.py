@@ -287,6 +287,22 @@ def test_the_wallets_own_key_is_no_callers_key(version: str) -> None:
     }
 
 
+def test_the_wallets_own_key_is_found_beside_keys_that_can_not_be_used() -> None:
+    """F2, K2: on either side."""
+    own = key("wallet")
+    found = findings_of(
+        OTP_MPP_PRIVATE_KEYS={"1": private_pem(own).decode(), "2": "?"},
+        OTP_MPP_KEY_VERSION="1",
+        OTP_MPP_ALIPAYPLUS_CLIENTS={CLIENT: {"7": one_line(own.public_key()), "8": "?"}},
+    )
+    assert [name for name, _ in found] == [
+        "OTP_MPP_PRIVATE_KEYS",
+        "OTP_MPP_ALIPAYPLUS_CLIENTS",
+        "OTP_MPP_ALIPAYPLUS_CLIENTS",
+    ]
+    assert "is the wallet's own public key" in found[-1][1]
+
+
 def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     """F2: by client, version and file."""
     file = tmp_path / "caller.pem"

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_otp_mpp import AlipayPlus, Channel, ConfigurationError, OtpMpp
+from flask_otp_mpp.protocols.google.plain import PlainSealer
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from tests.protocols.google import sides
 from tests.vectors.google import jwk
@@ -98,6 +99,19 @@ def test_a_missing_library_is_reported_with_its_extra(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
+def test_sealers_are_closed_if_the_protocol_can_not_be_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No agent of GnuPG is left behind by an app that does not start."""
+    closed: list[PlainSealer] = []
+    monkeypatch.setattr(PlainSealer, "close", lambda sealer: closed.append(sealer))
+    monkeypatch.delitem(sys.modules, "flask_otp_mpp.protocols.google.phone", raising=False)
+    monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    accounts = {"a": {"envelope": "plain"}, "b": {"envelope": "plain", "paths": "/b"}}
+    assert "flask-otp-mpp[phone]" in faults(accounts=accounts)["OTP_MPP_GOOGLE_ACCOUNTS"]
+    assert len(closed) == 2
+
+
 def test_an_app_without_the_protocol_imports_none_of_its_libraries() -> None:
     """They are imported when an app with the protocol starts."""
     program = (
