@@ -104,7 +104,11 @@ def test_sealers_are_closed_if_the_protocol_can_not_be_served(
 ) -> None:
     """No agent of GnuPG is left behind by an app that does not start."""
     closed: list[PlainSealer] = []
-    monkeypatch.setattr(PlainSealer, "close", lambda sealer: closed.append(sealer))
+
+    def close(sealer: PlainSealer) -> None:
+        closed.append(sealer)
+
+    monkeypatch.setattr(PlainSealer, "close", close)
     monkeypatch.delitem(sys.modules, "flask_otp_mpp.protocols.google.phone", raising=False)
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
     accounts = {"a": {"envelope": "plain"}, "b": {"envelope": "plain", "paths": "/b"}}
