@@ -83,8 +83,7 @@ class ProtocolBlueprint:
 
     def register(self, app: Flask) -> None:
         """Register routes, error handlers, and the functions before and after a request."""
-        blueprint = Blueprint(self._name, __name__)
-        self._blueprint = blueprint
+        self._blueprint = blueprint = Blueprint(self._name, __name__)
         for code in default_exceptions:
             # By code: a handler that the host registered for a code precedes one for a class.
             blueprint.register_error_handler(code, self._on_http_error)
@@ -227,26 +226,21 @@ def _reason_of_response(response: Response) -> Reason:
 
 def _reason_of_status(status: int) -> Reason:
     """Return the reason for an HTTP status that Flask or a hook of the host has decided on."""
-    if status in _REASONS:
-        return _REASONS[status]
-    return Reason.ACCESS_DENIED if 300 <= status < 500 else Reason.UNFORESEEN
+    other = Reason.ACCESS_DENIED if 300 <= status < 500 else Reason.UNFORESEEN
+    return _REASONS.get(status, other)
 
 
 def _seal(outbound: Outbound, event: Event) -> Response:
     request.environ[_SEALED] = outbound
     if logger.isEnabledFor(logging.INFO):
+        tracer = request.headers.get("tracerid", "-")
         logger.info(
             "%s %s: %s client=%s tracer=%s",
             event.protocol,
             event.operation or "-",
             "granted" if event.reason is None else event.reason.name,
             event.client or "-",
-            _loggable(request.headers.get("tracerid", "-")),
+            tracer if _LOGGABLE.fullmatch(tracer) else "?",  # no second line, no further field
         )
     announce(current_app._get_current_object(), event)  # type: ignore[attr-defined]  # noqa: SLF001
     return SealedResponse(outbound)
-
-
-def _loggable(text: str) -> str:
-    """Return a text if it can't pass for another line or field of the log, else a question mark."""
-    return text if _LOGGABLE.fullmatch(text) else "?"
