@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +14,12 @@ from hypothesis import settings
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
 from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
+
+# On a busy machine 32 threads that lock one row may need longer than a caller would wait.
+IN_NO_HURRY: Final = StoreOptions(pool_size=32, statement_timeout=20)
 
 
 @contextmanager
@@ -45,7 +48,7 @@ class OnServer(SharedStoreContract, BackendFaults):
         self.close()
 
     def open(self, url: str, clock: Clock | None) -> SQLAlchemyStore:
-        self.stores.append(SQLAlchemyStore(url, clock))
+        self.stores.append(SQLAlchemyStore(url, clock, IN_NO_HURRY))
         return self.stores[-1]
 
     def close(self) -> None:
@@ -61,7 +64,7 @@ class OnServer(SharedStoreContract, BackendFaults):
         return store
 
     def opener(self, store: Store) -> Callable[[], SQLAlchemyStore]:
-        return partial(SQLAlchemyStore, self.url, self.time)
+        return partial(SQLAlchemyStore, self.url, self.time, IN_NO_HURRY)
 
     def restart(self, store: Store) -> Store:
         return self.open(self.url, self.time)
