@@ -148,7 +148,7 @@ _versions = sa.Table(
 
 
 def attach(target: sa.MetaData) -> None:
-    """Add our tables to a host's MetaData, so that its autogenerate knows them.
+    """Add the tables of the store to a host's MetaData, so that its autogenerate knows them.
 
     :param target: for example ``db.metadata`` of Flask-SQLAlchemy. Create and upgrade the tables by
         the host's migrations then, and leave ``flask otp-mpp init-db`` alone.
