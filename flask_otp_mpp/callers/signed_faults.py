@@ -1,7 +1,7 @@
 """The faults that a trial call of a signed protocol can contain, one at a time.
 
-They are put into a request after it was signed, as somebody on the way could do it; the wallet must
-refuse each of them. ``key``, ``stale`` and ``path`` are put in by the caller itself.
+They are put into a request after it was signed, as an attacker on the network could do it. The
+wallet must refuse each of them. ``key``, ``stale`` and ``path`` are put in by the caller itself.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The life of a one-time code, in the standard library alone: no Flask, no database, no wire."""
+"""Rules and types of one-time codes, with the standard library alone: no Flask, no database."""

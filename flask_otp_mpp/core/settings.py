@@ -178,7 +178,7 @@ def report_unknown(config: Mapping[str, Any], groups: Iterable[type], faults: Fa
 
 
 def advice_on(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Say what to do about a name that nobody knows: what it may be meant for, if it is like it."""
+    """Return the advice for an unknown name: the known name that is like it, or to remove it."""
     near = get_close_matches(name, list(known), 1)
     return f"did you mean {prefix + near[0]!r}?" if near else "remove it"
 

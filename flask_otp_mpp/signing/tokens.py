@@ -21,8 +21,8 @@ MAX_TOKEN: Final = 128
 class AccessTokens:
     """Make and read signed access tokens that hold a user id, scopes and the time of issue.
 
-    A token is signed by itsdangerous with HMAC-SHA256 and is not encrypted: whoever has one can
-    read the user id. Nothing is stored, so a token can't be revoked; a wallet that must revoke
+    A token is signed by itsdangerous with HMAC-SHA256 and is not encrypted: a caller who has one
+    can read the user id. Nothing is stored, so a token can't be revoked; a wallet that must revoke
     keeps its own table of grants, and puts the id of a grant in the place of the user id.
 
     :param secret_key: the secret that signs; or a list of them, in which the last one signs and

@@ -112,10 +112,10 @@ class OtpMpp:
     def sender(self, channel: Channel) -> Callable[[S], S]:
         """Register the hook that delivers a message on a channel, called with user and message.
 
-        To return is to say that the provider has accepted the message. ``refuse(...)`` says that
-        it never will, for example with Reason.CHANNEL_UNAVAILABLE if the user has no address.
-        Any other exception says that nobody knows. The message is never sent again by us. The
-        caller waits about five seconds, so give the provider a shorter time-out.
+        If the hook returns, the provider has accepted the message. ``refuse(...)`` means that it
+        never will, for example Reason.CHANNEL_UNAVAILABLE if the user has no address. Any other
+        exception means that it is unknown. The package never sends the message again. The caller
+        waits about five seconds, so give the provider a shorter timeout.
 
         :raises TypeError: if it is not a channel, or the hook does not take these two.
         """

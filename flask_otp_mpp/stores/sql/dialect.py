@@ -132,7 +132,7 @@ class Database(Protocol):
         return
 
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
-        """Insert a row unless its primary key is there; wait for whoever is inserting it."""
+        """Insert a row unless its key exists; wait for a transaction that inserts the same key."""
 
     def delete_some(
         self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
@@ -147,7 +147,7 @@ class Database(Protocol):
         return self.failures.get(self.code(error), Failure.OTHER)
 
     def access_fault(self, error: DBAPIError) -> str | None:
-        """Name a fault that stays until somebody corrects it, such as an unknown user, with how.
+        """Return a fault that stays until corrected, such as an unknown user, with the remedy.
 
         :returns: None if the database may answer later.
         """

@@ -2,7 +2,7 @@
 
 Nothing is waited for longer than three seconds, unless other options were given, and a verb for
 which one thing after another goes wrong gives up after about five, as its caller does: a worker
-that waits serves nobody else.
+that waits serves no other request.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def read_url(url: str) -> sa.URL:
         raise ValueError(_NO_URL) from None
     backend, _, driver = parsed.drivername.partition("+")
     ours = DRIVERS.get(backend)
-    # Whether the suite would pass by another driver, nobody has tried.
+    # The store is not tested with other drivers.
     if ours is None or driver not in ("", ours.name):
         raise ValueError(f"found {parsed.drivername}://, which {_NO_URL}")
     return parsed.set(drivername=f"{backend}+{ours.name}")

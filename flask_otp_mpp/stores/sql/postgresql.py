@@ -140,7 +140,7 @@ class PostgreSQL(Database):
         if self._behind_pooler:
             texts = [statement.literal(literal, parameters) for statement, parameters in batch]
         else:
-            # After an error nobody knows which plans there are: all are made anew.
+            # After an error it is unknown which plans the server has: prepare all of them again.
             plans, driver.plans = driver.plans, None
             if plans is None:
                 before.append("DEALLOCATE ALL")
@@ -175,7 +175,7 @@ class PostgreSQL(Database):
     def delete_some(
         self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
     ) -> int:
-        """Delete by where rows lie, which needs no index; leave rows that somebody works on."""
+        """Delete by where rows lie, which needs no index; skip rows that are locked."""
         place: sa.ColumnElement[Any] = sa.literal_column("ctid")
         found = sa.select(place).select_from(key.table).where(over).limit(limit)
         places = sa.func.array(found.with_for_update(skip_locked=True).scalar_subquery())

@@ -1,4 +1,4 @@
-"""The three tables of the SQL store: defined once, made, told apart by a revision, and upgraded.
+"""The three tables of the SQL store: their definition, creation, revision and upgrade.
 
 They hold no code, no token and no address. Moments are microseconds since the epoch: the same on
 every database, with no time zone to lose. Names are compared byte by byte on every database: 'Ada',
@@ -141,7 +141,7 @@ requests = sa.Table(
     sa.Column("subject", ExactText(128), nullable=False, server_default=""),
 )
 
-# As Alembic itself makes it: whoever has Alembic may go on from here.
+# As Alembic makes it, so that Alembic can upgrade from here.
 _versions = sa.Table(
     VERSION_TABLE, sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
 )

@@ -165,7 +165,7 @@ class SQLite(Database):
     def execute(
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
     ) -> list[list[Row]]:
-        """Execute one statement after the other: none has to travel."""
+        """Execute one statement after the other; there is no server, so no round trip."""
         if begin:
             driver.begin(durable=durable)
         found = [said.rows(driver.execute(said.text, parameters)) for said, parameters in batch]

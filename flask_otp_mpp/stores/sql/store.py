@@ -159,7 +159,7 @@ class SQLAlchemyStore:
         """Write how a delivery ended; nothing is decided, so the user's row is not locked.
 
         It may be lost in a crash. The request is then treated as one that was interrupted in its
-        delivery, for which nobody is ever sent a second message.
+        delivery, for which no second message is ever sent.
         """
         sql, stored = self._statements, draft.request.caches(outcome.reason)
         # A reused challenge has another id than the draft and stays open.

@@ -23,7 +23,7 @@ from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatemen
 T = TypeVar("T")
 MAX_RUNS: Final = 5
 RETRY_SECONDS: Final = 2
-"""A verb that took longer before it was rolled back is not run again: somebody waits for it."""
+"""A verb that took longer before it was rolled back is not run again: its caller is waiting."""
 
 
 class Transaction:

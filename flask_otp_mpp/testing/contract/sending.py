@@ -92,7 +92,7 @@ class SendTests(StoreTests):
         assert refused(store, policy=QUICK).reason is Reason.SEND_LIMITED
 
     def test_a_send_that_broke_off_is_pending_and_not_sent_again(self, store: Store) -> None:
-        """S10: the process died during delivery; the repeat may not send a second message."""
+        """S10: the process ended during delivery; the repeat may not send a second message."""
         asked = draft()
         store.reserve(asked, QUICK)
         store = self.restart(store)

@@ -103,7 +103,7 @@ class AttemptTests(StoreTests):
         locked = store.spend(attempt(newest.id, RIGHT), POLICY)
         assert (locked.reason, locked.until) == (Reason.USER_LOCKED, until)
         assert refused(store).until == until
-        assert answer(store, opened(store, "bob"), RIGHT) is None  # nobody else is locked
+        assert answer(store, opened(store, "bob"), RIGHT) is None  # no other user is locked
 
     def test_a_success_resets_the_budget(self, store: Store, clock: FrozenClock) -> None:
         """A4: four failures at a time never lock if a success lies between."""

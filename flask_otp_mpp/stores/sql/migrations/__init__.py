@@ -1,1 +1,1 @@
-"""How the store's tables became what they are, one step after the other."""
+"""The migrations of the store's tables, for Alembic."""

@@ -1,4 +1,4 @@
-"""Alembic runs our migrations on the connection that it is given, and notes them in our table."""
+"""Run the migrations by Alembic on the given connection, and store the revision."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""The steps; each is kept as it was released."""
+"""The migrations; each stays as it was released."""

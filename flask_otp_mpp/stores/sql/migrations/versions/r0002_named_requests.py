@@ -1,4 +1,4 @@
-"""A request may have a name of its caller's: what it asked is kept with it, and for whom."""
+"""Idempotency keys of callers: store the digest of a request's parameters, and its user."""
 
 from typing import Any
 

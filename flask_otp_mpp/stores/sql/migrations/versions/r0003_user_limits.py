@@ -1,4 +1,4 @@
-"""The table of what is counted for a user has a new name, and so has its index."""
+"""Rename the table of user limits, and its index."""
 
 from __future__ import annotations
 
