@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flask_otp_mpp.protocols.google import accounts
 from flask_otp_mpp.protocols.google.accounts import (
@@ -112,19 +114,10 @@ def test_every_fault_of_every_account_is_reported_with_its_remedy() -> None:
         assert fault.startswith(begin)
 
 
-def weak() -> dict[str, Any]:
-    return json.loads(jwk("google-sig-1.public")) | {"n": "B" * 100}  # type: ignore[no-any-return]
-
-
 PUBLIC = json.loads(jwk("google-sig-1.public"))
 JWKS: dict[str, tuple[Any, str]] = {
     "private": (jwk("google-sig-1.private"), "is private; hold their public keys only"),
     "symmetric": ({"kty": "oct", "kid": "x", "k": "AAAA"}, "is not RSA"),
-    "weak": (weak(), "is RSA of .* bits; use 2048 to 8192 bits"),
-    "huge": (PUBLIC | {"n": "B" * 2000}, "bits; use 2048 to 8192 bits"),
-    "no modulus": ({"kty": "RSA", "kid": "x", "e": "AQAB"}, "has no modulus"),
-    "a modulus that is no base64url": (PUBLIC | {"n": "+/="}, "has no modulus"),
-    "a number as a modulus": (PUBLIC | {"n": 7}, "has members that no RSA key"),
     "no kid": (PUBLIC | {"kid": ""}, "without 'kid'"),
     "another use": (PUBLIC | {"use": "both"}, "neither for 'sig' nor for 'enc'"),
     "a number as alg": (PUBLIC | {"alg": 7}, "'alg' that is no text"),
@@ -182,7 +175,37 @@ def test_a_bare_jwe_needs_no_signing_keys() -> None:
     assert len(faults_of({"a": mapping})) == 2
 
 
-def test_numbers_that_make_no_key_are_reported_when_the_sealer_is_made() -> None:
+def public_jwk(bits: int) -> dict[str, str]:
+    numbers = rsa.generate_private_key(65537, bits).public_key().public_numbers()
+    return {"n": numeric(numbers.n), "e": numeric(numbers.e)}
+
+
+def numeric(number: int) -> str:
+    octets = number.to_bytes((number.bit_length() + 7) // 8)
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+NUMBERS: dict[str, tuple[dict[str, Any], str]] = {
+    "short": (public_jwk(1024), "is RSA of 1024 bits; use 2048 to 8192 bits"),
+    "huge": ({"n": "B" * 2000}, "is RSA of .* bits"),
+    "no modulus": ({"n": None}, "is no RSA key whose numbers fit"),
+    "a modulus that is no base64url": ({"n": "+/="}, "is no RSA key whose numbers fit"),
+    "a number as a modulus": ({"n": 7}, "is no RSA key whose numbers fit"),
+}
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_numbers_that_make_no_key_are_reported_at_start_up(what: str) -> None:
+    """F2, G12: too short, too long, or none at all."""
+    numbers, finding = NUMBERS[what]
+    keys = [PUBLIC | numbers, jwk("google-enc-1.public")]
+    with pytest.raises(ValueError, match=f"key 'google-sig-1' {finding}") as fault:
+        open_sealers(read_accounts({"a": sides.jose_wallet(their_keys=keys)}))
+    assert PUBLIC["n"] not in str(fault.value)
+
+
+def test_private_numbers_that_do_not_fit_are_reported_at_start_up() -> None:
+    """F2: a key of ours that could not decrypt."""
     broken = json.loads(jwk("integrator-enc-1.private")) | {"d": "AQAB"}
     keys = [broken, jwk("integrator-sig-1.private")]
     with pytest.raises(ValueError, match="'integrator-enc-1' is no RSA key whose numbers fit"):

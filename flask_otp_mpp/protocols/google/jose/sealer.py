@@ -7,12 +7,13 @@ that imports joserfc (extra ``google``).
 from __future__ import annotations
 
 import json
+import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from joserfc import jwe, jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
@@ -26,8 +27,9 @@ from flask_otp_mpp.protocols.google.sealer import (
     refuse_encryption,
     refuse_signature,
 )
-from flask_otp_mpp.signing.keys import KeyFault
+from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
 
+MAX_BITS: Final = 8192
 MAX_HEADER: Final = 512
 """The longest header, in bytes of base64url."""
 
@@ -44,9 +46,19 @@ class _Key:
         if not algorithms:
             raise KeyFault(f"key {jwk.kid!r} is for {jwk.alg!r}, which is not listed for it")
         try:
-            self.rsa = RSAKey.import_key(dict(jwk.members))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SecurityWarning)  # the length is checked below
+                self.rsa = RSAKey.import_key(dict(jwk.members))
         except (JoseError, ValueError, TypeError, KeyError):
-            raise KeyFault(f"key {jwk.kid!r} is no RSA key whose numbers fit") from None
+            raise KeyFault(
+                f"key {jwk.kid!r} is no RSA key whose numbers fit; use RSA of {MIN_BITS} to "
+                f"{MAX_BITS} bits"
+            ) from None
+        bits = self.rsa.public_key.key_size
+        if not MIN_BITS <= bits <= MAX_BITS:
+            raise KeyFault(
+                f"key {jwk.kid!r} is RSA of {bits} bits; use {MIN_BITS} to {MAX_BITS} bits"
+            )
         self.kid = jwk.kid
         self.algorithms = algorithms
 
