@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
@@ -197,6 +197,15 @@ class WireProtocol(Protocol):
     codes: ClassVar[Mapping[Reason, CodeRow]]
     success: ClassVar[CodeRow]
 
+    def __init__(self, settings: Any, deployment: Deployment) -> None:
+        """Make the protocol.
+
+        It is made even if the configuration has faults, so that all of them are found at once.
+
+        :param settings: an instance of its group.
+        :raises ConfigurationError: with what only the deployment can tell.
+        """
+
     @property
     def mounts(self) -> Sequence[Mount]:
         """Where it is served; the first mount is the usual one."""
@@ -205,17 +214,6 @@ class WireProtocol(Protocol):
     @property
     def paths(self) -> Mapping[str, Operation]:
         """The operation of each path below a mount."""
-        ...
-
-    @classmethod
-    def configure(cls, settings: Any, deployment: Deployment) -> Self:
-        """Build the protocol.
-
-        It is called even if the configuration has faults, so that all of them are found at once.
-
-        :param settings: an instance of its group.
-        :raises ConfigurationError: with what only the deployment can tell.
-        """
         ...
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
@@ -295,6 +293,12 @@ def _event(protocol: str, context: RequestContext, outcome: Outcome) -> Event:
         subject=outcome.subject,
         repeated=outcome.repeated,
     )
+
+
+def made_by_host(kind: type[WireProtocol]) -> TypeError:
+    """Return the error for a protocol that a host makes itself."""
+    name = kind.__name__
+    return TypeError(f"{name} is made by OtpMpp; pass it the class: OtpMpp({name})")
 
 
 def digest_of(*parts: str) -> str:

@@ -120,7 +120,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             insecure_allowed=app.debug or app.testing,
         )
         try:
-            protocols.append(protocol.configure(group, deployment))
+            protocols.append(protocol(group, deployment))
         except ConfigurationError as error:
             faults.extend(error.faults)
     _check_mounts(protocols, faults)

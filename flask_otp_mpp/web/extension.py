@@ -140,7 +140,7 @@ class OtpMpp:
         Where several protocols are served, each has clients of its own: say whose they are, as in
         ``@otp.client_key(AlipayPlus)``.
         """
-        if isinstance(what, type) and hasattr(what, "configure"):
+        if isinstance(what, type) and hasattr(what, "authenticate"):
             if what not in self._components.protocols:
                 raise TypeError(
                     f"@otp.client_key({what.__name__}) is for a protocol that is not served; "
@@ -179,7 +179,7 @@ def _check_protocol(given: object) -> None:
             "then otp.init_app(app)"
         )
     kind = given if isinstance(given, type) else type(given)
-    if not hasattr(kind, "configure"):
+    if not hasattr(kind, "authenticate"):
         raise TypeError(f"OtpMpp got {given!r}, which is no protocol; pass a class: AlipayPlus")
     if kind is not given:
         raise TypeError(

@@ -11,11 +11,11 @@ import pytest
 
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
-from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus, AlipayPlusSettings
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, Inbound, WireProtocol
 from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import ClientKeys, LocalSigner
+from flask_otp_mpp.signing.keys import ClientKeyHook, ClientKeys, LocalSigner
 from flask_otp_mpp.testing import FrozenClock
 from tests.vectors import private_key, public_key
 
@@ -25,9 +25,10 @@ FRESHNESS: Final = timedelta(minutes=5)
 CLOCK: Final = FrozenClock()
 NOW: Final = CLOCK.now.isoformat()
 COMMON: Final = {"acquirerId": "acquirer", "pspId": "psp", "accessToken": "token"}
-KEYS: Final = ClientKeys(
-    {CLIENT: {"1": public_key("alipayplus")}, "OTHER": {"1": public_key("unrelated")}}
-)
+CLIENT_KEYS: Final = {
+    CLIENT: {"1": public_key("alipayplus")},
+    "OTHER": {"1": public_key("unrelated")},
+}
 P = ParamSpec("P")
 W = TypeVar("W", bound=WireProtocol)
 SIGNER: Final = LocalSigner("3", private_key("mpp"))
@@ -72,27 +73,21 @@ def configured(kind: type[W], deployment: Deployment, **values: Any) -> W:
     settings = read_group(kind.settings, config, faults)
     if faults:
         raise ConfigurationError(faults)
-    return kind.configure(settings, deployment)
+    return kind(settings, deployment)
 
 
 def signed_headers() -> SignedHeaders:
-    return SignedHeaders(KEYS, SIGNER, FRESHNESS, CLOCK)
+    return SignedHeaders(ClientKeys(CLIENT_KEYS), SIGNER, FRESHNESS, CLOCK)
 
 
-def protocol(**changes: Any) -> AlipayPlus:
-    arguments: dict[str, Any] = {
-        "keys": KEYS,
-        "signer": SIGNER,
-        "psp_ids": frozenset({"psp"}),
-        "acquirers": None,
-        "freshness": FRESHNESS,
-        "clock": CLOCK,
-        "prefix": PREFIX,
-        "public_prefix": None,
-        "send_path": "/sendOTP",
-        "verify_path": "/verifyOTP",
-    }
-    return AlipayPlus(**{**arguments, **changes})
+def protocol(client_key: ClientKeyHook | None = None, **changes: Any) -> AlipayPlus:
+    """Make the protocol; without a hook it knows the keys of two clients.
+
+    :param changes: fields of its settings.
+    """
+    listed = {} if client_key else CLIENT_KEYS
+    settings = AlipayPlusSettings(**{"clients": listed, "psp_ids": frozenset({"psp"}), **changes})
+    return AlipayPlus(settings, Deployment(SIGNER, FRESHNESS, CLOCK, client_key))
 
 
 def refusal(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Refused:

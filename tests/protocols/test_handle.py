@@ -19,7 +19,7 @@ from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from tests.core.builders import Harness
-from tests.protocols.caller import CLIENT, COMMON, KEYS, inbound, protocol
+from tests.protocols.caller import CLIENT, CLIENT_KEYS, COMMON, inbound, protocol
 from tests.vectors import public_key
 
 ANSWER = {**COMMON, "verifyRequestId": "request", "otpCode": "660000"}
@@ -78,9 +78,9 @@ def serve(request: Inbound, recorder: Recorder) -> tuple[str, Event]:
 
     def key(client: str, version: str | None) -> Any:
         recorder.ask("key")
-        return KEYS.find(client, version)
+        return ClientKeys(CLIENT_KEYS).find(client, version)
 
-    wallet = protocol(keys=ClientKeys({}, key))
+    wallet = protocol(key)
     outbound, event = handle(wallet, request, Service(recorder), recorder)
     headers = dict(outbound.headers)
     signature = SignatureHeader.parse(headers["signature"]).signature

@@ -12,13 +12,14 @@ from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders, parse_time
 from flask_otp_mpp.protocols.base import Inbound
 from flask_otp_mpp.signing import rsa256
+from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import FrozenClock
 from tests.protocols.caller import (
     CLIENT,
+    CLIENT_KEYS,
     CLOCK,
     FRESHNESS,
-    KEYS,
     SIGNER,
     inbound,
     refusal,
@@ -243,7 +244,9 @@ def test_the_requests_of_the_official_sdk_are_let_in_at_their_time() -> None:
         request = Inbound(found.method, found.uri, "/", headers, found.body)
         moment = parse_time(found.time)
         assert moment is not None
-        opened = SignedHeaders(KEYS, SIGNER, FRESHNESS, FrozenClock(moment)).open(request)
+        opened = SignedHeaders(
+            ClientKeys(CLIENT_KEYS), SIGNER, FRESHNESS, FrozenClock(moment)
+        ).open(request)
         assert opened.client == found.client == CLIENT
         assert reason(request) is Reason.REQUEST_STALE
     assert len(valid) == 8

@@ -10,7 +10,15 @@ from unittest.mock import Mock
 import pytest
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Ams, Channel, ConfigurationError, OtpMpp, PhoneNumber
+from flask_otp_mpp import (
+    AlipayPlus,
+    Ams,
+    Channel,
+    ConfigurationError,
+    GoogleStandardPayments,
+    OtpMpp,
+    PhoneNumber,
+)
 from tests.wallet import Wallet, load_user, open_wallet, settings
 
 
@@ -29,6 +37,14 @@ def test_an_instance_in_the_place_of_a_protocol_is_a_type_error(wallet: Wallet) 
     (instance,) = wallet.state.protocols
     with pytest.raises(TypeError, match=r"pass the class: OtpMpp\(AlipayPlus\)"):
         OtpMpp(instance)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("protocol", [AlipayPlus, Ams, GoogleStandardPayments])
+def test_a_protocol_that_a_host_makes_itself_is_a_type_error(protocol: Any) -> None:
+    """F2: OtpMpp(AlipayPlus()) is told what to write before OtpMpp is called."""
+    name = protocol.__name__
+    with pytest.raises(TypeError, match=rf"^{name} is made by OtpMpp; .*: OtpMpp\({name}\)$"):
+        OtpMpp(protocol())
 
 
 @pytest.mark.parametrize("given", ["alipayplus", None, dict])

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, texts
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
@@ -37,9 +35,10 @@ from flask_otp_mpp.protocols.base import (
     ParsedRequest,
     RequestContext,
     digest_of,
+    made_by_host,
 )
 from flask_otp_mpp.protocols.json_fields import Fields
-from flask_otp_mpp.signing.keys import ClientKeys, Signer
+from flask_otp_mpp.signing.keys import ClientKeys
 
 _CHANNELS: Final = {"MOBILE": Channel.MOBILE, "EMAIL": Channel.EMAIL}
 
@@ -127,17 +126,7 @@ class AlipayPlusSettings:
 
 
 class AlipayPlus:
-    """Alipay+'s sendOTP and verifyOTP.
-
-    :param keys: the public keys of Alipay+, by client id and key version.
-    :param signer: signs the answers with the wallet's own key.
-    :param psp_ids: the ids by which Alipay+ addresses this wallet.
-    :param acquirers: the acquirers that may ask; None for all.
-    :param freshness: how far a request's time may be from now, either way.
-    :param prefix: under which the paths are in the Flask app.
-    :param public_prefix: the same as Alipay+ calls and signs it; other than ``prefix`` only behind
-        a proxy that rewrites paths.
-    """
+    """Alipay+'s sendOTP and verifyOTP; made by ``OtpMpp(AlipayPlus)``."""
 
     name: ClassVar[str] = "alipayplus"
     signs: ClassVar[bool] = True
@@ -151,42 +140,25 @@ class AlipayPlus:
 
     def __init__(
         self,
-        *,
-        keys: ClientKeys,
-        signer: Signer,
-        psp_ids: frozenset[str],
-        acquirers: frozenset[str] | None,
-        freshness: timedelta,
-        clock: Clock,
-        prefix: str,
-        public_prefix: str | None,
-        send_path: str,
-        verify_path: str,
+        settings: AlipayPlusSettings | None = None,
+        deployment: Deployment | None = None,
     ) -> None:
-        self._signed_headers = SignedHeaders(keys, signer, freshness, clock)
-        self._psp_ids = psp_ids
-        self._acquirers = acquirers
-        key = key_of(AlipayPlusSettings, "prefix")
-        self.mounts = (mount_at(prefix, public_prefix, key),)
-        self.paths: Mapping[str, Operation] = {
-            send_path: Operation.SEND,
-            verify_path: Operation.VERIFY,
-        }
-
-    @classmethod
-    def configure(cls, settings: AlipayPlusSettings, deployment: Deployment) -> Self:
-        return cls(
-            keys=ClientKeys(settings.clients, deployment.client_key),
-            signer=deployment.signer,
-            psp_ids=settings.psp_ids,
-            acquirers=settings.acquirers,
-            freshness=deployment.freshness,
-            clock=deployment.clock,
-            prefix=settings.prefix,
-            public_prefix=settings.public_prefix,
-            send_path=settings.send_path,
-            verify_path=settings.verify_path,
+        if settings is None or deployment is None:
+            raise made_by_host(type(self))
+        self._signed_headers = SignedHeaders(
+            ClientKeys(settings.clients, deployment.client_key),
+            deployment.signer,
+            deployment.freshness,
+            deployment.clock,
         )
+        self._psp_ids = settings.psp_ids
+        self._acquirers = settings.acquirers
+        key = key_of(AlipayPlusSettings, "prefix")
+        self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
+        self.paths: Mapping[str, Operation] = {
+            settings.send_path: Operation.SEND,
+            settings.verify_path: Operation.VERIFY,
+        }
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         return self._signed_headers.open(inbound)

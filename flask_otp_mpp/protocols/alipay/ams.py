@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import IdempotencyKey
@@ -35,12 +35,12 @@ from flask_otp_mpp.protocols.base import (
     CodeRow,
     Deployment,
     Inbound,
-    Mount,
     Operation,
     Outbound,
     ParsedRequest,
     RequestContext,
     digest_of,
+    made_by_host,
 )
 from flask_otp_mpp.protocols.json_fields import Fields
 from flask_otp_mpp.signing.keys import ClientKeys
@@ -177,15 +177,7 @@ class AmsSettings:
 
 
 class Ams:
-    """AMS's initAuthentication and verifyAuthentication.
-
-    :param signed_headers: verifies merchants' requests, and signs with the wallet's key.
-    :param usual: where merchants call, and ``sandbox`` where those of the sandbox do.
-    :param keep: how long the answer to an authenticationRequestId is kept for its repeats.
-    :param booleans: how isPassed is written.
-    :param send_limit_code: what answers when a user may not be sent a code for now; final, unless
-        it is one of the table's codes that are not.
-    """
+    """AMS's initAuthentication and verifyAuthentication; made by ``OtpMpp(Ams)``."""
 
     name: ClassVar[str] = "ams"
     signs: ClassVar[bool] = True
@@ -198,46 +190,28 @@ class Ams:
     clients: ClassVar[str | None] = "clients"
 
     def __init__(
-        self,
-        signed_headers: SignedHeaders,
-        *,
-        usual: Mount,
-        sandbox: Mount,
-        paths: Mapping[str, Operation],
-        keep: timedelta,
-        booleans: Booleans,
-        send_limit_code: str,
+        self, settings: AmsSettings | None = None, deployment: Deployment | None = None
     ) -> None:
-        self._signed_headers = signed_headers
-        self._sandbox = sandbox
-        self.mounts = (usual, sandbox)
-        self.paths = paths
-        self._keep = keep
-        self._booleans = booleans
-        self._codes = {**CODES, Reason.SEND_LIMITED: _limit_row(send_limit_code)}
+        if settings is None or deployment is None:
+            raise made_by_host(type(self))
+        self._signed_headers = SignedHeaders(
+            ClientKeys(settings.clients, deployment.client_key),
+            deployment.signer,
+            deployment.freshness,
+            deployment.clock,
+        )
+        usual, sandbox = key_of(AmsSettings, "prefix"), key_of(AmsSettings, "sandbox_prefix")
+        self._sandbox = mount_at(settings.sandbox_prefix, settings.sandbox_public_prefix, sandbox)
+        self.mounts = (mount_at(settings.prefix, settings.public_prefix, usual), self._sandbox)
+        self.paths: Mapping[str, Operation] = {
+            settings.send_path: Operation.SEND,
+            settings.verify_path: Operation.VERIFY,
+        }
+        self._keep = settings.keep
+        self._booleans = settings.booleans
+        self._codes = {**CODES, Reason.SEND_LIMITED: _limit_row(settings.send_limit_code)}
         self._not_cached = frozenset(
             reason for reason, it in self._codes.items() if it.status == "U"
-        )
-
-    @classmethod
-    def configure(cls, settings: AmsSettings, deployment: Deployment) -> Self:
-        return cls(
-            SignedHeaders(
-                ClientKeys(settings.clients, deployment.client_key),
-                deployment.signer,
-                deployment.freshness,
-                deployment.clock,
-            ),
-            usual=mount_at(settings.prefix, settings.public_prefix, key_of(AmsSettings, "prefix")),
-            sandbox=mount_at(
-                settings.sandbox_prefix,
-                settings.sandbox_public_prefix,
-                key_of(AmsSettings, "sandbox_prefix"),
-            ),
-            paths={settings.send_path: Operation.SEND, settings.verify_path: Operation.VERIFY},
-            keep=settings.keep,
-            booleans=settings.booleans,
-            send_limit_code=settings.send_limit_code,
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:

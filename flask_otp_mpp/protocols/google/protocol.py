@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import IdempotencyKey
@@ -26,6 +26,7 @@ from flask_otp_mpp.protocols.base import (
     Outbound,
     ParsedRequest,
     RequestContext,
+    made_by_host,
 )
 from flask_otp_mpp.protocols.google.accounts import PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
@@ -44,10 +45,7 @@ class MountedAccount:
 
 
 class GoogleStandardPayments:
-    """Google's sendOtp, verifyOtp and echo.
-
-    :param accounts: by the prefix of their mounts; no header in clear text names an account.
-    """
+    """Google's sendOtp, verifyOtp and echo; made by ``OtpMpp(GoogleStandardPayments)``."""
 
     name: ClassVar[str] = NAME
     signs: ClassVar[bool] = False
@@ -60,21 +58,10 @@ class GoogleStandardPayments:
     clients: ClassVar[str | None] = None
 
     def __init__(
-        self, *, accounts: Mapping[str, MountedAccount], reader: Reader, writer: Writer
+        self, settings: GoogleSettings | None = None, deployment: Deployment | None = None
     ) -> None:
-        self._accounts = accounts
-        self._reader = reader
-        self._writer = writer
-        key = key_of(GoogleSettings, "prefix")
-        self.mounts = tuple(Mount(prefix, prefix, key) for prefix in accounts)
-        self.paths: Mapping[str, Operation] = {
-            "/sendOtp": Operation.SEND,
-            "/verifyOtp": Operation.VERIFY,
-            "/echo": Operation.ECHO,
-        }
-
-    @classmethod
-    def configure(cls, settings: GoogleSettings, deployment: Deployment) -> Self:
+        if settings is None or deployment is None:
+            raise made_by_host(type(self))
         key = key_of(GoogleSettings, "accounts")
         faults = [
             (key, f"account {account.name!r}: 'plain' proves nothing; only DEBUG or TESTING has it")
@@ -95,20 +82,26 @@ class GoogleStandardPayments:
             for sealer in sealers.values():
                 sealer.close()
             raise ConfigurationError(faults)
-        return cls(
-            accounts={
-                settings.prefix + path: MountedAccount(account.name, sealers[account.name])
-                for account in settings.accounts
-                for path in account.paths
-            },
-            reader=Reader(
-                freshness=settings.freshness,
-                ttl=settings.keep,
-                clock=deployment.clock,
-                number=normal,
-            ),
-            writer=Writer(deployment.clock, SEND_RESULTS | settings.send_results),
+        # By the prefix of their mounts: no header in clear text names an account.
+        self._accounts = {
+            settings.prefix + path: MountedAccount(account.name, sealers[account.name])
+            for account in settings.accounts
+            for path in account.paths
+        }
+        self._reader = Reader(
+            freshness=settings.freshness,
+            ttl=settings.keep,
+            clock=deployment.clock,
+            number=normal,
         )
+        self._writer = Writer(deployment.clock, SEND_RESULTS | settings.send_results)
+        mounted = key_of(GoogleSettings, "prefix")
+        self.mounts = tuple(Mount(prefix, prefix, mounted) for prefix in self._accounts)
+        self.paths: Mapping[str, Operation] = {
+            "/sendOtp": Operation.SEND,
+            "/verifyOtp": Operation.VERIFY,
+            "/echo": Operation.ECHO,
+        }
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         """Open the body by the keys of the account whose prefix is called.
