@@ -35,8 +35,9 @@ from flask_otp_mpp.protocols.base import Deployment, Mount, TrafficLimiter, Wire
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
-from flask_otp_mpp.web.hooks import Hooks, check_hooks, sync_hooks
+from flask_otp_mpp.web.hooks import Hooks, sync_hooks
 from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer, warn_of_exposed_keys
 from flask_otp_mpp.web.settings import (

@@ -1,20 +1,26 @@
-"""The hooks of a host: registering them, and seeing whether all that are needed are there."""
+"""The hooks of a host: their registration by decorators."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, overload
 
 from flask import Flask
 
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.settings import Faults, key_of
-from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.core.service import Sender
+from flask_otp_mpp.core.settings import Faults
+from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
 
 H = TypeVar("H", bound=Callable[..., Any])
+L = TypeVar("L", bound=UserLoader)
+I = TypeVar("I", bound=Callable[[Any], str | Awaitable[str]])  # noqa: E741
+S = TypeVar("S", bound=Sender)
+K = TypeVar("K", bound=Callable[[str, str | None], Any])
 
 
 @dataclass(slots=True)
@@ -29,6 +35,114 @@ class Hooks:
     def client_key(self, protocol: type[WireProtocol]) -> Callable[..., Any] | None:
         """Return the hook that knows keys of a protocol's clients, if there is one."""
         return self.client_keys.get(protocol, self.client_keys.get(None))
+
+
+class HookRegistry:
+    """The registration of a host's hooks, by decorators; the part of ``OtpMpp`` that does it."""
+
+    def __init__(self, protocols: Sequence[type[WireProtocol]]) -> None:
+        self._protocols = protocols
+        self._hooks = Hooks()
+        self._in_use = False
+
+    @overload
+    def user_loader(self, what: type[Credential], /) -> Callable[[L], L]: ...
+    @overload
+    def user_loader(self, what: L, /) -> L: ...
+    def user_loader(self, what: Any, /) -> Any:
+        """Register the hook that finds a user by access token, or by another type of credential.
+
+        It is called with a text and returns any object; or None, which is answered as an invalid
+        token; or it refuses, for example by ``refuse(Reason.TOKEN_EXPIRED)`` or
+        ``refuse(Reason.USER_ABNORMAL)``. Check the token, its scope, its expiry and its user in
+        this order (Alipay+ acceptance).
+
+        Without an argument, as ``@otp.user_loader``, it is the one by access token. Others are
+        registered by their type: ``@otp.user_loader(PhoneNumber)``. The one by
+        :class:`~flask_otp_mpp.Subject` is called with what ``user_identity`` returned when the
+        code was sent, where a protocol sends no token with the code: it lets a wallet refuse a
+        user who was frozen meanwhile. It is optional.
+        """
+        if isinstance(what, type) and issubclass(what, Credential):
+            return partial(self._add_loader, what)
+        return self._add_loader(AccessToken, what)
+
+    def user_identity(self, hook: I) -> I:
+        """Register the hook that names a user: a stable text of at most 128 characters.
+
+        It goes into the store and into signals, so return a primary key, no phone number. Without
+        the hook ``get_id()``, ``id``, or the user itself if it is a text are taken.
+        """
+        return self._register(self._hooks.user_identity, None, hook, "@otp.user_identity", "user")
+
+    def sender(self, channel: Channel) -> Callable[[S], S]:
+        """Register the hook that delivers a message on a channel, called with user and message.
+
+        If the hook returns, the provider has accepted the message. ``refuse(...)`` means that it
+        never will, for example Reason.CHANNEL_UNAVAILABLE if the user has no address. Any other
+        exception means that it is unknown. The package never sends the message again. The caller
+        waits about five seconds, so give the provider a shorter timeout.
+
+        :raises TypeError: if it is not a channel, or the hook does not take these two.
+        """
+        _check_channel(channel)
+        use = sender_use(channel)
+
+        def add(hook: S) -> S:
+            return self._register(self._hooks.senders, channel, hook, use, "user", "message")
+
+        return add
+
+    @overload
+    def client_key(self, what: type[WireProtocol], /) -> Callable[[K], K]: ...
+    @overload
+    def client_key(self, what: K, /) -> K: ...
+    def client_key(self, what: Any, /) -> Any:
+        """Register the hook that finds public keys which the settings do not list.
+
+        It is called with the client id and the key version (None stands for the newest) before
+        anything is proven, and returns a key as text or object, or None if it knows none.
+
+        Where several protocols are served, each has clients of its own: say whose they are, as in
+        ``@otp.client_key(AlipayPlus)``.
+        """
+        if isinstance(what, type) and hasattr(what, "authenticate"):
+            if what not in self._protocols:
+                raise TypeError(
+                    f"@otp.client_key({what.__name__}) is for a protocol that is not served; "
+                    "pass that to OtpMpp, too"
+                )
+            return partial(self._add_client_key, what)
+        return self._add_client_key(None, what)
+
+    def _add_loader(self, credential: type[Credential], hook: L) -> L:
+        use, argument = loader_use(credential), credential.__name__
+        return self._register(self._hooks.user_loaders, credential, hook, use, argument)
+
+    def _add_client_key(self, protocol: type[WireProtocol] | None, hook: K) -> K:
+        use = client_key_use(protocol)
+        return self._register(self._hooks.client_keys, protocol, hook, use, "client", "version")
+
+    def _register(
+        self, registry: dict[Any, Any], key: object, hook: H, use: str, *arguments: str
+    ) -> H:
+        if self._in_use:
+            raise RuntimeError(
+                f"hook {name_of(hook)!r} is registered after init_app, which has read the hooks "
+                "already; register it before"
+            )
+        return register(registry, key, hook, use, *arguments)
+
+
+def _check_channel(given: object) -> None:
+    """See that what is passed as a channel is one.
+
+    :raises TypeError: if it is not, with what to write.
+    """
+    if not isinstance(given, Channel):
+        found = "without a channel" if callable(given) else f"with {given!r}"
+        choices = " or ".join(map(sender_use, Channel))
+        raise TypeError(f"@otp.sender is used {found}; write {choices}")
 
 
 def register(registry: dict[Any, Any], key: object, hook: H, use: str, *arguments: str) -> H:
@@ -103,38 +217,3 @@ def sync_hooks(app: Flask, hooks: Hooks, faults: Faults) -> Hooks:
         {key: sync(client_key_use(key), hook) for key, hook in hooks.client_keys.items()},
         {channel: sync(sender_use(channel), hook) for channel, hook in hooks.senders.items()},
     )
-
-
-def check_hooks(
-    protocols: Sequence[type[WireProtocol]],
-    settings: Sequence[object],
-    hooks: Hooks,
-    faults: Faults,
-) -> None:
-    """See that each protocol has the hooks it needs, and that each hook is of use.
-
-    :param settings: the group of each protocol.
-    """
-    wanted = {kind for protocol in protocols for kind in protocol.credentials}
-    for kind in sorted(wanted - hooks.user_loaders.keys(), key=lambda kind: kind.__name__):
-        faults.append((loader_use(kind), "is missing; register it before init_app"))
-    if None in hooks.client_keys and len(protocols) > 1:
-        advice = f"say whose keys it knows, as in @otp.client_key({protocols[0].__name__})"
-        faults.append(("@otp.client_key", f"is registered for several protocols; {advice}"))
-    if not hooks.senders:
-        advice = "register one for each channel before init_app"
-        faults.append(("@otp.sender", f"is missing; {advice}"))
-    for protocol, group in zip(protocols, settings, strict=True):
-        for channel in protocol.channels - hooks.senders.keys():
-            finding = f"is missing; {protocol.__name__} sends on no other channel"
-            faults.append((sender_use(channel), finding))
-        hook = hooks.client_key(protocol)
-        if protocol.clients is None:
-            if hook is not None:
-                finding = "would never be asked; the keys of its callers are in its settings"
-                faults.append((client_key_use(protocol), finding))
-            continue
-        key = key_of(protocol.settings, protocol.clients)
-        if hook is None and not getattr(group, protocol.clients) and key not in dict(faults):
-            advice = "list the callers' public keys, or register @otp.client_key"
-            faults.append((key, f"is missing; {advice}"))
