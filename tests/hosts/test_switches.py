@@ -30,7 +30,7 @@ def reading(wallet: Wallet, response: Response) -> AlipayPlusCaller:
 
 
 def with_body(wallet: Wallet, answer: AlipayPlusAnswer) -> AlipayPlusAnswer:
-    """Check an answer to HEAD as if it had the body that its length speaks of."""
+    """Check an answer to HEAD as if it had the body whose length it states."""
     seen = wallet.caller.call("/sendOTP", {}, method="GET").response.body
     full = replace(answer.response, body=seen)
     return reading(wallet, full).deliver(answer.call)

@@ -49,7 +49,7 @@ class State:
             State(
                 self.now,
                 frozenset(model.challenges.items()),
-                # Nobody can tell an empty standing from none.
+                # Empty limits and missing ones can not be told apart.
                 frozenset(item for item in model.user_limits.items() if item[1] != UserLimits()),
                 frozenset(model.records.items()),
             ),

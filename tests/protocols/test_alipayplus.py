@@ -242,7 +242,7 @@ def test_a_key_that_can_not_be_used_is_named_and_not_shown(clients: Any, finding
 
 
 def test_wallet_and_acquirer_are_judged_after_all_fields() -> None:
-    """A caller that mends its fields one by one sees every fault of them first."""
+    """A caller that corrects its fields one by one learns of their faults first."""
     wrong = {"acquirerId": "other", "pspId": "other", "accessToken": "t"}
     wallet = protocol(acquirers=frozenset({"acquirer"}))
     assert refusal(read_verify, wrong, wallet).detail.startswith("verifyRequestId: ")

@@ -100,7 +100,7 @@ def test_between_two_steps_a_file_is_free_for_as_long_as_somebody_may_look_away(
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_a_purge_of_a_file_does_not_wait_for_the_disk(store: SQLAlchemyStore) -> None:
-    """T5: a power cut may bring back what was dead; and what counts afterwards does wait."""
+    """T5: a power cut may bring back what was deleted, and loses no count that follows."""
     fill(store)
     levels: list[int] = []
 

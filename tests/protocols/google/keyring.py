@@ -70,14 +70,14 @@ class Keyring:
 
 
 def living(word: str) -> list[int]:
-    """Return the processes that have a word in their command line and are not dead."""
+    """Return the processes that have a word in their command line and have not ended."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdecimal() and int(entry) != os.getpid():
             try:
                 command = Path("/proc", entry, "cmdline").read_bytes()
             except OSError:
-                continue  # it has just ended; the dead have an empty line
+                continue  # it has just ended; an ended process has an empty line
             if word.encode() in command:
                 found.append(int(entry))
     return found

@@ -1,1 +1,1 @@
-"""JOSE for Google Standard Payments: the sealer, its keys, and new keys."""
+"""JOSE for Google Standard Payments: the sealer and its keys, by joserfc."""
