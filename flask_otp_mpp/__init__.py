@@ -20,7 +20,7 @@ from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
-from flask_otp_mpp.protocols.base import Event, Operation
+from flask_otp_mpp.protocols.values import Event, Operation
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore

@@ -20,16 +20,8 @@ from werkzeug.routing import PathConverter
 
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
-from flask_otp_mpp.protocols.base import (
-    Event,
-    Inbound,
-    Mount,
-    Outbound,
-    TrafficLimiter,
-    WireProtocol,
-    handle,
-    reject,
-)
+from flask_otp_mpp.protocols.base import TrafficLimiter, WireProtocol, handle, reject
+from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
 from flask_otp_mpp.web.crash_log import log_crash
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.response import SealedResponse

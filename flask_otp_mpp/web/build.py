@@ -31,7 +31,8 @@ from flask_otp_mpp.core.settings import (
     settings_of,
 )
 from flask_otp_mpp.core.users import Users, identity_of
-from flask_otp_mpp.protocols.base import Deployment, Mount, TrafficLimiter, WireProtocol
+from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
+from flask_otp_mpp.protocols.values import Mount
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions

@@ -9,9 +9,10 @@ from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.core.settings import PREFIX, REQUIRED, settings_of
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
-from flask_otp_mpp.protocols.base import CodeRow, Operation, WireProtocol
+from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
+from flask_otp_mpp.protocols.values import CodeRow, Operation
 from flask_otp_mpp.web.settings import GROUPS
 
 PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)

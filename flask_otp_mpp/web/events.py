@@ -9,7 +9,7 @@ from typing import Any
 from blinker import NamedSignal, Namespace
 from flask import Flask
 
-from flask_otp_mpp.protocols.base import Event, Operation
+from flask_otp_mpp.protocols.values import Event, Operation
 
 logger = logging.getLogger("flask_otp_mpp")
 _signals = Namespace()

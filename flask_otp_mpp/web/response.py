@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Response
 from werkzeug.wsgi import ClosingIterator
 
-from flask_otp_mpp.protocols.base import Outbound
+from flask_otp_mpp.protocols.values import Outbound
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

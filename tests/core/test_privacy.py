@@ -14,7 +14,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber
-from flask_otp_mpp.protocols.base import Inbound
+from flask_otp_mpp.protocols.values import Inbound
 
 CODE, TOKEN, DIGEST = "canary-code", "canary-token", b"canary-digest"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

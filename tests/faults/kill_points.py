@@ -21,7 +21,7 @@ from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome
-from flask_otp_mpp.protocols.base import Outbound, RequestContext
+from flask_otp_mpp.protocols.values import Outbound, RequestContext
 from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.stores.drivers import before_each_batch
 

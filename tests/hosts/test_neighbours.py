@@ -21,7 +21,7 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_wsgi
-from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from tests.hosts.hostile_hosts import open_host, sealed, wrong
 from tests.wallet import User, load_user, make_tables, settings

@@ -13,7 +13,8 @@ from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus, AlipayPlusSettings
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
-from flask_otp_mpp.protocols.base import Deployment, Inbound, WireProtocol
+from flask_otp_mpp.protocols.base import Deployment, WireProtocol
+from flask_otp_mpp.protocols.values import Inbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeyHook, ClientKeys, LocalSigner
 from flask_otp_mpp.testing import FrozenClock

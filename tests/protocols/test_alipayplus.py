@@ -14,7 +14,8 @@ from flask_otp_mpp.core.service import ById, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
-from flask_otp_mpp.protocols.base import Deployment, Mount, Operation
+from flask_otp_mpp.protocols.base import Deployment
+from flask_otp_mpp.protocols.values import Mount, Operation
 from tests.protocols.caller import (
     CLIENT,
     CLOCK,

@@ -19,14 +19,8 @@ from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.protocols.alipay.ams import CODES, WAIT_FOR_PENDING, Ams
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
 from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
-from flask_otp_mpp.protocols.base import (
-    Deployment,
-    Inbound,
-    Mount,
-    Operation,
-    ParsedRequest,
-    RequestContext,
-)
+from flask_otp_mpp.protocols.base import Deployment
+from flask_otp_mpp.protocols.values import Inbound, Mount, Operation, ParsedRequest, RequestContext
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import SignatureHeader

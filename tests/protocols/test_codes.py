@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.protocols.alipay.alipayplus import CODES, AlipayPlus
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
-from flask_otp_mpp.protocols.base import Operation, RequestContext
+from flask_otp_mpp.protocols.values import Operation, RequestContext
 from tests.protocols.caller import inbound, protocol
 
 # The tables of Alipay+'s sendOTP and verifyOTP: code, status, in which of the two it stands.

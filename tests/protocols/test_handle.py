@@ -14,7 +14,8 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, refuse
 from flask_otp_mpp.core.service import ById, OtpService, SendOtp, VerifyOtp
-from flask_otp_mpp.protocols.base import Event, Inbound, handle, reject
+from flask_otp_mpp.protocols.base import handle, reject
+from flask_otp_mpp.protocols.values import Event, Inbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader

@@ -10,7 +10,7 @@ import pytest
 
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders, parse_time
-from flask_otp_mpp.protocols.base import Inbound
+from flask_otp_mpp.protocols.values import Inbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader

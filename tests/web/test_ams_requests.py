@@ -16,7 +16,7 @@ from flask_otp_mpp import Message, OtpMpp, Reason, otp_sent, refuse
 from flask_otp_mpp.callers.ams import AmsAnswer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipay import ams
-from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.protocols.values import Event
 from tests.ams import OTHER, Shop, open_shop, wrong
 from tests.servers import serving
 from tests.wallet import User, Wallet, load_user

@@ -18,7 +18,7 @@ from flask_otp_mpp import (
     user_locked,
 )
 from flask_otp_mpp.callers.signed import SignedAnswer
-from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import one_line
 from tests.ams import MERCHANT, Shop, open_shop, wrong
 from tests.commands import run

@@ -14,7 +14,7 @@ import pytest
 
 from flask_otp_mpp import otp_refused, otp_sent, otp_verified, state_of
 from flask_otp_mpp.callers.google_answer import GoogleAnswer
-from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.protocols.values import Event
 from tests.wallet import make_tables
 from tests.web.google_wallet import (
     ADA,

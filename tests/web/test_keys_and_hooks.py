@@ -20,7 +20,7 @@ from flask_otp_mpp import (
     refuse,
     state_of,
 )
-from flask_otp_mpp.protocols.base import Event
+from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import LocalSigner, one_line, private_pem
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import Inbox

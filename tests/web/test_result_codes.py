@@ -15,7 +15,7 @@ from flask_otp_mpp.callers.signed import SignedAnswer
 from flask_otp_mpp.callers.transport import Transport, over_http
 from flask_otp_mpp.protocols.alipay import alipayplus, ams
 from flask_otp_mpp.protocols.alipay.common import SUCCESS
-from flask_otp_mpp.protocols.base import CodeRow
+from flask_otp_mpp.protocols.values import CodeRow
 from tests.ams import open_shop
 from tests.servers import serving
 from tests.wallet import ACQUIRER, Wallet

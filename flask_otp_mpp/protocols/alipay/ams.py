@@ -30,19 +30,17 @@ from flask_otp_mpp.protocols.alipay.common import (
 )
 from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
-from flask_otp_mpp.protocols.base import (
+from flask_otp_mpp.protocols.base import Deployment, digest_of, made_by_host
+from flask_otp_mpp.protocols.json_fields import Fields
+from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
-    Deployment,
     Inbound,
     Operation,
     Outbound,
     ParsedRequest,
     RequestContext,
-    digest_of,
-    made_by_host,
 )
-from flask_otp_mpp.protocols.json_fields import Fields
 from flask_otp_mpp.signing.keys import ClientKeys
 
 SANDBOX_CLIENT: Final = "SANDBOX_"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.protocols.base import CodeRow, Operation
+from flask_otp_mpp.protocols.values import CodeRow, Operation
 
 SEND: Final = frozenset({Operation.SEND})
 VERIFY: Final = frozenset({Operation.VERIFY})

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from flask_otp_mpp.core.readers import Reader, Unreadable, describe, mapping
 from flask_otp_mpp.core.settings import Rule
-from flask_otp_mpp.protocols.base import Mount
+from flask_otp_mpp.protocols.values import Mount
 from flask_otp_mpp.signing.keys import load_public_key
 
 Clients: TypeAlias = Mapping[str, Mapping[str, RSAPublicKey]]

@@ -15,7 +15,7 @@ from typing import Final
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.protocols.base import AuthenticatedRequest, CodeRow, Inbound, Outbound
+from flask_otp_mpp.protocols.values import AuthenticatedRequest, CodeRow, Inbound, Outbound
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import ClientKeys, Signer
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Outcome
-from flask_otp_mpp.protocols.base import CodeRow, Operation, Outbound, RequestContext
 from flask_otp_mpp.protocols.google.results import NO_BODY, RESULT, row_for
 from flask_otp_mpp.protocols.google.sealer import Sealer
+from flask_otp_mpp.protocols.values import CodeRow, Operation, Outbound, RequestContext
 
 logger = logging.getLogger("flask_otp_mpp")
 

@@ -18,9 +18,10 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
-from flask_otp_mpp.protocols.base import Operation, ParsedRequest, digest_of
+from flask_otp_mpp.protocols.base import digest_of
 from flask_otp_mpp.protocols.google.results import not_cached_reasons
 from flask_otp_mpp.protocols.json_fields import Fields, Rule, read_object
+from flask_otp_mpp.protocols.values import Operation, ParsedRequest
 
 NAME: Final = "google"
 MAJOR: Final = 1

@@ -16,24 +16,23 @@ from flask_otp_mpp.core.readers import Unreadable
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
-from flask_otp_mpp.protocols.base import (
-    AuthenticatedRequest,
-    CodeRow,
-    Deployment,
-    Inbound,
-    Mount,
-    Operation,
-    Outbound,
-    ParsedRequest,
-    RequestContext,
-    made_by_host,
-)
+from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.google.accounts import PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
 from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import GoogleSettings
+from flask_otp_mpp.protocols.values import (
+    AuthenticatedRequest,
+    CodeRow,
+    Inbound,
+    Mount,
+    Operation,
+    Outbound,
+    ParsedRequest,
+    RequestContext,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.protocols.base import CodeRow, Operation
+from flask_otp_mpp.protocols.values import CodeRow, Operation
 
 _SENDS: Final = frozenset({Operation.SEND})
 _VERIFIES: Final = frozenset({Operation.VERIFY})

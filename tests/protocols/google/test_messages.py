@@ -16,10 +16,10 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import BySend, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, PhoneNumber
-from flask_otp_mpp.protocols.base import Operation, ParsedRequest
 from flask_otp_mpp.protocols.google.messages import Reader, Unreachable
 from flask_otp_mpp.protocols.google.phone import normal
 from flask_otp_mpp.protocols.google.results import row_for
+from flask_otp_mpp.protocols.values import Operation, ParsedRequest
 from flask_otp_mpp.testing import FrozenClock
 from tests.vectors.google import plain
 

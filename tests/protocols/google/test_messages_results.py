@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.protocols.base import Operation
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.protocols.google.results import (
@@ -16,6 +15,7 @@ from flask_otp_mpp.protocols.google.results import (
     not_cached_reasons,
     row_for,
 )
+from flask_otp_mpp.protocols.values import Operation
 
 # ErrorResponseCode and its HTTP status, as Google documents them.
 ERRORS = {

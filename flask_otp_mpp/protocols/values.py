@@ -1,0 +1,133 @@
+"""The values of a request and its answer, as they pass between web, protocols and the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.service import Command
+
+
+class Operation(StrEnum):
+    """What a caller can ask for."""
+
+    SEND = "send"
+    VERIFY = "verify"
+    ECHO = "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One path prefix under which a protocol is served.
+
+    :param prefix: in the Flask app.
+    :param public_prefix: the same as the caller sees and signs it.
+    :param setting: the configuration key that the prefix comes from, for errors.
+    """
+
+    prefix: str
+    public_prefix: str
+    setting: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request as it came, without any framework.
+
+    :param uri: path and query string as the caller used them; this is what was signed.
+    :param path: the path below the mount's prefix, with its slash.
+    :param headers: by lower-case name; repeated ones joined with commas.
+    :param address: the peer's network address.
+    :param prefix: the mount's, in the Flask app.
+    """
+
+    method: str
+    uri: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    address: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """An answer, sealed: nothing may change it."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedRequest:
+    """A request whose client is proven, and which is fresh.
+
+    :param request: the same for a byte-identical repeat.
+    :param body: the bytes that are proven to be the client's, decrypted if need be.
+    """
+
+    client: str
+    request: IdempotencyKey
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRequest:
+    """What the proven bytes ask for.
+
+    :param command: what core is to do; None if nothing is to be done, as for an echo.
+    :param for_answer: a text that the protocol needs to write its answer, such as an id that it
+        repeats; core never reads it.
+    """
+
+    command: Command | None
+    for_answer: str = ""
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """A request and how far it came; :func:`handle` fills it in, check by check."""
+
+    inbound: Inbound
+    operation: Operation | None = None
+    authenticated: AuthenticatedRequest | None = None
+    parsed: ParsedRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """One row of a protocol's code table."""
+
+    code: str
+    status: str
+    message: str
+    operations: frozenset[Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Tell the host what became of a request: no code, no token, no address.
+
+    :param protocol: the protocol's name.
+    :param operation: what was asked for; None if the path was not reached or names nothing.
+    :param client: the client whose signature is valid; empty if there is none.
+    :param reason: why it was refused; None if it was granted.
+    :param until: when the refusal ends, if that is known.
+    :param challenge_id: the challenge that was sent or answered; empty if refused.
+    :param subject: the user, as the host names it; empty if refused.
+    :param repeated: whether a granted request was a repeat, so that nothing was done again.
+    """
+
+    protocol: str
+    operation: Operation | None = None
+    client: str = ""
+    reason: Reason | None = None
+    until: datetime | None = None
+    challenge_id: str = ""
+    subject: str = ""
+    repeated: bool = False
