@@ -25,9 +25,10 @@ serve:
 	@.venv/bin/python -m flask --app example_app run --port $(PORT) \
 	|| { echo 'If the port is taken, take another one: make serve PORT=5001'; exit 1; }
 
+# Python may write bytecode: so pytest keeps the tests that it has rewritten, and a second run starts sooner.
 test:
 	@sh tools/venv.sh test
-	@.venv/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not server' $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not server' $(ARGS)
 
 # Tests of one module run in one process: many share a server that their module starts.
 test-all:

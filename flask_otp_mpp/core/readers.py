@@ -23,10 +23,10 @@ class Unreadable(ValueError):
     """List every fault of one value, such as those of several keys in one mapping.
 
     :param findings: each says what was found and what to write instead.
-    :param rest: what could be read nevertheless, so that it is checked, too; None if nothing.
+    :param rest: what could be read nevertheless, so that it is checked, too.
     """
 
-    def __init__(self, findings: Sequence[str], rest: object = None) -> None:
+    def __init__(self, findings: Sequence[str], rest: object) -> None:
         super().__init__("\n    ".join(findings))
         self.findings = tuple(findings)
         self.rest = rest

@@ -142,8 +142,7 @@ def read_group(
             values[name] = sound[name] = one.reader(raw)
         except Unreadable as fault:
             faults.extend((key, finding) for finding in fault.findings)
-            if fault.rest is not None:
-                values[name] = fault.rest
+            values[name] = fault.rest
         except ValueError as fault:
             faults.append((key, str(fault)))
     for rule, finding in _broken(group, sound):

@@ -60,7 +60,7 @@ def own_limiter(config: Mapping[str, Any], storage: str | None, strategy: str) -
     :param storage: the URI of the storage; None for the host's, or else memory.
     :param strategy: the name of a Flask-Limiter strategy, such as ``fixed-window``.
     """
-    app = Flask("flask_otp_mpp.limiter")
+    app = Flask("flask_otp_mpp.limiter", static_folder=None)
     if storage is None:
         app.config.update({key: config[key] for key in _HOST_KEYS if key in config})
     elif "RATELIMIT_ENABLED" in config:

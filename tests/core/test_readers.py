@@ -148,4 +148,4 @@ def test_a_fault_says_what_was_found_and_what_to_write(
 
 
 def test_every_finding_about_one_value_is_in_the_text_of_the_fault() -> None:
-    assert str(readers.Unreadable(["one", "two"])) == "one\n    two"
+    assert str(readers.Unreadable(["one", "two"], {})) == "one\n    two"

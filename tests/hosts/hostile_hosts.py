@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import pytest
 from flask import Flask, Response
 
 from flask_otp_mpp import OtpMpp
@@ -30,6 +31,14 @@ SWITCHES: Final[dict[str, dict[str, Any]]] = {
     "propagating": {"PROPAGATE_EXCEPTIONS": True},
     "trapping": {"TRAP_HTTP_EXCEPTIONS": True, "TRAP_BAD_REQUEST_ERRORS": True},
 }
+
+
+def case(*values: Any, switches: str) -> Any:
+    """Return a case of a matrix; it is slow unless the host leaves Flask's switches alone.
+
+    One such case is quick, and all of them together are not.
+    """
+    return pytest.param(*values, switches, marks=() if switches == "plain" else pytest.mark.slow)
 
 
 class Switch:

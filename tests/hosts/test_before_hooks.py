@@ -11,7 +11,7 @@ from flask import Flask, Response, abort, got_request_exception, redirect, reque
 from werkzeug.exceptions import HTTPException
 
 from flask_otp_mpp import Reason, refuse
-from tests.hosts.hostile_hosts import PREFIX, SWITCHES, Switch, open_host, sealed
+from tests.hosts.hostile_hosts import PREFIX, SWITCHES, Switch, case, open_host, sealed
 from tests.wallet import Wallet
 
 READERS: dict[str, Callable[[], object]] = {
@@ -119,10 +119,10 @@ def open_refusing(refusal: str, place: str, switches: dict[str, Any]) -> tuple[W
 @pytest.mark.parametrize(
     ("refusal", "place", "switches"),
     [
-        case
-        for case in product(REFUSALS, PLACES, SWITCHES)
-        if not (case[0] in RETURNING and case[1] == "preprocessor")  # what it returns is not read
-        and not (case[0] == "returns-nonsense" and case[2] in PROPAGATING)  # crashes in Flask
+        case(refusal, place, switches=switches)
+        for refusal, place, switches in product(REFUSALS, PLACES, SWITCHES)
+        if not (refusal in RETURNING and place == "preprocessor")  # what it returns is not read
+        and not (refusal == "returns-nonsense" and switches in PROPAGATING)  # crashes in Flask
     ],
 )
 def test_a_hook_that_stops_a_request_is_answered_by_its_meaning(

@@ -14,7 +14,7 @@ from flask_otp_mpp import MemoryStore, StoreError, otp_refused, otp_sent, otp_ve
 from flask_otp_mpp.callers.transport import Call
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.web.traffic import own_limiter
-from tests.hosts.hostile_hosts import SWITCHES, open_host, sealed
+from tests.hosts.hostile_hosts import SWITCHES, case, open_host, sealed
 from tests.wallet import Wallet
 
 VERBS = (
@@ -129,10 +129,16 @@ def calls(wallet: Wallet, *, every_pair: bool) -> Iterator[Call]:
 @pytest.mark.parametrize(
     ("fault", "switches"),
     [
-        *((fault, "plain") for fault in FAULTS),
-        *(("none", name) for name in SWITCHES if name != "plain"),
-        ("store", "debug"),
-        ("sender", "trapping"),
+        case("none", switches="plain"),
+        case("store", switches="plain"),
+        *(
+            pytest.param(fault, "plain", marks=pytest.mark.slow)
+            for fault in FAULTS
+            if fault not in {"none", "store"}
+        ),
+        *(case("none", switches=name) for name in SWITCHES if name != "plain"),
+        case("store", switches="debug"),
+        case("sender", switches="trapping"),
     ],
 )
 def test_every_answer_under_the_prefix_is_signed(

@@ -51,6 +51,7 @@ def test_recorded_histories_are_linearizable(tmp_path: Path, name: str) -> None:
             assert explained is not None, told(recorder.history)
 
 
+@pytest.mark.slow
 def test_the_histories_are_small_and_reach_every_decision() -> None:
     """T3: at most 20 operations, of which many overlap; every reason is among their results."""
     clock = FrozenClock()

@@ -116,6 +116,7 @@ def test_sealers_are_closed_if_the_protocol_can_not_be_served(
     assert len(closed) == 2
 
 
+@pytest.mark.slow
 def test_an_app_without_the_protocol_imports_none_of_its_libraries() -> None:
     """They are imported when an app with the protocol starts."""
     program = (

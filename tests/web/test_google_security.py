@@ -39,9 +39,9 @@ def jose_wallet() -> tuple[GoogleWallet, GoogleCaller]:
     return wallet, google
 
 
-@pytest.mark.parametrize("rounds", range(3))
+@pytest.mark.parametrize("_round", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_echo_answers_the_probes_of_google(
-    jose_wallet: tuple[GoogleWallet, GoogleCaller], rounds: int
+    jose_wallet: tuple[GoogleWallet, GoogleCaller], _round: int
 ) -> None:
     """Valid and wrong signatures, bad JSON and bad bodies, in turn, several times a minute."""
     _, google = jose_wallet

@@ -190,6 +190,7 @@ def test_counting_in_memory_does_not_start_a_thread_every_hundredth_of_a_second(
     assert len(storage.storage) > 100
 
 
+@pytest.mark.slow
 def test_expired_counts_are_deleted_from_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -250,5 +250,5 @@ def open_sealers(accounts: Iterable[Account]) -> Mapping[str, Sealer]:
     if findings:
         for sealer in sealers.values():
             sealer.close()
-        raise Unreadable(findings)
+        raise Unreadable(findings, {})
     return sealers
