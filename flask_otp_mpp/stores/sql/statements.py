@@ -200,6 +200,9 @@ def expired(policy: Policy, now: datetime) -> list[tuple[sa.Column[str], sa.Colu
 # A row that was read holds the time, the answer to the request, and the challenge.
 _REQUEST: Final = slice(1, 1 + len(requests.columns))
 _CHALLENGE: Final = slice(_REQUEST.stop, None)
+_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (Challenge, UserLimits)
+}
 
 
 def limits_of(rows: list[Row]) -> UserLimits | None:
@@ -260,4 +263,4 @@ def count_values(subject: str, limits: UserLimits, policy: Policy, now: datetime
 
 def values_of(stored: Challenge | UserLimits, prefix: str) -> dict[str, Any]:
     """Return the values of all fields."""
-    return {f"{prefix}_{field.name}": getattr(stored, field.name) for field in fields(stored)}
+    return {f"{prefix}_{name}": getattr(stored, name) for name in _FIELDS[type(stored)]}
