@@ -165,6 +165,13 @@ def test_our_keys_must_be_private() -> None:
         read_accounts({"a": sides.jose_wallet(our_keys=PUBLIC)})
 
 
+def test_a_key_of_more_than_two_primes_is_refused() -> None:
+    """F2: RFC 7518, section 6.3.2.7; cryptography has no such keys."""
+    several = json.loads(jwk("integrator-enc-1.private")) | {"oth": [{"r": "AQAB"}]}
+    with pytest.raises(ValueError, match="'our_keys' key 'integrator-enc-1' has more than two"):
+        read_accounts({"a": sides.jose_wallet(our_keys=[several])})
+
+
 def test_a_bare_jwe_needs_no_signing_keys() -> None:
     ours, theirs = jwk("integrator-enc-1.private"), jwk("google-enc-1.public")
     mapping = {"envelope": "jose", "our_keys": ours, "their_keys": theirs}
