@@ -42,13 +42,13 @@ def draft(subject: str) -> Draft:
     key = IdempotencyKey(uuid.uuid4().hex, timedelta(minutes=10))
     # An id as the package makes it: it begins with the time, so new rows are stored together.
     made = f"{time.time_ns() // 1_000_000:012x}{uuid.uuid4().hex}"
-    return Draft(made, subject, "caller", Channel.MOBILE, RIGHT, key)
+    return Draft(made, subject, "caller", "client", Channel.MOBILE, RIGHT, key)
 
 
 def attempt(challenge: Challenge, digest: bytes) -> Attempt:
     """Make an attempt at a challenge."""
     key = IdempotencyKey(uuid.uuid4().hex, timedelta(minutes=10))
-    return Attempt(challenge.id, challenge.subject, challenge.caller, (digest,), key)
+    return Attempt(challenge.id, challenge.subject, challenge.caller, "client", (digest,), key)
 
 
 def reserved(store: Store, wanted: Draft) -> Challenge:

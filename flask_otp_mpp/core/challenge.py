@@ -25,12 +25,14 @@ class Draft:
     :param id: unguessable, at most 64 characters.
     :param subject: the user, as the host names it, at most 128 characters.
     :param caller: who may answer the challenge: client, acquirer and wallet, as one digest.
+    :param client: for which client sends and failures are counted, as a digest of 16 characters.
     :param digest: the keyed digest of the code; the code itself is never stored.
     """
 
     id: str
     subject: str
     caller: str
+    client: str
     channel: Channel
     digest: bytes = field(repr=False)
     request: IdempotencyKey
@@ -48,6 +50,7 @@ class Attempt:
     id: str
     subject: str
     caller: str
+    client: str
     digests: tuple[bytes, ...] = field(repr=False)
     request: IdempotencyKey
 

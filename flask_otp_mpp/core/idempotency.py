@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -68,3 +70,8 @@ class StoredAnswer:
         if request.digest != self.digest:
             return Outcome(reason=Reason.REQUEST_CONFLICT)
         return replace(self.outcome, repeated=True)
+
+
+def digest_of(*parts: str) -> str:
+    """Return the SHA-256 of these texts in this order, in hexadecimal; no other texts share it."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Channel, Draft
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.codes import Codes, new_challenge_id
@@ -28,7 +29,7 @@ POLL_SECONDS: Final = 0.05
 class SendOtp:
     """Ask for a code to be sent.
 
-    :param caller: a digest of who asks; only the same caller may verify.
+    :param caller: who asks; only the same caller may verify.
     :param credential: by which the host knows the user.
     :param wait: how long a repeat waits for the same request, if that is still at work.
     :param sms_token: a token for which an app on the phone looks; the message holds it on a line of
@@ -37,7 +38,7 @@ class SendOtp:
         repeat sends another code; without it a repeat is answered REQUEST_PENDING.
     """
 
-    caller: str
+    caller: Caller
     credential: Credential = field(repr=False)
     channel: Channel
     request: IdempotencyKey
@@ -71,7 +72,7 @@ class VerifyOtp:
     :param target: which challenge is meant.
     """
 
-    caller: str
+    caller: Caller
     target: ById | BySend
     code: str = field(repr=False)
     request: IdempotencyKey
@@ -123,8 +124,17 @@ class OtpService:
         sender, user, subject = found
         challenge_id = new_challenge_id()
         code = self._codes.generate(challenge_id)
-        digest = self._codes.digest(challenge_id, command.caller, code)
-        draft = Draft(challenge_id, subject, command.caller, command.channel, digest, request)
+        caller = command.caller
+        digest = self._codes.digest(challenge_id, caller.digest, code)
+        draft = Draft(
+            id=challenge_id,
+            subject=subject,
+            caller=caller.digest,
+            client=caller.client_digest,
+            channel=command.channel,
+            digest=digest,
+            request=request,
+        )
         reserved = self._store.reserve(draft, self._policy)
         if isinstance(reserved, Outcome):
             outcome = replace(reserved, subject=subject)
@@ -155,8 +165,15 @@ class OtpService:
         if isinstance(found, Outcome):
             return self._refused_early(request, found)
         challenge_id, subject = found
-        digests = self._codes.candidates(challenge_id, command.caller, command.code)
-        attempt = Attempt(challenge_id, subject, command.caller, digests, request)
+        caller = command.caller
+        attempt = Attempt(
+            id=challenge_id,
+            subject=subject,
+            caller=caller.digest,
+            client=caller.client_digest,
+            digests=self._codes.candidates(challenge_id, caller.digest, command.code),
+            request=request,
+        )
         outcome = self._store.spend(attempt, self._policy)
         begins_lock = outcome.reason is Reason.CODE_UNMATCHED and not outcome.repeated
         if begins_lock and outcome.until is not None:

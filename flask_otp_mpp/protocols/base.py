@@ -5,8 +5,6 @@ A protocol authenticates a caller, reads a command, and writes the answer.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -187,8 +185,3 @@ def made_by_host(kind: type[WireProtocol]) -> TypeError:
     """Return the error for a protocol that a host makes itself."""
     name = kind.__name__
     return TypeError(f"{name} is made by OtpMpp; pass it the class: OtpMpp({name})")
-
-
-def digest_of(*parts: str) -> str:
-    """Return the SHA-256 of these texts in this order, in hexadecimal; no other texts share it."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.idempotency import IdempotencyKey
@@ -24,6 +25,7 @@ from flask_otp_mpp.testing import FrozenClock, Inbox
 
 PEPPER = b"a pepper that only tests may use"
 KEEP = timedelta(minutes=10)
+CALLER = Caller("alipayplus", "client")
 _numbers = count()
 P = ParamSpec("P")
 
@@ -70,7 +72,7 @@ class Harness:
         self,
         token: str = "alice",
         *,
-        caller: str = "caller",
+        caller: Caller = CALLER,
         channel: Channel = Channel.MOBILE,
         request: IdempotencyKey | None = None,
     ) -> Outcome:
@@ -86,7 +88,7 @@ class Harness:
         code: str,
         token: str = "alice",
         *,
-        caller: str = "caller",
+        caller: Caller = CALLER,
         request: IdempotencyKey | None = None,
     ) -> Outcome:
         target = ById(challenge_id, AccessToken(token))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
 from flask_otp_mpp.core.message import Message
@@ -18,7 +19,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber, Subject
 from flask_otp_mpp.stores import MemoryStore
-from tests.core.builders import KEEP, Harness, fresh_request, granted, reason
+from tests.core.builders import CALLER, KEEP, Harness, fresh_request, granted, reason
 
 INIT = IdempotencyKey("init", KEEP, "parameters")
 
@@ -30,14 +31,14 @@ def init(
     channel: Channel = Channel.MOBILE,
     wait: timedelta = timedelta(),
 ) -> Outcome:
-    return granted(harness.service.send(SendOtp("caller", AccessToken(token), channel, key, wait)))
+    return granted(harness.service.send(SendOtp(CALLER, AccessToken(token), channel, key, wait)))
 
 
 def verify(
     harness: Harness,
     code: str,
     sent: str = "init",
-    caller: str = "caller",
+    caller: Caller = CALLER,
     key: IdempotencyKey = INIT,
 ) -> Outcome:
     request = fresh_request() if key is INIT else key
@@ -60,7 +61,7 @@ def test_a_name_that_sent_nothing_names_no_challenge() -> None:
     assert reason(init, harness, token="nobody") is Reason.TOKEN_INVALID
     assert reason(verify, harness, "123456") is Reason.CHALLENGE_UNKNOWN
     init(harness, IdempotencyKey("second", KEEP, "p"))
-    foreign = reason(verify, harness, harness.inbox.code, "second", "another caller")
+    foreign = reason(verify, harness, harness.inbox.code, "second", Caller("ams", "another"))
     assert foreign is Reason.CHALLENGE_UNKNOWN
     verify(harness, harness.inbox.code, "second")
 
@@ -170,13 +171,11 @@ def test_without_a_loader_by_subject_nobody_is_asked() -> None:
 
 def test_a_user_is_found_by_the_type_of_the_credential() -> None:
     harness = Harness(loaders={PhoneNumber: {"+49123": "bob"}.get})
-    command = SendOtp(
-        "caller", PhoneNumber("+49123"), Channel.MOBILE, INIT, sms_token="FA+9qCX9VSu"
-    )
+    command = SendOtp(CALLER, PhoneNumber("+49123"), Channel.MOBILE, INIT, sms_token="FA+9qCX9VSu")
     assert harness.service.send(command).subject == "bob"
     body = harness.inbox.received[-1][1].body
     assert "FA+9qCX9VSu" in body.splitlines()
-    unknown = SendOtp("caller", PhoneNumber("+49"), Channel.MOBILE, fresh_request())
+    unknown = SendOtp(CALLER, PhoneNumber("+49"), Channel.MOBILE, fresh_request())
     assert reason(harness.service.send, unknown) is Reason.USER_MISSING
 
 

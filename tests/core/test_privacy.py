@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.message import Message
@@ -20,15 +21,16 @@ CODE, TOKEN, DIGEST = "canary-code", "canary-token", b"canary-digest"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REQUEST = IdempotencyKey("request", timedelta(minutes=10))
 LIFE = timedelta(minutes=5)
+CALLER = Caller("alipayplus", "client", "acquirer", "psp")
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        SendOtp("caller", AccessToken(TOKEN), Channel.MOBILE, REQUEST),
-        VerifyOtp("caller", ById("id", AccessToken(TOKEN)), CODE, REQUEST),
-        Draft("id", "user", "caller", Channel.MOBILE, DIGEST, REQUEST),
-        Attempt("id", "user", "caller", (DIGEST, DIGEST), REQUEST),
+        SendOtp(CALLER, AccessToken(TOKEN), Channel.MOBILE, REQUEST),
+        VerifyOtp(CALLER, ById("id", AccessToken(TOKEN)), CODE, REQUEST),
+        Draft("id", "user", "caller", "client", Channel.MOBILE, DIGEST, REQUEST),
+        Attempt("id", "user", "caller", "client", (DIGEST, DIGEST), REQUEST),
         Challenge("id", "user", "caller", Channel.MOBILE, DIGEST, NOW, NOW + LIFE, 5),
         Message(CODE, f"{CODE} is your code", Channel.MOBILE, LIFE),
         Inbound("POST", "/", "/", {"signature": TOKEN}, CODE.encode()),

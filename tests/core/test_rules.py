@@ -35,7 +35,7 @@ def reserve(
     limits: UserLimits | None = None,
     usable: tuple[Challenge, ...] = (),
 ) -> Reservation | Outcome:
-    draft = Draft(challenge_id, "user", "caller", Channel.MOBILE, RIGHT, REQUEST)
+    draft = Draft(challenge_id, "user", "caller", "client", Channel.MOBILE, RIGHT, REQUEST)
     return rules.reserve(draft, policy, now, limits=limits or UserLimits(), open_challenges=usable)
 
 
@@ -53,7 +53,7 @@ def spend(
     subject: str = "user",
     caller: str = "caller",
 ) -> CountedAttempt | Outcome:
-    attempt = Attempt("old", subject, caller, digests, REQUEST)
+    attempt = Attempt("old", subject, caller, "client", digests, REQUEST)
     return rules.spend(attempt, POLICY, now, limits=limits or UserLimits(), challenge=challenge)
 
 

@@ -7,10 +7,13 @@ from typing import Any, NoReturn
 
 import pytest
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.testing import Inbox
-from tests.core.builders import Harness, fresh_request, reason, refusal
+from tests.core.builders import CALLER, Harness, fresh_request, reason, refusal
+
+OTHER = Caller("alipayplus", "other")
 
 
 def test_a_code_that_was_sent_is_accepted_once() -> None:
@@ -24,10 +27,8 @@ def test_a_code_that_was_sent_is_accepted_once() -> None:
     assert again is Reason.CHALLENGE_USED
 
 
-@pytest.mark.parametrize(
-    ("token", "caller"), [("bob", "caller"), ("alice", "other"), ("bob", "other")]
-)
-def test_a_foreign_user_or_caller_spends_nothing(token: str, caller: str) -> None:
+@pytest.mark.parametrize(("token", "caller"), [("bob", CALLER), ("alice", OTHER), ("bob", OTHER)])
+def test_a_foreign_user_or_caller_spends_nothing(token: str, caller: Caller) -> None:
     """L8: twenty foreign answers, right and wrong ones, leave all five tries to the user."""
     harness = Harness()
     sent = harness.send()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, texts
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
@@ -25,7 +26,7 @@ from flask_otp_mpp.protocols.alipay.common import (
 )
 from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
-from flask_otp_mpp.protocols.base import Deployment, digest_of, made_by_host
+from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.json_fields import Fields
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
@@ -176,7 +177,7 @@ class AlipayPlus:
         if self._acquirers is not None and acquirer not in self._acquirers:
             refuse(Reason.ACCESS_DENIED, "acquirerId: is not on this wallet's list.")
         # All four must be the same to verify.
-        caller = digest_of(self.name, authenticated.client, acquirer, psp)
+        caller = Caller(self.name, authenticated.client, acquirer, psp)
         if operation is Operation.SEND:
             return ParsedRequest(SendOtp(caller, token, channel, authenticated.request))
         target = ById(challenge_id, token)

@@ -13,8 +13,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, one_of, seconds, text
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
@@ -30,7 +31,7 @@ from flask_otp_mpp.protocols.alipay.common import (
 )
 from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
-from flask_otp_mpp.protocols.base import Deployment, digest_of, made_by_host
+from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.json_fields import Fields
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
@@ -227,7 +228,7 @@ class Ams:
         fields = Fields.parse(authenticated.body)
         fields.choice("authenticationType", _OTP)
         request_id = fields.text("authenticationRequestId", 64)
-        caller = digest_of(self.name, authenticated.client)
+        caller = Caller(self.name, authenticated.client)
         first = digest_of(self.name, authenticated.client, "init", request_id)
         if operation is Operation.VERIFY:
             code = fields.raw_text("authenticationValue", 256)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
-from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
-from flask_otp_mpp.protocols.base import digest_of
 from flask_otp_mpp.protocols.google.results import not_cached_reasons
 from flask_otp_mpp.protocols.json_fields import Fields, Rule, read_object
 from flask_otp_mpp.protocols.values import Operation, ParsedRequest
@@ -85,7 +85,7 @@ class Reader:
         request_id = header.matching("requestId", _REQUEST_ID)
         if operation is Operation.ECHO:
             return ParsedRequest(None, for_answer=message.matching("clientMessage", _WORD))
-        caller = digest_of(NAME, account)
+        caller = Caller(NAME, account)
         request = IdempotencyKey(
             value=_key(operation, account, request_id),
             ttl=self.ttl,

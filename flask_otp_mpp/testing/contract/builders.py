@@ -17,6 +17,7 @@ START: Final = datetime(2026, 1, 1, 12, 30, 45, 123_457, UTC)
 KEEP: Final = timedelta(minutes=10)
 RIGHT: Final = b"\x00right\xff".ljust(32, b"\x80")
 WRONG: Final = b"wrong".ljust(32, b"\x80")
+CLIENT: Final = "0123456789abcdef"
 POLICY: Final = Policy()
 # Without a cool-down, so that five sends are allowed at one time.
 QUICK: Final = Policy(cool_down=timedelta(), send_limits=(SendLimit(5, timedelta(minutes=10)),))
@@ -40,11 +41,12 @@ def draft(
     *,
     challenge_id: str | None = None,
     caller: str = "caller",
+    client: str = CLIENT,
     channel: Channel = Channel.MOBILE,
     key: IdempotencyKey | None = None,
 ) -> Draft:
     known = challenge_id or uuid.uuid4().hex
-    return Draft(known, subject, caller, channel, RIGHT, key or request())
+    return Draft(known, subject, caller, client, channel, RIGHT, key or request())
 
 
 def attempt(
@@ -52,9 +54,10 @@ def attempt(
     *digests: bytes,
     subject: str = "alice",
     caller: str = "caller",
+    client: str = CLIENT,
     key: IdempotencyKey | None = None,
 ) -> Attempt:
-    return Attempt(challenge_id, subject, caller, digests, key or request())
+    return Attempt(challenge_id, subject, caller, client, digests, key or request())
 
 
 def opened(

@@ -18,6 +18,7 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.testing.contract.builders import (
+    CLIENT,
     POLICY,
     QUICK,
     RIGHT,
@@ -92,7 +93,8 @@ def _answers(
     def spend(challenge: Challenge) -> Reason | None:
         digests = CountedDigests((digest,))
         digests.seen = seen
-        asked = Attempt(challenge.id, challenge.subject, challenge.caller, digests, request())
+        subject, caller = challenge.subject, challenge.caller
+        asked = Attempt(challenge.id, subject, caller, CLIENT, digests, request())
         return store.spend(asked, POLICY).reason
 
     turns = itertools.islice(itertools.cycle(challenges), times)

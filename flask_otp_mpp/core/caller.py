@@ -1,0 +1,36 @@
+"""The caller: who asks, by protocol, client, acquirer and wallet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask_otp_mpp.core.idempotency import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Name who asks; the client is proven by its key, all else is what that client says.
+
+    :param protocol: the protocol's name, such as ``alipayplus``.
+    :param client: the client whose signature is valid; for Google the name of the account.
+    :param acquirer: the acquirer for whom an Alipay+ client asks; empty in other protocols.
+    :param psp: the ``pspId`` by which an Alipay+ client names the wallet; empty in other protocols.
+    """
+
+    protocol: str
+    client: str
+    acquirer: str = ""
+    psp: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The name by which a store binds challenges to this caller: 64 hexadecimal digits."""
+        return digest_of(self.protocol, self.client, self.acquirer, self.psp)
+
+    @property
+    def client_digest(self) -> str:
+        """The name by which a store counts for this client: 16 hexadecimal digits.
+
+        It is the same for all acquirers and wallets of the client.
+        """
+        return digest_of(self.protocol, self.client)[:16]
