@@ -55,17 +55,21 @@ class Codes:
         """
         for pepper in self._peppers:
             code = self._derive(pepper, challenge.id)
-            if hmac.compare_digest(
-                _digest(pepper, challenge.id, challenge.caller, code), challenge.digest
-            ):
+            found = _digest(pepper, challenge.id, challenge.subject, challenge.caller, code)
+            if hmac.compare_digest(found, challenge.digest):
                 return code
         raise LookupError("the open challenge was not made under a pepper that is still listed")
 
-    def digest(self, challenge_id: str, caller: str, code: str) -> bytes:
-        """Digest a new code together with its challenge and the caller for whom it is made."""
-        return _digest(self._peppers[0], challenge_id, caller, code)
+    def digest(self, challenge_id: str, subject: str, caller: str, code: str) -> bytes:
+        """Digest a new code together with its challenge, and the user and caller it is made for.
 
-    def candidates(self, challenge_id: str, caller: str, code: str) -> tuple[bytes, ...]:
+        So a challenge whose row is given to another user or caller matches no code any more.
+        """
+        return _digest(self._peppers[0], challenge_id, subject, caller, code)
+
+    def candidates(
+        self, challenge_id: str, subject: str, caller: str, code: str
+    ) -> tuple[bytes, ...]:
         """Return the digests by which a presented code may be stored, one for each pepper.
 
         The normal form is exactly as many ASCII digits as a code has. Anything else (a space, a
@@ -73,7 +77,9 @@ class Codes:
         """
         if self._normal.fullmatch(code) is None:
             return ()
-        return tuple(_digest(pepper, challenge_id, caller, code) for pepper in self._peppers)
+        return tuple(
+            _digest(pepper, challenge_id, subject, caller, code) for pepper in self._peppers
+        )
 
     def request_macs(self, digest: str) -> tuple[str, ...]:
         """Return the MACs by which a digest of parameters may be stored, one for each pepper.
@@ -89,11 +95,11 @@ class Codes:
         return f"{number % 10**self._digits:0{self._digits}d}"
 
 
-def _digest(pepper: bytes, challenge_id: str, caller: str, code: str) -> bytes:
-    return _mac(pepper, "digest", challenge_id, caller, code)
+def _digest(pepper: bytes, challenge_id: str, subject: str, caller: str, code: str) -> bytes:
+    return _mac(pepper, "digest", challenge_id, subject, caller, code)
 
 
 def _mac(pepper: bytes, *parts: str) -> bytes:
     """Return the HMAC of the parts, each behind its length, so that no other parts share it."""
-    encoded = [part.encode() for part in parts]
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
     return hmac.digest(pepper, b"".join(len(part).to_bytes(4) + part for part in encoded), "sha256")

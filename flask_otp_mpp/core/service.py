@@ -125,7 +125,7 @@ class OtpService:
         challenge_id = new_challenge_id()
         code = self._codes.generate(challenge_id)
         caller = command.caller
-        digest = self._codes.digest(challenge_id, caller.digest, code)
+        digest = self._codes.digest(challenge_id, subject, caller.digest, code)
         draft = Draft(
             id=challenge_id,
             subject=subject,
@@ -171,7 +171,7 @@ class OtpService:
             subject=subject,
             caller=caller.digest,
             client=caller.client_digest,
-            digests=self._codes.candidates(challenge_id, caller.digest, command.code),
+            digests=self._codes.candidates(challenge_id, subject, caller.digest, command.code),
             request=request,
         )
         outcome = self._store.spend(attempt, self._policy)

@@ -18,7 +18,7 @@ from flask_otp_mpp.core.policy import Resend
 
 OLD, NEW, LATER = (name * MIN_PEPPER_BYTES for name in (b"o", b"n", b"l"))
 DRAWS = 20_000
-CHALLENGE, CALLER = b"0123abcd", b"caller"
+CHALLENGE, SUBJECT, CALLER = b"0123abcd", b"user", b"caller"
 
 
 def codes(*peppers: bytes, digits: int = 6, resend: Resend = Resend.ROTATE) -> Codes:
@@ -94,30 +94,34 @@ def test_the_random_part_of_an_id_comes_from_the_secrets_module(
     assert new_challenge_id().endswith("ab" * 16)
 
 
-def test_a_code_belongs_to_one_challenge_and_one_caller() -> None:
-    """L7: the same digits have another digest for another challenge or caller."""
+def test_a_code_belongs_to_one_challenge_one_user_and_one_caller() -> None:
+    """L7, X8: the same digits have another digest for another challenge, user or caller."""
     generator = codes()
-    places = itertools.product(("A", "B"), ("caller", "other"), ("123456", "123457"))
+    places = itertools.product(
+        ("A", "B"), ("user", "us\ud800r"), ("caller", "other"), ("123456", "123457")
+    )
     digests = [generator.digest(*place) for place in places]
-    assert len(set(digests)) == len(digests) == 8
+    assert len(set(digests)) == len(digests) == 16
     assert {len(digest) for digest in digests} == {32}
 
 
 def test_parts_of_a_digest_lend_no_character_to_each_other() -> None:
-    """L7: an id and a caller that run together alike are still told apart."""
+    """L7, X8: ids, users and callers that run together alike are still told apart."""
     generator = codes()
-    assert generator.digest("ab", "c", "123456") != generator.digest("a", "bc", "123456")
-    assert generator.digest("", "abc", "123456") != generator.digest("abc", "", "123456")
+    alike = [("ab", "c", ""), ("a", "bc", ""), ("", "abc", ""), ("a", "b", "c"), ("", "", "abc")]
+    assert len({generator.digest(*place, "123456") for place in alike}) == len(alike)
 
 
 def test_the_right_code_is_found_under_each_pepper_that_is_listed() -> None:
     """K1: a pepper is rotated while codes are out, and none of them is lost."""
-    made_before = codes(OLD).digest("id", "caller", "123456")
+    made_before = codes(OLD).digest("id", "user", "caller", "123456")
     both = codes(NEW, OLD)
-    assert made_before in both.candidates("id", "caller", "123456")
-    assert both.digest("id", "caller", "123456") in codes(NEW).candidates("id", "caller", "123456")
-    assert made_before not in codes(NEW).candidates("id", "caller", "123456")
-    assert made_before not in both.candidates("id", "caller", "654321")
+    assert made_before in both.candidates("id", "user", "caller", "123456")
+    assert both.digest("id", "user", "caller", "123456") in codes(NEW).candidates(
+        "id", "user", "caller", "123456"
+    )
+    assert made_before not in codes(NEW).candidates("id", "user", "caller", "123456")
+    assert made_before not in both.candidates("id", "user", "caller", "654321")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_the_right_code_is_found_under_each_pepper_that_is_listed() -> None:
 )
 def test_a_code_out_of_its_normal_form_can_match_nothing(code: str) -> None:
     """L11: one form only, in ASCII, of exactly the length that a code has."""
-    assert codes().candidates("id", "caller", code) == ()
+    assert codes().candidates("id", "user", "caller", code) == ()
 
 
 @given(st.text(max_size=12) | st.text("0123456789 \n\u0661\uff11", max_size=8))
@@ -150,12 +154,12 @@ def test_a_code_out_of_its_normal_form_can_match_nothing(code: str) -> None:
 def test_only_as_many_ascii_digits_as_a_code_has_are_a_code(text: str) -> None:
     """L11: whatever else is typed has no digest."""
     normal = len(text) == 6 and all("0" <= character <= "9" for character in text)
-    assert bool(codes().candidates("id", "caller", text)) is normal
+    assert bool(codes().candidates("id", "user", "caller", text)) is normal
 
 
 def published(pepper: bytes) -> Callable[[bytes], bytes]:
     """Digest as the source says, which a thief can read; only the pepper is not in it."""
-    parts = (b"digest", CHALLENGE, CALLER)
+    parts = (b"digest", CHALLENGE, SUBJECT, CALLER)
     head = b"".join(len(part).to_bytes(4) + part for part in parts) + (6).to_bytes(4)
     return lambda code: hmac.digest(pepper, head + code, "sha256")
 
@@ -171,7 +175,7 @@ def brute_force(stored: bytes, construction: Callable[[bytes], bytes]) -> str | 
 
 def test_a_thief_of_dump_and_pepper_finds_the_code() -> None:
     """P2: this is the search that the next test shows to fail."""
-    stored = codes(OLD).digest(CHALLENGE.decode(), CALLER.decode(), "004217")
+    stored = codes(OLD).digest("0123abcd", "user", "caller", "004217")
     assert brute_force(stored, published(OLD)) == "004217"
 
 
@@ -189,7 +193,7 @@ def test_a_dump_without_the_pepper_does_not_give_the_code(
     construction: Callable[[bytes], bytes],
 ) -> None:
     """P2: the right code and 9,999 others are tried against a stored digest, and none fits."""
-    stored = codes(OLD).digest(CHALLENGE.decode(), CALLER.decode(), "004217")
+    stored = codes(OLD).digest("0123abcd", "user", "caller", "004217")
     assert brute_force(stored, construction) is None
 
 
@@ -198,7 +202,7 @@ def test_a_derived_code_can_be_recovered_from_its_challenge() -> None:
     generator = codes(resend=Resend.REUSE)
     code = generator.generate("id")
     assert generator.generate("id") == code
-    assert generator.recover(challenge(generator.digest("id", "caller", code))) == code
+    assert generator.recover(challenge(generator.digest("id", "user", "caller", code))) == code
     assert code != codes(NEW, resend=Resend.REUSE).generate("id")
     assert len({generator.generate(f"id-{number}") for number in range(100)}) > 90
 
@@ -207,7 +211,7 @@ def test_a_derived_code_is_recovered_while_its_pepper_is_listed() -> None:
     """K1: afterwards it is not known any more, rather than sent wrong."""
     old = codes(OLD, resend=Resend.REUSE)
     code = old.generate("id")
-    stored = challenge(old.digest("id", "caller", code))
+    stored = challenge(old.digest("id", "user", "caller", code))
     assert codes(NEW, OLD, resend=Resend.REUSE).recover(stored) == code
     with pytest.raises(LookupError, match="pepper"):
         codes(NEW, LATER, resend=Resend.REUSE).recover(stored)
@@ -219,7 +223,7 @@ def test_a_drawn_code_can_not_be_recovered() -> None:
     derived = codes(resend=Resend.REUSE).generate("id")
     drawn = f"{(int(derived) + 1) % 10**6:06d}"
     with pytest.raises(LookupError):
-        generator.recover(challenge(generator.digest("id", "caller", drawn)))
+        generator.recover(challenge(generator.digest("id", "user", "caller", drawn)))
 
 
 @pytest.mark.parametrize("peppers", [(), (b"",), (b"x" * 31,), (OLD, b"x" * 31)])
