@@ -58,12 +58,12 @@ class StoredAnswer:
     """Hold what a store keeps of an answered request.
 
     :param digest: the digest of the request's parameters, as in :class:`IdempotencyKey`.
-    :param subject: the user whom it was about; empty if it was refused before a user was known.
+    :param subject: the user whom it was about.
     """
 
     outcome: Outcome
-    digest: str = ""
-    subject: str = ""
+    digest: str
+    subject: str
 
     def answer(self, request: IdempotencyKey) -> Outcome:
         """Return the answer to a later request with the same key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
-from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
+from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome
 
@@ -33,13 +33,6 @@ class Store(Protocol):
         """Return what is stored of a request; None if the store does not know it.
 
         :param request: the value of its idempotency key.
-        """
-        ...
-
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        """Store how a request was refused before a user was known.
-
-        :returns: the answer that counts: this one, unless the request already has another.
         """
         ...
 

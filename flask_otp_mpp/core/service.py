@@ -113,14 +113,15 @@ class OtpService:
 
         No transaction is open while the sender works. A sender that refuses closes the challenge.
         One that raises anything else leaves it open, for the message may have gone out, unless the
-        command is ``retry_unknown``.
+        command is ``retry_unknown``. A refusal before the user is known leaves nothing in the
+        store: a repeat is decided anew.
         """
         request, wait = self._for_store(command.request), command.wait
         if (known := self._stored(command.request, wait)) is not None:
             return known
         found = catch_refusal(self._recipient, command)
         if isinstance(found, Outcome):
-            return self._refused_early(request, found)
+            return found
         sender, user, subject = found
         challenge_id = new_challenge_id()
         code = self._codes.generate(challenge_id)
@@ -157,13 +158,16 @@ class OtpService:
         return replace(outcome, subject=subject)
 
     def verify(self, command: VerifyOtp) -> Outcome:
-        """Make one attempt at a challenge."""
+        """Make one attempt at a challenge.
+
+        A refusal before the user is known leaves nothing in the store: a repeat is decided anew.
+        """
         request = self._for_store(command.request)
         if (known := self._stored(command.request)) is not None:
             return known
         found = catch_refusal(self._target, command.target)
         if isinstance(found, Outcome):
-            return self._refused_early(request, found)
+            return found
         challenge_id, subject = found
         caller = command.caller
         attempt = Attempt(
@@ -192,7 +196,7 @@ class OtpService:
             _, subject = self._users.load(target.credential)
             return target.challenge_id, subject
         sent = self._store.get_answer(target.request)
-        if sent is None or not sent.subject:
+        if sent is None:
             refuse(Reason.CHALLENGE_UNKNOWN)
         self._users.confirm(sent.subject)
         return sent.outcome.challenge_id, sent.subject
@@ -219,15 +223,6 @@ class OtpService:
                 return replace(outcome, subject=stored.subject)
             time.sleep(POLL_SECONDS)
         return None
-
-    def _refused_early(self, request: IdempotencyKey, refused: Outcome) -> Outcome:
-        """Store a refusal that came before the store's decision, if the caller chose the key.
-
-        If the same request was meanwhile answered otherwise, that answer counts.
-        """
-        if not request.chosen_by_caller or not request.caches(refused.reason):
-            return refused
-        return self._store.put_answer(request, refused)
 
 
 def _deliver(sender: Sender, user: User, message: Message) -> None:

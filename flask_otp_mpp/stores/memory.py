@@ -35,13 +35,6 @@ class MemoryStore:
         with self._lock:
             return self._answers.get(request, (None, None))[0]
 
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        with self._lock:
-            if (known := self._known(request)) is not None:
-                return known
-            self._keep_answer(request, outcome, "", self._clock())
-            return outcome
-
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         with self._lock:
             now = self._clock()

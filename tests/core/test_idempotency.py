@@ -19,6 +19,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber, Subject
 from flask_otp_mpp.stores import MemoryStore
+from flask_otp_mpp.testing import Inbox
 from tests.core.builders import CALLER, KEEP, Harness, fresh_request, granted, reason
 
 INIT = IdempotencyKey("init", KEEP, "parameters")
@@ -55,7 +56,7 @@ def test_a_code_is_verified_by_the_name_of_the_request_that_sent_it() -> None:
 
 
 def test_a_name_that_sent_nothing_names_no_challenge() -> None:
-    """L8: never sent, refused before a user was known, or another caller's."""
+    """L8: never sent, refused before the user was known, or another caller's."""
     harness = Harness()
     assert reason(verify, harness, "123456") is Reason.CHALLENGE_UNKNOWN
     assert reason(init, harness, token="nobody") is Reason.TOKEN_INVALID
@@ -90,24 +91,33 @@ def test_a_repeat_is_answered_without_asking_anybody() -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_a_refusal_by_the_host_is_final_if_the_key_says_so(kept: bool) -> None:
+def test_a_refused_delivery_is_final_if_the_key_says_so(kept: bool) -> None:
     """S10: F stays F for the same name, though the host would now agree."""
+    answers = [Reason.DELIVERY_REFUSED, None]
+
+    def sender(_user: Any, _message: Message) -> None:
+        if (answer := answers.pop(0)) is not None:
+            refuse(answer)
+
+    harness = Harness(Policy(cool_down=timedelta()), senders={Channel.MOBILE: sender})
+    not_cached = frozenset() if kept else frozenset({Reason.DELIVERY_REFUSED})
+    key = IdempotencyKey("init", KEEP, "p", not_cached)
+    assert reason(init, harness, key) is Reason.DELIVERY_REFUSED
+    assert reason(init, harness, key) is (Reason.DELIVERY_REFUSED if kept else None)
+    assert len(answers) == (1 if kept else 0)
+
+
+def test_a_refusal_before_the_user_is_known_leaves_nothing_in_the_store() -> None:
+    """X6: whatever a caller invents, its repeat is decided anew, under other parameters too."""
     tokens: dict[str, str] = {}
-    harness = Harness(load_user=tokens.get)
-    key = IdempotencyKey(
-        "init", KEEP, "p", frozenset() if kept else frozenset({Reason.TOKEN_INVALID})
-    )
-    assert reason(init, harness, key) is Reason.TOKEN_INVALID
+    harness = Harness(load_user=tokens.get, senders={Channel.MOBILE: Inbox()})
+    guess = IdempotencyKey("guess", KEEP, "parameters", frozenset())
+    assert reason(init, harness) is Reason.TOKEN_INVALID
+    assert reason(init, harness, channel=Channel.EMAIL) is Reason.CHANNEL_UNAVAILABLE
+    assert reason(verify, harness, "123456", key=guess) is Reason.CHALLENGE_UNKNOWN
+    assert [harness.kept.get_answer(key) for key in ("init", "guess")] == [None, None]
     tokens["alice"] = "alice"
-    assert reason(init, harness, key) is (Reason.TOKEN_INVALID if kept else None)
-    assert len(harness.inbox) == (0 if kept else 1)
-
-
-def test_a_channel_without_a_sender_is_remembered_like_any_refusal() -> None:
-    harness = Harness(senders={})
-    assert reason(init, harness) is Reason.CHANNEL_UNAVAILABLE
-    other = IdempotencyKey("init", KEEP, "other parameters")
-    assert reason(init, harness, other) is Reason.REQUEST_CONFLICT
+    assert not init(harness, IdempotencyKey("init", KEEP, "other parameters")).repeated
 
 
 def test_other_parameters_are_a_conflict_and_do_nothing() -> None:
@@ -126,14 +136,12 @@ def test_a_named_wrong_guess_is_one_try_however_often_it_comes() -> None:
     guess = IdempotencyKey("guess", KEEP, "parameters")
     for _ in range(9):
         assert reason(verify, harness, harness.wrong(), key=guess) is Reason.CODE_UNMATCHED
-    unknown = IdempotencyKey("unknown", KEEP, "parameters")
-    for _ in range(2):
-        assert reason(verify, harness, "123456", "no send", key=unknown) is Reason.CHALLENGE_UNKNOWN
+    verify(harness, harness.inbox.code)
+    final = IdempotencyKey("final", KEEP, "parameters", frozenset())
     forgotten = IdempotencyKey("forgotten", KEEP, "parameters", NOT_COMPARED)
-    assert reason(verify, harness, "123456", "late", key=forgotten) is Reason.CHALLENGE_UNKNOWN
-    harness.clock.forward(minutes=1)
-    init(harness, IdempotencyKey("late", KEEP, "p"))
-    assert verify(harness, harness.inbox.code, "late", key=forgotten).subject == "alice"
+    for key, kept in ((final, True), (forgotten, False)):
+        assert reason(verify, harness, harness.inbox.code, key=key) is Reason.CHALLENGE_USED
+        assert (harness.kept.get_answer(key.value) is not None) is kept
 
 
 def test_a_named_success_is_told_again() -> None:
@@ -256,9 +264,7 @@ def test_a_store_is_never_given_the_digest_of_parameters_as_it_is() -> None:
     harness = Harness()
     init(harness)
     verify(harness, harness.inbox.code, key=IdempotencyKey("guess", KEEP, "a digest of the code"))
-    assert (
-        reason(init, harness, IdempotencyKey("third", KEEP, "p"), "nobody") is Reason.TOKEN_INVALID
-    )
+    assert reason(init, harness, IdempotencyKey("third", KEEP, "p")) is Reason.SEND_LIMITED
     for name, digest in (("init", "parameters"), ("guess", "a digest of the code"), ("third", "p")):
         record = harness.kept.get_answer(name)
         assert record is not None

@@ -62,8 +62,6 @@ def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
     match operation.verb:
         case "get_answer":
             return model.get_answer(*arguments)
-        case "put_answer":
-            return model.put_answer(*arguments)
         case "reserve":
             return model.reserve(arguments[0], policy)
         case "spend":
@@ -135,9 +133,7 @@ def _contradicts(other: Operation, conflict: Operation) -> bool:
 
 def _key(operation: Operation) -> IdempotencyKey | None:
     asked = operation.arguments[0] if operation.arguments else None
-    if isinstance(asked, Draft | Attempt):
-        return asked.request
-    return asked if isinstance(asked, IdempotencyKey) else None
+    return asked.request if isinstance(asked, Draft | Attempt) else None
 
 
 def told(history: Sequence[Operation]) -> str:

@@ -13,13 +13,12 @@ from math import inf
 from typing import Any, Final, Literal, TypeAlias
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
-from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome
 
 Verb: TypeAlias = Literal[
-    "get_answer", "put_answer", "reserve", "settle", "spend", "unlock", "purge", "forget", "tick"
+    "get_answer", "reserve", "settle", "spend", "unlock", "purge", "forget", "tick"
 ]
 Pause: TypeAlias = Callable[[], object]
 A_MOMENT: Final = 0.0005
@@ -94,12 +93,6 @@ class Recorder:
 
     def get_answer(self, thread: int, request: str) -> None:
         self._record(thread, "get_answer", (request,), lambda: self.store.get_answer(request))
-
-    def put_answer(self, thread: int, request: IdempotencyKey, outcome: Outcome) -> None:
-        def call() -> Outcome:
-            return self.store.put_answer(request, outcome)
-
-        self._record(thread, "put_answer", (request, outcome), call)
 
     def fresh(self, draft: Draft) -> Draft:
         """Give a draft that was handed in before another id: a service makes one each time."""

@@ -25,7 +25,6 @@ DECISIONS: Final = {
     Reason.SEND_LIMITED,
     Reason.REQUEST_PENDING,
     Reason.REQUEST_CONFLICT,
-    Reason.TOKEN_INVALID,
     Reason.DELIVERY_REFUSED,
     Reason.CHALLENGE_UNKNOWN,
     Reason.CHALLENGE_USED,
@@ -67,7 +66,7 @@ def test_the_histories_are_small_and_reach_every_decision() -> None:
             if "forget" not in (earlier.verb, later.verb)
         )
         for operation in history:
-            if operation.verb in ("reserve", "spend", "put_answer"):
+            if operation.verb in ("reserve", "spend"):
                 found = operation.result
                 reasons.add("sent" if isinstance(found, Challenge) else found.reason)
         if number >= 100 and reasons >= DECISIONS:

@@ -83,17 +83,7 @@ class GetAnswer:
         recorder.get_answer(thread, self.request)
 
 
-@dataclass(frozen=True)
-class Refuse:
-    """Refuse a request under an idempotency key before its user is known."""
-
-    request: IdempotencyKey
-
-    def do(self, recorder: Recorder, thread: int) -> None:
-        recorder.put_answer(thread, self.request, Outcome("", Reason.TOKEN_INVALID))
-
-
-Step: TypeAlias = Send | Try | Unlock | Purge | GetAnswer | Refuse
+Step: TypeAlias = Send | Try | Unlock | Purge | GetAnswer
 
 
 def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
@@ -157,7 +147,7 @@ def _attempt(chance: Random, drafts: Sequence[Draft], key: IdempotencyKey) -> At
 
 
 def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) -> Step:
-    kinds = ("send", "repeat", "try", "get_answer", "refuse", "unlock", "purge")
+    kinds = ("send", "repeat", "try", "get_answer", "other", "unlock", "purge")
     kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1))[0]
     asked = chance.choice(drafts)
     match kind:
@@ -174,8 +164,10 @@ def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) 
             )
         case "get_answer" if asked.request.chosen_by_caller:
             return GetAnswer(asked.request.value)
-        case "refuse" if asked.request.chosen_by_caller:
-            return Refuse(replace(asked.request, digest="refused", not_cached=frozenset()))
+        case "other" if asked.request.chosen_by_caller:
+            # The same key for another request of another user.
+            key = replace(asked.request, digest="other")
+            return Send(draft(f"not {asked.subject}", key=key))
         case "unlock":
             return Unlock(asked.subject)
     return Purge()

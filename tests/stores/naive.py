@@ -36,11 +36,6 @@ class NaiveStore:
     def get_answer(self, request: str) -> StoredAnswer | None:
         return self._requests[request][0] if request in self._requests else None
 
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        if known := self._requests.get(request.value):
-            return known[0].answer(request)
-        return self._note(request, outcome, "", self._clock())
-
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         now = self._clock()
         if known := self._requests.get(draft.request.value):
@@ -133,10 +128,6 @@ class OneProcessStore:
     def get_answer(self, request: str) -> StoredAnswer | None:
         with self._loaded() as store:
             return store.get_answer(request)
-
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        with self._loaded() as store:
-            return store.put_answer(request, outcome)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         with self._loaded() as store:

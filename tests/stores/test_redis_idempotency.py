@@ -34,7 +34,6 @@ pytestmark = pytest.mark.server
 
 CONFLICT = Outcome("", Reason.REQUEST_CONFLICT)
 PENDING = Outcome("", Reason.REQUEST_PENDING, repeated=True)
-REFUSAL = Outcome("", Reason.TOKEN_EXPIRED, "a detail")
 
 
 @pytest.fixture
@@ -109,9 +108,6 @@ def test_a_chosen_idempotency_key_costs_few_round_trips(
     known, new = asked.request, named()
     assert cost(store.get_answer, new.value) == 1
     assert cost(store.get_answer, known.value) == 2
-    assert cost(store.put_answer, new, REFUSAL) == 1
-    assert cost(store.put_answer, new, REFUSAL) == 1
-    assert cost(store.put_answer, known, REFUSAL) == 2
     unknown = attempt("unknown", RIGHT, key=named(not_cached=NOT_COMPARED))
     assert cost(store.spend, unknown, POLICY) == 3
 
@@ -126,22 +122,7 @@ def test_a_conflict_writes_nothing(store: RedisStore, aside: redis.Redis, subjec
     other = replace(asked.request, digest="other")
     assert store.reserve(draft(subject, key=other), QUICK) == CONFLICT
     assert store.spend(attempt(known.id, WRONG, subject=subject, key=other), QUICK) == CONFLICT
-    assert store.put_answer(other, REFUSAL) == CONFLICT
     assert hashes(store, aside) == was
-
-
-def test_an_empty_subject_is_a_user_and_not_an_unknown_one(store: RedisStore) -> None:
-    """L8: a request that was refused before its user was known is not a request of that user."""
-    refused, granted = named(), named()
-    store.put_answer(refused, REFUSAL)
-    known = opened(store, "")
-    again = replace(REFUSAL, repeated=True)
-    assert store.reserve(draft("", key=refused), QUICK) == again
-    assert store.spend(attempt(known.id, RIGHT, subject="", key=refused), QUICK) == again
-    asked = draft("", key=granted)
-    assert isinstance(store.reserve(asked, QUICK), Challenge)
-    pending = Outcome(asked.id, Reason.REQUEST_PENDING, repeated=True)
-    assert store.put_answer(granted, REFUSAL) == pending
 
 
 def test_a_key_is_claimed_before_anything_is_decided(
@@ -155,7 +136,7 @@ def test_a_key_is_claimed_before_anything_is_decided(
     def interrupt() -> None:
         between.append(store.get_answer(asked.request.value))
         between.append(store.reserve(draft("bob", key=other), POLICY))
-        between.append(store.put_answer(asked.request, REFUSAL))
+        between.append(store.reserve(draft("bob", key=asked.request), POLICY))
 
     before(1, interrupt)
     assert isinstance(store.reserve(asked, POLICY), Challenge)
@@ -255,9 +236,6 @@ def test_a_claim_is_kept_as_long_as_the_answer(store: RedisStore, aside: redis.R
             length < aside.pttl(key) / 1000 <= length + 60 for key in found
         )
 
-    refused = named()
-    store.put_answer(refused, REFUSAL)
-    assert all_kept()
     asked = draft(key=named())
     store.reserve(asked, POLICY)
     assert all_kept()
@@ -265,9 +243,6 @@ def test_a_claim_is_kept_as_long_as_the_answer(store: RedisStore, aside: redis.R
         if b":limits" not in key:
             aside.pexpire(key, 5000)
     assert not all_kept()
-    expired = b"TOKEN_EXPIRED"
-    claims = [k for k, value in hashes(store, aside).items() if value.get(b"reason") == expired]
-    assert aside.delete(*claims) == 1  # the claim of the refused request
     store.settle(asked, Outcome(asked.id))
     assert all_kept()
     store.spend(attempt(asked.id, RIGHT, key=named()), POLICY)

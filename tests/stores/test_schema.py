@@ -131,7 +131,7 @@ def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore
     assert store.reserve(sent, POLICY) == Outcome(sent.id, repeated=True)
     again = store.spend(wrong, POLICY)
     assert (again.reason, again.repeated) == (Reason.CODE_UNMATCHED, True)
-    assert store.get_answer(sent.request.value) == StoredAnswer(Outcome(sent.id))
+    assert store.get_answer(sent.request.value) == StoredAnswer(Outcome(sent.id), "", "")
     for _ in range(4):
         assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
     assert store.spend(attempt(sent.id, RIGHT), POLICY).reason is Reason.TRIES_SPENT
@@ -145,7 +145,7 @@ def test_a_writer_of_the_first_release_goes_on_after_the_upgrade(store: SQLAlche
         old = "old" if db.dialect.name != "mysql" else b"old"
         row = {"key": old, "challenge_id": old, "detail": "", "keep_until": 2**50}
         db.execute(sa.insert(older).values(**row))
-    assert store.get_answer("old") == StoredAnswer(Outcome("old"))
+    assert store.get_answer("old") == StoredAnswer(Outcome("old"), "", "")
 
 
 def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> None:

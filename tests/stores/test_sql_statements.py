@@ -107,10 +107,6 @@ def answer_read(store: SQLAlchemyStore) -> Verb:
     return lambda: store.get_answer(asked.request.value)
 
 
-def answer_stored(store: SQLAlchemyStore) -> Verb:
-    return lambda: store.put_answer(named(), Outcome("", Reason.TOKEN_INVALID))
-
-
 def unlocked(store: SQLAlchemyStore) -> Verb:
     answer(store, opened(store), WRONG)
     return lambda: store.unlock("alice")
@@ -138,7 +134,6 @@ CASES: Final[list[tuple[Case, int, int]]] = [
     (FORGOTTEN, 2, 1),
     (unlocked, 3, 2),
     (answer_read, 1, 1),
-    (answer_stored, 2, 2),
 ]
 DOCUMENTED: Final = {
     "reserve, granted": granted,
@@ -154,7 +149,6 @@ DOCUMENTED: Final = {
     "settle, not stored": FORGOTTEN,
     "unlock": unlocked,
     "get_answer": answer_read,
-    "put_answer": answer_stored,
 }
 
 

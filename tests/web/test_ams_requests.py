@@ -77,8 +77,10 @@ def test_a_repeat_calls_no_hook(make_wallet: MakeWallet) -> None:
         ("gone", "USER_NOT_EXIST"),
     ],
 )
-def test_a_refusal_is_final_for_its_id(token: str, code: str, make_wallet: MakeWallet) -> None:
-    """S10: F stays F if the host changes its mind; a new id is decided anew."""
+def test_a_refusal_of_the_host_is_decided_anew(
+    token: str, code: str, make_wallet: MakeWallet
+) -> None:
+    """X6: a refusal before the user is known is not stored, under whatever id it came."""
     mended: list[str] = []
     shop = open_shop(
         make_wallet, loader=lambda asked: "somebody" if asked in mended else load_user(asked)
@@ -86,8 +88,9 @@ def test_a_refusal_is_final_for_its_id(token: str, code: str, make_wallet: MakeW
     refused = shop.init(token, "one")
     assert (refused.code, refused.request_id) == (code, "one")
     mended.append(token)
-    assert shop.init(token, "one").response.body == refused.response.body
-    assert shop.init(token, "two").code == "SUCCESS"
+    sent = shop.init(token, "one")
+    assert sent.code == "SUCCESS"
+    assert shop.init(token, "one").response.body == sent.response.body
     assert len(shop.wallet.inbox) == 1
 
 

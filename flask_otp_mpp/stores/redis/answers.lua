@@ -1,12 +1,15 @@
 -- Stored answers: reading and writing what was answered to a request.
 
--- The hash of a request (its answer) or of a claim (which request holds an idempotency key). Both
--- have the same fields; a claim has an outcome only if the user was not known when the request was
--- refused. An answer that an older version stored has no digest.
+-- The hash of a claim: which request holds an idempotency key, by its digest and its user.
+local function read_holder(key)
+  local found = redis.call('HMGET', key, 'digest', 'subject')
+  return found[1] and found
+end
+
+-- The hash of a request: its digest, which an older version did not store, and its answer.
 local function read_answer(key)
-  local found = redis.call(
-    'HMGET', key, 'digest', 'subject', 'challenge_id', 'reason', 'until', 'detail')
-  return (found[1] or found[3]) and found
+  local found = redis.call('HMGET', key, 'digest', 'challenge_id', 'reason', 'until', 'detail')
+  return found[2] and found
 end
 
 -- The request that a verb is called for: its key in Redis, then the arguments ttl, digest and
@@ -28,7 +31,7 @@ local function get_answer(request)
   local found = read_answer(request.key)
   if not found then return nil end
   if (found[1] or '') ~= request.digest then return {'', 'REQUEST_CONFLICT', '', '', ''} end
-  return {found[3], found[4], found[5], found[6], '1'}
+  return {found[2], found[3], found[4], found[5], '1'}
 end
 
 local function put_answer(request, id, reason, ending, detail)

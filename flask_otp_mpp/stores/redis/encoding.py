@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 
@@ -22,25 +22,23 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """The request that holds an idempotency key, and its outcome if that is stored with it.
-
-    :param digest: of the request's parameters; empty if a version without digests stored it.
-    :param subject: the user; empty if the request was refused before the user was known.
-    :param outcome: None if the outcome is not decided, or is stored with the user.
-    """
+    """The request that holds an idempotency key: the digest of its parameters, and its user."""
 
     digest: str
     subject: str
-    outcome: Outcome | None
 
 
-def decode_holder(found: Sequence[bytes | None] | None) -> KeyHolder | None:
+def decode_holder(found: Sequence[bytes] | None) -> KeyHolder | None:
+    """Decode what ``read_holder`` in Lua found; None if there is no such key."""
+    return None if found is None else KeyHolder(*map(decode_text, found))
+
+
+def decode_answer(found: Sequence[bytes | None] | None, subject: str) -> StoredAnswer | None:
     """Decode what ``read_answer`` in Lua found; None if there is no such key."""
     if found is None:
         return None
-    digest, subject, *decided = (value or b"" for value in found)
-    outcome = decode_outcome([*decided, b""]) if found[2] is not None else None
-    return KeyHolder(decode_text(digest), decode_text(subject), outcome)
+    digest, *decided = (value or b"" for value in found)
+    return StoredAnswer(decode_outcome([*decided, b""]), decode_text(digest), subject)
 
 
 def decode_outcome(found: Sequence[bytes]) -> Outcome:

@@ -1,2 +1,2 @@
--- KEYS: a claim, or a user's request.
+-- KEYS: a user's request.
 return read_answer(KEYS[1])

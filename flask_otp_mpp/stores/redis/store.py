@@ -65,13 +65,9 @@ class RedisStore:
 
     def get_answer(self, request: str) -> StoredAnswer | None:
         """Read who holds the idempotency key, and then the answer: one or two round trips."""
-        holder = self._read(self._claim_key(request))
+        found = self._run(scripts.HOLDER, [self._claim_key(request)], [])
+        holder = encoding.decode_holder(found)
         return None if holder is None else self._stored_answer(request, holder)
-
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        """Claim the idempotency key together with its answer: one round trip, two if it is held."""
-        holder = self._claim(request, "", encoding.encode_outcome(outcome))
-        return outcome if holder is None else self._answer(request, holder)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         request = draft.request
@@ -141,11 +137,9 @@ class RedisStore:
         if self._owns_client:
             self.client.close()
 
-    def _claim(
-        self, request: IdempotencyKey, subject: str, outcome: Sequence[str] = ()
-    ) -> encoding.KeyHolder | None:
+    def _claim(self, request: IdempotencyKey, subject: str) -> encoding.KeyHolder | None:
         """Claim an idempotency key for a request; return its holder if that is another one."""
-        values = [encoding.encode_duration(request.ttl), request.digest, subject, *outcome]
+        values = [encoding.encode_duration(request.ttl), request.digest, subject]
         found = self._run(scripts.CLAIM, [self._claim_key(request.value)], values)
         return encoding.decode_holder(found)
 
@@ -171,15 +165,8 @@ class RedisStore:
         return stored.answer(request)
 
     def _stored_answer(self, request: str, holder: encoding.KeyHolder) -> StoredAnswer | None:
-        if holder.outcome is not None:
-            return StoredAnswer(holder.outcome, holder.digest, holder.subject)
-        found = self._read(self._request_key(holder.subject, request))
-        if found is None or found.outcome is None:
-            return None
-        return StoredAnswer(found.outcome, found.digest, holder.subject)
-
-    def _read(self, key: str) -> encoding.KeyHolder | None:
-        return encoding.decode_holder(self._run(scripts.READ, [key], []))
+        found = self._run(scripts.READ, [self._request_key(holder.subject, request)], [])
+        return encoding.decode_answer(found, holder.subject)
 
     def _run(
         self, script: scripts.Script, keys: Sequence[str], values: Iterable[str | bytes]

@@ -21,7 +21,6 @@ settle, delivered           1           1
 settle, refused             2           1
 settle, not stored          2           1
 get_answer                  1           1
-put_answer                  2           2
 unlock                      3           2
 =========================== =========== ============
 
@@ -40,7 +39,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock, utc_now
-from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
+from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
@@ -107,18 +106,6 @@ class SQLAlchemyStore:
     def get_answer(self, request: str) -> StoredAnswer | None:
         [row] = self._transactions.read({"at_key": request}, self._statements.answer)
         return statements.answer_of(row)
-
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        def work(transaction: Transaction) -> Outcome:
-            [[row]] = transaction.read({"at_key": request.value}, self._statements.answer)
-            if (first := statements.repeated(row, request)) is not None:
-                return first
-            # Another may do so at once: one fails, and is run again.
-            values = statements.answer_values(request, outcome, "", row[0])
-            transaction.write(values, self._statements.put_answer)
-            return outcome
-
-        return self._transactions.run(work)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         sql = self._statements

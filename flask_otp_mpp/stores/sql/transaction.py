@@ -45,7 +45,7 @@ class Transaction:
 
         With a clock the last one is a round trip of its own: it gets the time after the others.
         """
-        if self._clock is None or len(statements) == 1:
+        if self._clock is None:
             return self._read(self._bound(values, statements))
         first = [statement.bind(values) for statement in statements[:-1]]
         return self._read(first) + self._read(self._bound(values, statements[-1:]))

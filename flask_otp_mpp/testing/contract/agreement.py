@@ -178,16 +178,6 @@ class Agreement(RuleBasedStateMachine):
         if fresh:
             self.ask(data.draw(st.sampled_from(fresh[-3:]) | st.sampled_from(fresh)))
 
-    @rule(name=NAMES, not_cached=REDO, reason=st.sampled_from(Reason))
-    def refuse_before_a_user_is_known(
-        self, name: str | None, not_cached: frozenset[Reason], reason: Reason
-    ) -> None:
-        key = self.key(name, not_cached, reason)
-        if key.chosen_by_caller and key.caches(reason):
-            outcome = Outcome("", reason, "no such thing")
-            found, expected = (at.put_answer(key, outcome) for at in (self.store, self.model))
-            assert found == expected, "the store and the rules disagree"
-
     @rule(name=NAMES)
     def get_answer(self, name: str | None) -> None:
         key = self.key(name, frozenset())

@@ -73,7 +73,6 @@ class IdempotencyTests(StoreTests):
         assert store.reserve(draft(subject, key=other(asked.request)), QUICK) == CONFLICT
         wrong = attempt(reserved.id, RIGHT, subject=subject, key=other(asked.request))
         assert store.spend(wrong, QUICK) == CONFLICT
-        assert store.put_answer(other(asked.request), Outcome("", Reason.TOKEN_INVALID)) == CONFLICT
         assert answer(store, reserved, RIGHT) is None  # nothing was spent, closed or replaced
         assert isinstance(store.reserve(draft("bob"), POLICY), Challenge)
 
@@ -135,25 +134,6 @@ class IdempotencyTests(StoreTests):
         else:
             assert isinstance(again, Challenge)
             assert again.id != reserved.id
-
-    def test_a_refusal_before_the_user_is_known_is_cached(self, store: Store) -> None:
-        """S10: the first answer counts, and no code is reserved under that key."""
-        key = named()
-        refusal = Outcome("", Reason.TOKEN_EXPIRED, "a detail")
-        assert store.put_answer(key, refusal) == refusal
-        store = self.restart(store)
-        later = store.put_answer(key, Outcome("", Reason.USER_MISSING))
-        assert later == replace(refusal, repeated=True)
-        assert store.reserve(draft(key=key), POLICY) == replace(refusal, repeated=True)
-        assert store.get_answer(key.value) == StoredAnswer(refusal, key.digest)
-
-    def test_a_refusal_does_not_replace_the_answer_of_a_granted_request(self, store: Store) -> None:
-        """S10: the user lookup may fail for a repeat; the first answer stands."""
-        asked = draft(key=named())
-        store.reserve(asked, POLICY)
-        store.settle(asked, Outcome(asked.id))
-        found = store.put_answer(asked.request, Outcome("", Reason.TOKEN_EXPIRED))
-        assert found == Outcome(asked.id, repeated=True)
 
     def test_of_many_repeats_under_one_idempotency_key_one_is_reserved(self, store: Store) -> None:
         """S1, S10: the same key and parameters, 32 times at once."""

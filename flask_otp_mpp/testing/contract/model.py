@@ -23,11 +23,6 @@ class Model:
     def get_answer(self, request: str) -> StoredAnswer | None:
         return self.records.get(request)
 
-    def put_answer(self, request: IdempotencyKey, outcome: Outcome) -> Outcome:
-        if request.value in self.records:
-            return self.records[request.value].answer(request)
-        return self._note(request, outcome, "")
-
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
         if draft.request.value in self.records:
             return self.records[draft.request.value].answer(draft.request)

@@ -1,0 +1,2 @@
+-- KEYS: claim.
+return read_holder(KEYS[1])
