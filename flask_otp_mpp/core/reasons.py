@@ -19,7 +19,7 @@ class Reason(Enum):
     METHOD_UNSUPPORTED = "the HTTP method is not POST"
     MEDIA_TYPE_UNSUPPORTED = "the body is not JSON by its media type"
     BODY_TOO_LARGE = "the body is longer than the limit"
-    BODY_UNREADABLE = "the body is not one JSON object in UTF-8, or repeats a key"
+    BODY_UNREADABLE = "the body can't be read, is not one JSON object in UTF-8, or repeats a key"
     VERSION_UNSUPPORTED = "the major version of the protocol is not the one that is served"
     FIELD_MISSING = "a required field is missing"
     FIELD_INVALID = "a field breaks its rule"

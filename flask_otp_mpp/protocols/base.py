@@ -1,5 +1,7 @@
 """What every protocol offers, and :func:`handle`: the checks of a request in their order.
 
+Before them the traffic of the address is counted and the body is read, which is HTTP's affair.
+
 A protocol authenticates a caller, reads a command, and writes the answer.
 """
 
@@ -35,9 +37,13 @@ class TrafficLimiter(Protocol):
     Both methods raise :class:`~flask_otp_mpp.core.reasons.Refused` with TRAFFIC_EXCEEDED.
     """
 
-    def check_address(self, address: str) -> None: ...
+    def check_address(self, address: str) -> None:
+        """Count a request of an address, before its body is read."""
+        ...
 
-    def check_client(self, protocol: str, client: str) -> None: ...
+    def check_client(self, protocol: str, client: str) -> None:
+        """Count a request of a client, after its signature was found good."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +148,11 @@ def reject(protocol: WireProtocol, inbound: Inbound, outcome: Outcome) -> tuple[
 def _serve(
     protocol: WireProtocol, context: RequestContext, service: OtpService, traffic: TrafficLimiter
 ) -> Outcome:
-    """Check in this order: traffic by address, path, caller, fields, traffic by client; then work.
+    """Check in this order: path, caller, fields, traffic by client; then work.
 
     :raises Refused: by the first check that fails.
     """
     inbound = context.inbound
-    traffic.check_address(inbound.address)
     context.operation = operation = protocol.paths.get(inbound.path)
     if operation is None:
         refuse(Reason.PATH_UNKNOWN)

@@ -41,8 +41,9 @@ class Inbound:
     :param uri: path and query string as the caller used them; this is what was signed.
     :param path: the path below the mount's prefix, with its slash.
     :param headers: by lower-case name; repeated ones joined with commas.
-    :param address: the peer's network address.
+    :param address: the peer's network, as its traffic is counted.
     :param prefix: the mount's, in the Flask app.
+    :param complete: whether the body was read to its end.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Inbound:
     body: bytes = field(repr=False)
     address: str = ""
     prefix: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The routes and handlers of one path prefix; every answer below the prefix is sealed.
 
-A before-request function reads the body before any hook of the host can. Error handlers turn HTTP
-errors and crashes into answers. An after-request function runs after every hook of the host, and
-answers by the protocol whatever is not sealed yet. What is sealed is not changed any more.
+Before any hook of the host runs, the traffic of the address is counted and then the body is read.
+Error handlers turn HTTP errors and crashes into answers. An after-request function runs after every
+hook of the host, and answers by the protocol whatever is not sealed yet. What is sealed is not
+changed any more.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from flask.signals import got_request_exception
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
 from werkzeug.routing import PathConverter
 
-from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
+from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, refuse
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.protocols.base import TrafficLimiter, WireProtocol, handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
+from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import log_crash
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.response import SealedResponse
@@ -32,6 +34,7 @@ _METHODS: Final = (
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 )  # fmt: skip
 _BODY: Final = "flask_otp_mpp.body"
+_REFUSED: Final = "flask_otp_mpp.refused"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _REST: Final = "otp_mpp_rest"
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
@@ -62,13 +65,16 @@ class ProtocolBlueprint:
         mount: Mount,
         service: OtpService,
         traffic: TrafficLimiter,
+        *,
         body_limit: int,
+        ipv6_prefix: int,
     ) -> None:
         self._protocol = protocol
         self._mount = mount
         self._service = service
         self._traffic = traffic
         self._body_limit = body_limit
+        self._ipv6_prefix = ipv6_prefix
         number = protocol.mounts.index(mount)
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
         self._exempted = False
@@ -89,7 +95,7 @@ class ProtocolBlueprint:
                 path, endpoint, self._view, methods=_METHODS, provide_automatic_options=False
             )
         app.register_blueprint(blueprint, url_prefix=self._mount.prefix)
-        app.url_value_preprocessors.setdefault(None, []).insert(0, self._capture_body)
+        app.url_value_preprocessors.setdefault(None, []).insert(0, self._admit)
         # After-request functions run in reverse: the first one has the last word.
         app.after_request_funcs.setdefault(None, []).insert(0, self._seal_response)
 
@@ -97,17 +103,46 @@ class ProtocolBlueprint:
         outbound, event = handle(self._protocol, self._inbound(), self._service, self._traffic)
         return _seal(outbound, event)
 
-    def _capture_body(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
-        """Read the body, up to its limit, before any hook of the host can consume it."""
-        if request.blueprint != self._name:
+    def _admit(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
+        """Count the traffic of the address and read the body, before any hook of the host."""
+        if not self._is_below_prefix():
             return
         if not self._exempted:
             self._exempt_from_csrf()
-        request.environ.pop(_SEALED, None)
+        for name in (_BODY, _REFUSED, _SEALED):
+            request.environ.pop(name, None)
+        try:
+            self._receive()
+        except Exception as error:
+            if request.url_rule is not None:
+                raise
+            # Routing has failed: handlers of the host would get it, and not those of the blueprint.
+            request.environ[_REFUSED] = _outcome_of(error)
+
+    def _receive(self) -> None:
+        """Count the traffic of the address; within its limit, read the body up to its own.
+
+        :raises Refused: TRAFFIC_EXCEEDED, BODY_TOO_LARGE or BODY_UNREADABLE.
+        """
+        try:
+            self._traffic.check_address(self._network())
+        except Exception as error:
+            if not isinstance(error, Refused):
+                self._read_body()  # it can still prove the caller, whose answer is signed then
+            raise
+        self._read_body()
+
+    def _read_body(self) -> None:
         request.max_content_length = self._body_limit + 1  # a chunked body is cut there, silently
-        request.environ[_BODY] = body = request.get_data(cache=True)
+        try:
+            body = request.get_data(cache=True)
+        except RequestEntityTooLarge:
+            refuse(Reason.BODY_TOO_LARGE)
+        except Exception:  # noqa: BLE001 - each server has its own for a bad chunk or a lost caller
+            refuse(Reason.BODY_UNREADABLE, "body: could not be read to its end.")
         if len(body) > self._body_limit:
-            raise RequestEntityTooLarge
+            refuse(Reason.BODY_TOO_LARGE)
+        request.environ[_BODY] = body
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
@@ -120,8 +155,7 @@ class ProtocolBlueprint:
     def _on_crash(self, error: Exception) -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-        reference = log_crash(error)
-        return self._reject(Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {reference}."))
+        return self._reject(_outcome_of(error))
 
     def _seal_response(self, response: Response) -> Response:
         """Return a sealed response as it is, and replace any other one below the prefix."""
@@ -129,7 +163,8 @@ class ProtocolBlueprint:
             return response  # whatever a hook has done to it, it sends what was sealed
         if not self._is_below_prefix():
             return response
-        answer = self._reject(Outcome(reason=_reason_of_response(response)))
+        refused = request.environ.get(_REFUSED)
+        answer = self._reject(refused or Outcome(reason=_reason_of_response(response)))
         answer.call_on_close(response.close)
         return answer
 
@@ -160,9 +195,13 @@ class ProtocolBlueprint:
             path=below,
             headers=_Headers(environ),
             body=environ.get(_BODY, b""),
-            address=request.remote_addr or "",
+            address=self._network(),
             prefix=self._mount.prefix,
+            complete=_BODY in environ,
         )
+
+    def _network(self) -> str:
+        return network_of(request.remote_addr or "", self._ipv6_prefix)
 
     def _exempt_from_csrf(self) -> None:
         """Exempt these routes from Flask-WTF's check, whichever of the two is initialised first."""
@@ -206,6 +245,13 @@ def _as_called(environ: Mapping[str, Any], prefix: str, below: str) -> str:
         return spelt
     path = quote(below, _PATH_SAFE)
     return f"{path}?{query}" if query else path
+
+
+def _outcome_of(error: Exception) -> Outcome:
+    """Return how a request ends by an exception; one that is no refusal is logged."""
+    if isinstance(error, Refused):
+        return error.outcome
+    return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {log_crash(error)}.")
 
 
 def _reason_of_response(response: Response) -> Reason:

@@ -79,6 +79,7 @@ class State:
     policy: Policy
     traffic: TrafficLimiter
     body_limit: int
+    ipv6_prefix: int
     public_keys: Mapping[str, RSAPublicKey]
 
 
@@ -153,6 +154,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             limiter, traffic.address_limits, traffic.client_limits, traffic.limiter_failure
         ),
         body_limit=traffic.body_limit,
+        ipv6_prefix=traffic.address_ipv6_prefix,
         public_keys=own_keys,
     )
 

@@ -63,7 +63,12 @@ class OtpMpp(HookRegistry):
         for protocol in state.protocols:
             for mount in protocol.mounts:
                 blueprint = ProtocolBlueprint(
-                    protocol, mount, state.service, state.traffic, state.body_limit
+                    protocol,
+                    mount,
+                    state.service,
+                    state.traffic,
+                    body_limit=state.body_limit,
+                    ipv6_prefix=state.ipv6_prefix,
                 )
                 blueprint.register(app)
         app.extensions[EXTENSION] = state

@@ -217,8 +217,14 @@ class TrafficSettings:
     address_limits: tuple[RateLimitItem, ...] = setting(
         "ADDRESS_LIMIT",
         _LIMITS,
-        "The traffic of one network address, counted before the signature is checked.",
+        "The traffic of one network address, counted before the body is read.",
         default="6000 per minute",
+    )
+    address_ipv6_prefix: int = setting(
+        "ADDRESS_IPV6_PREFIX",
+        whole(32, 128, unit="bits"),
+        "How many bits of an IPv6 address are counted as one: a subscriber has a whole network.",
+        default=64,
     )
     client_limits: tuple[RateLimitItem, ...] = setting(
         "CLIENT_LIMIT",

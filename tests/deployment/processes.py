@@ -75,17 +75,18 @@ class Deployed:
 
 
 @contextmanager
-def deployed(folder: Path, command: Sequence[str], port: int) -> Iterator[Deployed]:
+def deployed(folder: Path, command: Sequence[str], port: int, **changed: Any) -> Iterator[Deployed]:
     """Run a server until the test is over.
 
     :param command: what to run, with the port in it.
+    :param changed: settings of its wallet, by their key.
     """
     log = folder / "server.log"
     (folder / "outbox").touch()
     url = f"sqlite:///{folder / 'otp.db'}"
     make_tables(url)
     config = folder / "app.json"
-    config.write_text(json.dumps({**settings(url), "OUTBOX": str(folder / "outbox")}))
+    config.write_text(json.dumps({**settings(url, **changed), "OUTBOX": str(folder / "outbox")}))
     environment = {
         **os.environ,
         "OTP_MPP_TEST_APP": str(config),
@@ -109,10 +110,10 @@ def deployed(folder: Path, command: Sequence[str], port: int) -> Iterator[Deploy
             stop(process)
 
 
-def run(folder: Path, *arguments: str) -> Any:
-    """Run gunicorn with these arguments on a free port."""
+def run(folder: Path, *arguments: str, **changed: Any) -> Any:
+    """Run gunicorn with these arguments on a free port; ``changed`` are settings of its wallet."""
     port = free_port()
-    return deployed(folder, gunicorn(port, *arguments), port)
+    return deployed(folder, gunicorn(port, *arguments), port, **changed)
 
 
 def wait_for(server: Deployed, log: Path) -> None:

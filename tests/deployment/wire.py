@@ -27,10 +27,15 @@ def chunked_bytes(call: Call, sizes: Iterable[int]) -> bytes:
     return _head(call, lines, close=True) + body + b"0\r\n\r\n"
 
 
-def talk(port: int, data: bytes) -> list[Response]:
-    """Send bytes, read until the server closes, and take the answers apart."""
+def talk(port: int, data: bytes, *, last: bool = False) -> list[Response]:
+    """Send bytes, read until the server closes, and take the answers apart.
+
+    :param last: whether the server learns that no more bytes will come.
+    """
     with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
         peer.sendall(data)
+        if last:
+            peer.shutdown(socket.SHUT_WR)
         received = b""
         try:
             while piece := peer.recv(65536):

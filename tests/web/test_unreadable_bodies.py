@@ -1,0 +1,99 @@
+"""A body that can't be read is the caller's fault, and its traffic is counted all the same."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from flask_otp_mpp.callers.transport import Response
+from tests.wallet import Wallet, request_fields
+
+MakeWallet = Callable[..., Wallet]
+LIMITED = "REQUEST_TRAFFIC_EXCEED_LIMIT"
+
+
+class ServerFault(Exception):
+    """Stand for an exception of a server's own, which is no OSError."""
+
+
+class Broken(io.RawIOBase):
+    """A body that ends by an exception; counts how often it is read."""
+
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+        self.reads = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, _size: int = -1) -> bytes:
+        self.reads += 1
+        raise self.fault
+
+    def readinto(self, _buffer: Any) -> int:
+        self.reads += 1
+        raise self.fault
+
+
+def deliver(wallet: Wallet, body: Broken, method: str = "POST") -> str:
+    """Deliver a request with this body, as a server without a length does; return its code."""
+    call, _ = wallet.caller.prepare("/sendOTP", request_fields(), method=method)
+    environ = EnvironBuilder(call.uri, method=method, headers=Headers(call.headers)).get_environ()
+    environ |= {"wsgi.input": body, "wsgi.input_terminated": True}
+    environ.pop("CONTENT_LENGTH", None)
+    chunks, status, headers = run_wsgi_app(wallet.app, environ, buffered=True)
+    response = Response(int(status.split()[0]), tuple(headers.items()), b"".join(chunks))
+    answer = wallet.calling(lambda _: response).deliver(call)
+    assert answer.verified
+    return answer.code
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError("a bad chunk"), ValueError("a bad size"), ServerFault("a bad trailer")]
+)
+def test_it_is_a_fault_of_the_caller_and_one_line_in_the_log(
+    fault: Exception, wallet: Wallet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X1: whatever type of exception the server has for it; no traceback."""
+    caplog.set_level(logging.INFO)
+    assert deliver(wallet, Broken(fault)) == "PARAM_ILLEGAL"
+    assert [record.getMessage() for record in caplog.records] == [
+        "alipayplus -: BODY_UNREADABLE client=- tracer=-"
+    ]
+    assert caplog.records[0].exc_info is None
+
+
+def test_above_the_limit_of_the_address_no_body_is_read(make_wallet: MakeWallet) -> None:
+    """X1, R4: the count comes first."""
+    wallet = make_wallet(OTP_MPP_ADDRESS_LIMIT="2 per hour")
+    bodies = [Broken(OSError()) for _ in range(5)]
+    codes = [deliver(wallet, body) for body in bodies]
+    assert codes == ["PARAM_ILLEGAL"] * 2 + [LIMITED] * 3
+    assert [bool(body.reads) for body in bodies] == [True, True, False, False, False]
+
+
+def test_a_method_that_flask_does_not_route_counts_as_well(make_wallet: MakeWallet) -> None:
+    """X1: it reaches no view, and was signed for nothing."""
+    wallet = make_wallet(OTP_MPP_ADDRESS_LIMIT="2 per hour")
+    bodies = [Broken(OSError()) for _ in range(4)]
+    codes = [deliver(wallet, body, "BREW") for body in bodies]
+    assert codes == ["PARAM_ILLEGAL"] * 2 + [LIMITED] * 2
+    assert [bool(body.reads) for body in bodies] == [True, True, False, False]
+
+
+def test_a_path_of_the_host_is_not_counted(make_wallet: MakeWallet) -> None:
+    """X1, F3: only what is below the prefix is."""
+
+    def page(app: Flask) -> None:
+        app.add_url_rule("/page", "page", lambda: "page")
+
+    wallet = make_wallet(OTP_MPP_ADDRESS_LIMIT="1 per hour", finish=page)
+    assert {wallet.app.test_client().get("/page").text for _ in range(3)} == {"page"}
+    assert wallet.send().code == "SUCCESS"
