@@ -41,9 +41,11 @@ from flask_otp_mpp.web.events import announce_lock
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
 from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer, warn_of_exposed_keys
+from flask_otp_mpp.web.profiles import Configuration, check_profile
 from flask_otp_mpp.web.settings import (
     GROUPS,
     CodeSettings,
+    ComplianceSettings,
     MessageSettings,
     SigningSettings,
     StoreSettings,
@@ -98,6 +100,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     messages = read_group(MessageSettings, config, faults)
     policy = _policy(config, components.policy, faults)
     traffic = read_group(TrafficSettings, config, faults)
+    compliance = read_group(ComplianceSettings, config, faults)
     settings = [read_group(protocol.settings, config, faults) for protocol in classes]
 
     own_keys = {version: key.public_key() for version, key in signing.private_keys.items()}
@@ -127,6 +130,16 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         except ConfigurationError as error:
             faults.extend(error.faults)
     _check_mounts(protocols, faults)
+    found = Configuration(
+        policy=policy,
+        policy_given=components.policy is not None,
+        channels=hooks.senders.keys(),
+        store=store,
+        storing=storing,
+        options=options,
+        trial=app.debug or app.testing,
+    )
+    check_profile(compliance.profile, found, faults)
     if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
 

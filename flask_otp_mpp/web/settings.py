@@ -53,6 +53,14 @@ class OnLimiterFailure(StrEnum):
     OPEN = "open"
 
 
+class Profile(StrEnum):
+    """Name the standard whose clauses an app must meet to start."""
+
+    NONE = "none"
+    NIST = "nist"
+    PSD2 = "psd2"
+
+
 def _parse_private_keys(raw: object) -> dict[str, RSAPrivateKey]:
     keys: dict[str, RSAPrivateKey] = {}
     if raw is None:
@@ -254,6 +262,19 @@ class TrafficSettings:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceSettings:
+    """What the other settings are held to."""
+
+    profile: Profile = setting(
+        "PROFILE",
+        one_of(Profile),
+        "The standard below which no setting may be: 'nist' is SP 800-63B-4, 'psd2' the regulation "
+        "(EU) 2018/389.",
+        default="none",
+    )
+
+
 GROUPS: Final[tuple[type, ...]] = (
     SigningSettings,
     CodeSettings,
@@ -262,5 +283,6 @@ GROUPS: Final[tuple[type, ...]] = (
     MessageSettings,
     Policy,
     TrafficSettings,
+    ComplianceSettings,
 )
 """All groups that belong to no protocol, in the order of the documentation."""
