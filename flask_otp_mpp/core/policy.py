@@ -88,6 +88,14 @@ def _check_limits(limits: tuple[SendLimit, ...]) -> str:
     return ""
 
 
+def _parse_user_limits(raw: object) -> tuple[SendLimit, ...] | None:
+    return None if raw is None else _parse_limits(raw)
+
+
+def _check_user_limits(limits: tuple[SendLimit, ...] | None) -> str:
+    return "" if limits is None else _check_limits(limits)
+
+
 def _check_first_lock(first: timedelta, longest: timedelta) -> str:
     if first <= longest:
         return ""
@@ -129,20 +137,34 @@ class Policy:
     cool_down: timedelta = setting(
         "COOL_DOWN",
         seconds(0, 28800, why="three sends must fit into a day"),
-        "The pause between two sends to one user and channel.",
-        default=60,
+        "The pause between two sends to one user and channel by one client.",
+        default=45,
     )
     send_limits: tuple[SendLimit, ...] = setting(
         "SEND_LIMITS",
         Reader("a limit string", _parse_limits, _check_limits),
-        "How many sends one user and channel may have; at least 3 a day.",
+        "How many sends one user and channel may have by one client; at least 3 a day.",
         default="5 per 10 minutes; 10 per day",
+    )
+    user_send_limits: tuple[SendLimit, ...] | None = setting(
+        "USER_SEND_LIMITS",
+        Reader("a limit string, or None", _parse_user_limits, _check_user_limits),
+        "How many sends one user and channel may have by all clients together; twice "
+        "`OTP_MPP_SEND_LIMITS` if it is None.",
+        default=None,
     )
     failure_limit: int = setting(
         "FAILURE_LIMIT",
         whole(1, 100, why="NIST SP 800-63B-4, 3.2.2"),
-        "How many wrong codes in a row, over all challenges, lock the user.",
+        "How many wrong codes in a row at one client, over all challenges, lock the user there.",
         default=10,
+    )
+    disable_after: int = setting(
+        "DISABLE_AFTER",
+        whole(1, 100, why="NIST SP 800-63B-4, 3.2.2"),
+        "How many wrong codes in a row at all clients disable OTP for the user, until "
+        "`flask otp-mpp unlock`.",
+        default=50,
     )
     first_lock: timedelta = setting(
         "FIRST_LOCK",
@@ -159,7 +181,7 @@ class Policy:
     forget_after: timedelta = setting(
         "FORGET_AFTER",
         seconds(86400, 31536000, why="1 to 365 days: less would let guesses begin anew"),
-        "The quiet time after which failures and locks are forgotten.",
+        "The quiet time after which failures and locks at a client are forgotten.",
         default=86400,
     )
     retention: timedelta = setting(
@@ -174,28 +196,36 @@ class Policy:
             raise UnsafePolicy(faults)
 
     @property
+    def overall_send_limits(self) -> tuple[SendLimit, ...]:
+        """The send limits of one user and channel over all clients."""
+        if self.user_send_limits is not None:
+            return self.user_send_limits
+        return tuple(SendLimit(2 * limit.count, limit.window) for limit in self.send_limits)
+
+    @property
     def send_memory(self) -> timedelta:
         """How far back the cool-down and the send limits look."""
-        return max([self.cool_down, *(limit.window for limit in self.send_limits)])
+        limits = (*self.send_limits, *self.overall_send_limits)
+        return max([self.cool_down, *(limit.window for limit in limits)])
 
-    def guesses_a_day(self, channels: int = 1) -> int:
-        """Bound the codes that anyone can try on one user in a day, whatever they re-send.
+    def guesses_a_day(self, channels: int = 1, successes: int = 0) -> int:
+        """Bound the wrong codes that are compared for one user in any 24 hours.
+
+        It holds for all clients, acquirers and protocols together, whatever they re-send and
+        however long they wait. Two bounds apply. Between two successes of the user at most
+        ``disable_after`` codes are wrong. And each code has ``tries`` tries: the codes that are
+        accepted in a day were sent in that day, or before it within the life of a code.
 
         :param channels: how many channels codes can be sent on.
+        :param successes: how often the user enters a right code, or is unlocked, in that time.
         """
-        return min(self._sends_a_day() * self.tries * channels, self._failures_a_day())
+        codes = channels * (self._sends_in(DAY) + self._sends_in(self.life))
+        return min(codes * self.tries, (successes + 1) * self.disable_after)
 
-    def guess_odds(self, channels: int = 1) -> float:
+    def guess_odds(self, channels: int = 1, successes: int = 0) -> float:
         """Bound the chance that a day of guessing finds one user's code."""
-        return float(self.guesses_a_day(channels) / 10**self.digits)
+        return float(self.guesses_a_day(channels, successes) / 10**self.digits)
 
-    def _sends_a_day(self) -> int:
-        return min(limit.count * -(-DAY // limit.window) for limit in self.send_limits)
-
-    def _failures_a_day(self) -> int:
-        guesses, clock, lock = 0, timedelta(), self.first_lock
-        while clock < DAY:
-            guesses += self.failure_limit
-            clock += lock
-            lock = min(lock * 2, self.longest_lock)
-        return guesses
+    def _sends_in(self, time: timedelta) -> int:
+        """Bound the sends on one channel in any stretch of that time."""
+        return min(limit.count * -(-time // limit.window) for limit in self.overall_send_limits)

@@ -40,7 +40,7 @@ class Reason(Enum):
     PROCESS_FAILED = "the host reports a business failure that is final"
     CODE_UNMATCHED = "the code is wrong and counted; tries may remain"
     TRIES_SPENT = "the tries of this challenge are used up; the right code is refused too"
-    USER_LOCKED = "the user failed too often over all challenges and is locked for a while"
+    USER_LOCKED = "the user failed too often: a lock at this client, or OTP is disabled"
     CHALLENGE_UNKNOWN = "no such challenge, or it belongs to another user or caller"
     CHALLENGE_EXPIRED = "the challenge has expired"
     CHALLENGE_USED = "the challenge was already answered with the right code"
@@ -51,6 +51,8 @@ class Reason(Enum):
 
 
 MAX_DETAIL: Final = 200
+FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of a lock that ends only when an operator or the host unlocks the user."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,7 +65,8 @@ class Outcome:
     :param challenge_id: the challenge that the request was about; empty if there is none.
     :param reason: why the request is refused; None if it is granted.
     :param detail: what to tell the caller beside the code's own message, as in :class:`Refused`.
-    :param until: when a lock or a limit ends, if that is known (aware UTC).
+    :param until: when a lock or a limit ends, if that is known (aware UTC); FOREVER if only an
+        unlock ends it.
     :param repeated: this answers a repeat; nothing was done again.
     :param subject: the user, as the host names it; the service adds it to what the store decides.
     """
@@ -80,6 +83,8 @@ class Outcome:
         detail = self.detail[:MAX_DETAIL]
         if self.until is None:
             return detail
+        if self.until == FOREVER:
+            return f"{detail} OTP is disabled for this user.".lstrip()
         end = f"Not before {self.until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}."
         return f"{detail} {end}".lstrip()
 

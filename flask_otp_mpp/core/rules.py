@@ -13,7 +13,7 @@ from datetime import datetime
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend
-from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.reasons import FOREVER, Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,13 @@ def reserve(
     :param open_challenges: those of the same user, caller and channel that may still be usable.
     :returns: what changes; or a refusal, and nothing changes.
     """
-    end = limits.lock_at(now) or limits.send_not_before(draft.channel, policy, now)
+    channel, client = draft.channel, draft.client
+    end = limits.lock_at(client, policy, now)
+    if end is None:
+        end = limits.send_not_before(channel, client, policy, now)
     if end is not None:
         return Outcome(draft.id, Reason.SEND_LIMITED, until=end)
-    limits = limits.with_send(draft.channel, policy, now)
+    limits = limits.with_send(channel, client, policy, now)
     usable = [old for old in open_challenges if old.refusal(now) is None]
     if usable and policy.resend is Resend.REUSE:
         return Reservation(usable[-1], (), limits)
@@ -58,7 +61,7 @@ def reserve(
         id=draft.id,
         subject=draft.subject,
         caller=draft.caller,
-        channel=draft.channel,
+        channel=channel,
         digest=draft.digest,
         issued_at=now,
         expires_at=now + policy.life,
@@ -87,20 +90,26 @@ def spend(
         return Outcome(attempt.id, Reason.CHALLENGE_UNKNOWN)
     if (refusal := challenge.refusal(now)) is not None:
         return Outcome(attempt.id, refusal)
-    if (end := limits.lock_at(now)) is not None:
+    if (end := limits.lock_at(attempt.client, policy, now)) is not None:
         return Outcome(attempt.id, Reason.USER_LOCKED, until=end)
     tried = challenge.tried(attempt, now)
     if tried.used_at is not None:
-        return CountedAttempt(Outcome(attempt.id), tried, limits.unlocked())
-    charged = limits.with_failure(policy, now)
-    wrong = Outcome(attempt.id, Reason.CODE_UNMATCHED, until=charged.lock_at(now))
+        return CountedAttempt(Outcome(attempt.id), tried, limits.with_success(attempt.client))
+    charged = limits.with_failure(attempt.client, policy, now)
+    wrong = Outcome(
+        attempt.id, Reason.CODE_UNMATCHED, until=charged.lock_at(attempt.client, policy, now)
+    )
     return CountedAttempt(wrong, tried, charged)
 
 
 def keep_until(limits: UserLimits, policy: Policy, now: datetime) -> datetime:
     """Return until when a user's limits must be kept: as long as a limit, a lock or a code matters.
 
-    For a store, a user without stored limits is one to whom nothing was ever sent.
+    Failures since the last success have no end, so they are kept FOREVER. For a store, a user
+    without stored limits is one to whom nothing was ever sent.
     """
+    if limits.failures:
+        return FOREVER
     known = now + policy.life + policy.retention
-    return max(now + policy.send_memory, known, limits.forget_at or now)
+    forgotten = [one.forget_at for one in limits.clients]
+    return max(now + policy.send_memory, known, *forgotten)
