@@ -32,6 +32,7 @@ def faults(**values: Any) -> list[str]:
         ("tries", [1, 5], [0, 6, -1]),
         ("cool_down", [0 * SECOND, DAY / 3], [-SECOND, DAY / 3 + SECOND]),
         ("failure_limit", [1, 100], [0, 101]),
+        ("disable_after", [1, 100], [0, 101]),
         ("first_lock", [60 * SECOND, DAY], [59 * SECOND, DAY + SECOND]),
         ("longest_lock", [15 * 60 * SECOND, 30 * DAY], [30 * DAY + SECOND]),
         ("forget_after", [DAY, 365 * DAY], [DAY - SECOND, 365 * DAY + SECOND]),
@@ -139,35 +140,52 @@ def test_the_defaults_are_the_documented_ones() -> None:
     policy = Policy()
     assert policy.life == timedelta(seconds=300)
     assert (policy.digits, policy.tries, policy.resend) == (6, 5, Resend.ROTATE)
-    assert policy.cool_down == timedelta(seconds=60)
+    assert policy.cool_down == timedelta(seconds=45)
+    assert (policy.failure_limit, policy.disable_after) == (10, 50)
+    assert policy.overall_send_limits == (
+        SendLimit(10, timedelta(minutes=10)),
+        SendLimit(20, DAY),
+    )
 
 
 def test_the_default_odds_are_fifty_guesses_a_day() -> None:
-    """Ten sends a day with five tries each are 50 guesses of a million: 0.005 %."""
+    """A3: after 50 wrong codes of a million OTP is disabled for the user: 0.005 %."""
     policy = Policy()
     assert policy.guesses_a_day() == 50
     assert policy.guess_odds() == pytest.approx(0.00005)
+    # Twenty sends in a day, and ten that were sent just before it, with five tries each.
+    assert policy.guesses_a_day(successes=99) == 150
+    assert policy.guess_odds(successes=99) == pytest.approx(0.00015)
 
 
 @pytest.mark.parametrize(
-    ("values", "channels", "guesses"),
+    ("values", "channels", "successes", "guesses"),
     [
-        ({"tries": 1}, 1, 10),
-        ({"send_limits": (SendLimit(3, DAY),)}, 1, 15),
-        ({"send_limits": (SendLimit(1, timedelta(minutes=1)),), "tries": 1}, 1, 70),
-        # Two channels bring 100, but locks of 15, 30, 60 … min after 10 failures end it at 70.
-        ({}, 2, 70),
-        ({"failure_limit": 3}, 1, 21),
-        ({"failure_limit": 100, "first_lock": DAY, "longest_lock": DAY}, 3, 100),
-        ({"failure_limit": 10, "first_lock": timedelta(hours=6)}, 2, 30),
+        ({"tries": 1}, 1, 0, 30),
+        ({"tries": 1}, 2, 0, 50),
+        ({"tries": 1}, 2, 9, 60),
+        ({"user_send_limits": (SendLimit(3, DAY),)}, 1, 0, 30),
+        ({"send_limits": (SendLimit(1, timedelta(minutes=1)),)}, 1, 1, 100),
+        ({"disable_after": 7}, 1, 0, 7),
+        ({"disable_after": 7}, 1, 3, 28),
     ],
 )
 def test_the_odds_are_bounded_by_sends_and_by_failures(
-    values: dict[str, Any], channels: int, guesses: int
+    values: dict[str, Any], channels: int, successes: int, guesses: int
 ) -> None:
+    """A3: the smaller bound counts."""
     policy = Policy(**values)
-    assert policy.guesses_a_day(channels) == guesses
-    assert policy.guess_odds(channels) == pytest.approx(guesses / 10**policy.digits)
+    assert policy.guesses_a_day(channels, successes) == guesses
+    odds = policy.guess_odds(channels, successes)
+    assert odds == pytest.approx(guesses / 10**policy.digits)
+
+
+@pytest.mark.parametrize("limits", [(SendLimit(2, DAY),), (SendLimit(0, DAY),), ()])
+def test_all_clients_together_may_send_three_a_day(limits: tuple[SendLimit, ...]) -> None:
+    """S2: as for one client; and who sets no limit gets twice that of one client."""
+    assert faults(user_send_limits=limits) == ["user_send_limits"]
+    assert faults(user_send_limits=(SendLimit(3, DAY),)) == []
+    assert faults(user_send_limits=None) == []
 
 
 @given(

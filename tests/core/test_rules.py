@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
 from flask_otp_mpp.core.idempotency import IdempotencyKey
-from flask_otp_mpp.core.limits import UserLimits
-from flask_otp_mpp.core.policy import Policy, Resend
-from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.limits import EVERY_CLIENT, ClientLimits, CountedSend, UserLimits
+from flask_otp_mpp.core.policy import DAY, Policy, Resend
+from flask_otp_mpp.core.reasons import FOREVER, Outcome, Reason
 from flask_otp_mpp.core.rules import CountedAttempt, Reservation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,6 +55,14 @@ def spend(
 ) -> CountedAttempt | Outcome:
     attempt = Attempt("old", subject, caller, "client", digests, REQUEST)
     return rules.spend(attempt, POLICY, now, limits=limits or UserLimits(), challenge=challenge)
+
+
+def locked_until(end: datetime, client: str = "client") -> UserLimits:
+    return UserLimits(clients=(ClientLimits(client, 0, 1, end, end + DAY),))
+
+
+def with_failures(number: int) -> UserLimits:
+    return UserLimits(number, (ClientLimits("client", number, 0, None, NOW + DAY),))
 
 
 def reason(decided: CountedAttempt | Outcome) -> Reason | None:
@@ -107,7 +115,7 @@ def test_a_code_is_used_once() -> None:
     assert again == Outcome("old", Reason.CHALLENGE_USED)
 
 
-@pytest.mark.parametrize("limits", [UserLimits(), UserLimits(locked_until=NOW + SECOND)])
+@pytest.mark.parametrize("limits", [UserLimits(), locked_until(NOW + SECOND)])
 @pytest.mark.parametrize(
     ("subject", "caller"), [("other", "caller"), ("user", "other"), ("other", "other")]
 )
@@ -123,7 +131,7 @@ def test_a_foreign_claim_learns_and_spends_nothing(
 
 def test_a_locked_user_compares_nothing() -> None:
     """A2: the right code fails during a lock, and succeeds after it while it lives."""
-    locked = UserLimits(locked_until=NOW + 60 * SECOND)
+    locked = locked_until(NOW + 60 * SECOND)
     assert spend(opened(), RIGHT, limits=locked) == Outcome(
         "old", Reason.USER_LOCKED, until=NOW + 60 * SECOND
     )
@@ -132,10 +140,10 @@ def test_a_locked_user_compares_nothing() -> None:
 
 def test_the_try_that_starts_a_lock_says_until_when() -> None:
     """A5: the end is told with the wrong code that caused it, and with no other."""
-    spent = spend(opened(), WRONG, limits=UserLimits(failures=9))
+    spent = spend(opened(), WRONG, limits=with_failures(9))
     assert isinstance(spent, CountedAttempt)
     assert spent.outcome.until == NOW + timedelta(minutes=15)
-    earlier = spend(opened(), WRONG, limits=UserLimits(failures=8))
+    earlier = spend(opened(), WRONG, limits=with_failures(8))
     assert isinstance(earlier, CountedAttempt)
     assert earlier.outcome.until is None
 
@@ -158,7 +166,7 @@ def test_any_pepper_may_be_the_one_that_matches(digests: list[bytes]) -> None:
 
 def test_a_success_pardons_and_a_new_code_does_not() -> None:
     """A2, A4: failures survive a send and end with a right code."""
-    limits = UserLimits(failures=4, locks=1, forget_at=NOW + timedelta(days=1))
+    limits = with_failures(4)
     reserved = reserve(limits=limits)
     assert isinstance(reserved, Reservation)
     assert replace(reserved.limits, sends=()) == limits
@@ -167,9 +175,42 @@ def test_a_success_pardons_and_a_new_code_does_not() -> None:
     assert spent.limits == UserLimits()
 
 
+def test_a_lock_at_another_client_changes_nothing() -> None:
+    """C2: the user is sent codes, and may enter them, wherever no codes were wrong."""
+    elsewhere = locked_until(NOW + 60 * SECOND, "another client")
+    assert isinstance(reserve(limits=elsewhere), Reservation)
+    assert reason(spend(opened(), RIGHT, limits=elsewhere)) is None
+
+
+def test_what_older_versions_have_locked_is_locked_at_every_client() -> None:
+    """T6: they did not store at which client the codes were wrong."""
+    everywhere = locked_until(NOW + 60 * SECOND, EVERY_CLIENT)
+    assert reason(spend(opened(), RIGHT, limits=everywhere)) is Reason.USER_LOCKED
+    sends = UserLimits(sends=(CountedSend(Channel.MOBILE, EVERY_CLIENT, NOW),))
+    assert reserve(limits=sends) == Outcome(
+        "new", Reason.SEND_LIMITED, until=NOW + POLICY.cool_down
+    )
+
+
+def test_a_disabled_user_is_neither_sent_nor_compared_a_code() -> None:
+    """A3: the last wrong code says so, and nothing but an unlock changes it."""
+    spent = spend(opened(), WRONG, limits=UserLimits(49))
+    assert isinstance(spent, CountedAttempt)
+    assert spent.outcome == Outcome("old", Reason.CODE_UNMATCHED, until=FOREVER)
+    disabled = spent.limits
+    assert spend(opened(), RIGHT, limits=disabled) == Outcome(
+        "old", Reason.USER_LOCKED, until=FOREVER
+    )
+    later = NOW + 365 * DAY
+    assert reserve(now=later, limits=disabled) == Outcome("new", Reason.SEND_LIMITED, until=FOREVER)
+    assert isinstance(reserve(now=later, limits=disabled.unlocked()), Reservation)
+    assert "OTP is disabled" in Outcome(until=FOREVER).explain()
+    assert "9999" not in Outcome(until=FOREVER).explain()
+
+
 def test_a_lock_refuses_sends_until_it_ends() -> None:
     """S2: a locked user can't be sent a code that could not be used."""
-    locked = UserLimits(locked_until=NOW + 60 * SECOND)
+    locked = locked_until(NOW + 60 * SECOND)
     assert reserve(limits=locked) == Outcome("new", Reason.SEND_LIMITED, until=NOW + 60 * SECOND)
     assert isinstance(reserve(limits=locked, now=NOW + 60 * SECOND), Reservation)
 
@@ -191,7 +232,7 @@ def test_a_reused_challenge_gains_neither_tries_nor_time() -> None:
     assert isinstance(reserved, Reservation)
     assert reserved.challenge == worn
     assert reserved.closed == ()
-    assert reserved.limits.sends == ((Channel.MOBILE, NOW + 60 * SECOND),)
+    assert reserved.limits.sends == (CountedSend(Channel.MOBILE, "client", NOW + 60 * SECOND),)
 
 
 @pytest.mark.parametrize(

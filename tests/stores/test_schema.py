@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import ANY
 
 import pytest
 import sqlalchemy as sa
@@ -116,17 +118,14 @@ def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore
     store.settle(sent, Outcome(sent.id))
     wrong = attempt(sent.id, WRONG)
     store.spend(wrong, POLICY)
-    counted = rows_of(store.engine, "otp_mpp_user_limits")
     to_revision(store.engine, "0001")
-    assert rows_of(store.engine, "otp_mpp_standings") == counted
-    assert len(counted) == 1
+    assert len(rows_of(store.engine, "otp_mpp_standings")) == 1
     columns = {column["name"] for column in sa.inspect(store.engine).get_columns(REQUESTS)}
     assert {"digest", "subject"}.isdisjoint(columns)
     assert noted(store.engine) == "0001"
     store.upgrade_tables()
     assert noted(store.engine) == schema.REVISION
     assert differences(store.engine, metadata) == []
-    assert rows_of(store.engine, "otp_mpp_user_limits") == counted
     assert not sa.inspect(store.engine).has_table("otp_mpp_standings")
     assert store.reserve(sent, POLICY) == Outcome(sent.id, repeated=True)
     again = store.spend(wrong, POLICY)
@@ -135,6 +134,44 @@ def test_the_rows_of_the_first_release_keep_their_meaning(store: SQLAlchemyStore
     for _ in range(4):
         assert answer(store, reserved, WRONG) is Reason.CODE_UNMATCHED
     assert store.spend(attempt(sent.id, RIGHT), POLICY).reason is Reason.TRIES_SPENT
+
+
+@pytest.mark.parametrize("client", ["0123456789abcdef", "fedcba9876543210"])
+def test_locks_and_sends_from_before_clients_were_told_apart_count_for_each_client(
+    store: SQLAlchemyStore, client: str
+) -> None:
+    """T6, A2: an upgrade ends no lock and allows no further send; later locks are by client."""
+    store.create_tables()
+    to_revision(store.engine, "0003")
+    now = schema.Moment().process_bind_param(datetime.now(UTC), store.engine.dialect)
+    assert now is not None
+    hour = 3_600_000_000
+    rows = [
+        ("locked", 3, 1, now + hour, now + hour, "[]"),
+        ("sent", 0, 0, None, None, f'[["MOBILE", {now - 1_000_000}]]'),
+        ("known", 0, 0, None, None, "[]"),
+    ]
+    names = ("subject", "failures", "locks", "locked_until", "forget_at", "sends")
+    with store.engine.begin() as db:
+        older = sa.Table("otp_mpp_user_limits", sa.MetaData(), autoload_with=db)
+        for row in rows:
+            values: dict[str, Any] = {
+                **dict(zip(names, row, strict=True)),
+                "keep_until": now + hour,
+            }
+            if db.dialect.name == "mysql":
+                values["subject"] = row[0].encode()
+            db.execute(sa.insert(older).values(**values))
+    store.upgrade_tables()
+    ends = {name: store.reserve(draft(name, client=client), POLICY) for name, *_ in rows}
+    moment = schema.EPOCH + now * schema.MICROSECOND
+    assert ends["locked"] == Outcome(ANY, Reason.SEND_LIMITED, until=moment + timedelta(hours=1))
+    assert ends["sent"] == Outcome(
+        ANY, Reason.SEND_LIMITED, until=moment + POLICY.cool_down - timedelta(seconds=1)
+    )
+    assert isinstance(ends["known"], Challenge)
+    assert store.unlock("locked")
+    assert not store.unlock("sent")
 
 
 def test_a_writer_of_the_first_release_goes_on_after_the_upgrade(store: SQLAlchemyStore) -> None:

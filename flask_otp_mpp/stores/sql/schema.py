@@ -15,16 +15,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.limits import ClientLimits, CountedSend
 from flask_otp_mpp.core.reasons import MAX_DETAIL
 from flask_otp_mpp.stores.sql.dialect import DRIVERS, load
 
-SendTimes: TypeAlias = tuple[tuple[Channel, datetime], ...]
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 VERSION_TABLE: Final = "otp_mpp_revision"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,10 +38,10 @@ class Moment(sa.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
-        return None if value is None else (value - EPOCH) // MICROSECOND
+        return _to_micros(value)
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
-        return None if value is None else EPOCH + value * MICROSECOND
+        return _from_micros(value)
 
 
 class ExactText(sa.TypeDecorator[str]):
@@ -81,20 +81,65 @@ class ChannelName(sa.TypeDecorator[Channel]):
         return None if value is None else Channel(value)
 
 
-class Sends(sa.TypeDecorator[SendTimes]):
+class Clients(sa.TypeDecorator[tuple[ClientLimits, ...]]):
+    """Keep what is counted for a user at each client, as a short JSON list."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: tuple[ClientLimits, ...] | None, dialect: sa.Dialect
+    ) -> str:
+        return json.dumps(
+            [
+                [
+                    one.client,
+                    one.failures,
+                    one.locks,
+                    _to_micros(one.locked_until),
+                    _to_micros(one.forget_at),
+                ]
+                for one in value or ()
+            ]
+        )
+
+    def process_result_value(
+        self, value: str | None, dialect: sa.Dialect
+    ) -> tuple[ClientLimits, ...]:
+        return tuple(
+            ClientLimits(client, failures, locks, _from_micros(locked_until), _moment(forget_at))
+            for client, failures, locks, locked_until, forget_at in json.loads(value or "[]")
+        )
+
+
+class Sends(sa.TypeDecorator[tuple[CountedSend, ...]]):
     """Keep the sends that a limit looks back to, as a short JSON list."""
 
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: SendTimes | None, dialect: sa.Dialect) -> str:
-        return json.dumps([(name, (moment - EPOCH) // MICROSECOND) for name, moment in value or ()])
+    def process_bind_param(self, value: tuple[CountedSend, ...] | None, dialect: sa.Dialect) -> str:
+        return json.dumps([[one.channel, one.client, _to_micros(one.at)] for one in value or ()])
 
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> SendTimes:
+    def process_result_value(
+        self, value: str | None, dialect: sa.Dialect
+    ) -> tuple[CountedSend, ...]:
         return tuple(
-            (Channel(name), EPOCH + number * MICROSECOND)
-            for name, number in json.loads(value or "[]")
+            CountedSend(Channel(channel), client, _moment(at))
+            for channel, client, at in json.loads(value or "[]")
         )
+
+
+def _to_micros(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - EPOCH) // MICROSECOND
+
+
+def _from_micros(micros: int | None) -> datetime | None:
+    return None if micros is None else _moment(micros)
+
+
+def _moment(micros: int) -> datetime:
+    return EPOCH + micros * MICROSECOND
 
 
 metadata = sa.MetaData()
@@ -120,9 +165,7 @@ user_limits = sa.Table(
     metadata,
     sa.Column("subject", ExactText(128), primary_key=True),
     sa.Column("failures", sa.SmallInteger, nullable=False),
-    sa.Column("locks", sa.SmallInteger, nullable=False),
-    sa.Column("locked_until", Moment),
-    sa.Column("forget_at", Moment),
+    sa.Column("clients", Clients, nullable=False),
     sa.Column("sends", Sends, nullable=False),
     sa.Column("keep_until", Moment, nullable=False, index=True),
 )

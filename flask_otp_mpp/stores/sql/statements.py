@@ -140,7 +140,7 @@ class Statements:
         answer = _values(requests, "answer")
         ending = {name: answer[name] for name in ("challenge_id", "reason", "detail", "until")}
         kept = now.op("+", return_type=Moment())(sa.bindparam("ttl", type_=sa.BigInteger))
-        nothing = {"failures": 0, "locks": 0, "locked_until": None, "forget_at": None}
+        nothing: Values = {"failures": 0, "clients": ()}
         of_user = user_limits.c.subject == _SUBJECT
         unused = challenges.c.used_at.is_(None)
 

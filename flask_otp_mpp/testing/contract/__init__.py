@@ -11,6 +11,7 @@ pytest.register_assert_rewrite(
             "builders",
             "faults",
             "idempotency",
+            "limits",
             "lookalikes",
             "sending",
             "sequences",
@@ -23,6 +24,7 @@ pytest.register_assert_rewrite(
 from flask_otp_mpp.testing.contract.agreement import AgreementTests  # noqa: E402
 from flask_otp_mpp.testing.contract.faults import BackendFaults  # noqa: E402
 from flask_otp_mpp.testing.contract.idempotency import IdempotencyTests  # noqa: E402
+from flask_otp_mpp.testing.contract.limits import LimitTests  # noqa: E402
 from flask_otp_mpp.testing.contract.lookalikes import LookalikeTests  # noqa: E402
 from flask_otp_mpp.testing.contract.sending import SendTests  # noqa: E402
 from flask_otp_mpp.testing.contract.sequences import AttemptTests  # noqa: E402
@@ -33,7 +35,13 @@ __all__ = ["BackendFaults", "SharedStoreContract", "StoreContract"]
 
 
 class StoreContract(
-    AttemptTests, SendTests, IdempotencyTests, LookalikeTests, ThreadRaceTests, AgreementTests
+    AttemptTests,
+    LimitTests,
+    SendTests,
+    IdempotencyTests,
+    LookalikeTests,
+    ThreadRaceTests,
+    AgreementTests,
 ):
     """The tests that every store must pass: inherit, and return an empty store in ``make``.
 

@@ -24,6 +24,7 @@ from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
+    CLIENT,
     KEEP,
     RIGHT,
     START,
@@ -41,19 +42,22 @@ TWO_DAYS = 2 * 24 * 60 * 60
 SUBJECTS = st.sampled_from(["alice", "alice", "alice", "bob"])
 CHANNELS = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
 CALLERS = st.sampled_from(["caller", "caller", "caller", "other"])
+CLIENTS = st.sampled_from([CLIENT, CLIENT, CLIENT, "fedcba9876543210"])
 DIGESTS = st.sampled_from([(RIGHT,), (WRONG,), (WRONG,), (WRONG, RIGHT), ()])
 # Most requests have no key chosen by the caller; there are few keys, so that they meet.
 NAMES = st.sampled_from([None, None, None, "one", "two", "three"])
 REDO = st.sampled_from([frozenset(), NOT_COMPARED, frozenset({Reason.SEND_LIMITED})])
 
 
-def policy(resend: Resend, failure_limit: int) -> Policy:
+def policy(resend: Resend, failure_limit: int, disable_after: int) -> Policy:
     return Policy(
         tries=3,
         resend=resend,
         cool_down=timedelta(seconds=10),
         send_limits=(SendLimit(4, timedelta(minutes=10)),),
+        user_send_limits=(SendLimit(6, timedelta(minutes=10)),),
         failure_limit=failure_limit,
+        disable_after=disable_after,
         first_lock=timedelta(minutes=2),
     )
 
@@ -65,9 +69,13 @@ class Agreement(RuleBasedStateMachine):
         super().__init__()
         self.contract = contract
 
-    @initialize(resend=st.sampled_from(Resend), failure_limit=st.sampled_from([2, 5]))
-    def begin(self, resend: Resend, failure_limit: int) -> None:
-        self.policy = policy(resend, failure_limit)
+    @initialize(
+        resend=st.sampled_from(Resend),
+        failure_limit=st.sampled_from([2, 5]),
+        disable_after=st.sampled_from([4, 100]),
+    )
+    def begin(self, resend: Resend, failure_limit: int, disable_after: int) -> None:
+        self.policy = policy(resend, failure_limit, disable_after)
         self.clock = FrozenClock(START)
         self.folder = tempfile.TemporaryDirectory()
         self.made = self.store = self.contract.make(Path(self.folder.name), self.clock)
@@ -106,17 +114,25 @@ class Agreement(RuleBasedStateMachine):
         digest = hashlib.sha256(repr(asked).encode()).hexdigest()
         return named(f"{name} until {self.names_end}", digest, not_cached)
 
-    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS, name=NAMES, not_cached=REDO)
+    @rule(
+        subject=SUBJECTS,
+        caller=CALLERS,
+        client=CLIENTS,
+        channel=CHANNELS,
+        name=NAMES,
+        not_cached=REDO,
+    )
     def send(
         self,
         subject: str,
         caller: str,
+        client: str,
         channel: Channel,
         name: str | None = None,
         not_cached: frozenset[Reason] = frozenset(),
     ) -> None:
-        key = self.key(name, not_cached, subject, caller, channel)
-        question = draft(subject, caller=caller, channel=channel, key=key)
+        key = self.key(name, not_cached, subject, caller, client, channel)
+        question = draft(subject, caller=caller, client=client, channel=channel, key=key)
         self.asked.append((question, self.elapsed))
         answer = self.ask(question)
         if isinstance(answer, Challenge):
@@ -141,6 +157,7 @@ class Agreement(RuleBasedStateMachine):
         data=st.data(),
         subject=SUBJECTS,
         caller=CALLERS,
+        client=CLIENTS,
         digests=DIGESTS,
         name=NAMES,
         not_cached=REDO,
@@ -150,23 +167,30 @@ class Agreement(RuleBasedStateMachine):
         data: st.DataObject,
         subject: str,
         caller: str,
+        client: str,
         digests: tuple[bytes, ...],
         name: str | None = None,
         not_cached: frozenset[Reason] = frozenset(),
     ) -> None:
         known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
-        key = self.key(name, not_cached, subject, caller, known, digests)
-        question = attempt(known, *digests, subject=subject, caller=caller, key=key)
+        key = self.key(name, not_cached, subject, caller, client, known, digests)
+        question = attempt(known, *digests, subject=subject, caller=caller, client=client, key=key)
         self.asked.append((question, self.elapsed))
         self.ask(question)
 
     @precondition(lambda self: self.ids[1:])
-    @rule(digests=DIGESTS, times=st.integers(1, 4))
-    def verify_as_the_user(self, digests: tuple[bytes, ...], times: int) -> None:
+    @rule(digests=DIGESTS, client=CLIENTS, times=st.integers(1, 4))
+    def verify_as_the_user(self, digests: tuple[bytes, ...], client: str, times: int) -> None:
         newest = self.model.challenges.get(self.ids[-1])
         for _ in range(times if newest is not None else 0):
             assert newest is not None
-            question = attempt(newest.id, *digests, subject=newest.subject, caller=newest.caller)
+            question = attempt(
+                newest.id,
+                *digests,
+                subject=newest.subject,
+                caller=newest.caller,
+                client=client,
+            )
             self.asked.append((question, self.elapsed))
             self.ask(question)
 

@@ -65,11 +65,12 @@ def opened(
     subject: str = "alice",
     *,
     caller: str = "caller",
+    client: str = CLIENT,
     channel: Channel = Channel.MOBILE,
     policy: Policy = POLICY,
 ) -> Challenge:
     """Reserve a challenge and settle its delivery as successful."""
-    asked = draft(subject, caller=caller, channel=channel)
+    asked = draft(subject, caller=caller, client=client, channel=channel)
     reserved = store.reserve(asked, policy)
     assert isinstance(reserved, Challenge), reserved
     store.settle(asked, Outcome(reserved.id))
@@ -77,17 +78,27 @@ def opened(
 
 
 def answer(
-    store: Store, challenge: Challenge, *digests: bytes, policy: Policy = POLICY
+    store: Store,
+    challenge: Challenge,
+    *digests: bytes,
+    client: str = CLIENT,
+    policy: Policy = POLICY,
 ) -> Reason | None:
     """Spend an attempt for the user and the caller of the challenge; return the reason."""
-    asked = attempt(challenge.id, *digests, subject=challenge.subject, caller=challenge.caller)
+    subject, caller = challenge.subject, challenge.caller
+    asked = attempt(challenge.id, *digests, subject=subject, caller=caller, client=client)
     return store.spend(asked, policy).reason
 
 
 def refused(
-    store: Store, subject: str = "alice", *, caller: str = "caller", policy: Policy = POLICY
+    store: Store,
+    subject: str = "alice",
+    *,
+    caller: str = "caller",
+    client: str = CLIENT,
+    policy: Policy = POLICY,
 ) -> Outcome:
     """Reserve a challenge, which must be refused; return the outcome."""
-    found = store.reserve(draft(subject, caller=caller), policy)
+    found = store.reserve(draft(subject, caller=caller, client=client), policy)
     assert isinstance(found, Outcome), found
     return found

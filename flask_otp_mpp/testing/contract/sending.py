@@ -59,7 +59,7 @@ class SendTests(StoreTests):
     def test_a_limit_tells_its_end(self, store: Store, clock: FrozenClock) -> None:
         """S2, A9: the cool-down, to the microsecond, also when the answer is repeated."""
         opened(store)
-        end = clock.now + timedelta(seconds=60)
+        end = clock.now + POLICY.cool_down
         asked = draft()
         limited = store.reserve(asked, POLICY)
         assert limited == Outcome(asked.id, Reason.SEND_LIMITED, until=end)
