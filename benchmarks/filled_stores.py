@@ -49,7 +49,7 @@ def _values(kind: str) -> dict[sa.Table, dict[str, str]]:
             "key": _ID[kind], "challenge_id": _ID[kind], "detail": "''", "keep_until": made,
         },
         user_limits: {
-            "subject": subject, "failures": "0", "locks": "0", "sends": "'[]'",
+            "subject": subject, "failures": "0", "clients": "'[]'", "sends": "'[]'",
             "keep_until": f"{made} + 86400000000",
         },
     }  # fmt: skip

@@ -16,7 +16,7 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.testing import FrozenClock, StoreContract
 from flask_otp_mpp.testing.contract.agreement import Agreement
-from flask_otp_mpp.testing.contract.builders import WRONG
+from flask_otp_mpp.testing.contract.builders import CLIENT, WRONG
 
 
 class Forgetting(MemoryStore):
@@ -55,6 +55,28 @@ class Misattributing(MemoryStore):
         return super().spend(attempt, policy)
 
 
+class LockingEverywhere(MemoryStore):
+    """Count whatever a client does for all clients."""
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        return super().reserve(replace(draft, client=CLIENT), policy)
+
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        return super().spend(replace(attempt, client=CLIENT), policy)
+
+
+class NeverDisabling(MemoryStore):
+    """Know no limit over all clients."""
+
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        return super().spend(attempt, replace(policy, disable_after=100))
+
+
+FAULTY = [
+    Forgetting, Rounding, Recomparing, Misattributing, LockingEverywhere, NeverDisabling,
+]  # fmt: skip
+
+
 def contract(make_store: Callable[[FrozenClock], Store]) -> StoreContract:
     class Contract(StoreContract):
         # The same examples in each run, and none made simpler: that it fails is enough.
@@ -73,7 +95,7 @@ def contract(make_store: Callable[[FrozenClock], Store]) -> StoreContract:
     return Contract()
 
 
-@pytest.mark.parametrize("faulty", [Forgetting, Rounding, Recomparing, Misattributing])
+@pytest.mark.parametrize("faulty", FAULTY)
 def test_a_store_that_differs_does_not_pass(faulty: type[MemoryStore]) -> None:
     """T2: a search like the shipped one comes upon it, if it has the time of many runs."""
     with pytest.raises(AssertionError, match="the store and the rules disagree"):
@@ -83,11 +105,11 @@ def test_a_store_that_differs_does_not_pass(faulty: type[MemoryStore]) -> None:
 def test_failures_that_are_forgotten_on_a_send_are_found_in_five_steps() -> None:
     """T2, A2: step by step, what the search has to come upon."""
     machine = Agreement(contract(Forgetting))
-    machine.begin(Resend.ROTATE, 5)
-    machine.send("alice", "caller", Channel.MOBILE)
-    machine.verify_as_the_user((WRONG,), 3)
+    machine.begin(Resend.ROTATE, 5, 100)
+    machine.send("alice", "caller", CLIENT, Channel.MOBILE)
+    machine.verify_as_the_user((WRONG,), CLIENT, 3)
     machine.wait(10)
-    machine.send("alice", "caller", Channel.MOBILE)
+    machine.send("alice", "caller", CLIENT, Channel.MOBILE)
     with pytest.raises(AssertionError, match="disagree"):
-        machine.verify_as_the_user((WRONG,), 3)
+        machine.verify_as_the_user((WRONG,), CLIENT, 3)
     machine.teardown()

@@ -21,8 +21,7 @@ COLUMNS = {
         "attempts", "used_at", "closed_at",
     },
     "otp_mpp_user_limits": {
-        "subject", "failures", "locks", "locked_until", "forget_at", "sends",
-        "keep_until",
+        "subject", "failures", "clients", "sends", "keep_until",
     },
     "otp_mpp_requests": {
         "key", "challenge_id", "reason", "detail", "until", "keep_until", "digest", "subject",

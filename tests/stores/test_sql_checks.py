@@ -76,8 +76,8 @@ def test_missing_tables_are_named_with_the_command_that_makes_them(
 def test_a_table_of_another_version_is_named(store: SQLAlchemyStore) -> None:
     store.create_tables()
     with store.engine.begin() as db:
-        db.execute(sa.text("ALTER TABLE otp_mpp_user_limits DROP COLUMN forget_at"))
-    with pytest.raises(UnfitStore, match=r"of another version.*'forget_at'; run .* upgrade-db`"):
+        db.execute(sa.text("ALTER TABLE otp_mpp_user_limits DROP COLUMN clients"))
+    with pytest.raises(UnfitStore, match=r"of another version.*'clients'; run .* upgrade-db`"):
         store.check()
 
 

@@ -59,7 +59,7 @@ def store(url: str) -> Iterator[SQLAlchemyStore]:
 def rows_of(store: SQLAlchemyStore, subject: str) -> list[UserLimits]:
     with store.engine.connect() as db:
         found = db.execute(sa.select(user_limits).where(user_limits.c.subject == subject))
-        return [UserLimits(*row[1:6]) for row in found]
+        return [UserLimits(*row[1:4]) for row in found]
 
 
 def at_once(store: SQLAlchemyStore, subjects: list[str]) -> tuple[list[Challenge | Outcome], int]:

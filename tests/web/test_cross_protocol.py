@@ -33,8 +33,7 @@ PATHS = {
 }
 
 
-@pytest.fixture
-def shop(make_wallet: MakeWallet) -> Shop:
+def open_both(make_wallet: MakeWallet, **settings: object) -> Shop:
     """Open a wallet that serves both protocols to one client with one key."""
     public = {"1": one_line(key("merchant").public_key())}
     shop = open_shop(
@@ -43,14 +42,20 @@ def shop(make_wallet: MakeWallet) -> Shop:
         OTP_MPP_CODE_LIFE=600,
         OTP_MPP_ALIPAYPLUS_CLIENTS={BOTH: public},
         OTP_MPP_AMS_CLIENTS={BOTH: public},
+        **settings,
     )
     shop.wallet.caller = shop.wallet.calling(client_id=BOTH, key=key("merchant"))
     shop.caller = shop.calling(client_id=BOTH)
     return shop
 
 
-def test_wrong_codes_of_both_protocols_lock_the_user_on_both(shop: Shop) -> None:
-    """A2: five on each are ten, and the lock holds on both."""
+@pytest.fixture
+def shop(make_wallet: MakeWallet) -> Shop:
+    return open_both(make_wallet)
+
+
+def test_wrong_codes_at_a_merchant_lock_the_user_there_and_not_at_alipayplus(shop: Shop) -> None:
+    """C2: ten at the merchant; nine at Alipay+ are not added to them."""
     locks: list[str] = []
 
     def receive(sender: object, subject: str, until: object) -> None:
@@ -58,55 +63,69 @@ def test_wrong_codes_of_both_protocols_lock_the_user_on_both(shop: Shop) -> None
 
     wallet = shop.wallet
     by_mail, mail_code = shop.sent(channel="EMAIL")
-    verify_request_id, code = wallet.sent()
     with user_locked.connected_to(receive, wallet.app):
-        for attempt in range(5):
-            wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
-        request_id, code = shop.sent()
-        for attempt in range(5):
-            assert locks == []
-            shop.caller.verify(request_id, wrong(code, attempt))
+        for tries in (5, 4):
+            verify_request_id, code = wallet.sent()
+            for attempt in range(tries):
+                wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
+        for _ in range(2):
+            request_id, merchants_code = shop.sent()
+            for attempt in range(5):
+                assert locks == []
+                shop.caller.verify(request_id, wrong(merchants_code, attempt))
     assert locks == ["ada"]
     locked = shop.caller.verify(by_mail, mail_code)
     assert locked.code == "VERIFY_TIMES_EXCEED_LIMIT"
     assert "Not before" in locked.message
-    assert wallet.send().code == "OTP_SEND_TIMES_EXCEED_LIMIT"
     assert shop.init().code == "PROCESS_FAIL"
     assert shop.init("tok-bob").code == "SUCCESS"
+    assert wallet.caller.verify("tok-ada", verify_request_id, code).code == "SUCCESS"
+    assert wallet.send().code == "SUCCESS"
     assert run(wallet.app, "unlock", "ada").exit_code == 0
     assert shop.caller.verify(by_mail, mail_code).code == "SUCCESS"
 
 
-def test_a_success_on_one_protocol_clears_the_failures_of_the_other(shop: Shop) -> None:
-    """A4: nine failures, one success; the next failure is the first again."""
+def test_wrong_codes_on_both_protocols_disable_the_user_on_both(make_wallet: MakeWallet) -> None:
+    """A3: OTP_MPP_DISABLE_AFTER counts over all clients, and only an unlock ends it."""
+    shop = open_both(make_wallet, OTP_MPP_DISABLE_AFTER=6)
     wallet = shop.wallet
-    for size in (5, 4):
-        verify_request_id, code = wallet.sent()
-        for attempt in range(size):
-            wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
-    assert shop.caller.verify(*shop.sent()).code == "SUCCESS"
     verify_request_id, code = wallet.sent()
-    assert wallet.caller.verify("tok-ada", verify_request_id, wrong(code)).code == (
-        "OTP_VERIFY_UNMATCHED"
-    )
-    assert wallet.caller.verify("tok-ada", verify_request_id, code).code == "SUCCESS"
+    request_id, merchants_code = shop.sent()
+    for attempt in range(3):
+        wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
+        shop.caller.verify(request_id, wrong(merchants_code, attempt))
+    disabled = wallet.caller.verify("tok-ada", verify_request_id, code)
+    assert disabled.code == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
+    assert "OTP is disabled for this user." in disabled.message
+    wallet.clock.forward(days=400)
+    assert wallet.send().code == "OTP_SEND_TIMES_EXCEED_LIMIT"
+    assert shop.init().code == "PROCESS_FAIL"
+    assert run(wallet.app, "unlock", "ada").exit_code == 0
+    assert wallet.caller.verify("tok-ada", *wallet.sent()).code == "SUCCESS"
 
 
-def test_a_cool_down_holds_for_the_channel_on_both_protocols(shop: Shop) -> None:
-    """S2: SMS and MOBILE are one channel; e-mail is another."""
+def test_the_sends_of_a_merchant_delay_none_of_alipayplus(shop: Shop) -> None:
+    """C3: the cool-down is the merchant's own, though SMS and MOBILE are one channel."""
     shop.sent()
-    assert shop.wallet.caller.send("tok-ada").code == "OTP_SEND_TIMES_EXCEED_LIMIT"
-    assert shop.wallet.caller.send("tok-ada", verifyType="EMAIL").code == "SUCCESS"
-    assert shop.caller.init("tok-ada", "by-mail", channel="EMAIL").code == "PROCESS_FAIL"
+    assert shop.wallet.caller.send("tok-ada").code == "SUCCESS"
+    assert shop.caller.init("tok-ada", "again").code == "PROCESS_FAIL"
     assert len(shop.wallet.inbox) == 2
 
 
-def test_the_send_limit_counts_the_messages_of_both(shop: Shop) -> None:
-    """S2: five in ten minutes on both together."""
+def test_the_send_limit_of_the_user_counts_the_messages_of_both(make_wallet: MakeWallet) -> None:
+    """S2: six in ten minutes on both together, four on each of them."""
+    shop = open_both(
+        make_wallet,
+        OTP_MPP_SEND_LIMITS="4 per 10 minutes",
+        OTP_MPP_USER_SEND_LIMITS="6 per 10 minutes",
+    )
     answers: list[SignedAnswer] = []
     for _ in range(3):
         answers += [shop.init(), shop.wallet.send()]
-    assert [answer.code for answer in answers] == ["SUCCESS"] * 5 + ["OTP_SEND_TIMES_EXCEED_LIMIT"]
+    assert [answer.code for answer in answers] == ["SUCCESS"] * 6
+    assert shop.wallet.send().code == "OTP_SEND_TIMES_EXCEED_LIMIT"
+    assert shop.init().code == "PROCESS_FAIL"
+    assert len(shop.wallet.inbox) == 6
 
 
 def test_a_code_of_one_protocol_is_not_accepted_by_the_other(shop: Shop) -> None:
