@@ -217,7 +217,7 @@ def test_the_result_code_of_the_send_limit_says_whether_it_is_final(
     capped = shop.caller.init("tok-ada", "one")
     assert (capped.code, capped.status) == (setting, status)
     assert capped.message == (
-        "No OTP can be sent to this user for now. Not before 2026-01-01T00:02:01Z."
+        "No OTP can be sent to this user for now. Not before 2026-01-01T00:01:46Z."
     )
     assert shop.init(request_id="one").code == later
 

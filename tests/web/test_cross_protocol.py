@@ -33,7 +33,7 @@ PATHS = {
 }
 
 
-def open_both(make_wallet: MakeWallet, **settings: object) -> Shop:
+def open_both(make_wallet: MakeWallet, **settings: Any) -> Shop:
     """Open a wallet that serves both protocols to one client with one key."""
     public = {"1": one_line(key("merchant").public_key())}
     shop = open_shop(
