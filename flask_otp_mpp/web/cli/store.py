@@ -100,7 +100,7 @@ def purge(batch: int, as_json: bool) -> None:
 @json_option
 @with_appcontext
 def unlock(subject: str, as_json: bool) -> None:
-    """Remove a user's lock and failures.
+    """Remove a user's locks and failures at all clients; a disabled user is enabled.
 
     SUBJECT is the user as the user_identity hook names it. Counted sends stay: the send limits
     apply as before.
