@@ -13,7 +13,7 @@ from datetime import datetime
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend
-from flask_otp_mpp.core.reasons import FOREVER, Outcome, Reason
+from flask_otp_mpp.core.reasons import Outcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,9 @@ def spend(
 def keep_until(limits: UserLimits, policy: Policy, now: datetime) -> datetime:
     """Return until when a user's limits must be kept: as long as a limit, a lock or a code matters.
 
-    Failures since the last success have no end, so they are kept FOREVER. For a store, a user
-    without stored limits is one to whom nothing was ever sent.
+    Failures since the last success have no end: a store keeps such a user longer, until a success
+    or an unlock. For a store, a user without stored limits is one to whom nothing was ever sent.
     """
-    if limits.failures:
-        return FOREVER
     known = now + policy.life + policy.retention
     forgotten = [one.forget_at for one in limits.clients]
     return max(now + policy.send_memory, known, *forgotten)

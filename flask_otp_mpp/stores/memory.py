@@ -130,7 +130,11 @@ class MemoryStore:
             place = (challenge.subject, challenge.caller, challenge.channel)
             if self._latest.get(place) == challenge.id:
                 del self._latest[place]
-        idle = [subject for subject, (_, until) in self._user_limits.items() if until <= now]
+        idle = [
+            subject
+            for subject, (limits, until) in self._user_limits.items()
+            if until <= now and not limits.failures
+        ]
         for subject in idle:
             del self._user_limits[subject]
         old = [key for key, (_, until) in self._answers.items() if until <= now]

@@ -93,7 +93,11 @@ class NaiveStore:
             for key, found in self._challenges.items()
             if found.expires_at + policy.retention > now
         }
-        self._user_limits = {key: kept for key, kept in self._user_limits.items() if kept[1] > now}
+        self._user_limits = {
+            key: kept
+            for key, kept in self._user_limits.items()
+            if kept[1] > now or kept[0].failures
+        }
         self._requests = {key: kept for key, kept in self._requests.items() if kept[1] > now}
         return before - len(self._challenges) - len(self._user_limits) - len(self._requests)
 

@@ -167,7 +167,9 @@ user_limits = sa.Table(
     sa.Column("failures", sa.SmallInteger, nullable=False),
     sa.Column("clients", Clients, nullable=False),
     sa.Column("sends", Sends, nullable=False),
-    sa.Column("keep_until", Moment, nullable=False, index=True),
+    sa.Column("keep_until", Moment, nullable=False),
+    # A purge looks for the rows without failures.
+    sa.Index("ix_otp_mpp_user_limits_failures_keep_until", "failures", "keep_until"),
 )
 
 requests = sa.Table(

@@ -193,7 +193,10 @@ def expired(policy: Policy, now: datetime) -> list[tuple[sa.Column[str], sa.Colu
     return [
         (challenges.c.id, challenges.c.expires_at <= now - policy.retention),
         (requests.c.key, requests.c.keep_until <= now),
-        (user_limits.c.subject, user_limits.c.keep_until <= now),
+        (
+            user_limits.c.subject,
+            sa.and_(user_limits.c.failures == 0, user_limits.c.keep_until <= now),
+        ),
     ]
 
 

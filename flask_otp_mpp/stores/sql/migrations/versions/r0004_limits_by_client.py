@@ -16,7 +16,7 @@ revision = "0004"
 down_revision = "0003"
 TABLE = "otp_mpp_user_limits"
 EVERY_CLIENT = ""
-FOREVER = 253_370_764_800_000_000  # the year 9999, in microseconds since 1970
+OLD_INDEX, NEW_INDEX = f"ix_{TABLE}_keep_until", f"ix_{TABLE}_failures_keep_until"
 BATCH = 1000
 
 
@@ -30,6 +30,8 @@ def upgrade() -> None:
         batch.drop_column("locks")
         batch.drop_column("locked_until")
         batch.drop_column("forget_at")
+    op.drop_index(OLD_INDEX, table_name=TABLE)
+    op.create_index(NEW_INDEX, TABLE, ["failures", "keep_until"])
 
 
 def downgrade() -> None:
@@ -42,6 +44,8 @@ def downgrade() -> None:
     with op.batch_alter_table(TABLE) as batch:
         batch.alter_column("locks", existing_type=sa.SmallInteger(), nullable=False)
         batch.drop_column("clients")
+    op.drop_index(NEW_INDEX, table_name=TABLE)
+    op.create_index(OLD_INDEX, TABLE, ["keep_until"])
 
 
 def _with_clients(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,20 +56,17 @@ def _with_clients(row: Mapping[str, Any]) -> dict[str, Any]:
         "sends": json.dumps(
             [[channel, EVERY_CLIENT, at] for channel, at in json.loads(row["sends"])]
         ),
-        "keep_until": FOREVER if row["failures"] else row["keep_until"],
     }
 
 
 def _without_clients(row: Mapping[str, Any]) -> dict[str, Any]:
     clients = json.loads(row["clients"])
     locked = [until for *_, until, _ in clients if until is not None]
-    forgotten = max((at for *_, at in clients), default=None)
     return {
         "locks": max((locks for _, _, locks, _, _ in clients), default=0),
         "locked_until": max(locked, default=None),
-        "forget_at": forgotten,
+        "forget_at": max((at for *_, at in clients), default=None),
         "sends": json.dumps([[channel, at] for channel, _, at in json.loads(row["sends"])]),
-        "keep_until": max(forgotten or 0, min(row["keep_until"], forgotten or FOREVER)),
     }
 
 
