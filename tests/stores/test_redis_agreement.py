@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
-from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.reasons import FOREVER, Outcome, Reason
 from flask_otp_mpp.stores.redis import scripts
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import KEEP, RIGHT, WRONG, attempt, draft
+from flask_otp_mpp.testing.contract.builders import CLIENT, KEEP, RIGHT, WRONG, attempt, draft
 from flask_otp_mpp.testing.contract.model import Model
 from tests.stores.redis_server import opened_store
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.server
 SUBJECTS: Final = st.sampled_from(["ada", "ada", "ada", "Ada"])
 CHANNELS: Final = st.sampled_from([Channel.MOBILE, Channel.MOBILE, Channel.EMAIL])
 CALLERS: Final = st.sampled_from(["caller", "caller", "caller", "other"])
+CLIENTS: Final = st.sampled_from([CLIENT, CLIENT, CLIENT, "fedcba9876543210", "0000000000000000"])
 DIGESTS: Final = st.sampled_from(
     [(RIGHT,), (WRONG,), (WRONG,), (WRONG,), (WRONG, RIGHT), (RIGHT, WRONG), ()]
 )
@@ -47,7 +49,9 @@ POLICIES: Final = st.builds(
             (SendLimit(2, timedelta(minutes=1)), SendLimit(3, timedelta(minutes=2))),
         ]
     ),
+    user_send_limits=st.sampled_from([None, (SendLimit(5, timedelta(minutes=10)),)]),
     failure_limit=st.sampled_from([1, 2, 2, 3, 6]),
+    disable_after=st.sampled_from([4, 50, 100]),
     first_lock=st.just(timedelta(minutes=2, microseconds=3)),
     longest_lock=st.sampled_from([timedelta(minutes=5), timedelta(days=1)]),
     forget_after=st.just(timedelta(days=1)),
@@ -89,9 +93,9 @@ class Agreement(RuleBasedStateMachine):
         assert answers[0] == answers[1]
         return answers[0]
 
-    @rule(subject=SUBJECTS, caller=CALLERS, channel=CHANNELS)
-    def send(self, subject: str, caller: str, channel: Channel) -> None:
-        question = draft(subject, caller=caller, channel=channel)
+    @rule(subject=SUBJECTS, caller=CALLERS, client=CLIENTS, channel=CHANNELS)
+    def send(self, subject: str, caller: str, client: str, channel: Channel) -> None:
+        question = draft(subject, caller=caller, client=client, channel=channel)
         self.asked.append((question, self.elapsed))
         answer = self.ask(question)
         if isinstance(answer, Challenge):
@@ -114,26 +118,44 @@ class Agreement(RuleBasedStateMachine):
             self.redis.settle(question, outcome)
             self.model.settle(question, outcome)
 
-    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, digests=DIGESTS)
+    @rule(data=st.data(), subject=SUBJECTS, caller=CALLERS, client=CLIENTS, digests=DIGESTS)
     def verify(
-        self, data: st.DataObject, subject: str, caller: str, digests: tuple[bytes, ...]
+        self,
+        data: st.DataObject,
+        subject: str,
+        caller: str,
+        client: str,
+        digests: tuple[bytes, ...],
     ) -> None:
         known = data.draw(st.sampled_from(self.ids[-3:]) | st.sampled_from(self.ids))
-        question = attempt(known, *digests, subject=subject, caller=caller)
+        question = attempt(known, *digests, subject=subject, caller=caller, client=client)
         self.asked.append((question, self.elapsed))
         self.ask(question)
 
     @precondition(lambda self: self.model.challenges)
-    @rule(data=st.data(), digests=DIGESTS, times=st.integers(1, 6))
+    @rule(data=st.data(), digests=DIGESTS, client=CLIENTS, times=st.integers(1, 6))
     def verify_as_the_user(
-        self, data: st.DataObject, digests: tuple[bytes, ...], times: int
+        self, data: st.DataObject, digests: tuple[bytes, ...], client: str, times: int
     ) -> None:
         newest_last = list(self.model.challenges.values())
         known = data.draw(st.sampled_from(newest_last[-2:]) | st.sampled_from(newest_last))
         for _ in range(times):
-            question = attempt(known.id, *digests, subject=known.subject, caller=known.caller)
+            question = attempt(
+                known.id, *digests, subject=known.subject, caller=known.caller, client=client
+            )
             self.asked.append((question, self.elapsed))
             self.ask(question)
+
+    @precondition(lambda self: self.model.challenges)
+    @rule(first=st.integers(0, 40), number=st.integers(1, 12))
+    def fail_at_many_clients(self, first: int, number: int) -> None:
+        """Come upon the bound of the clients for which something is kept."""
+        known = list(self.model.challenges.values())[-1]
+        for client in range(first, first + number):
+            asked = attempt(
+                known.id, WRONG, subject=known.subject, caller=known.caller, client=f"{client:016}"
+            )
+            self.ask(asked)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data())
@@ -154,25 +176,29 @@ class Agreement(RuleBasedStateMachine):
         ends = {challenge.expires_at for challenge in self.model.challenges.values()}
         ends |= {end + self.policy.retention for end in ends}
         for limits in self.model.user_limits.values():
-            ends |= {end for end in (limits.locked_until, limits.forget_at) if end}
+            for one in limits.clients:
+                ends |= {end for end in (one.locked_until, one.forget_at) if end}
             windows = [limit.window for limit in self.policy.send_limits]
-            for _, moment in limits.sends:
-                ends |= {moment + length for length in (self.policy.cool_down, *windows)}
+            for sent in limits.sends:
+                ends |= {sent.at + length for length in (self.policy.cool_down, *windows)}
         later = sorted(end for end in ends if end > self.clock.now)
         if later:
             end = data.draw(st.sampled_from(later)) + timedelta(microseconds=micros)
             self.forward(end - self.clock.now)
 
-    @precondition(
-        lambda self: any(s.lock_at(self.clock.now) for s in self.model.user_limits.values())
-    )
+    def lock_of(self, user: str) -> datetime | None:
+        limits = self.model.user_limits.get(user, UserLimits())
+        end = limits.lock_at(CLIENT, self.policy, self.clock.now)
+        return None if end == FOREVER else end
+
+    @precondition(lambda self: any(map(self.lock_of, self.model.user_limits)))
     @rule(micros=st.sampled_from([-1, 0, 0]))
     def wait_for_the_lock(self, micros: int) -> None:
         """Go to the end of a lock and let its user send and verify."""
-        locks = {user: s.lock_at(self.clock.now) for user, s in self.model.user_limits.items()}
+        locks = {user: self.lock_of(user) for user in self.model.user_limits}
         user, end = next((user, end) for user, end in locks.items() if end is not None)
         self.forward(end + timedelta(microseconds=micros) - self.clock.now)
-        self.send(user, "caller", Channel.MOBILE)
+        self.send(user, "caller", CLIENT, Channel.MOBILE)
         own = [known for known in self.model.challenges.values() if known.subject == user]
         for known in own[-1:]:
             self.ask(attempt(known.id, WRONG, subject=user, caller=known.caller))
@@ -201,14 +227,18 @@ class Agreement(RuleBasedStateMachine):
     @rule(
         resend=st.none() | st.sampled_from(Resend),
         failure_limit=st.sampled_from([1, 2, 2, 3, 6]),
+        disable_after=st.sampled_from([4, 50, 100]),
         tries=st.integers(1, 5),
     )
-    def reconfigure(self, resend: Resend | None, failure_limit: int, tries: int) -> None:
+    def reconfigure(
+        self, resend: Resend | None, failure_limit: int, disable_after: int, tries: int
+    ) -> None:
         """Change the policy, as a new deployment would."""
         self.policy = replace(
             self.policy,
             resend=resend or self.policy.resend,
             failure_limit=failure_limit,
+            disable_after=disable_after,
             tries=tries,
         )
 
@@ -230,19 +260,50 @@ def replaced(script: str, was: str, becomes: str) -> scripts.Script:
     return changed
 
 
-def test_the_state_machine_finds_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """T2: a script that forgets earlier failures does not pass."""
-    forgetting = replaced(
-        "spend",
-        "local failures, locks, locked_until = was.failures + 1",
-        "local failures, locks, locked_until = 1",
-    )
-    monkeypatch.setattr(scripts, "SPEND", forgetting)
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (
+            "local failures, locks, locked_until = was.failures + 1",
+            "local failures, locks, locked_until = 1",
+        ),
+        ("return entry.client == client or entry.client == EVERY_CLIENT", "return false"),
+        ("{failures = limits.failures + 1, clients = others", "{failures = 0, clients = others"),
+        ("if limits.failures >= policy.disable_after", "if false"),
+    ],
+    ids=["forgets failures", "knows no client", "does not count over all", "does not disable"],
+)
+def test_the_state_machine_finds_a_difference(
+    was: str, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T2: a script that departs from the rules in one place does not pass."""
+    monkeypatch.setattr(scripts, "SPEND", replaced("spend", was, becomes))
+    machine = Agreement()
+    machine.begin(Policy(failure_limit=2, disable_after=4))
+    machine.send("ada", "caller", CLIENT, Channel.MOBILE)
+
+    def fail_at_four_clients() -> None:
+        for client in (CLIENT, CLIENT, "one", "two", "three"):
+            machine.ask(attempt(machine.ids[-1], WRONG, subject="ada", client=client))
+
+    with pytest.raises(AssertionError):
+        fail_at_four_clients()
+    machine.teardown()
+
+
+def test_a_success_that_ends_the_locks_at_other_clients_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T2, C2: the state machine sees it at the next attempt there."""
+    generous = replaced("spend", "with_success(limits, client)\nelse", "unlocked(limits)\nelse")
+    monkeypatch.setattr(scripts, "SPEND", generous)
     machine = Agreement()
     machine.begin(Policy(failure_limit=2))
-    machine.send("ada", "caller", Channel.MOBILE)
-    wrong = [attempt(machine.ids[-1], WRONG, subject="ada") for _ in range(2)]
-    machine.ask(wrong[0])
+    machine.send("ada", "caller", CLIENT, Channel.MOBILE)
+    email = draft("ada", channel=Channel.EMAIL)
+    machine.ask(email)
+    for client, digest in ((CLIENT, WRONG), (CLIENT, WRONG), ("other", RIGHT)):
+        machine.ask(attempt(machine.ids[-1], digest, subject="ada", client=client))
     with pytest.raises(AssertionError):
-        machine.ask(wrong[1])
+        machine.ask(attempt(email.id, WRONG, subject="ada"))
     machine.teardown()

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.server
 # The commands that the store needs; docs/stores/redis.md names the same.
 ALLOWED = (
     "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"
-    " +hlen +hkeys +hincrby +del +pttl +pexpire"
+    " +hlen +hkeys +hincrby +del +pttl +pexpire +persist"
 )
 
 

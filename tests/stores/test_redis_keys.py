@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -144,13 +144,44 @@ def test_every_key_is_kept_as_long_as_it_matters_and_at_most_a_minute_longer(
 
     challenge = opened(store, policy=policy)
     assert_ttl(limits=3600, challenges=2000, request=KEEP.total_seconds())
-    answer(store, challenge, WRONG, policy=policy)
-    assert_ttl(limits=86400, challenges=2000, request=KEEP.total_seconds())
-    answer(store, challenge, WRONG, policy=policy)
-    assert_ttl(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    for _ in range(2):
+        answer(store, challenge, WRONG, policy=policy)
+        found = lifetimes(store)
+        assert found.pop("limits") < 0  # failures in a row have no end in time
+        assert found.keys() == {"challenges", "request"}
     store.unlock("alice")
-    answer(store, challenge, RIGHT, policy=policy)
     assert_ttl(limits=15 * 60 + 86400, challenges=2000, request=KEEP.total_seconds())
+    answer(store, challenge, WRONG, policy=policy)
+    answer(store, challenge, RIGHT, policy=policy)
+    assert_ttl(limits=3600, challenges=2000, request=KEEP.total_seconds())
+
+
+def test_what_older_versions_stored_counts_for_each_client(
+    store: RedisStore, clock: FrozenClock
+) -> None:
+    """T6, A2: the lock and the sends of a hash that names no clients stay in force."""
+    now = (clock.now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    locked_until = now + 3_600_000_000
+    hashes: dict[str, dict[str, str | int]] = {
+        "locked": {"failures": 3, "locks": 1, "locked_until": locked_until,
+                   "forget_at": locked_until, "sends": ""},
+        "sent": {"failures": 0, "locks": 0, "locked_until": "", "forget_at": "",
+                 "sends": f"MOBILE@{now - 60_000_000} MOBILE@{now - 1_000_000}"},
+    }  # fmt: skip
+    with client() as aside:
+        for name, fields in hashes.items():
+            aside.hset(store._limits_key(name), mapping={**fields})
+    for number in (1, 2):
+        assert refused(store, "locked", client=f"client {number}").until == (
+            clock.now + timedelta(hours=1)
+        )
+        assert refused(store, "sent", client=f"client {number}").until == (
+            clock.now + POLICY.cool_down - timedelta(seconds=1)
+        )
+    opened(store, "sent", channel=Channel.EMAIL)
+    assert refused(store, "sent", client="third").reason is Reason.SEND_LIMITED
+    assert store.unlock("locked")
+    opened(store, "locked")
 
 
 def test_every_key_has_a_ttl(store: RedisStore, clock: FrozenClock) -> None:
@@ -171,6 +202,16 @@ def test_every_key_has_a_ttl(store: RedisStore, clock: FrozenClock) -> None:
         store.unlock(challenge.subject)
     with client() as aside:
         assert all(aside.pttl(key) > 0 for key in keys(store))
+
+
+def test_only_the_limits_of_a_user_with_failures_in_a_row_have_no_ttl(store: RedisStore) -> None:
+    """A3, T5: they are kept until a success or an unlock."""
+    for name in ("alice", "bob"):
+        answer(store, opened(store, name), WRONG)
+    assert [name for name, seconds in lifetimes(store).items() if seconds < 0] == ["limits"]
+    store.unlock("alice")
+    answer(store, opened(store, "bob", channel=Channel.EMAIL), RIGHT)
+    assert all(seconds > 0 for seconds in lifetimes(store).values())
 
 
 def test_expired_challenges_are_deleted_from_their_hash(

@@ -5,13 +5,13 @@ All values are text. Times are microseconds since 1970, durations are microsecon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
-from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.policy import Policy, SendLimit
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 
 OUTCOME_LENGTH: Final = 5
@@ -74,21 +74,26 @@ def encode_key(key: IdempotencyKey) -> list[str]:
 
 def encode_policy(policy: Policy) -> str:
     """Encode a policy: ``read_policy`` in Lua."""
-    limits = [f"{limit.count}/{encode_duration(limit.window)}" for limit in policy.send_limits]
     fields: dict[str, object] = {
         "life": encode_duration(policy.life),
         "tries": policy.tries,
         "resend": policy.resend.value,
         "cool_down": encode_duration(policy.cool_down),
-        "send_limits": ",".join(limits),
+        "send_limits": _encode_limits(policy.send_limits),
+        "overall_send_limits": _encode_limits(policy.overall_send_limits),
         "send_memory": encode_duration(policy.send_memory),
         "failure_limit": policy.failure_limit,
+        "disable_after": policy.disable_after,
         "first_lock": encode_duration(policy.first_lock),
         "longest_lock": encode_duration(policy.longest_lock),
         "forget_after": encode_duration(policy.forget_after),
         "retention": encode_duration(policy.retention),
     }
     return " ".join(f"{name}={value}" for name, value in fields.items())
+
+
+def _encode_limits(limits: Iterable[SendLimit]) -> str:
+    return ",".join(f"{limit.count}/{encode_duration(limit.window)}" for limit in limits)
 
 
 def encode_duration(duration: timedelta) -> str:

@@ -1,23 +1,24 @@
 -- Counts a send and opens its challenge: reserve() of core/rules.py.
 --
 -- KEYS: limits, challenges, request.
--- ARGV: now; the request's ttl, digest, not_cached; policy; the draft's id, channel, code digest.
+-- ARGV: now; the request's ttl, digest, not_cached; policy; the draft's id, channel, client, code
+-- digest.
 local now, policy = current_time(ARGV[1]), read_policy(ARGV[5])
 local request = read_request(KEYS[3], ARGV[2], ARGV[3], ARGV[4])
-local id, channel, digest = ARGV[6], ARGV[7], ARGV[8]
+local id, channel, client, digest = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
 local known = get_answer(request)
 if known then return known end
-local limits = load_limits(KEYS[1]) or {failures = 0, locks = 0, sends = {}}
+local limits = load_limits(KEYS[1]) or {failures = 0, clients = {}, sends = {}}
 local latest = redis.call('HGET', KEYS[2], 'latest:' .. channel)
 local open = latest and load_challenge(KEYS[2], latest, now)
 
-local ending = lock_at(limits, now) or send_not_before(limits, channel, policy, now)
+local ending = lock_at(limits, client, policy, now)
+  or send_not_before(limits, channel, client, policy, now)
 if ending then return put_answer(request, id, 'SEND_LIMITED', text(ending), '') end
 
-limits = with_send(limits, channel, policy, now)
-save_limits(KEYS[1], limits)
-extend_ttl(KEYS[1], keep_until(limits, policy, now) - now)
+limits = with_send(limits, channel, client, policy, now)
+save_limits(KEYS[1], limits, now, keep_until(limits, policy, now))
 
 local usable = open and not refusal(open, now)
 local challenge = open

@@ -1,7 +1,11 @@
 -- The rules of core/challenge.py, core/limits.py and core/rules.py, under the same names.
 --
 -- Times and durations are microseconds: whole numbers below 2^53, which a Lua number holds exactly.
--- A policy is a table of its fields; send_limits stays text, "count/window,count/window".
+-- A policy is a table of its fields; limits of sends stay text, "count/window,count/window".
+
+local MAX_CLIENTS = 32
+local EVERY_CLIENT = ''
+local FOREVER = 253370764800000000  -- the year 9999: above 2^53, but a multiple of 32, so it is exact
 
 local function refusal(challenge, now)
   if challenge.used_at then return 'CHALLENGE_USED' end
@@ -20,69 +24,109 @@ local function matches(challenge, digests)
   return matched
 end
 
-local function lock_at(limits, now)
-  if limits.locked_until and now < limits.locked_until then return limits.locked_until end
+local function concerns(entry, client)
+  return entry.client == client or entry.client == EVERY_CLIENT
+end
+
+local function lock_at(limits, client, policy, now)
+  if limits.failures >= policy.disable_after then return FOREVER end
+  local ending
+  for _, one in ipairs(limits.clients) do
+    local locked_until = concerns(one, client) and one.locked_until
+    if locked_until and now < locked_until then
+      ending = math.max(ending or 0, locked_until)
+    end
+  end
+  return ending
 end
 
 local function has_failures(limits, now)
-  local forgotten = limits.forget_at and now >= limits.forget_at
-  return not forgotten and (limits.failures > 0 or limits.locks > 0)
+  if limits.failures > 0 then return true end
+  for _, one in ipairs(limits.clients) do
+    if now < one.forget_at then return true end
+  end
+  return false
 end
 
 local function unlocked(limits)
-  return {failures = 0, locks = 0, sends = limits.sends}
+  return {failures = 0, clients = {}, sends = limits.sends}
 end
 
-local function with_failure(limits, policy, now)
-  local was = has_failures(limits, now) and limits or unlocked(limits)
+local function with_success(limits, client)
+  local others = {}
+  for _, one in ipairs(limits.clients) do
+    if one.client ~= client then others[#others + 1] = one end
+  end
+  return {failures = 0, clients = others, sends = limits.sends}
+end
+
+local function remove_first_forgotten(clients)
+  local first = 1
+  for index, one in ipairs(clients) do
+    if one.forget_at < clients[first].forget_at then first = index end
+  end
+  table.remove(clients, first)
+end
+
+local function with_failure(limits, client, policy, now)
+  local others, was = {}, {failures = 0, locks = 0}
+  for _, one in ipairs(limits.clients) do
+    if now < one.forget_at then
+      if one.client == client then was = one else others[#others + 1] = one end
+    end
+  end
   local failures, locks, locked_until = was.failures + 1, was.locks, was.locked_until
   if failures >= policy.failure_limit then
     failures, locks = 0, locks + 1
     local length = math.min(policy.first_lock * 2 ^ math.min(locks - 1, 20), policy.longest_lock)
     locked_until = now + length
   end
-  return {
+  if #others >= MAX_CLIENTS then remove_first_forgotten(others) end
+  others[#others + 1] = {
+    client = client,
     failures = failures,
     locks = locks,
     locked_until = locked_until,
     forget_at = math.max(now, locked_until or now) + policy.forget_after,
-    sends = limits.sends,
   }
+  return {failures = limits.failures + 1, clients = others, sends = limits.sends}
 end
 
-local function with_send(limits, channel, policy, now)
+local function with_send(limits, channel, client, policy, now)
   local recent = {}
   for _, send in ipairs(limits.sends) do
     if send.at > now - policy.send_memory then recent[#recent + 1] = send end
   end
-  recent[#recent + 1] = {channel = channel, at = now}
-  return {
-    failures = limits.failures,
-    locks = limits.locks,
-    locked_until = limits.locked_until,
-    forget_at = limits.forget_at,
-    sends = recent,
-  }
+  recent[#recent + 1] = {channel = channel, client = client, at = now}
+  return {failures = limits.failures, clients = limits.clients, sends = recent}
 end
 
-local function send_not_before(limits, channel, policy, now)
-  local times, latest = {}, nil
+local function send_not_before(limits, channel, client, policy, now)
+  local everyones, own, latest = {}, {}, nil
   for _, send in ipairs(limits.sends) do
-    if send.channel == channel then times[#times + 1] = send.at end
+    if send.channel == channel then
+      everyones[#everyones + 1] = send.at
+      if concerns(send, client) then own[#own + 1] = send.at end
+    end
   end
-  table.sort(times)
   local function ends(at)
     if at > now and (not latest or at > latest) then latest = at end
   end
-  if #times > 0 then ends(times[#times] + policy.cool_down) end
-  for count, window in string.gmatch(policy.send_limits, '(%d+)/(%d+)') do
-    local oldest = times[#times - tonumber(count) + 1]
-    if oldest then ends(oldest + tonumber(window)) end
+  local function check(times, limits_text)
+    table.sort(times)
+    for count, window in string.gmatch(limits_text, '(%d+)/(%d+)') do
+      local oldest = times[#times - tonumber(count) + 1]
+      if oldest then ends(oldest + tonumber(window)) end
+    end
   end
+  check(everyones, policy.overall_send_limits)
+  check(own, policy.send_limits)
+  if #own > 0 then ends(own[#own] + policy.cool_down) end
   return latest
 end
 
 local function keep_until(limits, policy, now)
-  local known = now + policy.life + policy.retention
-  return math.max(now + policy.send_memory, known, limits.forget_at or now)
+  local ending = math.max(now + policy.send_memory, now + policy.life + policy.retention)
+  for _, one in ipairs(limits.clients) do ending = math.max(ending, one.forget_at) end
+  return ending
 end

@@ -73,10 +73,15 @@ class RedisStore:
         request = draft.request
         if request.chosen_by_caller and (holder := self._claim(request, draft.subject)):
             return self._answer(request, holder)
-        values = [encoding.encode_policy(policy), draft.id, draft.channel.value, draft.digest]
-        found = self._run(
-            scripts.RESERVE, self._user_keys(draft), [*encoding.encode_key(request), *values]
-        )
+        values: list[str | bytes] = [
+            *encoding.encode_key(request),
+            encoding.encode_policy(policy),
+            draft.id,
+            draft.channel.value,
+            draft.client,
+            draft.digest,
+        ]
+        found = self._run(scripts.RESERVE, self._user_keys(draft), values)
         if len(found) == encoding.OUTCOME_LENGTH:
             return self._release_if_unused(draft, encoding.decode_outcome(found))
         challenge_id, issued_at, expires_at, tries, attempts, digest = found
@@ -109,6 +114,7 @@ class RedisStore:
             *encoding.encode_key(request),
             encoding.encode_policy(policy),
             attempt.id,
+            attempt.client,
             *attempt.digests,
         ]
         found = self._run(scripts.SPEND, self._user_keys(attempt), values)

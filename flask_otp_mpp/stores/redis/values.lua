@@ -34,30 +34,53 @@ end
 
 local function load_limits(key)
   local found = redis.call(
-    'HMGET', key, 'failures', 'locks', 'locked_until', 'forget_at', 'sends')
+    'HMGET', key, 'failures', 'clients', 'sends', 'locks', 'locked_until', 'forget_at')
   if not found[1] then return nil end
-  local sends = {}
-  for channel, at in string.gmatch(found[5], '(%S-)@(%S+)') do
-    sends[#sends + 1] = {channel = channel, at = tonumber(at)}
+  local clients, sends = {}, {}
+  if found[2] then
+    for client, failures, locks, locked_until, forget_at in
+      string.gmatch(found[2], '([^/ ]*)/(%d+)/(%d+)/(%d*)/(%d+)')
+    do
+      clients[#clients + 1] = {
+        client = client,
+        failures = tonumber(failures),
+        locks = tonumber(locks),
+        locked_until = tonumber(locked_until),
+        forget_at = tonumber(forget_at),
+      }
+    end
+  elseif tonumber(found[6]) then  -- stored before clients were told apart
+    clients[1] = {
+      client = EVERY_CLIENT,
+      failures = tonumber(found[1]),
+      locks = tonumber(found[4]),
+      locked_until = tonumber(found[5]),
+      forget_at = tonumber(found[6]),
+    }
   end
-  return {
-    failures = tonumber(found[1]),
-    locks = tonumber(found[2]),
-    locked_until = tonumber(found[3]),
-    forget_at = tonumber(found[4]),
-    sends = sends,
-  }
+  for send in string.gmatch(found[3], '%S+') do  -- there was no client in older ones
+    local channel, client, at = string.match(send, '^(.-)@(.-)@?(%d+)$')
+    sends[#sends + 1] = {channel = channel, client = client, at = tonumber(at)}
+  end
+  return {failures = tonumber(found[1]), clients = clients, sends = sends}
 end
 
-local function save_limits(key, limits)
-  local sends = {}
+-- Failures in a row have no end, so their key has none. An unlock, which knows no policy, finds in
+-- the hash until when it must be kept without them.
+local function save_limits(key, limits, now, ending)
+  local clients, sends = {}, {}
+  for index, one in ipairs(limits.clients) do
+    clients[index] = table.concat({
+      one.client, text(one.failures), text(one.locks), text(one.locked_until), text(one.forget_at),
+    }, '/')
+  end
   for index, send in ipairs(limits.sends) do
-    sends[index] = send.channel .. '@' .. text(send.at)
+    sends[index] = table.concat({send.channel, send.client, text(send.at)}, '@')
   end
   redis.call(
-    'HSET', key, 'failures', text(limits.failures), 'locks', text(limits.locks),
-    'locked_until', text(limits.locked_until), 'forget_at', text(limits.forget_at),
-    'sends', table.concat(sends, ' '))
+    'HSET', key, 'failures', text(limits.failures), 'clients', table.concat(clients, ' '),
+    'sends', table.concat(sends, ' '), 'keep_until', text(ending))
+  if limits.failures > 0 then redis.call('PERSIST', key) else extend_ttl(key, ending - now) end
 end
 
 -- All challenges of one user and caller are fields of one hash. So a send can close the latest one
