@@ -162,7 +162,7 @@ def test_what_older_versions_stored_counts_for_each_client(
     """T6, A2: the lock and the sends of a hash that names no clients stay in force."""
     now = (clock.now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     locked_until = now + 3_600_000_000
-    hashes: dict[str, dict[str, str | int]] = {
+    hashes: dict[str, dict[Any, Any]] = {
         "locked": {"failures": 3, "locks": 1, "locked_until": locked_until,
                    "forget_at": locked_until, "sends": ""},
         "sent": {"failures": 0, "locks": 0, "locked_until": "", "forget_at": "",
@@ -170,7 +170,7 @@ def test_what_older_versions_stored_counts_for_each_client(
     }  # fmt: skip
     with client() as aside:
         for name, fields in hashes.items():
-            aside.hset(store._limits_key(name), mapping={**fields})
+            aside.hset(store._limits_key(name), mapping=fields)
     for number in (1, 2):
         assert refused(store, "locked", client=f"client {number}").until == (
             clock.now + timedelta(hours=1)
