@@ -74,6 +74,16 @@ def _check_failures(found: Configuration) -> str:
     return "" if limit <= PSD2_FAILURES else f"is {limit}; set it to {PSD2_FAILURES} or less"
 
 
+def _check_first_block(found: Configuration) -> str:
+    limit, first = found.policy.disable_after, found.policy.failure_limit
+    if limit > first:
+        return ""
+    return (
+        f"is {limit}, so that no lock would warn the user of the permanent block; set it to more "
+        f"than the {first} failures that lock"
+    )
+
+
 def _check_memory(found: Configuration) -> str:
     if found.trial or not isinstance(found.store, MemoryStore):
         return ""
@@ -109,6 +119,7 @@ RULES: Final[Mapping[Profile, tuple[ProfileRule, ...]]] = {
     ),
     Profile.PSD2: (
         ProfileRule("RTS (EU) 2018/389, 4(3)(b)", Policy, "failure_limit", _check_failures),
+        ProfileRule("RTS (EU) 2018/389, 4(4)", Policy, "disable_after", _check_first_block),
         *_lasting("RTS (EU) 2018/389, 4(3)(b)"),
     ),
 }

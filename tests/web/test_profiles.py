@@ -62,6 +62,12 @@ def test_an_app_that_meets_a_profile_starts(
             "policy=Policy(failure_limit=…)",
             "is 10; set it to 5 or less",
         ),
+        (
+            PSD2,
+            {"OTP_MPP_DISABLE_AFTER": 5},
+            "OTP_MPP_DISABLE_AFTER",
+            "more than the 5 failures that lock (profile 'psd2': RTS (EU) 2018/389, 4(4))",
+        ),
         (NIST, {"store": "memory://"}, "OTP_MPP_STORE", "use a database or Redis (profile 'nist'"),
         (PSD2, {"store": "memory://"}, "OTP_MPP_STORE", "use a database or Redis (profile 'psd2'"),
         (NIST, {"OTP_MPP_STORE_CHECK": "warn"}, "OTP_MPP_STORE_CHECK", "800-63B-4, 3.2.2"),
