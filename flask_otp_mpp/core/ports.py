@@ -48,6 +48,8 @@ class Store(Protocol):
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         """Store how the delivery of a reserved challenge ended.
 
+        If its user was forgotten meanwhile, nothing is stored.
+
         :param outcome: a refusal closes the challenge, unless it was delivered before and was only
             to be sent again.
         """
@@ -61,6 +63,15 @@ class Store(Protocol):
         """End a user's lock and forget their failures.
 
         :returns: whether there was anything to forget.
+        """
+        ...
+
+    def forget(self, subject: str) -> bool:
+        """Delete all that is stored of a user: challenges, limits and locks, and answers.
+
+        Requests of the user that are in progress, and later ones, may store something again.
+
+        :returns: whether there was anything to delete.
         """
         ...
 

@@ -65,7 +65,9 @@ class MemoryStore:
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         with self._lock:
             now = self._clock()
-            self._keep_answer(draft.request, outcome, draft.subject, now)
+            known, _ = self._answers.get(draft.request.value, (None, None))
+            if known is not None and known.subject == draft.subject:
+                self._keep_answer(draft.request, outcome, draft.subject, now)
             stored = self._challenges.get(draft.id)
             if outcome.reason is not None and stored is not None:
                 self._challenges[draft.id] = stored.closed(now)
@@ -99,6 +101,16 @@ class MemoryStore:
             self._user_limits[subject] = (limits.unlocked(), keep_until)
             return True
 
+    def forget(self, subject: str) -> bool:
+        with self._lock:
+            challenges = [c for c in self._challenges.values() if c.subject == subject]
+            self._drop(challenges)
+            limits = self._user_limits.pop(subject, None)
+            answers = [key for key, (it, _) in self._answers.items() if it.subject == subject]
+            for key in answers:
+                del self._answers[key]
+            return bool(challenges or limits or answers)
+
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         with self._lock:
             return self._purge(policy, self._clock())
@@ -125,11 +137,7 @@ class MemoryStore:
     def _purge(self, policy: Policy, now: datetime) -> int:
         self._purged_at = now
         ended = [c for c in self._challenges.values() if c.expires_at + policy.retention <= now]
-        for challenge in ended:
-            del self._challenges[challenge.id]
-            place = (challenge.subject, challenge.caller, challenge.channel)
-            if self._latest.get(place) == challenge.id:
-                del self._latest[place]
+        self._drop(ended)
         idle = [
             subject
             for subject, (limits, until) in self._user_limits.items()
@@ -141,3 +149,10 @@ class MemoryStore:
         for key in old:
             del self._answers[key]
         return len(ended) + len(idle) + len(old)
+
+    def _drop(self, challenges: list[Challenge]) -> None:
+        for challenge in challenges:
+            del self._challenges[challenge.id]
+            place = (challenge.subject, challenge.caller, challenge.channel)
+            if self._latest.get(place) == challenge.id:
+                del self._latest[place]

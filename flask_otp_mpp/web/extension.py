@@ -73,6 +73,34 @@ class OtpMpp(HookRegistry):
                 blueprint.register(app)
         app.extensions[EXTENSION] = state
 
+    def unlock(self, subject: str) -> bool:
+        """End a user's lock and forget their failures, in the current app's store.
+
+        Counted sends stay. Let it be called only for somebody who has proven by other means who
+        they are: whoever can call it can guess again.
+
+        :param subject: the user, as the ``user_identity`` hook names it.
+        :returns: whether there was anything to forget.
+        :raises StoreError: if the store failed.
+        :raises RuntimeError: outside of an app context, or if the app has no OtpMpp.
+        """
+        return state_of().store.unlock(subject)
+
+    def forget(self, subject: str) -> bool:
+        """Delete all that the current app's store holds of a user.
+
+        Codes that are out are not accepted any more. Failures, locks and counted sends are gone,
+        so whoever can call it can guess and send again, and a request that is repeated is done
+        again. First let the hooks that load users refuse this one: a request that is in progress,
+        or comes later, may store something.
+
+        :param subject: the user, as the ``user_identity`` hook names it.
+        :returns: whether there was anything to delete.
+        :raises StoreError: if the store failed.
+        :raises RuntimeError: outside of an app context, or if the app has no OtpMpp.
+        """
+        return state_of().store.forget(subject)
+
 
 def _check_protocol(given: object) -> None:
     """See that what is passed as a protocol is one.

@@ -73,6 +73,8 @@ def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
         case "purge":
             model.purge(policy)
         case "forget":
+            model.forget(*arguments)
+        case "expire":
             model.challenges.pop(arguments[0], None)
         case "tick":
             raise AssertionError("the clock is not the model's")

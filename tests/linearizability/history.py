@@ -18,7 +18,7 @@ from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome
 
 Verb: TypeAlias = Literal[
-    "get_answer", "reserve", "settle", "spend", "unlock", "purge", "forget", "tick"
+    "get_answer", "reserve", "settle", "spend", "unlock", "forget", "purge", "expire", "tick"
 ]
 Pause: TypeAlias = Callable[[], object]
 A_MOMENT: Final = 0.0005
@@ -119,6 +119,14 @@ class Recorder:
     def unlock(self, thread: int, subject: str) -> None:
         self._record(thread, "unlock", (subject,), lambda: self.store.unlock(subject))
 
+    def forget(self, thread: int, subject: str) -> None:
+        """Forget a user; the result is not recorded: a purge may have come first."""
+
+        def call() -> None:
+            self.store.forget(subject)
+
+        self._record(thread, "forget", (subject,), call)
+
     def purge(self, thread: int) -> None:
         """Purge row by row; how many rows there were is nobody's answer, and not recorded."""
 
@@ -135,7 +143,7 @@ class Recorder:
         """
         self._record(0, "tick", (now,), lambda: None)
         for known in due:
-            self.history.append(Operation(0, "forget", (known,), None, self._moment()))
+            self.history.append(Operation(0, "expire", (known,), None, self._moment()))
 
     def _rest(self) -> None:
         self.pause()

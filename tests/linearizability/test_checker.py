@@ -85,7 +85,7 @@ def test_what_is_forgotten_stays_forgotten() -> None:
     over = [
         RESERVED,
         Operation(0, "tick", (hour,), None, 2, 3),
-        Operation(0, "forget", (ASKED.id,), None, 4),
+        Operation(0, "expire", (ASKED.id,), None, 4),
     ]
     expired, unknown = Reason.CHALLENGE_EXPIRED, Reason.CHALLENGE_UNKNOWN
     assert explained(*over, tried(RIGHT, expired, 5, 6), tried(RIGHT, unknown, 7, 8))

@@ -63,7 +63,7 @@ def test_the_histories_are_small_and_reach_every_decision() -> None:
         overlaps += any(
             earlier.returned > later.called and later.thread != earlier.thread
             for earlier, later in pairwise(history)
-            if "forget" not in (earlier.verb, later.verb)
+            if "expire" not in (earlier.verb, later.verb)
         )
         for operation in history:
             if operation.verb in ("reserve", "spend"):

@@ -68,6 +68,14 @@ class Unlock:
 
 
 @dataclass(frozen=True)
+class Forget:
+    subject: str
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.forget(thread, self.subject)
+
+
+@dataclass(frozen=True)
 class Purge:
     def do(self, recorder: Recorder, thread: int) -> None:
         recorder.purge(thread)
@@ -83,7 +91,7 @@ class GetAnswer:
         recorder.get_answer(thread, self.request)
 
 
-Step: TypeAlias = Send | Try | Unlock | Purge | GetAnswer
+Step: TypeAlias = Send | Try | Unlock | Forget | Purge | GetAnswer
 
 
 def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
@@ -147,8 +155,8 @@ def _attempt(chance: Random, drafts: Sequence[Draft], key: IdempotencyKey) -> At
 
 
 def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) -> Step:
-    kinds = ("send", "repeat", "try", "get_answer", "other", "unlock", "purge")
-    kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1))[0]
+    kinds = ("send", "repeat", "try", "get_answer", "other", "unlock", "forget", "purge")
+    kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1, 1))[0]
     asked = chance.choice(drafts)
     match kind:
         case "send":
@@ -170,4 +178,6 @@ def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) 
             return Send(draft(f"not {asked.subject}", key=key))
         case "unlock":
             return Unlock(asked.subject)
+        case "forget":
+            return Forget(asked.subject)
     return Purge()

@@ -63,7 +63,9 @@ class NaiveStore:
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         now = self._clock()
-        self._note(draft.request, outcome, draft.subject, now)
+        known = self._requests.get(draft.request.value)
+        if known is not None and known[0].subject == draft.subject:
+            self._note(draft.request, outcome, draft.subject, now)
         if outcome.reason is not None and draft.id in self._challenges:
             self._challenges[draft.id] = self._challenges[draft.id].closed(now)
 
@@ -85,9 +87,20 @@ class NaiveStore:
         self._user_limits[subject] = limits.unlocked(), until
         return limits.has_failures(self._clock())
 
+    def forget(self, subject: str) -> bool:
+        before = self._size()
+        self._challenges = {
+            key: found for key, found in list(self._challenges.items()) if found.subject != subject
+        }
+        self._user_limits.pop(subject, None)
+        self._requests = {
+            key: kept for key, kept in list(self._requests.items()) if kept[0].subject != subject
+        }
+        return self._size() != before
+
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         now = self._clock()
-        before = len(self._challenges) + len(self._user_limits) + len(self._requests)
+        before = self._size()
         self._challenges = {
             key: found
             for key, found in self._challenges.items()
@@ -99,7 +112,10 @@ class NaiveStore:
             if kept[1] > now or kept[0].failures
         }
         self._requests = {key: kept for key, kept in self._requests.items() if kept[1] > now}
-        return before - len(self._challenges) - len(self._user_limits) - len(self._requests)
+        return before - self._size()
+
+    def _size(self) -> int:
+        return len(self._challenges) + len(self._user_limits) + len(self._requests)
 
     def _note(
         self, request: IdempotencyKey, outcome: Outcome, subject: str, now: datetime
@@ -148,6 +164,10 @@ class OneProcessStore:
     def unlock(self, subject: str) -> bool:
         with self._loaded() as store:
             return store.unlock(subject)
+
+    def forget(self, subject: str) -> bool:
+        with self._loaded() as store:
+            return store.forget(subject)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         with self._loaded() as store:

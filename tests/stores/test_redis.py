@@ -101,8 +101,12 @@ def test_resp2_and_resp3_give_the_same_answers(clock: FrozenClock, protocol: int
         assert answer(store, challenge, RIGHT) is None
         key = named()
         assert store.get_answer(key.value) is None
-        store.settle(draft("bob", key=key), wrong)
+        sent = draft("bob", key=key)
+        store.reserve(sent, POLICY)
+        store.settle(sent, wrong)
         assert store.get_answer(key.value) == StoredAnswer(wrong, key.digest, "bob")
+        assert store.forget("bob") is True
+        assert store.forget("bob") is False
 
 
 @pytest.fixture
@@ -202,4 +206,4 @@ def test_every_reason_in_a_script_exists() -> None:
     found = [script for script in vars(scripts).values() if isinstance(script, scripts.Script)]
     reasons = {name for script in found for name in re.findall(r"'([A-Z]+_[A-Z]+)'", script.source)}
     assert reasons <= set(Reason.__members__)
-    assert (len(found), len(reasons)) == (8, 10)
+    assert (len(found), len(reasons)) == (9, 10)

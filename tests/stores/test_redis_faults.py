@@ -40,7 +40,7 @@ pytestmark = pytest.mark.server
 # The commands that the store needs; docs/stores/redis.md names the same.
 ALLOWED = (
     "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"
-    " +hlen +hkeys +hincrby +del +pttl +pexpire +persist"
+    " +hlen +hkeys +hincrby +del +pttl +pexpire +persist +scan"
 )
 
 
@@ -73,6 +73,7 @@ def test_missing_scripts_are_sent_again(store: RedisStore, aside: redis.Redis) -
         lambda: store.unlock("alice"),
         lambda: store.reserve(draft("ned", key=named()), POLICY),
         lambda: store.get_answer("nothing"),
+        lambda: store.forget("ned"),
         lambda: store.spend(attempt("nothing", RIGHT, key=named(not_cached=NOT_COMPARED)), POLICY),
     ]
     for verb in verbs:

@@ -112,6 +112,11 @@ def unlocked(store: SQLAlchemyStore) -> Verb:
     return lambda: store.unlock("alice")
 
 
+def forgotten(store: SQLAlchemyStore) -> Verb:
+    answer(store, opened(store), WRONG)
+    return lambda: store.forget("alice")
+
+
 COMPARED: Final = compared(RIGHT)
 DELIVERED: Final = settled(None)
 REFUSED: Final = settled(Reason.DELIVERY_REFUSED)
@@ -133,6 +138,7 @@ CASES: Final[list[tuple[Case, int, int]]] = [
     (REFUSED, 2, 1),
     (FORGOTTEN, 2, 1),
     (unlocked, 3, 2),
+    (forgotten, 5, 2),
     (answer_read, 1, 1),
 ]
 DOCUMENTED: Final = {
@@ -148,6 +154,7 @@ DOCUMENTED: Final = {
     "settle, refused": REFUSED,
     "settle, not stored": FORGOTTEN,
     "unlock": unlocked,
+    "forget": forgotten,
     "get_answer": answer_read,
 }
 

@@ -17,7 +17,7 @@ from flask import Flask
 
 from flask_otp_mpp import Reason, SQLAlchemyStore
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key, one_line, private_pem
-from flask_otp_mpp.stores.sql.schema import VERSION_TABLE
+from flask_otp_mpp.stores.sql.schema import VERSION_TABLE, metadata
 from flask_otp_mpp.web.doc_tables import PROTOCOLS
 from tests.commands import run
 from tests.servers import serving
@@ -239,10 +239,49 @@ def test_unlock_prints_whether_there_was_anything_to_remove(make_wallet: MakeWal
     assert run(wallet.app, "unlock", "ada").output == "The user had no lock or failures.\n"
 
 
+def test_forget_prints_whether_there_was_anything_to_delete(make_wallet: MakeWallet) -> None:
+    """X9: for people and for machines; the code that is out is not accepted any more."""
+    wallet = make_wallet(store="sqlite")
+    request_id, code = wallet.sent()
+    assert json.loads(run(wallet.app, "forget", "ada", "--json").stdout) == {"forgotten": True}
+    assert json.loads(run(wallet.app, "forget", "ada", "--json").stdout) == {"forgotten": False}
+    assert run(wallet.app, "forget", "ada").output == "Nothing was stored of the user.\n"
+    answer = wallet.caller.verify("tok-ada", request_id, code)
+    assert answer.code == "VERIFY_REQUEST_ID_INVALID"
+    wallet.sent()
+    assert run(wallet.app, "forget", "ada").output == "The user is forgotten.\n"
+
+
+def test_a_store_that_fails_is_told_by_each_command(make_wallet: MakeWallet) -> None:
+    """F2: with what to check."""
+    wallet = make_wallet(store="sqlite")
+    store = wallet.state.store
+    assert isinstance(store, SQLAlchemyStore)
+    metadata.drop_all(store.engine)
+    for command in ("purge", "unlock ada", "forget ada"):
+        result = run(wallet.app, *command.split())
+        assert result.exit_code == 1
+        assert "check OTP_MPP_STORE, and that `flask otp-mpp init-db` created" in result.output
+
+
+def test_a_host_unlocks_and_forgets_users_itself(make_wallet: MakeWallet) -> None:
+    """A5, X9: by methods of the extension, for the current app."""
+    wallet = make_wallet()
+    request_id, _ = wallet.sent()
+    wallet.caller.verify("tok-ada", request_id, "000000")
+    with wallet.app.app_context():
+        assert [wallet.otp.unlock("ada") for _ in range(2)] == [True, False]
+        assert [wallet.otp.forget("ada") for _ in range(2)] == [True, False]
+    with pytest.raises(RuntimeError):
+        wallet.otp.forget("ada")
+    with Flask("another").app_context(), pytest.raises(RuntimeError, match="has no OtpMpp"):
+        wallet.otp.unlock("ada")
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        *("keygen", "init-db", "upgrade-db", "purge", "unlock", "codes", "settings"),
+        *("keygen", "init-db", "upgrade-db", "purge", "unlock", "forget", "codes", "settings"),
         *("simulate send", "simulate verify", "simulate ams init", "simulate ams verify"),
         *("simulate google send", "simulate google verify", "simulate google echo"),
     ],

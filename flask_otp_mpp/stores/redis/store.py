@@ -25,7 +25,7 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
-from flask_otp_mpp.stores.redis import encoding, scripts
+from flask_otp_mpp.stores.redis import encoding, scripts, user_keys
 from flask_otp_mpp.stores.redis.client import Client, check, connect, refuse_unfit
 
 
@@ -100,10 +100,12 @@ class RedisStore:
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         request = draft.request
         values = [*encoding.encode_key(request), draft.id, *encoding.encode_outcome(outcome)]
-        self._run(scripts.SETTLE, self._user_keys(draft), values)
-        if request.chosen_by_caller and request.caches(outcome.reason):
+        reserved = self._run(scripts.SETTLE, self._user_keys(draft), values)
+        if not (request.chosen_by_caller and reserved):
+            return
+        if request.caches(outcome.reason):
             self._claim(request, draft.subject)  # so that the claim is kept as long as the answer
-        elif request.chosen_by_caller:
+        else:
             self._release(draft)
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
@@ -122,6 +124,19 @@ class RedisStore:
 
     def unlock(self, subject: str) -> bool:
         return bool(self._run(scripts.UNLOCK, [self._limits_key(subject)], []))
+
+    def forget(self, subject: str) -> bool:
+        """Delete the user's keys: at once those in the user's slot, then the claims.
+
+        All keys of the store are looked through for it, without blocking the server.
+        """
+        own = f"{self._hash_tag(subject)}:".encode()
+        with _store_errors():
+            name = encoding.encode_text(subject)
+            found, claims = user_keys.find(self.client, self.prefix, own, name)
+            deleted = self.client.delete(*found) if found else 0
+        freed = [self._run(scripts.FORGET, [claim], [subject]) for claim in claims]
+        return bool(deleted or any(freed))
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         """Only look whether Redis answers: it deletes every key by itself when its TTL ends."""
@@ -175,7 +190,7 @@ class RedisStore:
         return encoding.decode_answer(found, holder.subject)
 
     def _run(
-        self, script: scripts.Script, keys: Sequence[str], values: Iterable[str | bytes]
+        self, script: scripts.Script, keys: Sequence[str | bytes], values: Iterable[str | bytes]
     ) -> Any:
         now = "" if self._clock is None else encoding.encode_time(self._clock())
         # Sent as bytes, so that the encoding of a client that was passed in can't change them.

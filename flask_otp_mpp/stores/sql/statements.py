@@ -32,7 +32,7 @@ from flask_otp_mpp.stores.sql.schema import (
 )
 
 Values: TypeAlias = Mapping[str, Any]
-_Statement: TypeAlias = sa.Select[Any] | sa.Insert | sa.Update | sa.Delete
+_Statement: TypeAlias = sa.Select[Any] | sa.Select[Any, Any] | sa.Insert | sa.Update | sa.Delete
 
 
 class CompiledStatement:
@@ -160,10 +160,11 @@ class Statements:
         self.unlock = compiled(sa.update(user_limits).where(of_user).values(nothing))
         self.answer = compiled(sa.select(*found).select_from(answered))
         self.put_answer = compiled(sa.insert(requests).values(answer))
+        of_send = sa.and_(requests.c.key == _KEY, requests.c.subject == _SUBJECT)
         self.end_answer = compiled(
-            sa.update(requests).where(requests.c.key == _KEY).values(**ending, keep_until=kept)
+            sa.update(requests).where(of_send).values(**ending, keep_until=kept)
         )
-        self.forget_answer = compiled(sa.delete(requests).where(requests.c.key == _KEY))
+        self.forget_answer = compiled(sa.delete(requests).where(of_send))
         self.for_attempt = compiled(
             sa.select(*both).select_from(answered.outerjoin(challenges, challenges.c.id == _ID))
         )
@@ -178,6 +179,11 @@ class Statements:
             .where(challenges.c.id == sa.bindparam("closed_id"), unused)
             .values(closed_at=sa.bindparam("closed_at_moment"))
         )
+        sent, asked = challenges.c.subject == _SUBJECT, requests.c.subject == _SUBJECT
+        self.other_rows = compiled(sa.select(sa.exists().where(sent), sa.exists().where(asked)))
+        self.forget_challenges = compiled(sa.delete(challenges).where(sent))
+        self.forget_requests = compiled(sa.delete(requests).where(asked))
+        self.forget_user = compiled(sa.delete(user_limits).where(of_user))
         self.fail = compiled(
             sa.update(challenges).where(challenges.c.id == _ID, unused).values(closed_at=now)
         )

@@ -22,6 +22,7 @@ settle, refused             2           1
 settle, not stored          2           1
 get_answer                  1           1
 unlock                      3           2
+forget                      5           2
 =========================== =========== ============
 
 A store with a clock of its own reads in two round trips: the time is read after the row was locked.
@@ -154,6 +155,7 @@ class SQLAlchemyStore:
         writes.append(sql.end_answer if stored else sql.forget_answer)
         values = {
             "at_key": draft.request.value,
+            "at_subject": draft.subject,
             "at_challenge": draft.id,
             **statements.outcome_values(draft.request, outcome),
         }
@@ -198,6 +200,17 @@ class SQLAlchemyStore:
                 return False
             transaction.write(values, sql.unlock)
             return True
+
+        return self._transactions.run(work)
+
+    def forget(self, subject: str) -> bool:
+        sql, values = self._statements, {"at_subject": subject}
+
+        def work(transaction: Transaction) -> bool:
+            rows, [others] = transaction.read(values, sql.lock_user, sql.other_rows)
+            transaction.write(values, sql.forget_challenges, sql.forget_requests, sql.forget_user)
+            # A row that holds nothing was only made to be locked.
+            return any(others) or statements.limits_of(rows) not in (None, UserLimits())
 
         return self._transactions.run(work)
 

@@ -9,6 +9,7 @@ pytest.register_assert_rewrite(
         for module in (
             "agreement",
             "builders",
+            "erasure",
             "faults",
             "idempotency",
             "limits",
@@ -22,6 +23,7 @@ pytest.register_assert_rewrite(
 )
 
 from flask_otp_mpp.testing.contract.agreement import AgreementTests  # noqa: E402
+from flask_otp_mpp.testing.contract.erasure import ErasureTests  # noqa: E402
 from flask_otp_mpp.testing.contract.faults import BackendFaults  # noqa: E402
 from flask_otp_mpp.testing.contract.idempotency import IdempotencyTests  # noqa: E402
 from flask_otp_mpp.testing.contract.limits import LimitTests  # noqa: E402
@@ -39,6 +41,7 @@ class StoreContract(
     LimitTests,
     SendTests,
     IdempotencyTests,
+    ErasureTests,
     LookalikeTests,
     ThreadRaceTests,
     AgreementTests,

@@ -231,6 +231,12 @@ class Agreement(RuleBasedStateMachine):
         found, expected = self.store.unlock(subject), self.model.unlock(subject)
         assert found is expected, "the store and the rules disagree"
 
+    @rule(subject=SUBJECTS)
+    def forget(self, subject: str) -> None:
+        """Forget a user. The result is not compared: a store may have purged before."""
+        self.store.forget(subject)
+        self.model.forget(subject)
+
 
 class AgreementTests(StoreTests):
     """The test that a store answers as the rules do."""

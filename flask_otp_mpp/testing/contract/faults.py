@@ -20,6 +20,7 @@ VERBS: Final[dict[str, Callable[[Store], Any]]] = {
     "settle": lambda store: store.settle(draft("canary"), Outcome("canary")),
     "spend": lambda store: store.spend(attempt("canary", RIGHT, subject="canary"), POLICY),
     "unlock": lambda store: store.unlock("canary"),
+    "forget": lambda store: store.forget("canary"),
     "purge": lambda store: store.purge(POLICY),
 }
 

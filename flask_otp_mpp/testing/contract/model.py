@@ -48,7 +48,9 @@ class Model:
         return decided.challenge
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
-        self._note(draft.request, outcome, draft.subject)
+        known = self.records.get(draft.request.value)
+        if known is not None and known.subject == draft.subject:
+            self._note(draft.request, outcome, draft.subject)
         if outcome.reason is not None and draft.id in self.challenges:
             self.challenges[draft.id] = self.challenges[draft.id].closed(self.clock())
 
@@ -78,6 +80,13 @@ class Model:
         limits = self.user_limits.get(subject, UserLimits())
         self.user_limits[subject] = limits.unlocked()
         return limits.has_failures(self.clock())
+
+    def forget(self, subject: str) -> None:
+        self.user_limits.pop(subject, None)
+        for challenge in [c for c in self.challenges.values() if c.subject == subject]:
+            del self.challenges[challenge.id]
+        for key in [key for key, record in self.records.items() if record.subject == subject]:
+            del self.records[key]
 
     def purge(self, policy: Policy) -> None:
         now = self.clock()

@@ -9,11 +9,11 @@ from flask.cli import AppGroup
 
 from flask_otp_mpp.web.cli.keys import keygen
 from flask_otp_mpp.web.cli.simulate import simulate
-from flask_otp_mpp.web.cli.store import init_db, purge, unlock, upgrade_db
+from flask_otp_mpp.web.cli.store import forget, init_db, purge, unlock, upgrade_db
 from flask_otp_mpp.web.cli.tables import codes, settings
 
 __all__ = ["cli"]
 
 cli = AppGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
-for command in (keygen, init_db, upgrade_db, purge, unlock, codes, settings, simulate):
+for command in (keygen, init_db, upgrade_db, purge, unlock, forget, codes, settings, simulate):
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""``flask otp-mpp init-db``, ``upgrade-db``, ``purge`` and ``unlock`` work on the app's store."""
+"""The commands that work on the app's store: init-db, upgrade-db, purge, unlock and forget."""
 
 from __future__ import annotations
 
@@ -110,6 +110,32 @@ def unlock(subject: str, as_json: bool) -> None:
         click.echo(json.dumps({"unlocked": unlocked}))
     else:
         click.echo("The user is unlocked." if unlocked else "The user had no lock or failures.")
+
+
+@click.command(
+    epilog=examples(
+        "flask --app wallet otp-mpp forget u-4711",
+        status="0, whether anything was stored or not; 1 if the store failed.",
+    )
+)
+@click.argument("subject")
+@json_option
+@with_appcontext
+def forget(subject: str, as_json: bool) -> None:
+    """Delete all that the store holds of a user.
+
+    SUBJECT is the user as the user_identity hook names it. Challenges, failures, locks, counted
+    sends and the answers to requests are deleted from every table, or under every key of Redis.
+
+    First let your user loader refuse the user: a request in progress, or a later one, may store
+    something again. If the user stays, know that codes that are out are not accepted any more, and
+    that all limits begin anew, as after unlock.
+    """
+    forgotten = _run(lambda: state_of().store.forget(subject))
+    if as_json:
+        click.echo(json.dumps({"forgotten": forgotten}))
+    else:
+        click.echo("The user is forgotten." if forgotten else "Nothing was stored of the user.")
 
 
 def _run(work: Callable[[], T]) -> T:

@@ -1,0 +1,49 @@
+"""Find all keys of one user, to delete them.
+
+No index is kept for it: erasure is rare, and an index would cost every request memory. A claim
+names its user but is in the slot of its request, and no other key leads to one that a crash has
+left behind; so all claims are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from flask_otp_mpp.stores.redis.client import Client
+
+_BATCH: Final = 1000
+"""Keys that are asked for at once; the server does other work between two batches."""
+
+
+def find(
+    client: Client, prefix: str, own: bytes, subject: bytes
+) -> tuple[list[bytes], list[bytes]]:
+    """Return the keys in a user's slot, and the claims that name the user.
+
+    What was there before this began is found; what is written meanwhile may be missed.
+
+    :param prefix: of all keys of the store.
+    :param own: the beginning of all keys in the user's slot.
+    """
+    found: list[bytes] = []
+    claims: list[bytes] = []
+    for batch in _batches(client, prefix):
+        found += [key for key in batch if key.startswith(own)]
+        asked = [key for key in batch if key.endswith(b":claim")]
+        with client.pipeline(transaction=False) as pipeline:
+            for claim in asked:
+                pipeline.hget(claim, "subject")
+            holders = pipeline.execute()
+        claims += [claim for claim, it in zip(asked, holders, strict=True) if it == subject]
+    return found, claims
+
+
+def _batches(client: Client, prefix: str) -> Iterator[list[bytes]]:
+    """Yield all keys of the store, in batches."""
+    pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", prefix) + "{*"
+    keys = client.scan_iter(pattern, count=_BATCH)
+    while batch := list(islice(keys, _BATCH)):
+        yield batch
