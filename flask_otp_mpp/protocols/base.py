@@ -8,7 +8,7 @@ A protocol authenticates a caller, reads a command, and writes the answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Protocol
 
@@ -28,6 +28,7 @@ from flask_otp_mpp.protocols.values import (
     ParsedRequest,
     RequestContext,
 )
+from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import ClientKeyHook, Signer
 
 
@@ -55,6 +56,8 @@ class Deployment:
     :param client_key: the host's hook for keys that are not in the settings.
     :param insecure_allowed: whether the app is in debug or testing mode, where an account may have
         bodies that are neither signed nor encrypted.
+    :param budget: how much is signed for callers who have not proven who they are; one for all
+        protocols.
     """
 
     signer: Signer
@@ -62,6 +65,7 @@ class Deployment:
     clock: Clock
     client_key: ClientKeyHook | None = None
     insecure_allowed: bool = False
+    budget: SigningBudget = field(default_factory=SigningBudget, repr=False)
 
 
 class WireProtocol(Protocol):

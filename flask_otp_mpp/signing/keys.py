@@ -23,6 +23,7 @@ from flask_otp_mpp.core.reasons import Reason, refuse
 MIN_BITS: Final = 2048
 _PADDING: Final = padding.PKCS1v15()
 _HASH: Final = hashes.SHA256()
+_REMEMBERED: Final = 1024
 _NO_RSA: Final = f"this is not an RSA key; RSA256 needs RSA of {MIN_BITS} bits or more"
 
 ClientKeyHook: TypeAlias = Callable[[str, str | None], str | rsa.RSAPublicKey | None]
@@ -72,6 +73,7 @@ class ClientKeys:
     ) -> None:
         self._listed = {client: dict(keys) for client, keys in listed.items()}
         self._hook = hook
+        self._from_hook: dict[str, rsa.RSAPublicKey] = {}
 
     def find(self, client: str, version: str | None) -> rsa.RSAPublicKey:
         """Return the key of that version, or the client's newest one if the version is None.
@@ -79,15 +81,31 @@ class ClientKeys:
         :raises Refused: CLIENT_UNKNOWN if nothing is known of the client, KEY_UNKNOWN if it has
             keys and not this one.
         """
-        keys = self._listed.get(client, {})
-        if version is None and keys:
-            return keys[newest(keys)]
-        if version is not None and version in keys:
-            return keys[version]
+        listed = self._from_list(client, version)
+        if listed is not None:
+            return listed
         found = self._hook(client, version) if self._hook is not None else None
-        if found is not None:
-            return found if isinstance(found, rsa.RSAPublicKey) else _parsed(found)
-        refuse(Reason.KEY_UNKNOWN if keys else Reason.CLIENT_UNKNOWN)
+        if found is None:
+            refuse(Reason.KEY_UNKNOWN if self._listed.get(client) else Reason.CLIENT_UNKNOWN)
+        key = found if isinstance(found, rsa.RSAPublicKey) else _parsed(found)
+        if len(self._from_hook) >= _REMEMBERED:
+            self._from_hook.clear()
+        self._from_hook[client] = key
+        return key
+
+    def recall(self, client: str, version: str | None) -> rsa.RSAPublicKey | None:
+        """Return a key without asking the hook: a listed one, or what it returned last."""
+        return self._from_list(client, version) or self._from_hook.get(client)
+
+    def knows(self, client: str) -> bool:
+        """Tell whether a client has keys, without asking the hook."""
+        return bool(self._listed.get(client)) or client in self._from_hook
+
+    def _from_list(self, client: str, version: str | None) -> rsa.RSAPublicKey | None:
+        keys = self._listed.get(client)
+        if not keys:
+            return None
+        return keys.get(newest(keys) if version is None else version)
 
 
 @lru_cache(256)

@@ -33,6 +33,7 @@ from flask_otp_mpp.core.settings import (
 from flask_otp_mpp.core.users import Users, identity_of
 from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
 from flask_otp_mpp.protocols.values import Mount
+from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
@@ -116,7 +117,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         limiter = open_limiter(config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
     hooks = sync_hooks(app, hooks, faults)
-    protocols: list[WireProtocol] = []
+    budget, protocols = SigningBudget(), list[WireProtocol]()
     for protocol, group in zip(classes, settings, strict=True):
         deployment = Deployment(
             signer=signer,
@@ -124,6 +125,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             clock=components.clock,
             client_key=hooks.client_key(protocol),
             insecure_allowed=app.debug or app.testing,
+            budget=budget,
         )
         try:
             protocols.append(protocol(group, deployment))

@@ -9,6 +9,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import pytest
 
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus, AlipayPlusSettings
@@ -77,8 +78,9 @@ def configured(kind: type[W], deployment: Deployment, **values: Any) -> W:
     return kind(settings, deployment)
 
 
-def signed_headers() -> SignedHeaders:
-    return SignedHeaders(ClientKeys(CLIENT_KEYS), SIGNER, FRESHNESS, CLOCK)
+def signed_headers(clock: Clock = CLOCK) -> SignedHeaders:
+    deployment = Deployment(SIGNER, FRESHNESS, clock)
+    return SignedHeaders(ClientKeys(CLIENT_KEYS), deployment, [f"{PREFIX}/sendOTP"])
 
 
 def protocol(client_key: ClientKeyHook | None = None, **changes: Any) -> AlipayPlus:

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders, parse_time
-from flask_otp_mpp.protocols.values import Inbound
+from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.protocols.alipay.common import row
+from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
+from flask_otp_mpp.protocols.values import Inbound, Outbound, RequestContext
 from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import FrozenClock
 from tests.protocols.caller import (
     CLIENT,
-    CLIENT_KEYS,
     CLOCK,
     FRESHNESS,
-    SIGNER,
     inbound,
     refusal,
     signed_headers,
 )
 from tests.vectors import VECTORS, public_key
 
+ROW = row("CODE", "What it says.")
+BODY = b'{"result":{"resultCode":"CODE","resultStatus":"F","resultMessage":"What it says."}}'
 STALE = "2020-01-01T00:00:00Z"
 
 
@@ -196,22 +196,25 @@ def test_equal_requests_have_one_key_and_others_another() -> None:
     assert max(keys, key=lambda key: key.value) == keys[3]  # so that databases add in one place
 
 
+def answer(request: Inbound, reason: Reason | None = None) -> Outbound:
+    return signed_headers().answer(RequestContext(request), Outcome(reason=reason), ROW)
+
+
 def test_an_answer_is_sealed_for_the_fussiest_client() -> None:
     """G9: lower-case names, the client's name back, the time to the second with its offset."""
-    request = inbound()
-    sealed = signed_headers().seal(request, b'{"result":{}}')
+    sealed = answer(inbound())
     headers = dict(sealed.headers)
     assert list(headers) == [name.lower() for name in headers]
     assert len(headers) == len(sealed.headers)
     signature = headers.pop("signature")
     assert headers == {
         "content-type": "application/json; charset=UTF-8",
-        "content-length": "13",
+        "content-length": str(len(BODY)),
         "client-id": CLIENT,
         "response-time": "2026-01-01T00:00:00+00:00",
         "cache-control": "no-store",
     }
-    assert (sealed.status, sealed.body) == (200, b'{"result":{}}')
+    assert (sealed.status, sealed.body) == (200, BODY)
     assert signature.startswith("algorithm=RSA256,keyVersion=3,signature=")
     assert signature.split(",")[2].count("=") == 1
     data = b"POST /aps/api/v1/users/sendOTP\n" + (
@@ -221,15 +224,16 @@ def test_an_answer_is_sealed_for_the_fussiest_client() -> None:
     assert rsa256.holds(public_key("mpp"), parsed.signature, data)
 
 
-def test_an_answer_to_nobody_is_signed_as_well() -> None:
-    """G9: a missing or malformed client is not echoed into a header."""
-    for client in (None, "a,b", "a\r\nset-cookie: b", ""):
-        request = replace(inbound(headers={"client-id": client}), method="GET", uri="/x?y=z")
-        headers = dict(signed_headers().seal(request, b"{}").headers)
-        assert headers["client-id"] == ""
-        data = b"GET /x?y=z\n." + headers["response-time"].encode() + b".{}"
-        signature = SignatureHeader.parse(headers["signature"]).signature
-        assert rsa256.holds(public_key("mpp"), signature, data)
+@pytest.mark.parametrize("client", [None, "a,b", "a\r\nset-cookie: b", "", "NOBODY"])
+def test_an_answer_to_nobody_is_signed_as_well(client: str | None) -> None:
+    """G9, X2: a client that is missing, malformed or not registered is not echoed into a header."""
+    request = replace(inbound(headers={"client-id": client}), method="GET", uri="/x?y=z")
+    sealed = answer(request, Reason.CLIENT_UNKNOWN)
+    headers = dict(sealed.headers)
+    assert headers["client-id"] == ""
+    data = b"GET /x?y=z\n." + headers["response-time"].encode() + b"." + sealed.body
+    signature = SignatureHeader.parse(headers["signature"]).signature
+    assert rsa256.holds(public_key("mpp"), signature, data)
 
 
 def test_the_requests_of_the_official_sdk_are_let_in_at_their_time() -> None:
@@ -244,9 +248,7 @@ def test_the_requests_of_the_official_sdk_are_let_in_at_their_time() -> None:
         request = Inbound(found.method, found.uri, "/", headers, found.body)
         moment = parse_time(found.time)
         assert moment is not None
-        opened = SignedHeaders(
-            ClientKeys(CLIENT_KEYS), SIGNER, FRESHNESS, FrozenClock(moment)
-        ).open(request)
+        opened = signed_headers(FrozenClock(moment)).open(request)
         assert opened.client == found.client == CLIENT
         assert reason(request) is Reason.REQUEST_STALE
     assert len(valid) == 8

@@ -17,6 +17,7 @@ from flask_otp_mpp.callers.ams import AmsCaller
 from flask_otp_mpp.callers.google import GoogleCaller
 from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.callers.transport import Call, over_wsgi
+from flask_otp_mpp.protocols.google.jose.sealer import JoseSealer
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.signing.keys import one_line
 from tests.protocols.google import sides
@@ -74,6 +75,32 @@ def test_an_unauthenticated_caller_gets_a_status_without_a_body(
     status = 404 if method == "nothing" else 401 if tamper == "signature" else 400
     is_bare(answer, status)
     assert len(wallet.inbox) == 0
+
+
+def test_no_answer_is_sealed_for_a_stranger(
+    jose_wallet: tuple[GoogleWallet, GoogleCaller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X2: whatever it varies, above a traffic limit and after a crash as well."""
+    wallet, google = jose_wallet
+    sealed: list[bytes] = []
+    seal = JoseSealer.seal
+
+    def counted(sealer: JoseSealer, payload: bytes) -> bytes:
+        sealed.append(payload)
+        return seal(sealer, payload)
+
+    monkeypatch.setattr(JoseSealer, "seal", counted)
+    client = wallet.app.test_client()
+    prefix = wallet.protocol.mounts[0].prefix
+    for number, path in product(range(5), ("echo", "sendOtp", "verifyOtp", f"no/{id(sealed)}", "")):
+        for verb, body in product(("POST", "GET", "BREW"), (b"", b"a.b.c", b"x" * 20_000)):
+            uri = f"{prefix}/{path}?n={number}"
+            assert client.open(uri, method=verb, data=body).get_data() == b""
+    for tamper in ("signature", "encryption", "unsealed"):
+        google.echo("probe", tamper=tamper)  # its caller's own sealer is of this class
+    assert len(sealed) == 2
+    google.echo("probe")
+    assert len(sealed) == 4
 
 
 def test_an_account_does_not_accept_the_keys_of_another() -> None:

@@ -24,7 +24,13 @@ from flask_otp_mpp.protocols.alipay.common import (
     VERIFY,
     row,
 )
-from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
+from flask_otp_mpp.protocols.alipay.settings import (
+    CLIENTS,
+    DISTINCT_PATHS,
+    Clients,
+    called_uris,
+    mount_at,
+)
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.json_fields import Fields
@@ -144,12 +150,6 @@ class AlipayPlus:
     ) -> None:
         if settings is None or deployment is None:
             raise made_by_host(type(self))
-        self._signed_headers = SignedHeaders(
-            ClientKeys(settings.clients, deployment.client_key),
-            deployment.signer,
-            deployment.freshness,
-            deployment.clock,
-        )
         self._psp_ids = settings.psp_ids
         self._acquirers = settings.acquirers
         key = key_of(AlipayPlusSettings, "prefix")
@@ -158,6 +158,11 @@ class AlipayPlus:
             settings.send_path: Operation.SEND,
             settings.verify_path: Operation.VERIFY,
         }
+        self._signed_headers = SignedHeaders(
+            ClientKeys(settings.clients, deployment.client_key),
+            deployment,
+            called_uris(self.mounts, self.paths),
+        )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         return self._signed_headers.open(inbound)
@@ -188,4 +193,4 @@ class AlipayPlus:
         row = SUCCESS if outcome.reason is None else CODES[outcome.reason]
         if outcome.reason is None and context.operation is Operation.SEND:
             fields["verifyRequestId"] = outcome.challenge_id
-        return self._signed_headers.answer(context.inbound, row, outcome.explain(), **fields)
+        return self._signed_headers.answer(context, outcome, row, **fields)

@@ -29,7 +29,13 @@ from flask_otp_mpp.protocols.alipay.common import (
     VERIFY,
     row,
 )
-from flask_otp_mpp.protocols.alipay.settings import CLIENTS, DISTINCT_PATHS, Clients, mount_at
+from flask_otp_mpp.protocols.alipay.settings import (
+    CLIENTS,
+    DISTINCT_PATHS,
+    Clients,
+    called_uris,
+    mount_at,
+)
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.json_fields import Fields
@@ -193,12 +199,6 @@ class Ams:
     ) -> None:
         if settings is None or deployment is None:
             raise made_by_host(type(self))
-        self._signed_headers = SignedHeaders(
-            ClientKeys(settings.clients, deployment.client_key),
-            deployment.signer,
-            deployment.freshness,
-            deployment.clock,
-        )
         usual, sandbox = key_of(AmsSettings, "prefix"), key_of(AmsSettings, "sandbox_prefix")
         self._sandbox = mount_at(settings.sandbox_prefix, settings.sandbox_public_prefix, sandbox)
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, usual), self._sandbox)
@@ -206,6 +206,11 @@ class Ams:
             settings.send_path: Operation.SEND,
             settings.verify_path: Operation.VERIFY,
         }
+        self._signed_headers = SignedHeaders(
+            ClientKeys(settings.clients, deployment.client_key),
+            deployment,
+            called_uris(self.mounts, self.paths),
+        )
         self._keep = settings.keep
         self._booleans = settings.booleans
         self._codes = {**CODES, Reason.SEND_LIMITED: _limit_row(settings.send_limit_code)}
@@ -249,7 +254,7 @@ class Ams:
             fields["authenticationRequestId"] = parsed.for_answer
         elif reason in _COMPARED:
             fields["isPassed"] = self._written(passed=_COMPARED[reason])
-        return self._signed_headers.answer(context.inbound, row, outcome.explain(), **fields)
+        return self._signed_headers.answer(context, outcome, row, **fields)
 
     def _written(self, *, passed: bool) -> str | bool:
         return passed if self._booleans is Booleans.JSON else str(passed).lower()

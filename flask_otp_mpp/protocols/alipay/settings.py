@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -61,3 +61,9 @@ def mount_at(prefix: str, public_prefix: str | None, setting: str = "") -> Mount
     :param setting: the key of the prefix.
     """
     return Mount(prefix, prefix if public_prefix is None else public_prefix, setting)
+
+
+def called_uris(mounts: Iterable[Mount], paths: Iterable[str]) -> frozenset[str]:
+    """Return what callers call: the public prefix of each mount with each path."""
+    below = list(paths)
+    return frozenset(mount.public_prefix + path for mount in mounts for path in below)

@@ -1,5 +1,8 @@
 """The signed headers of Alipay+ and AMS: verify those of requests, make those of answers.
 
+An answer to a caller whose signature is valid is always signed, whatever the request is refused
+for. All other answers share a budget of signatures; without one they are a 429 without a body.
+
 In: ``Client-Id``, ``Request-Time``, ``Signature``. Out: ``client-id``, ``response-time``,
 ``signature`` (Alipay+ API overview, "Message structure").
 """
@@ -9,15 +12,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.idempotency import IdempotencyKey
-from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.protocols.values import AuthenticatedRequest, CodeRow, Inbound, Outbound
+from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.protocols.alipay.unproven import UnprovenAnswers
+from flask_otp_mpp.protocols.base import Deployment
+from flask_otp_mpp.protocols.values import (
+    AuthenticatedRequest,
+    CodeRow,
+    Inbound,
+    Outbound,
+    RequestContext,
+)
 from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import ClientKeys, Signer
+from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 
 MAX_MESSAGE: Final = 256
@@ -31,19 +42,24 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _JSON: Final = re.compile(r'application/json *(; *charset *= *"?utf-8"? *)?', re.IGNORECASE)
 
 
+_FAILED_PROOF: Final = frozenset(
+    {Reason.CLIENT_UNKNOWN, Reason.KEY_UNKNOWN, Reason.SIGNATURE_INVALID}
+)
+_TOO_MANY: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 429)
+
+
 class SignedHeaders:
     """Verifies signed requests and signs answers.
 
-    :param freshness: how far a request's time may be from now, either way.
+    :param uris: what callers call: the public prefix of each mount with each path.
     """
 
-    def __init__(
-        self, keys: ClientKeys, signer: Signer, freshness: timedelta, clock: Clock
-    ) -> None:
+    def __init__(self, keys: ClientKeys, deployment: Deployment, uris: Collection[str]) -> None:
         self._keys = keys
-        self._sign = rsa256.header_signer(signer)
-        self._freshness = freshness
-        self._clock = clock
+        self._sign = rsa256.header_signer(deployment.signer)
+        self._freshness = deployment.freshness
+        self._clock = deployment.clock
+        self._unproven = UnprovenAnswers(self._sign, deployment.budget, uris)
 
     def open(self, inbound: Inbound) -> AuthenticatedRequest:
         """Check method, media type, client, key, signature and time, in this order.
@@ -77,44 +93,73 @@ class SignedHeaders:
         if abs(self._clock() - moment) > self._freshness:
             limit = int(self._freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
+        self._unproven.remember(client, inbound.address)
         request = IdempotencyKey(_fingerprint(signed, moment), ttl=2 * self._freshness)
         return AuthenticatedRequest(client, request, inbound.body)
 
     def answer(
-        self, inbound: Inbound, row: CodeRow, more: str = "", **fields: str | bool
+        self, context: RequestContext, outcome: Outcome, row: CodeRow, **fields: str | bool
     ) -> Outbound:
         """Write a result and the fields that follow it, and sign them.
 
-        :param more: text behind the row's own message.
+        :param row: of the code table; behind its message comes what explains the outcome.
         """
         result = {
             "resultCode": row.code,
             "resultStatus": row.status,
-            "resultMessage": f"{row.message} {more}".strip()[:MAX_MESSAGE],
+            "resultMessage": f"{row.message} {outcome.explain()}".strip()[:MAX_MESSAGE],
         }
-        return self.seal(inbound, _ENCODER.encode({"result": result, **fields}).encode())
-
-    def seal(self, inbound: Inbound, body: bytes) -> Outbound:
-        """Sign the body for the request that it answers.
-
-        The names of headers are in lower case: the Python SDK looks them up like that.
-        """
+        body = _ENCODER.encode({"result": result, **fields}).encode()
+        inbound, now = context.inbound, self._clock().astimezone(UTC)
         client = inbound.headers.get("client-id", "")
-        if _CLIENT.fullmatch(client) is None:
-            client = ""
-        time = self._clock().astimezone(UTC).isoformat(timespec="seconds")
-        data = rsa256.canonical(inbound.method, inbound.uri, client, time, body)
-        return Outbound(
-            (
-                ("content-type", "application/json; charset=UTF-8"),
-                ("content-length", str(len(body))),
-                ("client-id", client),
-                ("response-time", time),
-                ("signature", self._sign(data)),
-                ("cache-control", "no-store"),
-            ),
-            body,
-        )
+        if context.authenticated is not None or self._proves(inbound, outcome.reason):
+            time = now.isoformat(timespec="seconds")
+            data = rsa256.canonical(inbound.method, inbound.uri, client, time, body)
+            return _sealed(client, time, self._sign(data), body)
+        if not self._keys.knows(client):
+            client = ""  # else anyone could vary it
+        signed = self._unproven.sign(inbound, outcome.reason, client, body, now)
+        if signed is None:
+            return _TOO_MANY
+        return _sealed(client, signed.time, signed.signature, body)
+
+    def _proves(self, inbound: Inbound, reason: Reason | None) -> bool:
+        """Tell whether the signature of a request is valid that was refused before it was verified.
+
+        That costs a fraction of a signature. No hook of the host is asked.
+        """
+        if not inbound.complete or reason in _FAILED_PROOF:
+            return False
+        headers = inbound.headers
+        client = headers.get("client-id", "")
+        try:
+            header = SignatureHeader.parse(headers.get("signature", ""))
+        except Malformed:
+            return False
+        key = self._keys.recall(client, header.key_version)
+        if key is None:
+            return False
+        time = headers.get("request-time", "")
+        signed = rsa256.canonical(inbound.method, inbound.uri, client, time, inbound.body)
+        return rsa256.holds(key, header.signature, signed)
+
+
+def _sealed(client: str, time: str, signature: str, body: bytes) -> Outbound:
+    """Return a signed answer.
+
+    The names of headers are in lower case: the Python SDK looks them up like that.
+    """
+    return Outbound(
+        (
+            ("content-type", "application/json; charset=UTF-8"),
+            ("content-length", str(len(body))),
+            ("client-id", client),
+            ("response-time", time),
+            ("signature", signature),
+            ("cache-control", "no-store"),
+        ),
+        body,
+    )
 
 
 def _fingerprint(signed: bytes, moment: datetime) -> str:
