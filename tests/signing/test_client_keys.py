@@ -133,3 +133,30 @@ def test_a_list_that_is_changed_afterwards_changes_nothing() -> None:
     listed["ONE"]["2"] = B
     with pytest.raises(Refused):
         keys.find("ONE", "2")
+
+
+def test_what_a_hook_named_is_recalled_without_it_and_what_is_listed_too() -> None:
+    """X2: unknown clients are not, and the memory is bounded."""
+    asked: list[str] = []
+
+    def hook(client: str, _version: str | None) -> rsa.RSAPublicKey | None:
+        asked.append(client)
+        return C if client.startswith("H") else None
+
+    keys = ClientKeys(LISTED, hook)
+    assert (keys.recall("H0", "1"), keys.knows("H0")) == (None, False)
+    assert keys.find("H0", "1") == C
+    with pytest.raises(Refused):
+        keys.find("NOBODY", "1")
+    asked.clear()
+    assert [keys.recall(client, "1") for client in ("H0", "ONE", "NOBODY", "NONE")] == [
+        C, A, None, None,
+    ]  # fmt: skip
+    assert keys.recall("ONE", "3") is None
+    known = [keys.knows(client) for client in ("H0", "ONE", "NOBODY", "NONE")]
+    assert known == [True, True, False, False]
+    assert asked == []
+    for number in range(1, 2000):
+        keys.find(f"H{number}", "1")
+    assert sum(keys.knows(f"H{number}") for number in range(2000)) <= 1024
+    assert keys.knows("H1999")
