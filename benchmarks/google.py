@@ -125,8 +125,8 @@ def account(sealer: str, folder: Path) -> Iterator[TimedWallet]:
         ours, theirs = _accounts(sealer)
         app, inbox = Flask("benchmarks.google"), Inbox()
         otp = OtpMpp(GoogleStandardPayments, store=store)
-        otp.user_loader(PhoneNumber)(lambda number: number)
-        otp.user_loader(AssociationId)(lambda name: name)
+        otp.user_loader(PhoneNumber)(lambda number, caller: number)
+        otp.user_loader(AssociationId)(lambda name, caller: name)
         otp.user_identity(lambda number: f"user-{number}")
         otp.sender(Channel.MOBILE)(inbox)
         app.config.update(

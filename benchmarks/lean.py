@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Flask
 
 from benchmarks.host_users import FIND, engine
-from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp, Reason, refuse
+from flask_otp_mpp import AlipayPlus, Caller, Channel, Message, OtpMpp, Reason, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     find = finder(settings["BENCH_STORE"])
 
     @otp.user_loader
-    def user_of(access_token: str) -> Person | None:
+    def user_of(access_token: str, caller: Caller) -> Person | None:
         number = find(access_token)
         return None if number is None else Person(str(number), access_token)
 

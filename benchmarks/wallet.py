@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 import example_app
 from example_app import instance
+from example_app.instance import CLIENT_ID
 from example_app.otp import TOKEN_LIFE
 from example_app.records import Grant, PhoneMessage, User
 from flask_otp_mpp import AccessTokens
@@ -64,7 +65,7 @@ class WalletUsers:
         with Session(self._database) as session, session.begin():
             session.execute(sa.insert(User), users)
             session.execute(sa.insert(Grant), grants)
-        tokens = [self._tokens.mint(f"{number:016x}") for number in numbers]
+        tokens = [self._tokens.mint(f"{number:016x}", client=CLIENT_ID) for number in numbers]
         self._phones.update(zip(phones, tokens, strict=True))
         return tokens
 

@@ -41,13 +41,19 @@ def users() -> None:
 
 @wallet.command()
 @click.argument("user")
+@click.option(
+    "--client",
+    default=instance.CLIENT_ID,
+    show_default=True,
+    help=f"The client that gets the token; {instance.MERCHANT_ID} is the merchant.",
+)
 @click.option("--expired", is_flag=True, help="Make a token that has expired.")
 @click.option("--no-scope", is_flag=True, help=f"Leave out the scope {SEND_OTP}.")
-def token(*, user: str, expired: bool, no_scope: bool) -> None:
-    """Print a new access token of a user."""
+def token(*, user: str, client: str, expired: bool, no_scope: bool) -> None:
+    """Print a new access token of a user, valid for one client."""
     scopes = () if no_scope else (SEND_OTP,)
     age = TOKEN_LIFE + timedelta(minutes=1) if expired else timedelta()
-    click.echo(access_tokens(age).mint(_grant_of(user).id, scopes))
+    click.echo(access_tokens(age).mint(_grant_of(user).id, scopes, client=client))
 
 
 @wallet.command()

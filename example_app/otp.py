@@ -16,6 +16,7 @@ from flask_otp_mpp import (
     AlipayPlus,
     Ams,
     AssociationId,
+    Caller,
     Channel,
     GoogleStandardPayments,
     Message,
@@ -41,19 +42,19 @@ def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
 
 
 @otp.user_loader
-def user_of(access_token: str) -> User | None:
+def user_of(access_token: str, caller: Caller) -> User | None:
     """Find the user of a token; token, scope, expiry and user are checked in Alipay+'s order."""
-    return _granting(access_tokens().load(access_token))
+    return _granting(access_tokens().load(access_token, caller))
 
 
 @otp.user_loader(AssociationId)
-def user_associated(association: str) -> User | None:
+def user_associated(association: str, caller: Caller) -> User | None:
     """Find the user whose account Google has associated; here an association is a grant too."""
     return _granting(association)
 
 
 @otp.user_loader(PhoneNumber)
-def user_called(number: str) -> User:
+def user_called(number: str, caller: Caller) -> User:
     """Find the user by the phone number typed at Google; the code goes to the stored number."""
     with records() as session:
         user = by_phone(session, number)
@@ -61,7 +62,7 @@ def user_called(number: str) -> User:
 
 
 @otp.user_loader(Subject)
-def user_meanwhile(user_id: str) -> User:
+def user_meanwhile(user_id: str, caller: Caller) -> User:
     """Check a user again before a code is verified, for callers that send no credential then."""
     with records() as session:
         user = session.get(User, user_id)

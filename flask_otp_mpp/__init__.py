@@ -10,6 +10,7 @@ modules may change in any release.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.message import Message
@@ -41,6 +42,7 @@ __all__ = [
     "AlipayPlus",
     "Ams",
     "AssociationId",
+    "Caller",
     "Channel",
     "Clock",
     "ConfigurationError",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Ams, OtpMpp, Subject
+from flask_otp_mpp import AlipayPlus, Ams, Caller, OtpMpp, Subject
 from flask_otp_mpp.callers.ams import AmsAnswer, AmsCaller
 from flask_otp_mpp.callers.transport import Transport, over_wsgi
 from flask_otp_mpp.signing.keys import one_line
@@ -68,7 +68,7 @@ def open_shop(
     """Open a wallet for Alipay+ and AMS; the other arguments are those of ``open_wallet``."""
     meanwhile: dict[str, Callable[[], str | None]] = {}
 
-    def still_served(subject: str) -> str | None:
+    def still_served(subject: str, caller: Caller) -> str | None:
         return meanwhile.get(subject, lambda: subject)()
 
     prepare_more = how.pop("prepare", lambda app, otp: None)

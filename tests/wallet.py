@@ -14,6 +14,7 @@ from flask import Flask
 
 from flask_otp_mpp import (
     AlipayPlus,
+    Caller,
     Channel,
     Message,
     OtpMpp,
@@ -59,7 +60,7 @@ class User:
     email: str
 
 
-def load_user(token: str) -> User | None:
+def load_user(token: str, caller: Caller) -> User | None:
     """Load the user of a token ``tok-NAME``; refuse certain tokens, each for its reason."""
     if token in REFUSED_TOKENS:
         refuse(REFUSED_TOKENS[token])
@@ -152,7 +153,7 @@ def open_wallet(
     prepare: Callable[[Flask, OtpMpp], None] = lambda app, otp: None,
     finish: Callable[[Flask], None] = lambda app: None,
     sender: Callable[[User, Message], None] | None = None,
-    loader: Callable[[str], Any] = load_user,
+    loader: Callable[[str, Caller], Any] = load_user,
     channels: Sequence[Channel] = (Channel.MOBILE, Channel.EMAIL),
     protocols: Sequence[type[WireProtocol]] = (AlipayPlus,),
     options: dict[str, Any] | None = None,

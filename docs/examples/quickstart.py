@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp, Reason, refuse
+from flask_otp_mpp import AlipayPlus, Caller, Channel, Message, OtpMpp, Reason, refuse
 
 
 @dataclass
@@ -25,7 +25,7 @@ otp = OtpMpp(AlipayPlus)
 
 
 @otp.user_loader
-def user_of(access_token: str) -> User | None:
+def user_of(access_token: str, caller: Caller) -> User | None:
     user = USERS.get(access_token)
     if user is not None and user.frozen:
         refuse(Reason.USER_ABNORMAL)

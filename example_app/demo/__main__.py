@@ -110,11 +110,11 @@ def _play(address: str, home: Path) -> Iterator[Step]:
     google = _google(home, wallet)
     merchant = AmsCaller(wallet, **_signing(home, instance.MERCHANT_ID, "merchant.pem"))
     try:
-        guest = _new_user(home)
+        guest = _new_user(home, instance.CLIENT_ID)
         yield from alipayplus_steps(alipayplus, wallet, guest.token, guest.phone)
-        guest = _new_user(home)
+        guest = _new_user(home, instance.MERCHANT_ID)
         yield from merchant_steps(merchant, wallet, guest.token, guest.phone)
-        guest = _new_user(home)
+        guest = _new_user(home, "google")
         yield from google_steps(google, wallet, guest.association, guest.phone)
     except (OSError, http.client.HTTPException) as error:
         raise DemoInterrupted(f"the wallet at {address} can't be reached: {error}") from None
@@ -142,8 +142,11 @@ class Guest:
     phone: str
 
 
-def _new_user(home: Path) -> Guest:
-    """Create a user for this run, so that no cool-down of an earlier run applies."""
+def _new_user(home: Path, client: str) -> Guest:
+    """Create a user for this run, so that no cool-down of an earlier run applies.
+
+    :param client: the one that gets the access token.
+    """
     number = secrets.randbelow(10**7)
     phone = f"+63 918 {number // 10_000:03d} {number % 10_000:04d}"
     user = User(id=f"guest-{secrets.token_hex(4)}", name="A guest of the demo", phone=phone)
@@ -151,7 +154,7 @@ def _new_user(home: Path) -> Guest:
     with create_app(str(home)).app_context():
         with records() as session, session.begin():
             session.add_all([user, grant])
-        return Guest(access_tokens().mint(grant.id), grant.id, phone)
+        return Guest(access_tokens().mint(grant.id, client=client), grant.id, phone)
 
 
 if __name__ == "__main__":

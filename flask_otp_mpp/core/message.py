@@ -6,6 +6,7 @@ import string
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 
 DEFAULT_TEXT = "{code} is your {wallet} code. It expires in {minutes} min. Do not share it."
@@ -21,12 +22,14 @@ class Message:
     :param body: the whole text, ready to be sent.
     :param channel: by which it goes; the host knows the address.
     :param life: how long the code will be accepted.
+    :param caller: who has asked for the code.
     """
 
     code: str = field(repr=False)
     body: str = field(repr=False)
     channel: Channel
     life: timedelta
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,9 @@ class Composer:
     domain: str | None = None
     text: str = DEFAULT_TEXT
 
-    def compose(self, code: str, channel: Channel, life: timedelta, sms_token: str = "") -> Message:
+    def compose(
+        self, code: str, channel: Channel, life: timedelta, caller: Caller, sms_token: str = ""
+    ) -> Message:
         """Write the message for one code.
 
         :param sms_token: a token for which an app on the phone looks, on a line of its own.
@@ -54,7 +59,7 @@ class Composer:
             body = f"{body}\n\n{sms_token}"
         if self.domain is not None:
             body = f"{body}\n\n@{self.domain} #{code}"
-        return Message(code, body, channel, life)
+        return Message(code, body, channel, life, caller)
 
 
 def check_template(text: str) -> str:

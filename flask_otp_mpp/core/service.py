@@ -96,7 +96,7 @@ class OtpService:
         composer: Composer,
         users: Users,
         senders: Mapping[Channel, Sender],
-        on_lock: Callable[[str, datetime], None],
+        on_lock: Callable[[str, datetime, Caller], None],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -147,7 +147,7 @@ class OtpService:
             code = self._codes.recover(reserved)
             life = reserved.expires_at - self._clock()
         try:
-            message = self._composer.compose(code, command.channel, life, command.sms_token)
+            message = self._composer.compose(code, command.channel, life, caller, command.sms_token)
             refused = catch_refusal(_deliver, sender, user, message)
         except Exception:
             if command.retry_unknown:
@@ -165,7 +165,7 @@ class OtpService:
         request = self._for_store(command.request)
         if (known := self._stored(command.request)) is not None:
             return known
-        found = catch_refusal(self._target, command.target)
+        found = catch_refusal(self._target, command)
         if isinstance(found, Outcome):
             return found
         challenge_id, subject = found
@@ -181,24 +181,25 @@ class OtpService:
         outcome = self._store.spend(attempt, self._policy)
         begins_lock = outcome.reason is Reason.CODE_UNMATCHED and not outcome.repeated
         if begins_lock and outcome.until is not None:
-            self._on_lock(subject, outcome.until)
+            self._on_lock(subject, outcome.until, caller)
         return replace(outcome, subject=subject)
 
     def _recipient(self, command: SendOtp) -> tuple[Sender, User, str]:
         sender = self._senders.get(command.channel)
         if sender is None:
             refuse(Reason.CHANNEL_UNAVAILABLE)
-        return sender, *self._users.load(command.credential)
+        return sender, *self._users.load(command.credential, command.caller)
 
-    def _target(self, target: ById | BySend) -> tuple[str, str]:
+    def _target(self, command: VerifyOtp) -> tuple[str, str]:
         """Return the id of the challenge that is meant, and its user."""
+        target, caller = command.target, command.caller
         if isinstance(target, ById):
-            _, subject = self._users.load(target.credential)
+            _, subject = self._users.load(target.credential, caller)
             return target.challenge_id, subject
         sent = self._store.get_answer(target.request)
         if sent is None:
             refuse(Reason.CHALLENGE_UNKNOWN)
-        self._users.confirm(sent.subject)
+        self._users.confirm(sent.subject, caller)
         return sent.outcome.challenge_id, sent.subject
 
     def _for_store(self, request: IdempotencyKey) -> IdempotencyKey:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeAlias
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 # Any object of the host's; it is passed from one hook to the next as it is.
 User: TypeAlias = Any
-UserLoader: TypeAlias = Callable[[str], User | None]
+UserLoader: TypeAlias = Callable[[str, Caller], User | None]
 UserIdentity: TypeAlias = Callable[[User], str]
 
 MAX_SUBJECT: Final = 128
@@ -71,14 +72,19 @@ class Users:
         self._loaders = loaders
         self._identify = identify
 
-    def load(self, credential: Credential) -> tuple[User, str]:
+    def load(self, credential: Credential, caller: Caller) -> tuple[User, str]:
         """Return the user of a credential, and their name.
 
+        :param caller: who presents the credential.
         :raises Refused: if there is none, or the host refuses.
         :raises TypeError: if the host names the user by anything but a short text.
         """
         loader = self._loaders.get(type(credential))  # a type without a hook finds no user
-        user = None if loader is None else loader(str(credential))  # drivers want a plain str
+        user = (
+            None if loader is None else loader(str(credential), caller)
+        )  # drivers want a plain str
+        if user is caller:  # as dict.get does, whose second argument is a default
+            raise TypeError("a user_loader returned the caller; return the user, or None")
         if user is None:
             refuse(credential.missing)
         subject = self._identify(user)
@@ -89,13 +95,14 @@ class Users:
             )
         return user, subject
 
-    def confirm(self, subject: str) -> None:
+    def confirm(self, subject: str, caller: Caller) -> None:
         """Check that the user of an earlier request may still be served.
 
+        :param caller: who asks now.
         :raises Refused: if the host has a loader by :class:`Subject`, and it finds none or refuses.
         """
         loader = self._loaders.get(Subject)
-        if loader is not None and loader(subject) is None:
+        if loader is not None and loader(subject, caller) is None:
             refuse(Subject.missing)
 
 

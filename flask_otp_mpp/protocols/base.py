@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Protocol
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
@@ -177,17 +178,26 @@ def _answer(
 
 
 def _event(protocol: str, context: RequestContext, outcome: Outcome) -> Event:
-    client = "" if context.authenticated is None else context.authenticated.client
+    caller = _caller(protocol, context)
     if outcome.reason is not None:
-        return Event(protocol, context.operation, client, outcome.reason, outcome.until)
+        return Event(protocol, context.operation, caller, outcome.reason, outcome.until)
     return Event(
         protocol,
         context.operation,
-        client,
+        caller,
         challenge_id=outcome.challenge_id,
         subject=outcome.subject,
         repeated=outcome.repeated,
     )
+
+
+def _caller(protocol: str, context: RequestContext) -> Caller | None:
+    """Return who asks, as far as it is known."""
+    if context.parsed is not None and context.parsed.command is not None:
+        return context.parsed.command.caller
+    if context.authenticated is not None:
+        return Caller(protocol, context.authenticated.client)
+    return None
 
 
 def made_by_host(kind: type[WireProtocol]) -> TypeError:

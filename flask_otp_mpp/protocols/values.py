@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.core.service import Command
@@ -117,7 +118,8 @@ class Event:
 
     :param protocol: the protocol's name.
     :param operation: what was asked for; None if the path was not reached or names nothing.
-    :param client: the client whose signature is valid; empty if there is none.
+    :param caller: who asks; None if no signature is valid, and without acquirer and pspId if the
+        fields were not read.
     :param reason: why it was refused; None if it was granted.
     :param until: when the refusal ends, if that is known.
     :param challenge_id: the challenge that was sent or answered; empty if refused.
@@ -127,7 +129,7 @@ class Event:
 
     protocol: str
     operation: Operation | None = None
-    client: str = ""
+    caller: Caller | None = None
     reason: Reason | None = None
     until: datetime | None = None
     challenge_id: str = ""

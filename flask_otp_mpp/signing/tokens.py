@@ -9,11 +9,15 @@ from typing import Final
 
 from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.idempotency import digest_of
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 SEND_OTP: Final = "SEND_OTP"
 """The scope that a token needs for sendOTP and verifyOTP, and for AMS."""
+MIN_SECRET: Final = 32
+"""The bytes of a secret: as many as the HMAC has (RFC 2104, section 3)."""
 MAX_TOKEN: Final = 128
 """The characters that Alipay+ and AMS allow for an access token."""
 
@@ -25,10 +29,11 @@ class AccessTokens:
     can read the user id. Nothing is stored, so a token can't be revoked; a wallet that must revoke
     keeps its own table of grants, and puts the id of a grant in the place of the user id.
 
-    :param secret_key: the secret that signs; or a list of them, in which the last one signs and
-        all verify.
+    :param secret_key: the secret that signs, of at least 32 bytes; or a list of them, in which the
+        last one signs and all verify.
     :param life: the age up to which a token is accepted; whole seconds.
     :param clock: returns the time, as aware UTC; for tests.
+    :raises ValueError: if a secret is too short.
     """
 
     def __init__(
@@ -39,6 +44,11 @@ class AccessTokens:
                 return int(clock().timestamp())
 
         keys = [secret_key] if isinstance(secret_key, str) else list(secret_key)
+        if not keys or any(len(key.encode()) < MIN_SECRET for key in keys):
+            raise ValueError(
+                f"each secret_key needs {MIN_SECRET} bytes or more; make one: "
+                "python -c 'import secrets; print(secrets.token_hex())'"
+            )
         self._serializer = URLSafeTimedSerializer(
             keys,
             salt="flask-otp-mpp.access-token",
@@ -47,14 +57,16 @@ class AccessTokens:
         )
         self._life = life
 
-    def mint(self, user_id: str, scopes: Sequence[str] = (SEND_OTP,)) -> str:
-        """Make a token of at most 128 characters.
+    def mint(self, user_id: str, scopes: Sequence[str] = (SEND_OTP,), *, client: str) -> str:
+        """Make a token of at most 128 characters, for one client only.
 
         :param user_id: what :meth:`load` returns for it.
         :param scopes: what the token allows.
+        :param client: the id of the client that gets the token, as in
+            :attr:`~flask_otp_mpp.Caller.client`; presented by another client it is invalid.
         :raises ValueError: if user id and scopes are too long for 128 characters.
         """
-        token = self._serializer.dumps([user_id, *scopes])
+        token = self._serializer.dumps([user_id, _client_tag(client), *scopes])
         if len(token) > MAX_TOKEN:
             raise ValueError(
                 f"the token would have {len(token)} characters, the protocols allow {MAX_TOKEN}; "
@@ -62,15 +74,16 @@ class AccessTokens:
             )
         return token
 
-    def load(self, token: str, scope: str = SEND_OTP) -> str:
-        """Check signature, scope and age, in this order, and return the user id.
+    def load(self, token: str, caller: Caller, scope: str = SEND_OTP) -> str:
+        """Check signature, client, scope and age, in this order, and return the user id.
 
         The order is that of Alipay+'s acceptance tests.
 
         :param token: as the caller sent it.
+        :param caller: who sent it.
         :param scope: the scope that the token must have.
-        :raises Refused: TOKEN_INVALID if the signature is wrong or the scope is missing;
-            TOKEN_EXPIRED if everything but the age is right.
+        :raises Refused: TOKEN_INVALID if the signature is wrong, the token was made for another
+            client, or the scope is missing; TOKEN_EXPIRED if everything but the age is right.
         """
         expired = False
         try:
@@ -80,9 +93,16 @@ class AccessTokens:
             grant = self._serializer.load_payload(late.payload or b"")
         except BadData:
             refuse(Reason.TOKEN_INVALID)
-        user_id, *scopes = grant
+        user_id, client_tag, *scopes = grant
+        if client_tag != _client_tag(caller.client):
+            refuse(Reason.TOKEN_INVALID)
         if scope not in scopes:
             refuse(Reason.TOKEN_INVALID, f"The token lacks the scope {scope}.")
         if expired:
             refuse(Reason.TOKEN_EXPIRED)
         return str(user_id)
+
+
+def _client_tag(client: str) -> str:
+    """Return a short name of a client: ids of 64 characters would not fit into a token."""
+    return digest_of(client)[:16]

@@ -277,7 +277,7 @@ def _seal(outbound: Outbound, event: Event) -> Response:
             event.protocol,
             event.operation or "-",
             "granted" if event.reason is None else event.reason.name,
-            event.client or "-",
+            "-" if event.caller is None else event.caller.client,
             tracer if _LOGGABLE.fullmatch(tracer) else "?",  # no second line, no further field
         )
     announce(current_app._get_current_object(), event)  # type: ignore[attr-defined]  # noqa: SLF001

@@ -9,6 +9,7 @@ from typing import Any
 from blinker import NamedSignal, Namespace
 from flask import Flask
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.protocols.values import Event, Operation
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -21,7 +22,8 @@ otp_verified = _signals.signal("otp-verified")
 otp_refused = _signals.signal("otp-refused")
 """A request was refused: ``event``, and why in ``event.reason``."""
 user_locked = _signals.signal("user-locked")
-"""A user sent too many wrong codes: ``subject`` is locked up to the time ``until``."""
+"""A user sent too many wrong codes: ``subject`` is locked at the client of ``caller`` until
+``until``; if that is in the year 9999, at all clients."""
 
 
 def announce(app: Flask, event: Event) -> None:
@@ -34,9 +36,9 @@ def announce(app: Flask, event: Event) -> None:
         _send(otp_verified, app, event=event)
 
 
-def announce_lock(app: Flask, subject: str, until: datetime) -> None:
+def announce_lock(app: Flask, subject: str, until: datetime, caller: Caller) -> None:
     """Send the signal that a lock has begun."""
-    _send(user_locked, app, subject=subject, until=until)
+    _send(user_locked, app, subject=subject, until=until, caller=caller)
 
 
 def _send(signal: NamedSignal, app: Flask, **values: Any) -> None:

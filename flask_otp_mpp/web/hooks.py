@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,7 +53,8 @@ class HookRegistry:
     def user_loader(self, what: Any, /) -> Any:
         """Register the hook that finds a user by access token, or by another type of credential.
 
-        It is called with a text and returns any object; or None, which is answered as an invalid
+        It is called with a text and the :class:`~flask_otp_mpp.Caller` who presents it. It returns
+        any object; or None, which is answered as an invalid
         token; or it refuses, for example by ``refuse(Reason.TOKEN_EXPIRED)`` or
         ``refuse(Reason.USER_ABNORMAL)``. Check the token, its scope, its expiry and its user in
         this order (Alipay+ acceptance).
@@ -116,8 +118,8 @@ class HookRegistry:
         return self._add_client_key(None, what)
 
     def _add_loader(self, credential: type[Credential], hook: L) -> L:
-        use, argument = loader_use(credential), credential.__name__
-        return self._register(self._hooks.user_loaders, credential, hook, use, argument)
+        use, argument = loader_use(credential), _argument_of(credential)
+        return self._register(self._hooks.user_loaders, credential, hook, use, argument, "caller")
 
     def _add_client_key(self, protocol: type[WireProtocol] | None, hook: K) -> K:
         use = client_key_use(protocol)
@@ -171,7 +173,7 @@ def register(registry: dict[Any, Any], key: object, hook: H, use: str, *argument
     except TypeError:
         raise TypeError(
             f"hook {name_of(hook)!r} takes {signature}, and {use} calls it with ({wanted}); "
-            "change its parameters"
+            f"write def {name_of(hook)}({wanted})"
         ) from None
     registry[key] = hook
     return hook
@@ -185,6 +187,11 @@ def name_of(hook: object) -> str:
 def loader_use(kind: type[Credential]) -> str:
     """Return how a host registers a loader, for errors."""
     return "@otp.user_loader" if kind is AccessToken else f"@otp.user_loader({kind.__name__})"
+
+
+def _argument_of(kind: type[Credential]) -> str:
+    """Return the name of a loader's first argument, for errors: ``access_token``."""
+    return re.sub(r"\B(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def sender_use(channel: Channel) -> str:

@@ -50,7 +50,7 @@ class Harness:
     loaders: Mapping[type[Credential], UserLoader] = field(default_factory=dict)
     identify: Callable[[Any], str] = str
     peppers: tuple[bytes, ...] = (PEPPER,)
-    on_lock: Callable[[str, datetime], None] | None = None
+    on_lock: Callable[[str, datetime, Caller], None] | None = None
     inbox: Inbox = field(default_factory=Inbox)
     locks: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -62,9 +62,12 @@ class Harness:
             policy=self.policy,
             codes=self.codes,
             composer=Composer("Wallet"),
-            users=Users({AccessToken: self.load_user, **self.loaders}, self.identify),
+            users=Users(
+                {AccessToken: lambda token, _: self.load_user(token), **self.loaders},
+                self.identify,
+            ),
             senders=dict.fromkeys(Channel, self.inbox) if self.senders is None else self.senders,
-            on_lock=self.on_lock or (lambda subject, until: self.locks.append((subject, until))),
+            on_lock=self.on_lock or (lambda subject, until, _: self.locks.append((subject, until))),
             clock=self.clock,
         )
 

@@ -158,7 +158,7 @@ def test_a_user_who_was_frozen_meanwhile_is_refused_where_the_host_can_tell() ->
     """L8: the loader by subject is asked with what the identity hook returned."""
     asked: list[str] = []
 
-    def frozen(subject: str) -> Any:
+    def frozen(subject: str, caller: Caller) -> Any:
         asked.append(subject)
         refuse(Reason.USER_ABNORMAL)
 
@@ -166,7 +166,7 @@ def test_a_user_who_was_frozen_meanwhile_is_refused_where_the_host_can_tell() ->
     init(harness)
     assert reason(verify, harness, harness.inbox.code) is Reason.USER_ABNORMAL
     assert asked == ["id of alice"]
-    gone = Harness(loaders={Subject: lambda _: None})
+    gone = Harness(loaders={Subject: lambda _, caller: None})
     init(gone)
     assert reason(verify, gone, gone.inbox.code) is Reason.USER_MISSING
 
@@ -178,7 +178,7 @@ def test_without_a_loader_by_subject_nobody_is_asked() -> None:
 
 
 def test_a_user_is_found_by_the_type_of_the_credential() -> None:
-    harness = Harness(loaders={PhoneNumber: {"+49123": "bob"}.get})
+    harness = Harness(loaders={PhoneNumber: lambda number, _: {"+49123": "bob"}.get(number)})
     command = SendOtp(CALLER, PhoneNumber("+49123"), Channel.MOBILE, INIT, sms_token="FA+9qCX9VSu")
     assert harness.service.send(command).subject == "bob"
     body = harness.inbox.received[-1][1].body

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from flask_otp_mpp import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import DEFAULT_TEXT, Composer, Message, check_template
 
@@ -17,6 +18,8 @@ GSM_7 = set(
 )
 GSM_7_EXTENSION = set("\f^{}\\[~]|€")
 
+CALLER = Caller("alipayplus", "CLIENT_1", "acquirer", "psp")
+
 
 def septets(text: str) -> int:
     """Count what a text costs in GSM-7; a text that needs UCS-2 fails."""
@@ -25,7 +28,11 @@ def septets(text: str) -> int:
 
 
 def body(code: str = "012345", life: timedelta = LIFE, **composer: str) -> str:
-    return Composer(**{"wallet": "Wallet", **composer}).compose(code, Channel.MOBILE, life).body
+    return (
+        Composer(**{"wallet": "Wallet", **composer})
+        .compose(code, Channel.MOBILE, life, CALLER)
+        .body
+    )
 
 
 @pytest.mark.parametrize("digits", [6, 10])
@@ -64,13 +71,15 @@ def test_a_life_is_told_in_whole_minutes_that_are_not_more_than_there_are(
 
 
 def test_the_message_carries_what_a_sender_needs() -> None:
-    message = Composer("Wallet").compose("012345", Channel.EMAIL, LIFE)
+    """C1: who has asked for it, too."""
+    message = Composer("Wallet").compose("012345", Channel.EMAIL, LIFE, CALLER)
     assert (message.code, message.channel, message.life) == ("012345", Channel.EMAIL, LIFE)
+    assert message.caller == CALLER
 
 
 def test_no_repr_shows_the_code() -> None:
     """P1: a message may be logged by mistake."""
-    message = Composer("Wallet", "wallet.example").compose("012345", Channel.EMAIL, LIFE)
+    message = Composer("Wallet", "wallet.example").compose("012345", Channel.EMAIL, LIFE, CALLER)
     assert "012345" not in repr(message)
     assert "012345" not in repr([message])
     assert isinstance(message, Message)

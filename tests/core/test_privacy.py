@@ -32,7 +32,7 @@ CALLER = Caller("alipayplus", "client", "acquirer", "psp")
         Draft("id", "user", "caller", "client", Channel.MOBILE, DIGEST, REQUEST),
         Attempt("id", "user", "caller", "client", (DIGEST, DIGEST), REQUEST),
         Challenge("id", "user", "caller", Channel.MOBILE, DIGEST, NOW, NOW + LIFE, 5),
-        Message(CODE, f"{CODE} is your code", Channel.MOBILE, LIFE),
+        Message(CODE, f"{CODE} is your code", Channel.MOBILE, LIFE, CALLER),
         Inbound("POST", "/", "/", {"signature": TOKEN}, CODE.encode()),
     ],
     ids=lambda value: type(value).__name__,

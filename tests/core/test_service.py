@@ -127,7 +127,7 @@ def test_a_lock_is_not_told_again_by_a_repeat_of_the_try_that_began_it() -> None
 def test_the_count_is_kept_when_the_alarm_fails() -> None:
     """A7: the hook that is told of a lock raises, and the lock stands all the same."""
 
-    def broken(subject: str, until: datetime) -> NoReturn:
+    def broken(subject: str, until: datetime, caller: Caller) -> NoReturn:
         raise ConnectionError("no route to the alarm")
 
     harness = Harness(on_lock=broken)

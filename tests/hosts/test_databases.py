@@ -13,7 +13,7 @@ from flask import Flask, Response
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp import Caller, SQLAlchemyStore
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from tests.hosts.hostile_hosts import open_host, sealed, wrong
 from tests.wallet import User, Wallet, load_user
@@ -48,13 +48,13 @@ class HostDatabase:
     ttl: bool = False
     flushing: bool = False
 
-    def load(self, token: str) -> User | None:
+    def load(self, token: str, caller: Caller) -> User | None:
         session: Session = self.db.session()
         session.add(Note(text=f"asked for {token}"))
         if self.flushing:
             session.flush()
         self.seen.clear()
-        return load_user(token)
+        return load_user(token, caller)
 
     def finish(self, app: Flask) -> None:
         """Look at the session when we are done, before the host's own teardown takes it away."""

@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, redirect, session
 from itsdangerous import TimestampSigner
 from werkzeug.exceptions import HTTPException
 
+from flask_otp_mpp import Caller
 from tests.hosts.hostile_hosts import PREFIX, open_host, sealed
 from tests.wallet import load_user
 
@@ -36,8 +37,14 @@ def host(app: Flask) -> None:
     app.add_url_rule("/away", "away", lambda: redirect("/"))
     app.add_url_rule("/session", "session", keep_session)
     app.add_url_rule("/stream", "stream", lambda: Response(iter(["a", "b"])))
-    app.add_url_rule("/user/<name>", "user", lambda name: load_user(f"tok-{name}").id)  # type: ignore[union-attr]
+    app.add_url_rule("/user/<name>", "user", show_user)
     app.after_request(stamp)
+
+
+def show_user(name: str) -> str:
+    user = load_user(f"tok-{name}", Caller("none", "the host itself"))
+    assert user is not None
+    return user.id
 
 
 def stamp(response: Response) -> Response:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flask_otp_mpp import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, refuse
@@ -25,6 +26,7 @@ from tests.vectors import public_key
 
 ANSWER = {**COMMON, "verifyRequestId": "request", "otpCode": "660000"}
 UNTIL = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CALLER = Caller("alipayplus", CLIENT, COMMON["acquirerId"], COMMON["pspId"])
 
 
 class Recorder:
@@ -96,7 +98,7 @@ def test_a_send_passes_every_check_in_order() -> None:
     code, event = serve(inbound(), recorder)
     assert code == "SUCCESS"
     assert recorder.asked == ["key", "client", "send"]
-    assert event == Event("alipayplus", event.operation, CLIENT, None, None, "the-id", "alice")
+    assert event == Event("alipayplus", event.operation, CALLER, None, None, "the-id", "alice")
     assert event.operation == "send"
     (command,) = recorder.commands
     assert isinstance(command, SendOtp)
@@ -148,13 +150,13 @@ def test_traffic_of_a_client_is_limited_before_the_service_works() -> None:
     code, event = serve(inbound(), recorder)
     assert code == "REQUEST_TRAFFIC_EXCEED_LIMIT"
     assert recorder.asked == ["key", "client"]
-    assert (event.operation, event.client) == ("send", CLIENT)
+    assert (event.operation, event.caller) == ("send", CALLER)
 
 
 def test_an_event_names_a_client_only_when_its_signature_held() -> None:
     """P1, G1: what was merely claimed is reported of nobody."""
-    assert serve(inbound(key="mpp"), Recorder())[1].client == ""
-    assert serve(inbound({}), Recorder())[1].client == CLIENT
+    assert serve(inbound(key="mpp"), Recorder())[1].caller is None
+    assert serve(inbound({}), Recorder())[1].caller == Caller("alipayplus", CLIENT)
 
 
 def test_a_refusal_by_the_service_is_answered_and_reported_with_its_end() -> None:
@@ -162,7 +164,7 @@ def test_a_refusal_by_the_service_is_answered_and_reported_with_its_end() -> Non
     recorder = Recorder("verify", Refused(Reason.USER_LOCKED, until=UNTIL))
     code, event = serve(inbound(ANSWER, path="/verifyOTP"), recorder)
     assert code == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
-    assert (event.reason, event.until, event.client) == (Reason.USER_LOCKED, UNTIL, CLIENT)
+    assert (event.reason, event.until, event.caller) == (Reason.USER_LOCKED, UNTIL, CALLER)
 
 
 def test_what_is_unforeseen_is_left_to_whoever_reports_it() -> None:
@@ -204,7 +206,7 @@ def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
     challenge_id = json.loads(outbound.body)["verifyRequestId"]
     ((user, message),) = harness.inbox.received
     assert user == "alice"
-    assert message == Composer("Wallet").compose(message.code, Channel.MOBILE, message.life)
+    assert message == Composer("Wallet").compose(message.code, Channel.MOBILE, message.life, CALLER)
     codes = [harness.wrong(), message.code]
     expected = ["OTP_VERIFY_UNMATCHED", "SUCCESS"]
     found = []

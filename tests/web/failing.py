@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_otp_mpp import Message, Reason, refuse
+from flask_otp_mpp import Caller, Message, Reason, refuse
 from tests.wallet import User, Wallet, load_user
 
 
@@ -22,8 +22,8 @@ class SmsGateway:
         self.wallet.inbox(user, message)
 
 
-def fail_on_certain_tokens(token: str) -> User | None:
+def fail_on_certain_tokens(token: str, caller: Caller) -> User | None:
     """Raise for one token, as a database that is not reachable would."""
     if token == "tok-crash":
         raise ConnectionError("the user database is away")
-    return load_user(token)
+    return load_user(token, caller)

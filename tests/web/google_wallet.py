@@ -12,6 +12,7 @@ from flask_otp_mpp import (
     AccessToken,
     AlipayPlus,
     AssociationId,
+    Caller,
     Channel,
     Message,
     OtpMpp,
@@ -48,7 +49,7 @@ REFUSED_NUMBERS = {
 NAMES = {ADA: "ada", BOB: "bob"}
 
 
-def by_number(number: str) -> User | None:
+def by_number(number: str, caller: Caller) -> User | None:
     """Load Ada and Bob; refuse certain numbers, each for its reason."""
     if number in REFUSED_NUMBERS:
         refuse(*REFUSED_NUMBERS[number])
@@ -56,7 +57,7 @@ def by_number(number: str) -> User | None:
     return None if name is None else User(name, number, f"{name}@users.example")
 
 
-def by_association(name: str) -> User | None:
+def by_association(name: str, caller: Caller) -> User | None:
     """Load associations named ``assoc-NAME``; that of ``gone`` has no user any more."""
     if name == "assoc-gone":
         refuse(Reason.USER_MISSING)
@@ -115,7 +116,7 @@ def open_google(
     accounts: dict[str, Any] | None = None,
     prepare: Callable[[Flask, OtpMpp], None] = lambda app, otp: None,
     sender: Callable[[User, Message], object] | None = None,
-    loader: Callable[[str], User | None] = by_number,
+    loader: Callable[[str, Caller], User | None] = by_number,
     with_loaders: bool = True,
     channel: Channel = Channel.MOBILE,
     options: dict[str, Any] | None = None,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_otp_mpp import Message, OtpMpp, Reason, otp_sent, refuse
+from flask_otp_mpp import Caller, Message, OtpMpp, Reason, otp_sent, refuse
 from flask_otp_mpp.callers.ams import AmsAnswer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipay import ams
@@ -62,7 +62,7 @@ def test_a_repeat_is_reported_as_one(shop: Shop) -> None:
 def test_a_repeat_calls_no_hook(make_wallet: MakeWallet) -> None:
     """S10: a token that has expired meanwhile does not change the answer."""
     expired: set[str] = set()
-    shop = open_shop(make_wallet, loader=lambda token: None if token in expired else token)
+    shop = open_shop(make_wallet, loader=lambda token, caller: None if token in expired else token)
     first = shop.init(request_id="one")
     expired.add("tok-ada")
     assert shop.caller.init("tok-ada", "one").response.body == first.response.body
@@ -83,7 +83,8 @@ def test_a_refusal_of_the_host_is_decided_anew(
     """X6: a refusal before the user is known is not stored, under whatever id it came."""
     mended: list[str] = []
     shop = open_shop(
-        make_wallet, loader=lambda asked: "somebody" if asked in mended else load_user(asked)
+        make_wallet,
+        loader=lambda asked, caller: "somebody" if asked in mended else load_user(asked, caller),
     )
     refused = shop.init(token, "one")
     assert (refused.code, refused.request_id) == (code, "one")
@@ -116,10 +117,10 @@ def test_an_unknown_result_is_decided_anew(store: str, make_wallet: MakeWallet) 
     """S10: U is not final; nothing was sent, so the repeat may send."""
     away = [True]
 
-    def load(token: str) -> User | None:
+    def load(token: str, caller: Caller) -> User | None:
         if away:
             raise ConnectionError("the user database is away")
-        return load_user(token)
+        return load_user(token, caller)
 
     shop = open_shop(make_wallet, store=store, loader=load)
     assert shop.init(request_id="one").code == "UNKNOWN_EXCEPTION"

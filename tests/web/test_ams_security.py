@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_otp_mpp import Message, Reason, refuse
+from flask_otp_mpp import Caller, Message, Reason, refuse
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX
 from flask_otp_mpp.protocols.alipay import ams
 from tests.ams import MERCHANT, SANDBOXED, Shop, open_shop, wrong
@@ -71,7 +71,7 @@ def test_no_log_answer_or_file_holds_code_token_phone_or_email(
         if faults:
             raise TimeoutError(f"{user.phone} {message.body}")
 
-    def load(token: str) -> User | None:
+    def load(token: str, caller: Caller) -> User | None:
         if token != TOKEN:
             refuse(Reason.TOKEN_EXPIRED)
         return User("u1", PHONE, EMAIL)

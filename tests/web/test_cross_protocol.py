@@ -12,6 +12,7 @@ from flask import Flask
 from flask_otp_mpp import (
     AlipayPlus,
     Ams,
+    Caller,
     ConfigurationError,
     OtpMpp,
     otp_sent,
@@ -58,7 +59,7 @@ def test_wrong_codes_at_a_merchant_lock_the_user_there_and_not_at_alipayplus(sho
     """C2: ten at the merchant; nine at Alipay+ are not added to them."""
     locks: list[str] = []
 
-    def receive(sender: object, subject: str, until: object) -> None:
+    def receive(sender: object, subject: str, until: object, caller: Caller) -> None:
         locks.append(subject)
 
     wallet = shop.wallet

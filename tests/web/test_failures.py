@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 
 from flask_otp_mpp import (
+    Caller,
     Channel,
     Message,
     SQLAlchemyStore,
@@ -21,7 +22,7 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.signing.keys import LocalSigner
 from tests.commands import run
-from tests.wallet import User, Wallet, key, request_fields
+from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, key, request_fields
 
 MakeWallet = Callable[..., Wallet]
 
@@ -212,7 +213,9 @@ def test_a_lock_is_reported_and_can_be_removed(make_wallet: MakeWallet) -> None:
     with user_locked.connected_to(receive, wallet.app):
         answers = [wallet.caller.verify("tok-ada", request_id, wrong(code)) for _ in range(4)]
     end = wallet.clock.now + timedelta(minutes=15)
-    assert locks == [{"subject": "ada", "until": end}]
+    assert locks == [
+        {"subject": "ada", "until": end, "caller": Caller("alipayplus", CLIENT, ACQUIRER, PSP)}
+    ]
     assert [answer.code for answer in answers[2:]] == [
         "OTP_VERIFY_UNMATCHED",
         "OTP_VERIFY_TIMES_EXCEED_LIMIT",
@@ -228,7 +231,7 @@ def test_a_user_without_an_id_is_an_error_of_the_host(
     make_wallet: MakeWallet, caplog: pytest.LogCaptureFixture
 ) -> None:
     """S4: nothing can be counted for an object without an id, so nothing is sent."""
-    wallet = make_wallet(loader=lambda token: object())
+    wallet = make_wallet(loader=lambda token, caller: object())
     assert wallet.send().code == "UNKNOWN_EXCEPTION"
     assert "TypeError" in caplog.text
     assert len(wallet.inbox) == 0

@@ -12,6 +12,7 @@ from flask import Flask, g
 from flask.typing import ResponseReturnValue
 
 from flask_otp_mpp import (
+    Caller,
     Channel,
     OtpMpp,
     Reason,
@@ -284,7 +285,7 @@ def test_a_user_who_is_blocked_meanwhile_is_not_verified(
     """By the optional hook for a Subject; verifyOtp has no result for it."""
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
-        otp.user_loader(Subject)(lambda subject: refuse(reason))
+        otp.user_loader(Subject)(lambda subject, caller: refuse(reason))
 
     wallet = open_google(prepare=prepare)
     sent, code_sent = wallet.sent()
@@ -360,7 +361,7 @@ def test_the_end_of_a_hosts_limit_is_in_the_answer(seconds: int, retry_after: st
     """As a hook names it; for an end in the past it is one second."""
     end = FrozenClock()() + timedelta(seconds=seconds)
 
-    def load(number: str) -> User | None:
+    def load(number: str, caller: Caller) -> User | None:
         refuse(Reason.TRAFFIC_EXCEEDED, until=end)
 
     answer = open_google(loader=load).google.send(ADA)
@@ -372,10 +373,10 @@ def test_a_failure_gets_no_body_and_is_not_stored() -> None:
     """A store, a hook or a signer that fails: 503, and the same request may come again."""
     broken: list[bool] = [True]
 
-    def load(number: str) -> User | None:
+    def load(number: str, caller: Caller) -> User | None:
         if broken:
             raise OSError("down")
-        return by_number(number)
+        return by_number(number, caller)
 
     wallet = open_google(loader=load)
     is_bare(wallet.google.send(ADA, request_id="one"), 503)

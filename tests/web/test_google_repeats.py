@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flask_otp_mpp import otp_refused, otp_sent, otp_verified, state_of
+from flask_otp_mpp import Caller, otp_refused, otp_sent, otp_verified, state_of
 from flask_otp_mpp.callers.google_answer import GoogleAnswer
 from flask_otp_mpp.protocols.values import Event
 from tests.wallet import make_tables
@@ -268,6 +268,6 @@ def test_each_request_sends_a_signal(wallet: GoogleWallet) -> None:
     wallet.google.echo()
     assert [name for name, _ in heard] == ["otp-sent", "otp-sent", "otp-refused", "otp-verified"]
     assert [event.repeated for _, event in heard] == [False, True, False, False]
-    assert {event.client for _, event in heard} == {"gpay"}
+    assert {event.caller for _, event in heard} == {Caller("google", "gpay")}
     assert {event.protocol for _, event in heard} == {"google"}
     assert heard[0][1].challenge_id == sent.json["paymentIntegratorSendOtpId"]

@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_otp_mpp import (
     AccessTokens,
+    Caller,
     Channel,
     Message,
     OtpMpp,
@@ -24,7 +25,7 @@ from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import LocalSigner, one_line, private_pem
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import Inbox
-from tests.wallet import CLIENT, Wallet, key, load_user
+from tests.wallet import ACQUIRER, CLIENT, PSP, Wallet, key, load_user
 
 MakeWallet = Callable[..., Wallet]
 OWN_KEYS = {
@@ -132,7 +133,7 @@ def test_no_hook_is_called_for_a_request_without_a_valid_signature(
     """G1: bad JSON under a bad signature is a bad signature."""
     heard: list[str] = []
 
-    def load(token: str) -> str:
+    def load(token: str, caller: Caller) -> str:
         heard.append(token)
         return token
 
@@ -147,7 +148,7 @@ def test_hooks_may_be_async(make_wallet: MakeWallet) -> None:
     """F1: through the app's own ensure_sync."""
     box: list[str] = []
 
-    async def load(token: str) -> SimpleNamespace:
+    async def load(token: str, caller: Caller) -> SimpleNamespace:
         return SimpleNamespace(id=7, token=token)
 
     async def text(user: SimpleNamespace, message: Message) -> None:
@@ -175,12 +176,13 @@ def test_a_user_is_named_by_what_users_have(
     def receive(sender: object, event: Event) -> None:
         events.append(event)
 
-    wallet = make_wallet(loader=lambda token: user)
+    wallet = make_wallet(loader=lambda token, caller: user)
     with otp_sent.connected_to(receive, wallet.app):
         answer = wallet.send()
     assert [event.subject for event in events] == [subject]
     assert events[0].challenge_id == answer.verify_request_id
-    assert (events[0].client, events[0].operation, events[0].reason) == (CLIENT, "send", None)
+    assert events[0].caller == Caller("alipayplus", CLIENT, ACQUIRER, PSP)
+    assert (events[0].operation, events[0].reason) == ("send", None)
 
 
 def test_a_host_can_name_its_users_itself(make_wallet: MakeWallet) -> None:
@@ -220,14 +222,14 @@ def test_an_app_takes_one_extension_only(wallet: Wallet) -> None:
 
 def test_access_tokens_serve_a_wallet_without_a_token_service(make_wallet: MakeWallet) -> None:
     """P4: signed tokens, refused over the wire with the codes for their faults."""
-    tokens = AccessTokens("a secret of the wallet", timedelta(hours=1))
-    stale = AccessTokens("a secret of the wallet", timedelta(seconds=-1))
+    tokens = AccessTokens("a secret of the wallet, 32 bytes", timedelta(hours=1))
+    stale = AccessTokens("a secret of the wallet, 32 bytes", timedelta(seconds=-1))
     wallet = make_wallet(loader=tokens.load)
-    assert wallet.send(tokens.mint("ada")).code == "SUCCESS"
-    assert wallet.send(tokens.mint("ada", ["PAY"])).code == "INVALID_TOKEN"
-    assert wallet.send(tokens.mint("ada")[:-1]).code == "INVALID_TOKEN"
+    assert wallet.send(tokens.mint("ada", client=CLIENT)).code == "SUCCESS"
+    assert wallet.send(tokens.mint("ada", ["PAY"], client=CLIENT)).code == "INVALID_TOKEN"
+    assert wallet.send(tokens.mint("ada", client=CLIENT)[:-1]).code == "INVALID_TOKEN"
     late = make_wallet(loader=stale.load)
-    assert late.send(stale.mint("ada")).code == "EXPIRED_ACCESS_TOKEN"
+    assert late.send(stale.mint("ada", client=CLIENT)).code == "EXPIRED_ACCESS_TOKEN"
 
 
 def test_the_reuse_policy_sends_the_same_code_again(make_wallet: MakeWallet) -> None:

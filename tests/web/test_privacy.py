@@ -10,6 +10,7 @@ import pytest
 from flask.signals import got_request_exception
 
 from flask_otp_mpp import (
+    Caller,
     Message,
     Reason,
     Refused,
@@ -26,7 +27,7 @@ TOKEN = "tok-canary-token"
 PHONE, EMAIL = "+86130canary", "canary-mail@users.example"
 
 
-def load(token: str) -> User | None:
+def load(token: str, caller: Caller) -> User | None:
     """Return one user, whose address must not appear anywhere."""
     if token == "tok-explode":
         raise LookupError(f"no row for {token} {PHONE}")
