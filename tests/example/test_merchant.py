@@ -34,7 +34,7 @@ def merchant(app: Flask, home: Path) -> AmsCaller:
 
 
 def token_of(wallet: Wallet, *words: str) -> str:
-    return wallet("token", *words).stdout.strip()
+    return wallet("token", *words, "--client", instance.MERCHANT_ID).stdout.strip()
 
 
 def newest_code(app: Flask) -> str:

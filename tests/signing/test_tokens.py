@@ -160,6 +160,6 @@ def test_a_short_secret_is_refused(secret: str | list[str]) -> None:
 
 
 def test_a_token_from_before_it_named_a_client_is_invalid() -> None:
-    """C1: its first scope stands where the client is expected."""
-    old = TOKENS._serializer.dumps(["u", SEND_OTP])
+    """C1: it was signed for nobody in particular."""
+    old = TOKENS._serializer.dumps(["u", SEND_OTP], salt="flask-otp-mpp.access-token")
     assert reason_for(TOKENS, str(old)) is Reason.TOKEN_INVALID

@@ -74,8 +74,8 @@ def test_a_client_key_for_a_protocol_that_is_not_served_is_a_type_error() -> Non
 
 Register = Callable[[OtpMpp, Callable[..., Any]], Any]
 HOOKS: dict[str, tuple[Register, int]] = {
-    "@otp.user_loader": (lambda otp, hook: otp.user_loader(hook), 1),
-    "@otp.user_loader(PhoneNumber)": (lambda otp, hook: otp.user_loader(PhoneNumber)(hook), 1),
+    "@otp.user_loader": (lambda otp, hook: otp.user_loader(hook), 2),
+    "@otp.user_loader(PhoneNumber)": (lambda otp, hook: otp.user_loader(PhoneNumber)(hook), 2),
     "@otp.user_identity": (lambda otp, hook: otp.user_identity(hook), 1),
     "@otp.sender(Channel.EMAIL)": (lambda otp, hook: otp.sender(Channel.EMAIL)(hook), 2),
     "@otp.client_key": (lambda otp, hook: otp.client_key(hook), 2),
@@ -94,7 +94,7 @@ def test_a_hook_that_replaces_another_one_is_refused(use: str) -> None:
     """F2: instead of one that is silently never called."""
     add, count = HOOKS[use]
     otp = OtpMpp(AlipayPlus)
-    add(otp, text if count == 2 else load_user)
+    add(otp, text if count == 2 else str)
     with pytest.raises(RuntimeError) as caught:
         add(otp, BY_COUNT[count])
     assert str(caught.value).startswith(f"{use} has the hook ")
