@@ -62,6 +62,24 @@ def test_a_signature_of_another_length_is_refused(changed: bytes) -> None:
     assert not holds(signature=changed)
 
 
+def test_a_text_has_exactly_one_signature() -> None:
+    """S10, P2: a repeat is recognised by its signature, so there must be no second one."""
+    modulus = KEY.public_numbers().n
+    size = len(SIGNATURE)
+    fitting = 0
+    for number in range(64):
+        data = number.to_bytes(1)
+        signature = private_key("alipayplus").sign(data, padding.PKCS1v15(), hashes.SHA256())
+        assert rsa256.holds(KEY, signature, data)
+        value = int.from_bytes(signature)
+        others = [modulus - value, value + modulus, value + 2 * modulus]
+        alike = [other.to_bytes(size) for other in others if other < 256**size]
+        fitting += len(alike) - 1
+        alike += [b"\0" + signature, signature + b"\0", signature.lstrip(b"\0")[1:]]
+        assert not any(rsa256.holds(KEY, other, data) for other in alike)
+    assert fitting > 0  # so a number that is too large by the modulus was among them
+
+
 def test_the_string_to_sign_ends_with_the_body() -> None:
     data = rsa256.canonical("POST", "/a?b=c", "client", "time", b'{\n   "x": 1\n}')
     assert data == b'POST /a?b=c\nclient.time.{\n   "x": 1\n}'

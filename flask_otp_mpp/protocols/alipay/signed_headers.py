@@ -16,6 +16,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.protocols.alipay.unproven import UnprovenAnswers
@@ -94,7 +95,9 @@ class SignedHeaders:
             limit = int(self._freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
         self._unproven.remember(client, inbound.address)
-        request = IdempotencyKey(_fingerprint(signed, moment), ttl=2 * self._freshness)
+        request = IdempotencyKey(
+            _fingerprint(header.signature, moment), ttl=replay_memory(self._freshness)
+        )
         return AuthenticatedRequest(client, request, inbound.body)
 
     def answer(
@@ -162,10 +165,15 @@ def _sealed(client: str, time: str, signature: str, body: bytes) -> Outbound:
     )
 
 
-def _fingerprint(signed: bytes, moment: datetime) -> str:
-    """Return a key made from what was signed; it begins with the time, which suits databases."""
+def _fingerprint(signature: bytes, moment: datetime) -> str:
+    """Return a key for a request; it begins with the time, which suits databases.
+
+    A text and a key have exactly one signature, so it is the same for the same bytes. It is taken
+    in place of the text, which holds the typed code: whoever reads the store could try all codes.
+    Only the caller's private key can make the signature of a guess.
+    """
     milliseconds = int(moment.timestamp() * 1000)
-    return f"{milliseconds:012x}{hashlib.sha256(signed).hexdigest()[:52]}"
+    return f"{milliseconds:012x}{hashlib.sha256(signature).hexdigest()[:52]}"
 
 
 def parse_time(text: str) -> datetime | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.readers import Unreadable
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
@@ -112,7 +113,7 @@ class GoogleStandardPayments:
         account = self._accounts[inbound.prefix]
         opened = account.sealer.open(inbound.body)
         fingerprint = hashlib.sha256(inbound.body).hexdigest()
-        request = IdempotencyKey(fingerprint, ttl=2 * self._reader.freshness)
+        request = IdempotencyKey(fingerprint, ttl=replay_memory(self._reader.freshness))
         return AuthenticatedRequest(account.name, request, opened.payload)
 
     def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
