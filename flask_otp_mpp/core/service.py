@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Any, TypeAlias
 
+from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Channel, Draft
 from flask_otp_mpp.core.clock import Clock
@@ -21,9 +22,6 @@ from flask_otp_mpp.core.users import Credential, User, Users
 
 Sender: TypeAlias = Callable[[User, Message], object]
 
-POLL_SECONDS: Final = 0.05
-"""How often a repeat asks whether the same request, at work elsewhere, has ended."""
-
 
 @dataclass(frozen=True, slots=True)
 class SendOtp:
@@ -31,7 +29,7 @@ class SendOtp:
 
     :param caller: who asks; only the same caller may verify.
     :param credential: by which the host knows the user.
-    :param wait: how long a repeat waits for the same request, if that is still at work.
+    :param wait: how long a repeat may wait for the same request, if that is at work now.
     :param sms_token: a token for which an app on the phone looks; the message holds it on a line of
         its own. Empty for none.
     :param retry_unknown: whether a send whose end is unknown is closed and forgotten, so that a
@@ -97,6 +95,7 @@ class OtpService:
         users: Users,
         senders: Mapping[Channel, Sender],
         on_lock: Callable[[str, datetime, Caller], None],
+        at_work: RequestsAtWork,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -106,6 +105,7 @@ class OtpService:
         self._users = users
         self._senders = senders
         self._on_lock = on_lock
+        self._at_work = at_work
         self._clock = clock
 
     def send(self, command: SendOtp) -> Outcome:
@@ -116,46 +116,19 @@ class OtpService:
         command is ``retry_unknown``. A refusal before the user is known leaves nothing in the
         store: a repeat is decided anew.
         """
-        request, wait = self._for_store(command.request), command.wait
-        if (known := self._stored(command.request, wait)) is not None:
-            return known
-        found = catch_refusal(self._recipient, command)
-        if isinstance(found, Outcome):
-            return found
-        sender, user, subject = found
-        challenge_id = new_challenge_id()
-        code = self._codes.generate(challenge_id)
-        caller = command.caller
-        digest = self._codes.digest(challenge_id, subject, caller.digest, code)
-        draft = Draft(
-            id=challenge_id,
-            subject=subject,
-            caller=caller.digest,
-            client=caller.client_digest,
-            channel=command.channel,
-            digest=digest,
-            request=request,
-        )
-        reserved = self._store.reserve(draft, self._policy)
-        if isinstance(reserved, Outcome):
-            outcome = replace(reserved, subject=subject)
-            if outcome.reason is Reason.REQUEST_PENDING and wait:
-                return self._stored(command.request, wait) or outcome
-            return outcome
-        life = self._policy.life
-        if reserved.id != draft.id:
-            code = self._codes.recover(reserved)
-            life = reserved.expires_at - self._clock()
-        try:
-            message = self._composer.compose(code, command.channel, life, caller, command.sms_token)
-            refused = catch_refusal(_deliver, sender, user, message)
-        except Exception:
-            if command.retry_unknown:
-                self._store.settle(draft, Outcome(reserved.id, Reason.UNFORESEEN))
-            raise
-        outcome = replace(refused or Outcome(), challenge_id=reserved.id)
-        self._store.settle(draft, outcome)
-        return replace(outcome, subject=subject)
+        known = self._stored(command.request)
+        if known is None:
+            found = catch_refusal(self._recipient, command)
+            if isinstance(found, Outcome):
+                return found
+            at_work: AbstractContextManager[Any] = nullcontext()
+            if command.wait:
+                at_work = self._at_work.work(command.request.value)
+            with at_work:
+                known = self._send_new(command, *found)
+        if known.reason is Reason.REQUEST_PENDING and self._has_ended(command):
+            return self._stored(command.request) or known
+        return known
 
     def verify(self, command: VerifyOtp) -> Outcome:
         """Make one attempt at a challenge.
@@ -184,6 +157,48 @@ class OtpService:
             self._on_lock(subject, outcome.until, caller)
         return replace(outcome, subject=subject)
 
+    def _send_new(self, command: SendOtp, sender: Sender, user: User, subject: str) -> Outcome:
+        """Send a code; or return what the store has decided instead."""
+        challenge_id = new_challenge_id()
+        code = self._codes.generate(challenge_id)
+        caller = command.caller
+        digest = self._codes.digest(challenge_id, subject, caller.digest, code)
+        draft = Draft(
+            id=challenge_id,
+            subject=subject,
+            caller=caller.digest,
+            client=caller.client_digest,
+            channel=command.channel,
+            digest=digest,
+            request=self._for_store(command.request),
+        )
+        reserved = self._store.reserve(draft, self._policy)
+        if isinstance(reserved, Outcome):
+            return replace(reserved, subject=subject)
+        life = self._policy.life
+        if reserved.id != draft.id:
+            code = self._codes.recover(reserved)
+            life = reserved.expires_at - self._clock()
+        try:
+            message = self._composer.compose(code, command.channel, life, caller, command.sms_token)
+            refused = catch_refusal(_deliver, sender, user, message)
+        except Exception:
+            if command.retry_unknown:
+                self._store.settle(draft, Outcome(reserved.id, Reason.UNFORESEEN))
+            raise
+        outcome = replace(refused or Outcome(), challenge_id=reserved.id)
+        self._store.settle(draft, outcome)
+        return replace(outcome, subject=subject)
+
+    def _has_ended(self, command: SendOtp) -> bool:
+        """Tell whether the request that a command repeats may have ended; wait for that if it may.
+
+        Where it is not at work here, it may just have ended: the store knows.
+        """
+        seconds = command.wait.total_seconds()
+        client, request = command.caller.client_digest, command.request.value
+        return seconds > 0 and self._at_work.has_ended(request, client, seconds)
+
     def _recipient(self, command: SendOtp) -> tuple[Sender, User, str]:
         sender = self._senders.get(command.channel)
         if sender is None:
@@ -208,22 +223,16 @@ class OtpService:
             return request
         return replace(request, digest=self._codes.request_macs(request.digest)[0])
 
-    def _stored(self, request: IdempotencyKey, wait: timedelta = timedelta()) -> Outcome | None:
-        """Return the stored answer to a request whose caller chose its key; None if it is new.
-
-        While the request is pending, wait for its end.
-        """
+    def _stored(self, request: IdempotencyKey) -> Outcome | None:
+        """Return the stored answer to a request whose caller chose its key; None if it is new."""
         if not request.chosen_by_caller:
             return None
+        stored = self._store.get_answer(request.value)
+        if stored is None:
+            return None
         macs = self._codes.request_macs(request.digest)
-        end = time.monotonic() + wait.total_seconds()
-        while (stored := self._store.get_answer(request.value)) is not None:
-            mac = stored.digest if stored.digest in macs else macs[0]  # maybe an older pepper's
-            outcome = stored.answer(replace(request, digest=mac))
-            if outcome.reason is not Reason.REQUEST_PENDING or time.monotonic() >= end:
-                return replace(outcome, subject=stored.subject)
-            time.sleep(POLL_SECONDS)
-        return None
+        mac = stored.digest if stored.digest in macs else macs[0]  # maybe an older pepper's
+        return replace(stored.answer(replace(request, digest=mac)), subject=stored.subject)
 
 
 def _deliver(sender: Sender, user: User, message: Message) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 from flask_limiter import Limiter
 
+from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.message import Composer
@@ -161,6 +162,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             users=Users(hooks.user_loaders, hooks.user_identity.get(None, identity_of)),
             senders=hooks.senders,
             on_lock=partial(announce_lock, app),
+            at_work=RequestsAtWork(traffic.waiting_repeats, traffic.waiting_repeats_of_client),
             clock=components.clock,
         ),
         store=store,

@@ -240,6 +240,19 @@ class TrafficSettings:
         "The traffic of one client, counted after its signature was found good.",
         default="6000 per minute",
     )
+    waiting_repeats: int = setting(
+        "WAITING_REPEATS",
+        whole(0, 1000),
+        "How many repeats may wait at a time, in a process, for the request they repeat (AMS). "
+        "Each of them holds a thread, 3 seconds at most.",
+        default=2,
+    )
+    waiting_repeats_of_client: int = setting(
+        "WAITING_REPEATS_OF_CLIENT",
+        whole(0, 1000),
+        "How many of them may be of one client.",
+        default=1,
+    )
     limiter_storage: str | None = setting(
         "LIMITER_STORAGE",
         Reader("a storage URI of Flask-Limiter", optional_text),

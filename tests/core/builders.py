@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
+from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.codes import Codes
@@ -51,6 +52,7 @@ class Harness:
     identify: Callable[[Any], str] = str
     peppers: tuple[bytes, ...] = (PEPPER,)
     on_lock: Callable[[str, datetime, Caller], None] | None = None
+    at_work: RequestsAtWork = field(default_factory=lambda: RequestsAtWork(16, 16))
     inbox: Inbox = field(default_factory=Inbox)
     locks: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -67,6 +69,7 @@ class Harness:
                 self.identify,
             ),
             senders=dict.fromkeys(Channel, self.inbox) if self.senders is None else self.senders,
+            at_work=self.at_work,
             on_lock=self.on_lock or (lambda subject, until, _: self.locks.append((subject, until))),
             clock=self.clock,
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
 
+from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
@@ -209,8 +212,8 @@ def test_sixteen_identical_requests_at_once_send_one_message_and_get_one_answer(
     assert Counter(answer.repeated for answer in answers) == {False: 1, True: 15}
 
 
-def test_a_repeat_waits_no_longer_than_it_is_told_to() -> None:
-    """S10: the first request broke off in delivery; nothing is sent again."""
+def test_nobody_waits_for_a_request_that_is_not_at_work() -> None:
+    """X4, S10: the first request broke off in delivery; nothing is sent again."""
 
     def broken(_user: Any, _message: Message) -> None:
         raise ConnectionError
@@ -218,12 +221,37 @@ def test_a_repeat_waits_no_longer_than_it_is_told_to() -> None:
     harness = Harness(senders={Channel.MOBILE: broken})
     with pytest.raises(ConnectionError):
         init(harness)
-    for wait in (timedelta(), timedelta(seconds=0.12)):
+    begin = time.monotonic()
+    for wait in (timedelta(), timedelta(seconds=30)):
         assert reason(init, harness, wait=wait) is Reason.REQUEST_PENDING
+    assert time.monotonic() - begin < 10
+
+
+def test_of_a_flood_of_repeats_one_waits_and_the_rest_is_answered_at_once() -> None:
+    """X4: each that waits holds a thread of the host."""
+    started, go_on = threading.Event(), threading.Event()
+
+    def hanging(_user: Any, _message: Message) -> None:
+        started.set()
+        assert go_on.wait(60)
+
+    harness = Harness(senders={Channel.MOBILE: hanging}, at_work=RequestsAtWork(2, 1))
+    minute = timedelta(seconds=60)
+    with ThreadPoolExecutor(13) as pool:
+        first = pool.submit(init, harness, wait=minute)
+        assert started.wait(30)
+        repeats = [pool.submit(reason, init, harness, wait=minute) for _ in range(12)]
+        at_once = list(islice(as_completed(repeats, timeout=30), 11))
+        assert {one.result() for one in at_once} == {Reason.REQUEST_PENDING}
+        (waiting,) = set(repeats) - set(at_once)
+        assert not waiting.done()
+        go_on.set()
+        assert waiting.result(30) is None
+        assert first.result(30).reason is None
 
 
 class Late(MemoryStore):
-    """Be asked for a request just before another process has reserved it."""
+    """Be asked for a request just before another thread has reserved it."""
 
     asked = 0
 
@@ -235,17 +263,20 @@ class Late(MemoryStore):
 def test_a_repeat_that_meets_the_first_request_at_the_reservation_waits_for_it() -> None:
     """S10: it was not there yet when it was looked for."""
     inner: list[Reason | None] = []
+    waited: list[float] = []
 
     def sender(_user: Any, message: Message) -> None:
         if not inner:
             inner.append(None)
+            begin = time.monotonic()
             inner.append(reason(init, harness, wait=timedelta(seconds=0.12)))
+            waited.append(time.monotonic() - begin)
 
     store = Late()
     harness = Harness(store=store, senders={Channel.MOBILE: sender})
-    init(harness)
+    init(harness, wait=timedelta(seconds=0.12))
     assert inner[-1] is Reason.REQUEST_PENDING
-    assert store.asked > 3
+    assert waited[0] >= 0.12
 
 
 def test_a_name_outlives_a_change_of_pepper() -> None:

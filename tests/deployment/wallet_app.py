@@ -7,25 +7,34 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Channel, Message, OtpMpp
+from flask_otp_mpp import AlipayPlus, Ams, Channel, Message, OtpMpp
 from tests.wallet import User, load_user
+
+SLOW_SECONDS = 2
 
 
 def create_app(config: Path) -> Flask:
-    """Open the wallet; each message that it sends is one line of JSON in the outbox."""
+    """Open the wallet; each message that it sends is one line of JSON in the outbox.
+
+    It serves merchants if there are some. A user whose name begins with ``slow`` gets a message
+    after two seconds.
+    """
     values = json.loads(config.read_text())
     outbox = Path(values.pop("OUTBOX"))
     app = Flask(__name__)
     app.config.update(values)
-    otp = OtpMpp(AlipayPlus)
+    otp = OtpMpp(AlipayPlus, *([Ams] if "OTP_MPP_AMS_CLIENTS" in values else []))
     otp.user_loader(load_user)
 
     @otp.sender(Channel.MOBILE)
     def text(user: User, message: Message) -> None:
+        if user.id.startswith("slow"):
+            time.sleep(SLOW_SECONDS)
         line = json.dumps({"user": user.id, "code": message.code, "pid": os.getpid()})
         descriptor = os.open(outbox, os.O_WRONLY | os.O_APPEND)
         try:

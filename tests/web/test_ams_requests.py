@@ -256,7 +256,11 @@ def test_sixteen_identical_requests_at_once_send_one_message(
     def announce(app: Flask, _otp: OtpMpp) -> None:
         app.before_request(arrived.release)
 
-    shop = open_shop(make_wallet, store=store, sender=slow, prepare=announce)
+    places: dict[str, Any] = {
+        "OTP_MPP_WAITING_REPEATS": 15,
+        "OTP_MPP_WAITING_REPEATS_OF_CLIENT": 15,
+    }
+    shop = open_shop(make_wallet, store=store, sender=slow, prepare=announce, **places)
     shop.wallet.clock.now = datetime.now(UTC)
     with serving(shop.wallet.app) as url, ThreadPoolExecutor(16) as pool:
         merchant = shop.calling(over_http(url, 120))

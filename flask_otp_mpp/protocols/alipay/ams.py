@@ -54,7 +54,7 @@ SANDBOX_CLIENT: Final = "SANDBOX_"
 """Clients whose ids start so call the sandbox's paths, and no others do."""
 
 WAIT_FOR_PENDING: Final = timedelta(seconds=3)
-"""How long a repeat waits for the same request, if that is still at work; a merchant should wait
+"""How long a repeat may wait for the same request, if that is at work now; a merchant should wait
 five seconds for an answer, as Alipay+ does."""
 
 _CHANNELS: Final = {"SMS": Channel.MOBILE, "EMAIL": Channel.EMAIL}
