@@ -45,12 +45,15 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    {servers}
+}}
+"""
+SERVER = """
     server {{
         listen 127.0.0.1:{port};
         merge_slashes off;
         {locations}
     }}
-}}
 """
 LOCATION = """
         location {path} {{
@@ -73,10 +76,18 @@ class Behind:
 @contextmanager
 def proxied(folder: Path, locations: str) -> Iterator[int]:
     """Run nginx with these locations; give its port."""
-    command, port = program("nginx"), free_port()
+    port = free_port()
+    with running(folder, port, SERVER.format(port=port, locations=locations)):
+        yield port
+
+
+@contextmanager
+def running(folder: Path, port: int, servers: str) -> Iterator[None]:
+    """Run nginx with these servers, one of which listens on the port."""
+    command = program("nginx")
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(user=user, folder=folder, port=port, locations=locations))
+    config.write_text(CONFIG.format(user=user, folder=folder, servers=servers))
     arguments = ["-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
@@ -84,7 +95,7 @@ def proxied(folder: Path, locations: str) -> Iterator[int]:
         )
         try:
             wait_for(port, process, folder)
-            yield port
+            yield
         finally:
             stop(process)
 
