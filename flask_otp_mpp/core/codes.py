@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.policy import Resend
+from flask_otp_mpp.core.secret import Secret
 
 MIN_PEPPER_BYTES = 32
 
@@ -34,21 +35,21 @@ class Codes:
         being stored; otherwise it comes from :mod:`secrets`.
     """
 
-    def __init__(self, peppers: Sequence[bytes], digits: int, resend: Resend) -> None:
-        if not peppers or any(len(pepper) < MIN_PEPPER_BYTES for pepper in peppers):
+    def __init__(self, peppers: Sequence[Secret[bytes]], digits: int, resend: Resend) -> None:
+        if not peppers or any(len(pepper.reveal()) < MIN_PEPPER_BYTES for pepper in peppers):
             raise ValueError(f"every pepper must have {MIN_PEPPER_BYTES} bytes or more")
         self._peppers = tuple(peppers)
         self._digits = digits
         self._resend = resend
         self._normal = re.compile(f"[0-9]{{{digits}}}")
 
-    def generate(self, challenge_id: str) -> str:
+    def generate(self, challenge_id: str) -> Secret[str]:
         """Return the code of a new challenge; leading zeros are kept."""
         if self._resend is Resend.REUSE:
             return self._derive(self._peppers[0], challenge_id)
-        return f"{secrets.randbelow(10**self._digits):0{self._digits}d}"
+        return Secret(f"{secrets.randbelow(10**self._digits):0{self._digits}d}")
 
-    def recover(self, challenge: Challenge) -> str:
+    def recover(self, challenge: Challenge) -> Secret[str]:
         """Derive the code of an open challenge again, whichever pepper it was made under.
 
         :raises LookupError: if the pepper is not listed any more, or the code was not derived.
@@ -60,7 +61,7 @@ class Codes:
                 return code
         raise LookupError("the open challenge was not made under a pepper that is still listed")
 
-    def digest(self, challenge_id: str, subject: str, caller: str, code: str) -> bytes:
+    def digest(self, challenge_id: str, subject: str, caller: str, code: Secret[str]) -> bytes:
         """Digest a new code together with its challenge, and the user and caller it is made for.
 
         So a challenge whose row is given to another user or caller matches no code any more.
@@ -68,14 +69,14 @@ class Codes:
         return _digest(self._peppers[0], challenge_id, subject, caller, code)
 
     def candidates(
-        self, challenge_id: str, subject: str, caller: str, code: str
+        self, challenge_id: str, subject: str, caller: str, code: Secret[str]
     ) -> tuple[bytes, ...]:
         """Return the digests by which a presented code may be stored, one for each pepper.
 
         The normal form is exactly as many ASCII digits as a code has. Anything else (a space, a
         line feed, digits of another script) has no digest and so matches nothing.
         """
-        if self._normal.fullmatch(code) is None:
+        if self._normal.fullmatch(code.reveal()) is None:
             return ()
         return tuple(
             _digest(pepper, challenge_id, subject, caller, code) for pepper in self._peppers
@@ -89,17 +90,20 @@ class Codes:
         """
         return tuple(_mac(pepper, "request", digest).hex() for pepper in self._peppers)
 
-    def _derive(self, pepper: bytes, challenge_id: str) -> str:
+    def _derive(self, pepper: Secret[bytes], challenge_id: str) -> Secret[str]:
         # 256 bits are reduced to at most 34: the bias of the remainder is below 2**-220.
-        number = int.from_bytes(_mac(pepper, "code", challenge_id))
-        return f"{number % 10**self._digits:0{self._digits}d}"
+        mac = _mac(pepper, "code", challenge_id)
+        return Secret(f"{int.from_bytes(mac) % 10**self._digits:0{self._digits}d}")
 
 
-def _digest(pepper: bytes, challenge_id: str, subject: str, caller: str, code: str) -> bytes:
-    return _mac(pepper, "digest", challenge_id, subject, caller, code)
+def _digest(
+    pepper: Secret[bytes], challenge_id: str, subject: str, caller: str, code: Secret[str]
+) -> bytes:
+    return _mac(pepper, "digest", challenge_id, subject, caller, code.reveal())
 
 
-def _mac(pepper: bytes, *parts: str) -> bytes:
+def _mac(pepper: Secret[bytes], *parts: str) -> bytes:
     """Return the HMAC of the parts, each behind its length, so that no other parts share it."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    return hmac.digest(pepper, b"".join(len(part).to_bytes(4) + part for part in encoded), "sha256")
+    data = b"".join(len(part).to_bytes(4) + part for part in encoded)
+    return hmac.digest(pepper.reveal(), data, "sha256")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -37,7 +37,7 @@ class IdempotencyKey:
 
     value: str
     ttl: timedelta
-    digest: str = ""
+    digest: str = field(default="", repr=False)  # without a pepper: a phone number can be guessed
     not_cached: frozenset[Reason] = NOT_COMPARED
 
     @property
@@ -62,7 +62,7 @@ class StoredAnswer:
     """
 
     outcome: Outcome
-    digest: str
+    digest: str = field(repr=False)
     subject: str
 
     def answer(self, request: IdempotencyKey) -> Outcome:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.secret import Secret
 
 DEFAULT_TEXT = "{code} is your {wallet} code. It expires in {minutes} min. Do not share it."
 FIELDS = frozenset({"code", "wallet", "minutes"})
@@ -18,18 +19,26 @@ _SAMPLE = "0123456789"
 class Message:
     """One code for a sender of the host to deliver; no repr shows it.
 
-    :param code: the one-time code.
-    :param body: the whole text, ready to be sent.
+    :ivar code: the one-time code.
+    :ivar body: the whole text, ready to be sent.
     :param channel: by which it goes; the host knows the address.
     :param life: how long the code will be accepted.
     :param caller: who has asked for the code.
     """
 
-    code: str = field(repr=False)
-    body: str = field(repr=False)
+    secret_code: Secret[str]
+    secret_body: Secret[str]
     channel: Channel
     life: timedelta
     caller: Caller
+
+    @property
+    def code(self) -> str:
+        return self.secret_code.reveal()
+
+    @property
+    def body(self) -> str:
+        return self.secret_body.reveal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +56,23 @@ class Composer:
     text: str = DEFAULT_TEXT
 
     def compose(
-        self, code: str, channel: Channel, life: timedelta, caller: Caller, sms_token: str = ""
+        self,
+        code: Secret[str],
+        channel: Channel,
+        life: timedelta,
+        caller: Caller,
+        sms_token: str = "",
     ) -> Message:
         """Write the message for one code.
 
         :param sms_token: a token for which an app on the phone looks, on a line of its own.
         """
         minutes = max(1, int(life.total_seconds() // 60))
-        body = self.text.format(code=code, wallet=self.wallet, minutes=minutes)
+        body = Secret(self.text.format(code=code.reveal(), wallet=self.wallet, minutes=minutes))
         if sms_token:
-            body = f"{body}\n\n{sms_token}"
+            body = Secret(f"{body.reveal()}\n\n{sms_token}")
         if self.domain is not None:
-            body = f"{body}\n\n@{self.domain} #{code}"
+            body = Secret(f"{body.reveal()}\n\n@{self.domain} #{code.reveal()}")
         return Message(code, body, channel, life, caller)
 
 

@@ -18,6 +18,7 @@ from flask_otp_mpp.core.message import Composer, Message
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.users import Credential, User, Users
 
 Sender: TypeAlias = Callable[[User, Message], object]
@@ -37,7 +38,7 @@ class SendOtp:
     """
 
     caller: Caller
-    credential: Credential = field(repr=False)
+    credential: Credential
     channel: Channel
     request: IdempotencyKey
     wait: timedelta = timedelta()
@@ -50,7 +51,7 @@ class ById:
     """Name a challenge by its id, and its user by a credential that came with the code."""
 
     challenge_id: str
-    credential: Credential = field(repr=False)
+    credential: Credential
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class VerifyOtp:
 
     caller: Caller
     target: ById | BySend
-    code: str = field(repr=False)
+    code: Secret[str]
     request: IdempotencyKey
 
 
@@ -157,7 +158,9 @@ class OtpService:
             self._on_lock(subject, outcome.until, caller)
         return replace(outcome, subject=subject)
 
-    def _send_new(self, command: SendOtp, sender: Sender, user: User, subject: str) -> Outcome:
+    def _send_new(
+        self, command: SendOtp, sender: Sender, user: Secret[User], subject: str
+    ) -> Outcome:
         """Send a code; or return what the store has decided instead."""
         challenge_id = new_challenge_id()
         code = self._codes.generate(challenge_id)
@@ -199,7 +202,7 @@ class OtpService:
         client, request = command.caller.client_digest, command.request.value
         return seconds > 0 and self._at_work.has_ended(request, client, seconds)
 
-    def _recipient(self, command: SendOtp) -> tuple[Sender, User, str]:
+    def _recipient(self, command: SendOtp) -> tuple[Sender, Secret[User], str]:
         sender = self._senders.get(command.channel)
         if sender is None:
             refuse(Reason.CHANNEL_UNAVAILABLE)
@@ -235,5 +238,5 @@ class OtpService:
         return replace(stored.answer(replace(request, digest=mac)), subject=stored.subject)
 
 
-def _deliver(sender: Sender, user: User, message: Message) -> None:
-    sender(user, message)
+def _deliver(sender: Sender, user: Secret[User], message: Message) -> None:
+    sender(user.reveal(), message)

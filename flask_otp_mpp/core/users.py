@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.core.secret import Secret
 
 # Any object of the host's; it is passed from one hook to the next as it is.
 User: TypeAlias = Any
@@ -16,17 +17,14 @@ UserIdentity: TypeAlias = Callable[[User], str]
 MAX_SUBJECT: Final = 128
 
 
-class Credential(str):
-    """What a caller names a user by; no repr shows it.
+class Credential(Secret[str]):
+    """What a caller names a user by; only the host's hook gets it as a text.
 
     :cvar missing: how the request is refused if the host finds no user by it.
     """
 
     __slots__ = ()
     missing: ClassVar[Reason] = Reason.USER_MISSING
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
 
 
 class AccessToken(Credential):
@@ -72,7 +70,7 @@ class Users:
         self._loaders = loaders
         self._identify = identify
 
-    def load(self, credential: Credential, caller: Caller) -> tuple[User, str]:
+    def load(self, credential: Credential, caller: Caller) -> tuple[Secret[User], str]:
         """Return the user of a credential, and their name.
 
         :param caller: who presents the credential.
@@ -80,14 +78,13 @@ class Users:
         :raises TypeError: if the host names the user by anything but a short text.
         """
         loader = self._loaders.get(type(credential))  # a type without a hook finds no user
-        user = (
-            None if loader is None else loader(str(credential), caller)
-        )  # drivers want a plain str
-        if user is caller:  # as dict.get does, whose second argument is a default
+        # The repr of a host's user may hold anything, a phone number too.
+        user = Secret(None if loader is None else loader(credential.reveal(), caller))
+        if user.reveal() is caller:  # as dict.get does, whose second argument is a default
             raise TypeError("a user_loader returned the caller; return the user, or None")
-        if user is None:
+        if user.reveal() is None:
             refuse(credential.missing)
-        subject = self._identify(user)
+        subject = self._identify(user.reveal())
         if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
             raise TypeError(
                 f"the user_identity hook returned {type(subject).__name__}; "
@@ -117,4 +114,6 @@ def identity_of(user: User) -> str:
         return str(get_id())
     if (number := getattr(user, "id", None)) is not None:
         return str(number)
-    raise TypeError(f"a {type(user).__name__} has no id; register @otp.user_identity")
+    kind = type(user).__name__
+    del user  # an error reporter stores what the names of this frame stand for
+    raise TypeError(f"a {kind} has no id; register @otp.user_identity")

@@ -16,6 +16,7 @@ from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
+from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.service import OtpService, SendOtp
 from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.protocols.values import (
@@ -162,7 +163,8 @@ def _serve(
     if operation is None:
         refuse(Reason.PATH_UNKNOWN)
     context.authenticated = authenticated = protocol.authenticate(inbound)
-    context.parsed = parsed = protocol.read(operation, authenticated)
+    with cleared_frames():
+        context.parsed = parsed = protocol.read(operation, authenticated)
     traffic.check_client(protocol.name, authenticated.client)
     if parsed.command is None:
         return Outcome()

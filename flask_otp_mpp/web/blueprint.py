@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_ex
 from werkzeug.routing import PathConverter
 
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.protocols.base import TrafficLimiter, WireProtocol, handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
@@ -34,6 +35,7 @@ _METHODS: Final = (
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 )  # fmt: skip
 _BODY: Final = "flask_otp_mpp.body"
+_NO_BODY: Final = Secret(b"")
 _REFUSED: Final = "flask_otp_mpp.refused"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _REST: Final = "otp_mpp_rest"
@@ -135,12 +137,12 @@ class ProtocolBlueprint:
     def _read_body(self) -> None:
         request.max_content_length = self._body_limit + 1  # a chunked body is cut there, silently
         try:
-            body = request.get_data(cache=True)
+            body = Secret(request.get_data(cache=True))
         except RequestEntityTooLarge:
             refuse(Reason.BODY_TOO_LARGE)
         except Exception:  # noqa: BLE001 - each server has its own for a bad chunk or a lost caller
             refuse(Reason.BODY_UNREADABLE, "body: could not be read to its end.")
-        if len(body) > self._body_limit:
+        if len(body.reveal()) > self._body_limit:
             refuse(Reason.BODY_TOO_LARGE)
         request.environ[_BODY] = body
 
@@ -194,7 +196,7 @@ class ProtocolBlueprint:
             uri=self._mount.public_prefix + _as_called(environ, self._mount.prefix, below),
             path=below,
             headers=_Headers(environ),
-            body=environ.get(_BODY, b""),
+            body=environ.get(_BODY, _NO_BODY).reveal(),
             address=self._network(),
             prefix=self._mount.prefix,
             complete=_BODY in environ,

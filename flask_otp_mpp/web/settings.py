@@ -31,6 +31,7 @@ from flask_otp_mpp.core.readers import (
     texts,
     whole,
 )
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.settings import setting
 from flask_otp_mpp.signing.keys import load_private_key
 from flask_otp_mpp.stores.options import StoreOptions
@@ -78,12 +79,12 @@ def _parse_private_keys(raw: object) -> dict[str, RSAPrivateKey]:
     return keys
 
 
-def _parse_peppers(raw: object) -> tuple[bytes, ...]:
-    return tuple(pepper.encode() for pepper in texts(raw))
+def _parse_peppers(raw: object) -> tuple[Secret[bytes], ...]:
+    return tuple(Secret(pepper.encode()) for pepper in texts(raw))
 
 
-def _check_peppers(peppers: tuple[bytes, ...]) -> str:
-    if all(len(pepper) >= MIN_PEPPER_BYTES for pepper in peppers):
+def _check_peppers(peppers: tuple[Secret[bytes], ...]) -> str:
+    if all(len(pepper.reveal()) >= MIN_PEPPER_BYTES for pepper in peppers):
         return ""
     return (
         f"is too short; use {MIN_PEPPER_BYTES} bytes or more, such as those of: "
@@ -150,7 +151,7 @@ class SigningSettings:
 class CodeSettings:
     """The secret of the codes; how they are made and checked is the policy's."""
 
-    peppers: tuple[bytes, ...] = setting(
+    peppers: tuple[Secret[bytes], ...] = setting(
         "PEPPER",
         Reader("a text of 32 bytes or more, or a list of them", _parse_peppers, _check_peppers),
         "The secret under which codes are digested; keep it outside the database. A list is for "

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.google import GOALS, account, percentile, run
 from flask_otp_mpp import Caller, Channel, Message
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.testing import Inbox
 from tests.benchmarks.test_load import bench, rows
 from tests.services import program
@@ -55,7 +56,9 @@ def test_an_answer_other_than_the_expected_one_ends_the_run(tmp_path: Path) -> N
 
 def test_a_wrong_code_ends_the_run(tmp_path: Path) -> None:
     misread, caller = Inbox(), Caller("google", "gpay")
-    misread(NUMBER, Message("no code", "", Channel.MOBILE, timedelta(minutes=5), caller))
+    misread(
+        NUMBER, Message(Secret("no code"), Secret(""), Channel.MOBILE, timedelta(minutes=5), caller)
+    )
     with (
         account("jose", tmp_path) as wallet,
         pytest.raises(RuntimeError, match="verifyOtp was answered by 'OTP_NOT_MATCHED'"),

@@ -19,6 +19,7 @@ from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, OtpService, Sender, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader, Users
 from flask_otp_mpp.stores.memory import MemoryStore
@@ -58,7 +59,9 @@ class Harness:
 
     def __post_init__(self) -> None:
         self.kept: Store = self.store or MemoryStore(self.clock)
-        self.codes = Codes(self.peppers, self.policy.digits, self.policy.resend)
+        self.codes = Codes(
+            [Secret(one) for one in self.peppers], self.policy.digits, self.policy.resend
+        )
         self.service = OtpService(
             store=self.kept,
             policy=self.policy,
@@ -99,7 +102,7 @@ class Harness:
     ) -> Outcome:
         target = ById(challenge_id, AccessToken(token))
         return granted(
-            self.service.verify(VerifyOtp(caller, target, code, request or fresh_request()))
+            self.service.verify(VerifyOtp(caller, target, Secret(code), request or fresh_request()))
         )
 
     def wrong(self) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES, Codes, new_challenge_id
 from flask_otp_mpp.core.policy import Resend
+from flask_otp_mpp.core.secret import Secret
 
 OLD, NEW, LATER = (name * MIN_PEPPER_BYTES for name in (b"o", b"n", b"l"))
 DRAWS = 20_000
@@ -22,7 +23,7 @@ CHALLENGE, SUBJECT, CALLER = b"0123abcd", b"user", b"caller"
 
 
 def codes(*peppers: bytes, digits: int = 6, resend: Resend = Resend.ROTATE) -> Codes:
-    return Codes(peppers or (OLD,), digits, resend)
+    return Codes([Secret(pepper) for pepper in peppers or (OLD,)], digits, resend)
 
 
 def challenge(digest: bytes, challenge_id: str = "id") -> Challenge:
@@ -37,7 +38,7 @@ def challenge(digest: bytes, challenge_id: str = "id") -> Challenge:
 def test_every_digit_stands_everywhere_equally_often(resend: Resend, digits: int) -> None:
     """L1: chi-square at each place, 9 degrees of freedom; leading zeros are among them."""
     generator = codes(digits=digits, resend=resend)
-    drawn = [generator.generate(f"challenge-{number}") for number in range(DRAWS // 2)]
+    drawn = [generator.generate(f"challenge-{number}").reveal() for number in range(DRAWS // 2)]
     assert {len(code) for code in drawn} == {digits}
     for place in range(digits):
         counts = [0] * 10
@@ -55,7 +56,7 @@ def test_codes_fill_their_whole_space_without_favourites(resend: Resend) -> None
     generator = codes(resend=resend)
     counts = [0] * 1000
     for number in range(DRAWS):
-        counts[int(generator.generate(f"challenge-{number}")) // 1000] += 1
+        counts[int(generator.generate(f"challenge-{number}").reveal()) // 1000] += 1
     expected = DRAWS / 1000
     chi_square = sum((found - expected) ** 2 / expected for found in counts)
     assert 700 < chi_square < 1300  # mean 999, standard deviation 45
@@ -70,7 +71,7 @@ def test_drawn_codes_come_from_the_secrets_module(monkeypatch: pytest.MonkeyPatc
         return 7
 
     monkeypatch.setattr("secrets.randbelow", seven)
-    assert codes().generate("id") == "000007"
+    assert codes().generate("id").reveal() == "000007"
     assert bounds == [10**6]
 
 
@@ -98,7 +99,7 @@ def test_a_code_belongs_to_one_challenge_one_user_and_one_caller() -> None:
     """L7, X8: the same digits have another digest for another challenge, user or caller."""
     generator = codes()
     places = itertools.product(
-        ("A", "B"), ("user", "us\ud800r"), ("caller", "other"), ("123456", "123457")
+        ("A", "B"), ("user", "us\ud800r"), ("caller", "other"), map(Secret, ("123456", "123457"))
     )
     digests = [generator.digest(*place) for place in places]
     assert len(set(digests)) == len(digests) == 16
@@ -109,19 +110,19 @@ def test_parts_of_a_digest_lend_no_character_to_each_other() -> None:
     """L7, X8: ids, users and callers that run together alike are still told apart."""
     generator = codes()
     alike = [("ab", "c", ""), ("a", "bc", ""), ("", "abc", ""), ("a", "b", "c"), ("", "", "abc")]
-    assert len({generator.digest(*place, "123456") for place in alike}) == len(alike)
+    assert len({generator.digest(*place, Secret("123456")) for place in alike}) == len(alike)
 
 
 def test_the_right_code_is_found_under_each_pepper_that_is_listed() -> None:
     """K1: a pepper is rotated while codes are out, and none of them is lost."""
-    made_before = codes(OLD).digest("id", "user", "caller", "123456")
+    made_before = codes(OLD).digest("id", "user", "caller", Secret("123456"))
     both = codes(NEW, OLD)
-    assert made_before in both.candidates("id", "user", "caller", "123456")
-    assert both.digest("id", "user", "caller", "123456") in codes(NEW).candidates(
-        "id", "user", "caller", "123456"
+    assert made_before in both.candidates("id", "user", "caller", Secret("123456"))
+    assert both.digest("id", "user", "caller", Secret("123456")) in codes(NEW).candidates(
+        "id", "user", "caller", Secret("123456")
     )
-    assert made_before not in codes(NEW).candidates("id", "user", "caller", "123456")
-    assert made_before not in both.candidates("id", "user", "caller", "654321")
+    assert made_before not in codes(NEW).candidates("id", "user", "caller", Secret("123456"))
+    assert made_before not in both.candidates("id", "user", "caller", Secret("654321"))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_the_right_code_is_found_under_each_pepper_that_is_listed() -> None:
 )
 def test_a_code_out_of_its_normal_form_can_match_nothing(code: str) -> None:
     """L11: one form only, in ASCII, of exactly the length that a code has."""
-    assert codes().candidates("id", "user", "caller", code) == ()
+    assert codes().candidates("id", "user", "caller", Secret(code)) == ()
 
 
 @given(st.text(max_size=12) | st.text("0123456789 \n\u0661\uff11", max_size=8))
@@ -154,7 +155,7 @@ def test_a_code_out_of_its_normal_form_can_match_nothing(code: str) -> None:
 def test_only_as_many_ascii_digits_as_a_code_has_are_a_code(text: str) -> None:
     """L11: whatever else is typed has no digest."""
     normal = len(text) == 6 and all("0" <= character <= "9" for character in text)
-    assert bool(codes().candidates("id", "user", "caller", text)) is normal
+    assert bool(codes().candidates("id", "user", "caller", Secret(text))) is normal
 
 
 def published(pepper: bytes) -> Callable[[bytes], bytes]:
@@ -175,7 +176,7 @@ def brute_force(stored: bytes, construction: Callable[[bytes], bytes]) -> str | 
 
 def test_a_thief_of_dump_and_pepper_finds_the_code() -> None:
     """P2: this is the search that the next test shows to fail."""
-    stored = codes(OLD).digest("0123abcd", "user", "caller", "004217")
+    stored = codes(OLD).digest("0123abcd", "user", "caller", Secret("004217"))
     assert brute_force(stored, published(OLD)) == "004217"
 
 
@@ -193,7 +194,7 @@ def test_a_dump_without_the_pepper_does_not_give_the_code(
     construction: Callable[[bytes], bytes],
 ) -> None:
     """P2: the right code and 9,999 others are tried against a stored digest, and none fits."""
-    stored = codes(OLD).digest("0123abcd", "user", "caller", "004217")
+    stored = codes(OLD).digest("0123abcd", "user", "caller", Secret("004217"))
     assert brute_force(stored, construction) is None
 
 
@@ -204,7 +205,7 @@ def test_a_derived_code_can_be_recovered_from_its_challenge() -> None:
     assert generator.generate("id") == code
     assert generator.recover(challenge(generator.digest("id", "user", "caller", code))) == code
     assert code != codes(NEW, resend=Resend.REUSE).generate("id")
-    assert len({generator.generate(f"id-{number}") for number in range(100)}) > 90
+    assert len({generator.generate(f"id-{number}").reveal() for number in range(100)}) > 90
 
 
 def test_a_derived_code_is_recovered_while_its_pepper_is_listed() -> None:
@@ -221,7 +222,7 @@ def test_a_drawn_code_can_not_be_recovered() -> None:
     """L1: the store and the pepper together do not give a code that was drawn."""
     generator = codes()
     derived = codes(resend=Resend.REUSE).generate("id")
-    drawn = f"{(int(derived) + 1) % 10**6:06d}"
+    drawn = Secret(f"{(int(derived.reveal()) + 1) % 10**6:06d}")
     with pytest.raises(LookupError):
         generator.recover(challenge(generator.digest("id", "user", "caller", drawn)))
 
@@ -229,4 +230,4 @@ def test_a_drawn_code_can_not_be_recovered() -> None:
 @pytest.mark.parametrize("peppers", [(), (b"",), (b"x" * 31,), (OLD, b"x" * 31)])
 def test_a_pepper_that_could_be_guessed_is_refused(peppers: tuple[bytes, ...]) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        Codes(peppers, 6, Resend.ROTATE)
+        Codes([Secret(pepper) for pepper in peppers], 6, Resend.ROTATE)

@@ -19,6 +19,7 @@ from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken, PhoneNumber, Subject
 from flask_otp_mpp.stores import MemoryStore
@@ -46,7 +47,7 @@ def verify(
     key: IdempotencyKey = INIT,
 ) -> Outcome:
     request = fresh_request() if key is INIT else key
-    return granted(harness.service.verify(VerifyOtp(caller, BySend(sent), code, request)))
+    return granted(harness.service.verify(VerifyOtp(caller, BySend(sent), Secret(code), request)))
 
 
 def test_a_code_is_verified_by_the_name_of_the_request_that_sent_it() -> None:

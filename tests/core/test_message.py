@@ -9,6 +9,7 @@ import pytest
 from flask_otp_mpp import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import DEFAULT_TEXT, Composer, Message, check_template
+from flask_otp_mpp.core.secret import Secret
 
 LIFE = timedelta(minutes=5)
 # 3GPP TS 23.038: the characters of the default alphabet; those of its extension count twice.
@@ -30,7 +31,7 @@ def septets(text: str) -> int:
 def body(code: str = "012345", life: timedelta = LIFE, **composer: str) -> str:
     return (
         Composer(**{"wallet": "Wallet", **composer})
-        .compose(code, Channel.MOBILE, life, CALLER)
+        .compose(Secret(code), Channel.MOBILE, life, CALLER)
         .body
     )
 
@@ -72,14 +73,16 @@ def test_a_life_is_told_in_whole_minutes_that_are_not_more_than_there_are(
 
 def test_the_message_carries_what_a_sender_needs() -> None:
     """C1: who has asked for it, too."""
-    message = Composer("Wallet").compose("012345", Channel.EMAIL, LIFE, CALLER)
+    message = Composer("Wallet").compose(Secret("012345"), Channel.EMAIL, LIFE, CALLER)
     assert (message.code, message.channel, message.life) == ("012345", Channel.EMAIL, LIFE)
     assert message.caller == CALLER
 
 
 def test_no_repr_shows_the_code() -> None:
     """P1: a message may be logged by mistake."""
-    message = Composer("Wallet", "wallet.example").compose("012345", Channel.EMAIL, LIFE, CALLER)
+    message = Composer("Wallet", "wallet.example").compose(
+        Secret("012345"), Channel.EMAIL, LIFE, CALLER
+    )
     assert "012345" not in repr(message)
     assert "012345" not in repr([message])
     assert isinstance(message, Message)

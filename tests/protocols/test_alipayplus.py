@@ -10,6 +10,7 @@ import pytest
 
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken
@@ -62,12 +63,11 @@ def read(
 
 def test_a_body_is_read_into_a_command() -> None:
     send = read_send()
-    assert send.credential == "token"
-    assert isinstance(send.credential, AccessToken)
+    assert send.credential == AccessToken("token")
     assert send.channel is Channel.MOBILE
     verify = read_verify()
     assert verify.target == ById("request", AccessToken("token"))
-    assert verify.code == "660000"
+    assert verify.code == Secret("660000")
     assert send.caller == verify.caller
     assert send.request != verify.request
 
@@ -78,7 +78,7 @@ def test_the_published_samples_are_read() -> None:
     sample = read_verify(vector("req_verifyOTP_doc_sample").body, wallet)
     assert isinstance(sample.target, ById)
     assert sample.target.challenge_id == "0b9fc14b15718153091352139110000"
-    assert sample.code == "660000"
+    assert sample.code.reveal() == "660000"
     for name in ("req_sendOTP_null_optional", "req_sendOTP_unicode_and_unknown_field"):
         assert read_send(vector(name).body, wallet).channel is Channel.MOBILE
 
@@ -124,8 +124,8 @@ def test_a_required_field_is_refused_by_name(
 def test_each_field_may_be_as_long_as_documented() -> None:
     longest = {field: "x" * size for field, size in VERIFY_FIELDS.items()}
     wallet = protocol(psp_ids=frozenset({longest["pspId"]}))
-    assert read_verify(longest, wallet).code == "x" * 32
-    assert read_send({**longest, "verifyType": "EMAIL"}, wallet).credential == "x" * 128
+    assert read_verify(longest, wallet).code.reveal() == "x" * 32
+    assert read_send({**longest, "verifyType": "EMAIL"}, wallet).credential.reveal() == "x" * 128
 
 
 @pytest.mark.parametrize("value", ["", "SMS", "mobile", 1, ["MOBILE"]])
@@ -138,7 +138,7 @@ def test_an_unknown_channel_is_an_illegal_parameter(value: Any) -> None:
 
 def test_a_code_is_passed_on_with_all_that_was_typed() -> None:
     """L11: whether it is one is decided where it is counted."""
-    assert read_verify({**ANSWER, "otpCode": " 12\n\0\ud800"}).code == " 12\n\0\ud800"
+    assert read_verify({**ANSWER, "otpCode": " 12\n\0\ud800"}).code.reveal() == " 12\n\0\ud800"
 
 
 def test_another_wallet_is_not_served() -> None:
@@ -149,19 +149,19 @@ def test_another_wallet_is_not_served() -> None:
     assert "somebody" not in refused.detail
     both = protocol(psp_ids=frozenset({"sandbox", "production"}))
     for psp in ("sandbox", "production"):
-        assert read_send({**COMMON, "pspId": psp}, both).credential == "token"
+        assert read_send({**COMMON, "pspId": psp}, both).credential.reveal() == "token"
 
 
 def test_only_listed_acquirers_are_served_if_there_is_a_list() -> None:
     """ACCESS_DENIED for the others; without a list everybody is served."""
     listed = protocol(acquirers=frozenset({"acquirer"}))
-    assert read_send(wallet=listed).credential == "token"
+    assert read_send(wallet=listed).credential.reveal() == "token"
     refused = refusal(read_send, {**COMMON, "acquirerId": "other"}, listed)
     assert refused.reason is Reason.ACCESS_DENIED
     assert refusal(read_send, wallet=protocol(acquirers=frozenset())).reason is (
         Reason.ACCESS_DENIED
     )
-    assert read_send({**COMMON, "acquirerId": "other"}).credential == "token"
+    assert read_send({**COMMON, "acquirerId": "other"}).credential.reveal() == "token"
 
 
 def test_the_caller_is_client_acquirer_and_wallet_together() -> None:
@@ -204,7 +204,7 @@ def test_it_is_configured_by_settings_of_its_own() -> None:
     )
     assert wallet.mounts == (Mount("/p", "/q"),)
     assert wallet.paths == {"/s": Operation.SEND, "/v": Operation.VERIFY}
-    assert read_send(wallet=wallet).credential == "token"
+    assert read_send(wallet=wallet).credential.reveal() == "token"
     other = refusal(read_send, {**COMMON, "acquirerId": "other"}, wallet)
     assert other.reason is Reason.ACCESS_DENIED
 

@@ -206,7 +206,9 @@ def test_the_whole_way_from_a_signed_request_to_the_right_code() -> None:
     challenge_id = json.loads(outbound.body)["verifyRequestId"]
     ((user, message),) = harness.inbox.received
     assert user == "alice"
-    assert message == Composer("Wallet").compose(message.code, Channel.MOBILE, message.life, CALLER)
+    assert message == Composer("Wallet").compose(
+        message.secret_code, Channel.MOBILE, message.life, CALLER
+    )
     codes = [harness.wrong(), message.code]
     expected = ["OTP_VERIFY_UNMATCHED", "SUCCESS"]
     found = []

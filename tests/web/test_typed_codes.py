@@ -12,6 +12,7 @@ from typing import Any
 from flask_otp_mpp import Resend, SQLAlchemyStore, state_of
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.idempotency import digest_of
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.stores.sql.schema import metadata
 from tests.ams import open_shop
@@ -108,5 +109,5 @@ def test_a_wrong_code_of_google_can_not_be_guessed(tmp_path: Path) -> None:
 
     assert found(stored, knowable, b"") == []
     # With the pepper it is found, so what is searched for is what is stored.
-    codes = Codes((PEPPER.encode(),), 6, Resend.ROTATE)
+    codes = Codes([Secret(PEPPER.encode())], 6, Resend.ROTATE)
     assert codes.request_macs(digest_of(parameters))[0] in stored

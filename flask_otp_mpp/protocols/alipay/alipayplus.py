@@ -13,6 +13,7 @@ from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, texts
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
@@ -176,7 +177,7 @@ class AlipayPlus:
             channel = fields.choice("verifyType", _CHANNELS, Channel.MOBILE)
         else:
             challenge_id = fields.text("verifyRequestId", 64)
-            code = fields.raw_text("otpCode", 32)
+            code = Secret(fields.raw_text("otpCode", 32))
         if psp not in self._psp_ids:
             refuse(Reason.CLIENT_UNKNOWN, "pspId: is not this wallet's.")
         if self._acquirers is not None and acquirer not in self._acquirers:

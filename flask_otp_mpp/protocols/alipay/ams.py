@@ -18,6 +18,7 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
 from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, one_of, seconds, text
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
@@ -236,12 +237,12 @@ class Ams:
         caller = Caller(self.name, authenticated.client)
         first = digest_of(self.name, authenticated.client, "init", request_id)
         if operation is Operation.VERIFY:
-            code = fields.raw_text("authenticationValue", 256)
+            code = Secret(fields.raw_text("authenticationValue", 256))
             return ParsedRequest(VerifyOtp(caller, BySend(first), code, authenticated.request))
         channel = fields.choice("authenticationChannelType", _CHANNELS)
         identify = fields.choice("userIdentityType", _IDENTITIES)
         user = identify(fields.text("userIdentityValue", 128))
-        parameters = digest_of(channel, type(user).__name__, user)
+        parameters = digest_of(channel, type(user).__name__, user.reveal())
         request = IdempotencyKey(first, self._keep, parameters, self._not_cached)
         command = SendOtp(caller, user, channel, request, WAIT_FOR_PENDING)
         return ParsedRequest(command, for_answer=request_id)

@@ -19,6 +19,7 @@ from typing import Final
 from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.protocols.alipay.unproven import UnprovenAnswers
 from flask_otp_mpp.protocols.base import Deployment
 from flask_otp_mpp.protocols.values import (
@@ -69,24 +70,24 @@ class SignedHeaders:
 
         :raises Refused: by the first check that fails.
         """
-        headers = inbound.headers
+        header_of = inbound.headers.get  # no mapping: an error reporter would store all of it
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)
-        media_type = headers.get("content-type", "")
+        media_type = header_of("content-type", "")
         if media_type and _JSON.fullmatch(media_type.strip()) is None:
             refuse(Reason.MEDIA_TYPE_UNSUPPORTED)
-        client = headers.get("client-id", "")
+        client = header_of("client-id", "")
         if _CLIENT.fullmatch(client) is None:
             refuse(Reason.CLIENT_UNKNOWN, "Client-Id: is required, once.")
         try:
-            header = SignatureHeader.parse(headers.get("signature", ""))
+            header = SignatureHeader.parse(header_of("signature", ""))
         except Malformed as fault:
             self._keys.find(client, None)  # an unknown client comes first
             refuse(Reason.SIGNATURE_INVALID, f"Signature header: {fault}.")
         key = self._keys.find(client, header.key_version)
-        time = headers.get("request-time", "")
-        signed = rsa256.canonical(inbound.method, inbound.uri, client, time, inbound.body)
-        if not rsa256.holds(key, header.signature, signed):
+        time = header_of("request-time", "")
+        signed = Secret(rsa256.canonical(inbound.method, inbound.uri, client, time, inbound.body))
+        if not rsa256.holds(key, header.signature, signed.reveal()):
             refuse(Reason.SIGNATURE_INVALID)
         moment = parse_time(time)
         if moment is None:

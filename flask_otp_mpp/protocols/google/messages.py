@@ -17,6 +17,7 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
 from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.google.results import not_cached_reasons
@@ -107,7 +108,7 @@ class Reader:
                 )
             )
         sent = message.matching("sendOtpRequestId", _REQUEST_ID)
-        code = message.matching("otp", _GUESS)
+        code = Secret(message.matching("otp", _GUESS))
         target = BySend(_key(Operation.SEND, account, sent))
         command = VerifyOtp(caller, target, code, request)
         return ParsedRequest(command, for_answer=request.value[:MAX_VERIFY_ID])

@@ -15,6 +15,7 @@ from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.readers import Unreadable
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
+from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
@@ -111,7 +112,8 @@ class GoogleStandardPayments:
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)
         account = self._accounts[inbound.prefix]
-        opened = account.sealer.open(inbound.body)
+        with cleared_frames():
+            opened = account.sealer.open(inbound.body)
         fingerprint = hashlib.sha256(inbound.body).hexdigest()
         request = IdempotencyKey(fingerprint, ttl=replay_memory(self._reader.freshness))
         return AuthenticatedRequest(account.name, request, opened.payload)
