@@ -153,6 +153,22 @@ def read_group(
     return group(**values)
 
 
+def read_members(
+    group: type[G], members: Mapping[str, Any], faults: Faults, *, of: str, **given: Any
+) -> G:
+    """Read a group from a mapping of a host that holds nothing else; None is like a missing member.
+
+    :param of: what has these members, for errors.
+    :param given: fields that are no settings.
+    """
+    present = {str(name): value for name, value in members.items() if value is not None}
+    read = read_group(group, present, faults, prefix="", **given)
+    known = [one.name for one in settings_of(group).values()]
+    for name in present.keys() - known:
+        faults.append((name, f"is no member of {of}; {advice_on(name, known)}"))
+    return read
+
+
 def group_faults(group: object) -> Faults:
     """Return what is wrong with a group that was not read but made: pairs of field and finding."""
     values = {name: getattr(group, name) for name in settings_of(type(group))}

@@ -75,7 +75,7 @@ class WireProtocol(Protocol):
 
     :cvar name: short and unique, for logs, limits and events.
     :cvar settings: the group of its own settings, see :mod:`flask_otp_mpp.core.settings`.
-    :cvar clients: the field of its settings that lists the public keys of its clients, if a
+    :cvar clients: the field of its settings that lists its clients with their public keys, if a
         ``client_key`` hook may know further ones; None if it asks no such hook.
     :cvar signs: whether its answers are signed by the wallet's signer.
     :cvar credentials: by which its callers name users; the host needs a loader for each.

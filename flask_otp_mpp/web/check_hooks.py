@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flask_otp_mpp.core.settings import Faults, key_of
+from flask_otp_mpp.protocols.alipay.clients import Client
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.web.hooks import Hooks, client_key_use, loader_use, sender_use
 
@@ -39,6 +40,12 @@ def check_hooks(
                 faults.append((client_key_use(protocol), finding))
             continue
         key = key_of(protocol.settings, protocol.clients)
-        if hook is None and not getattr(group, protocol.clients) and key not in dict(faults):
-            advice = "list the callers' public keys, or register @otp.client_key"
+        clients: Mapping[str, Client] = getattr(group, protocol.clients)
+        if hook is not None or key in dict(faults):
+            continue
+        advice = "list the callers' public keys, or register @otp.client_key"
+        if not clients:
             faults.append((key, f"is missing; {advice}"))
+        for name, client in clients.items():
+            if not client.keys:
+                faults.append((key, f"client {name!r} has no keys; {advice}"))

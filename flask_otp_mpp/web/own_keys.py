@@ -9,6 +9,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from flask_otp_mpp.core.settings import Faults, key_of
+from flask_otp_mpp.protocols.alipay.clients import Client
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import LocalSigner, Signer, is_exposed
 from flask_otp_mpp.web.settings import SigningSettings
@@ -62,15 +63,15 @@ def check_clients(
     for protocol, group in zip(protocols, settings, strict=True):
         if protocol.clients is None:
             continue
-        clients: Mapping[str, Mapping[str, RSAPublicKey]] = getattr(group, protocol.clients)
+        clients: Mapping[str, Client] = getattr(group, protocol.clients)
         faults.extend(
             (
                 key_of(protocol.settings, protocol.clients),
-                f"key {version!r} of client {client!r} is the wallet's own public key; list the "
+                f"key {version!r} of client {name!r} is the wallet's own public key; list the "
                 "caller's",
             )
-            for client, keys in clients.items()
-            for version, key in keys.items()
+            for name, client in clients.items()
+            for version, key in client.keys.items()
             if key.public_numbers().n in own
         )
 

@@ -13,6 +13,7 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus, AlipayPlusSettings
+from flask_otp_mpp.protocols.alipay.clients import AlipayPlusClient
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Inbound
@@ -88,8 +89,12 @@ def protocol(client_key: ClientKeyHook | None = None, **changes: Any) -> AlipayP
 
     :param changes: fields of its settings.
     """
-    listed = {} if client_key else CLIENT_KEYS
-    settings = AlipayPlusSettings(**{"clients": listed, "psp_ids": frozenset({"psp"}), **changes})
+    psp_ids = changes.pop("psp_ids", frozenset({"psp"}))
+    listed = {
+        name: AlipayPlusClient(keys=keys, psp_ids=psp_ids) for name, keys in CLIENT_KEYS.items()
+    }
+    clients = {} if client_key else listed
+    settings = AlipayPlusSettings(**{"clients": clients, "psp_ids": psp_ids, **changes})
     return AlipayPlus(settings, Deployment(SIGNER, FRESHNESS, CLOCK, client_key))
 
 

@@ -225,9 +225,9 @@ def test_two_apis_can_not_lie_on_one_path() -> None:
 @pytest.mark.parametrize(
     ("clients", "finding"),
     [
-        ({"C": {"1": "rubbish-key"}}, "key '1' of client 'C': this is neither a file"),
-        ({"C": {"1": ""}}, "key '1' of client 'C': found nothing"),
-        ({"C": {"1": ["rubbish-key"]}}, "key '1' of client 'C': found a list; write the key"),
+        ({"C": {"1": "rubbish-key"}}, "client 'C': key '1': this is neither a file"),
+        ({"C": {"1": ""}}, "client 'C': key '1': found nothing"),
+        ({"C": {"1": ["rubbish-key"]}}, "client 'C': key '1': found a list; write the key"),
         ({"C": {}}, "client 'C' maps to nothing; map it to {key version: public key}"),
         ({"C": "rubbish-key"}, "client 'C' maps to a text; map it to {key version: public key}"),
         ({}, "found an empty mapping; set it to a mapping {client id: {key version: public key}}"),

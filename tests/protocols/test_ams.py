@@ -464,7 +464,7 @@ def test_two_apis_can_not_lie_on_one_path() -> None:
             {"AMS_SEND_LIMIT_CODE": "X" * 65},
             "is no code of a failure; set it to a",
         ),
-        ({"AMS_CLIENTS": {"C": {"1": "rubbish"}}}, "key '1' of client 'C'"),
+        ({"AMS_CLIENTS": {"C": {"1": "rubbish"}}}, "client 'C': key '1'"),
         ({"AMS_SANDBOX_PREFIX": "ams/"}, "slash"),
     ],
 )

@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from flask_otp_mpp import (
     AccessTokens,
     AlipayPlus,
     Caller,
+    ConfigurationError,
     Event,
     Message,
     OtpMpp,
@@ -19,8 +21,9 @@ from flask_otp_mpp import (
     otp_sent,
     otp_verified,
 )
+from flask_otp_mpp.signing import one_line
 from tests.ams import MERCHANT, OTHER, SANDBOXED, open_shop
-from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, load_user
+from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, key, load_user, open_wallet
 
 MakeWallet = Callable[..., Wallet]
 TOKENS = AccessTokens("a secret that only these tests use", timedelta(hours=1))
@@ -97,6 +100,117 @@ def test_loaders_messages_and_events_name_the_caller(make_wallet: MakeWallet) ->
     assert loaded == [alipayplus, merchant, alipayplus]
     assert sent == [alipayplus, merchant]
     assert heard == [alipayplus, merchant, alipayplus, None]
+
+
+def entry(**more: object) -> dict[str, object]:
+    return {"keys": {"1": one_line(key("alipay+").public_key())}, **more}
+
+
+SANDBOX, PRODUCTION = "SANDBOX_CLIENT", "CLIENT_1"
+DIVIDED = {
+    SANDBOX: entry(psp_ids=["P-SANDBOX"], acquirers=["A-1"]),
+    PRODUCTION: entry(psp_ids=["P-1", "P-2"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("client", "psp", "acquirer", "code"),
+    [
+        (SANDBOX, "P-SANDBOX", "A-1", "SUCCESS"),
+        (SANDBOX, "P-SANDBOX", "A-2", "ACCESS_DENIED"),
+        (SANDBOX, "P-1", "A-1", "INVALID_CLIENT"),
+        (SANDBOX, "P-3", "A-1", "INVALID_CLIENT"),
+        (PRODUCTION, "P-SANDBOX", "A-2", "INVALID_CLIENT"),
+        (PRODUCTION, "P-1", "A-2", "SUCCESS"),
+        (PRODUCTION, "P-2", "A-3", "ACCESS_DENIED"),
+        ("HOOKED", "P-1", "A-2", "INVALID_CLIENT"),
+        ("HOOKED", "P-SANDBOX", "A-1", "INVALID_CLIENT"),
+    ],
+)
+def test_psp_ids_and_acquirers_belong_to_a_client(
+    client: str, psp: str, acquirer: str, code: str, make_wallet: MakeWallet
+) -> None:
+    """C4: a sandbox client with the pspId of production serves no user of production."""
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(lambda client, version: one_line(key("alipay+").public_key()))
+
+    wallet = make_wallet(
+        prepare=prepare,
+        OTP_MPP_ALIPAYPLUS_CLIENTS=DIVIDED,
+        OTP_MPP_ALIPAYPLUS_PSP_ID=["P-SANDBOX", "P-1", "P-2"],
+        OTP_MPP_ALIPAYPLUS_ACQUIRERS=["A-1", "A-2"],
+    )
+    caller = wallet.calling(client_id=client, psp_id=psp, acquirer_id=acquirer)
+    assert caller.send("tok-ada").code == code
+    assert len(wallet.inbox) == (code == "SUCCESS")
+
+
+@pytest.mark.parametrize(
+    ("clients", "psp_ids", "hooked", "finding"),
+    [
+        ({"C1": entry(), "C2": entry(psp_ids=["P1"])}, ["P1", "P2"], False, "client 'C1': which"),
+        ({"C1": entry(psp_ids=["P3"])}, ["P1", "P2"], False, "client 'C1': 'psp_ids' holds 'P3'"),
+        ({"C1": entry()}, ["P1", "P2"], True, "client 'C1': which pspIds are its own"),
+        (None, ["P1", "P2"], True, "has no client, and several pspIds"),
+        ({"C1": {"psp_ids": ["P1"]}}, ["P1", "P2"], False, "client 'C1' has no keys"),
+        ({"C1": entry(psp_id="P1")}, "P1", False, "did you mean 'psp_ids'?"),
+        ({"C.1": entry()}, "P1", False, "1 to 64 letters, digits"),
+        ({"C" * 65: entry()}, "P1", False, "1 to 64 letters, digits"),
+        ({"": entry()}, "P1", False, "1 to 64 letters, digits"),
+        ({"C1": entry(psp_ids=7)}, "P1", False, "client 'C1': 'psp_ids' found a number"),
+    ],
+)
+def test_what_belongs_to_a_client_must_be_said(
+    clients: object, psp_ids: object, finding: str, *, hooked: bool
+) -> None:
+    """C4, X3, F2: at start-up, with what to write."""
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        if hooked:
+            otp.client_key(lambda client, version: None)
+
+    with pytest.raises(ConfigurationError) as caught:
+        open_wallet(
+            prepare=prepare, OTP_MPP_ALIPAYPLUS_CLIENTS=clients, OTP_MPP_ALIPAYPLUS_PSP_ID=psp_ids
+        )
+    (found,) = caught.value.faults
+    assert found[0] == "OTP_MPP_ALIPAYPLUS_CLIENTS"
+    assert finding in found[1]
+
+
+@pytest.mark.parametrize(
+    ("clients", "psp_ids"),
+    [
+        ({"C1": {"1": one_line(key("alipay+").public_key())}}, ["P1", "P2"]),
+        ({"C1": entry(), "C2": entry()}, "P1"),
+        ({"C1": entry(psp_ids=None, acquirers=None)}, "P1"),
+    ],
+)
+def test_one_client_or_one_psp_id_needs_no_division(clients: object, psp_ids: object) -> None:
+    """C4: nothing could be confused."""
+    open_wallet(OTP_MPP_ALIPAYPLUS_CLIENTS=clients, OTP_MPP_ALIPAYPLUS_PSP_ID=psp_ids)
+
+
+@pytest.mark.parametrize("client", ["a.b", "a b", "a,b", "a:b", "\xe9", "x" * 65, ""])
+def test_a_client_id_holds_nothing_that_parts_a_signed_text(
+    client: str, make_wallet: MakeWallet
+) -> None:
+    """X3: such a client is unknown, no hook is called for it, and it is not written in answers."""
+    asked: list[str] = []
+
+    def find(client: str, version: str | None) -> str:
+        asked.append(client)
+        return one_line(key("alipay+").public_key())
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        otp.client_key(find)
+
+    wallet = make_wallet(prepare=prepare)
+    answer = wallet.calling(client_id=client).send("tok-ada")
+    assert answer.code == "INVALID_CLIENT"
+    assert asked == []
+    assert dict(answer.response.headers).get("client-id", "") == ""
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_LIMITER_STRATEGY", "guess", "fixed-window"),
         ("OTP_MPP_LIMITER_FAILURE", "ajar", "'closed' or 'open'"),
         ("OTP_MPP_ALIPAYPLUS_CLIENTS", None, "register @otp.client_key"),
-        ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: {"1": "?"}}, f"of client '{CLIENT}'"),
+        ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: {"1": "?"}}, f"client '{CLIENT}': key '1'"),
         ("OTP_MPP_ALIPAYPLUS_CLIENTS", {CLIENT: "key"}, "maps to a text; map it to {key"),
         ("OTP_MPP_ALIPAYPLUS_PSP_ID", None, "pspId"),
         ("OTP_MPP_ALIPAYPLUS_ACQUIRERS", [], "a list"),
@@ -320,12 +320,12 @@ def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
         ),
         (
             "OTP_MPP_ALIPAYPLUS_CLIENTS",
-            f"key '1' of client 'A': file '{path}': this is a private key; a public key is "
+            f"client 'A': key '1': file '{path}': this is a private key; a public key is "
             "needed, give that one",
         ),
         (
             "OTP_MPP_ALIPAYPLUS_CLIENTS",
-            "key '2' of client 'A': found nothing; write the key or a file's path",
+            "client 'A': key '2': found nothing; write the key or a file's path",
         ),
         (
             "OTP_MPP_ALIPAYPLUS_CLIENTS",

@@ -77,8 +77,11 @@ def test_a_challenge_belongs_to_client_acquirer_and_wallet(make_wallet: MakeWall
     """L8: the right code from another caller does not match and counts no try."""
     public = one_line(key("alipay+").public_key())
     wallet = make_wallet(
-        OTP_MPP_ALIPAYPLUS_CLIENTS={CLIENT: {"1": public}, "C2": {"1": public}},
-        OTP_MPP_ALIPAYPLUS_PSP_ID=["1022172000000000000", "P2"],
+        OTP_MPP_ALIPAYPLUS_CLIENTS={
+            CLIENT: {"keys": {"1": public}, "psp_ids": [PSP, "P2"]},
+            "C2": {"keys": {"1": public}, "psp_ids": [PSP]},
+        },
+        OTP_MPP_ALIPAYPLUS_PSP_ID=[PSP, "P2"],
     )
     request_id, code = wallet.sent()
     for stranger in (

@@ -17,6 +17,13 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.protocols.alipay.clients import (
+    TEXTS,
+    AlipayPlusClient,
+    clients_reader,
+    keys_of,
+    scopes_of,
+)
 from flask_otp_mpp.protocols.alipay.common import (
     BOTH,
     COMMON_CODES,
@@ -26,9 +33,7 @@ from flask_otp_mpp.protocols.alipay.common import (
     row,
 )
 from flask_otp_mpp.protocols.alipay.settings import (
-    CLIENTS,
     DISTINCT_PATHS,
-    Clients,
     called_uris,
     mount_at,
 )
@@ -84,25 +89,25 @@ class AlipayPlusSettings:
 
     RULES: ClassVar[tuple[Rule, ...]] = (DISTINCT_PATHS,)
 
-    clients: Clients = setting(
+    clients: Mapping[str, AlipayPlusClient] = setting(
         "ALIPAYPLUS_CLIENTS",
-        CLIENTS,
+        clients_reader(AlipayPlusClient),
         "The keys that Alipay+ signs with: PEM, one line of base64, or a file's path. Needed "
-        "unless a `client_key` hook knows them.",
+        "unless a `client_key` hook knows them. An entry may also be a mapping of `keys`, "
+        "`psp_ids` and `acquirers`.",
         default=None,
     )
     psp_ids: frozenset[str] = setting(
         "ALIPAYPLUS_PSP_ID",
         Reader("a text, or a list of them", lambda raw: frozenset(texts(raw))),
-        "The pspId that Alipay+ gave to this wallet; a list to serve sandbox and production.",
+        "The pspId that Alipay+ gave to this wallet; a list to serve sandbox and production, with "
+        "`psp_ids` in the entry of each client.",
         placeholder=frozenset(),
     )
     acquirers: frozenset[str] | None = setting(
         "ALIPAYPLUS_ACQUIRERS",
-        Reader(
-            "a list of texts, or None", lambda raw: None if raw is None else frozenset(texts(raw))
-        ),
-        "The acquirerIds that may ask; all if it is None.",
+        TEXTS,
+        "The acquirerIds that may ask, unless the client's entry names its own; all if it is None.",
         default=None,
     )
     prefix: str = setting(
@@ -151,8 +156,12 @@ class AlipayPlus:
     ) -> None:
         if settings is None or deployment is None:
             raise made_by_host(type(self))
-        self._psp_ids = settings.psp_ids
-        self._acquirers = settings.acquirers
+        self._scopes, self._unlisted = scopes_of(
+            settings.clients,
+            settings.psp_ids,
+            settings.acquirers,
+            hooked=deployment.client_key is not None,
+        )
         key = key_of(AlipayPlusSettings, "prefix")
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
         self.paths: Mapping[str, Operation] = {
@@ -160,7 +169,7 @@ class AlipayPlus:
             settings.verify_path: Operation.VERIFY,
         }
         self._signed_headers = SignedHeaders(
-            ClientKeys(settings.clients, deployment.client_key),
+            ClientKeys(keys_of(settings.clients), deployment.client_key),
             deployment,
             called_uris(self.mounts, self.paths),
         )
@@ -178,9 +187,10 @@ class AlipayPlus:
         else:
             challenge_id = fields.text("verifyRequestId", 64)
             code = Secret(fields.raw_text("otpCode", 32))
-        if psp not in self._psp_ids:
+        scope = self._scopes.get(authenticated.client, self._unlisted)
+        if psp not in scope.psp_ids:
             refuse(Reason.CLIENT_UNKNOWN, "pspId: is not this wallet's.")
-        if self._acquirers is not None and acquirer not in self._acquirers:
+        if scope.acquirers is not None and acquirer not in scope.acquirers:
             refuse(Reason.ACCESS_DENIED, "acquirerId: is not on this wallet's list.")
         # All four must be the same to verify.
         caller = Caller(self.name, authenticated.client, acquirer, psp)

@@ -22,6 +22,7 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.protocols.alipay.clients import Client, clients_reader, keys_of
 from flask_otp_mpp.protocols.alipay.common import (
     BOTH,
     COMMON_CODES,
@@ -31,9 +32,7 @@ from flask_otp_mpp.protocols.alipay.common import (
     row,
 )
 from flask_otp_mpp.protocols.alipay.settings import (
-    CLIENTS,
     DISTINCT_PATHS,
-    Clients,
     called_uris,
     mount_at,
 )
@@ -118,9 +117,9 @@ class AmsSettings:
 
     RULES: ClassVar[tuple[Rule, ...]] = (DISTINCT_PATHS,)
 
-    clients: Clients = setting(
+    clients: Mapping[str, Client] = setting(
         "AMS_CLIENTS",
-        CLIENTS,
+        clients_reader(Client),
         "The keys that merchants sign with: PEM, one line of base64, or a file's path. Needed "
         "unless a `client_key` hook knows them.",
         default=None,
@@ -208,7 +207,7 @@ class Ams:
             settings.verify_path: Operation.VERIFY,
         }
         self._signed_headers = SignedHeaders(
-            ClientKeys(settings.clients, deployment.client_key),
+            ClientKeys(keys_of(settings.clients), deployment.client_key),
             deployment,
             called_uris(self.mounts, self.paths),
         )

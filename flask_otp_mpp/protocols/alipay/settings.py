@@ -1,48 +1,12 @@
-"""Settings that Alipay+ and AMS have in common: the keys of their clients, and where they are."""
+"""Settings that Alipay+ and AMS have in common: where they are served."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Iterable
+from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
-from flask_otp_mpp.core.readers import Reader, Unreadable, describe, mapping
 from flask_otp_mpp.core.settings import Rule
 from flask_otp_mpp.protocols.values import Mount
-from flask_otp_mpp.signing.keys import load_public_key
-
-Clients: TypeAlias = Mapping[str, Mapping[str, RSAPublicKey]]
-"""For each client id the public keys by their version."""
-_KEYS: Final = "{key version: public key}"
-
-
-def _parse_clients(raw: object) -> Clients:
-    clients: dict[str, dict[str, RSAPublicKey]] = {}
-    if raw is None:
-        return clients
-    findings = []
-    for client, keys in mapping(raw, f"{{client id: {_KEYS}}}").items():
-        if not isinstance(keys, Mapping) or not keys:
-            found = describe(keys or None)
-            findings.append(f"client {client!r} maps to {found}; map it to {_KEYS}")
-            continue
-        clients[client] = {}
-        for version, source in keys.items():
-            try:
-                if not isinstance(source, str) or not source.strip():
-                    raise ValueError(f"found {describe(source)}; write the key or a file's path")
-                clients[client][str(version)] = load_public_key(source)
-            except ValueError as fault:
-                findings.append(f"key {str(version)!r} of client {client!r}: {fault}")
-    if findings:
-        raise Unreadable(findings, clients)
-    return clients
-
-
-CLIENTS: Final = Reader(
-    "a mapping of client id to a mapping of key version to public key", _parse_clients
-)
 
 
 def _check_paths(verify: str, send: str) -> str:

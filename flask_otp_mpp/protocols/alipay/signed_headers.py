@@ -16,6 +16,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from flask_otp_mpp.core.caller import CLIENT_ID
 from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
@@ -34,7 +35,6 @@ from flask_otp_mpp.signing.keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 
 MAX_MESSAGE: Final = 256
-_CLIENT: Final = re.compile(r"[!-+\--~]{1,128}")  # visible ASCII but the comma of joined headers
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_MS: Final = re.compile(r"[0-9]{13}")
 _ISO: Final = re.compile(
@@ -77,8 +77,11 @@ class SignedHeaders:
         if media_type and _JSON.fullmatch(media_type.strip()) is None:
             refuse(Reason.MEDIA_TYPE_UNSUPPORTED)
         client = header_of("client-id", "")
-        if _CLIENT.fullmatch(client) is None:
-            refuse(Reason.CLIENT_UNKNOWN, "Client-Id: is required, once.")
+        if CLIENT_ID.fullmatch(client) is None:
+            refuse(
+                Reason.CLIENT_UNKNOWN,
+                "Client-Id: is required, once, of 1 to 64 letters, digits, _ or -.",
+            )
         try:
             header = SignatureHeader.parse(header_of("signature", ""))
         except Malformed as fault:

@@ -35,10 +35,9 @@ from flask_otp_mpp.core.readers import (
 )
 from flask_otp_mpp.core.settings import (
     Faults,
-    advice_on,
     read_group,
+    read_members,
     setting,
-    settings_of,
 )
 from flask_otp_mpp.protocols.google.accounts import KINDS, Account, PlainAccount
 
@@ -86,12 +85,7 @@ def _read_account(name: str, members: Mapping[str, Any], faults: Faults) -> Acco
         faults.append(("envelope", str(fault)))
         # Every account has paths; what else it may have is not known.
         return read_group(PlainAccount, given, faults, prefix="", name=name)
-    account = read_group(kind, given, faults, prefix="", name=name)
-    known = [one.name for one in settings_of(kind).values()]
-    for member in given.keys() - known:
-        advice = advice_on(member, known)
-        faults.append((member, f"is no member of an account by {envelope!r}; {advice}"))
-    return account
+    return read_members(kind, given, faults, of=f"an account by {envelope!r}", name=name)
 
 
 def _parse_results(raw: object) -> frozenset[str]:
