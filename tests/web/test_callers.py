@@ -158,7 +158,7 @@ def test_psp_ids_and_acquirers_belong_to_a_client(
         ({"C.1": entry()}, "P1", False, "1 to 64 letters, digits"),
         ({"C" * 65: entry()}, "P1", False, "1 to 64 letters, digits"),
         ({"": entry()}, "P1", False, "1 to 64 letters, digits"),
-        ({"C1": entry(psp_ids=7)}, "P1", False, "client 'C1': 'psp_ids' found a number"),
+        ({"C1": entry(psp_ids={"P1": 1})}, "P1", False, "client 'C1': 'psp_ids' found a mapping"),
     ],
 )
 def test_what_belongs_to_a_client_must_be_said(
