@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, TypeAlias
 
-from flask_otp_mpp.core.readers import FLAG, Reader, Unreadable, describe, path, text, texts
+from flask_otp_mpp.core.readers import FLAG, Reader, Unreadable, describe, path, text, texts, whole
 from flask_otp_mpp.core.settings import Rule, setting
 from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick, read_sets
 from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
@@ -19,6 +19,7 @@ from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.signing.keys import KeyFault
 
 MAX_TIMEOUT: Final = 30.0
+MAX_PROCESSES: Final = 64
 MAX_KEY_FILE: Final = 1024 * 1024
 
 _RSA1_5: Final = "RSA1_5"
@@ -200,6 +201,12 @@ class PgpAccount:
         "How long gpg may take for one message.",
         default=3,
     )
+    processes: int = setting(
+        "processes",
+        whole(1, MAX_PROCESSES),
+        "How many messages a process opens at once; fewer than it has threads.",
+        default=2,
+    )
     program: str = setting(
         "program", Reader("a text", text), "gpg, by name or path.", default="gpg"
     )
@@ -209,7 +216,13 @@ class PgpAccount:
 
         :raises KeyFault: if GnuPG is not there, or a key can't be used.
         """
-        return PgpSealer(self.our_keys, self.their_keys, program=self.program, timeout=self.timeout)
+        return PgpSealer(
+            self.our_keys,
+            self.their_keys,
+            program=self.program,
+            timeout=self.timeout,
+            processes=self.processes,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,7 +276,7 @@ def test_a_seal_without_active_keys_is_refused(
 
 
 def test_a_seal_that_gpg_does_not_finish_is_refused(open_account: Open) -> None:
-    """The account was closed, its keys are gone."""
+    """The account was closed, its keys are gone: that says nothing about a message."""
     wallet = open_account(sides.pgp_wallet())
     wallet.close()
     with pytest.raises(SealFault, match="did not sign and encrypt") as fault:
@@ -284,4 +284,4 @@ def test_a_seal_that_gpg_does_not_finish_is_refused(open_account: Open) -> None:
     assert "7754321" not in str(fault.value)
     with pytest.raises(Refused) as refusal:
         wallet.open(google.pgp("01_ok_binary.pgp"))
-    assert refusal.value.reason is ENCRYPTION
+    assert refusal.value.reason is Reason.UNFORESEEN

@@ -12,11 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.protocols.google.pgp import directories
 from flask_otp_mpp.protocols.google.pgp import home as pgp_home
 from flask_otp_mpp.protocols.google.pgp import keys as pgp_keys
 from flask_otp_mpp.protocols.google.pgp.home import GpgHome
@@ -152,7 +155,204 @@ def test_no_agent_outlives_a_process_that_was_killed(temp: Path) -> None:
     while living(str(home)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not living(str(home))
-    subprocess.run(["rm", "-r", str(home)], check=True)  # nobody was left to do it
+    make().close()  # nobody else is left to remove its home
+
+
+def test_the_home_of_a_process_that_was_killed_is_removed_by_the_next(
+    temp: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X5: with the private keys in it, and with an agent that gpg itself has started there."""
+    with _process(temp) as child:
+        (home,) = temp.iterdir()
+        keys = list(home.glob("private-keys-v1.d/*.key"))
+        kill = ["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"]
+        subprocess.run(kill, check=True, timeout=60)
+        again = ["gpg-connect-agent", "--homedir", str(home), "/bye"]
+        subprocess.run(again, check=True, timeout=60, capture_output=True)
+        child.send_signal(signal.SIGKILL)
+        child.wait(60)
+    assert keys
+    assert living(str(home))
+    sealer = make()
+    assert not home.exists()
+    assert [record.getMessage() for record in caplog.records] == [
+        "removed 1 PGP key directories of processes that were killed"
+    ]
+    deadline = time.monotonic() + 60
+    while living(str(home)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not living(str(home))
+    sealer.close()
+
+
+def test_no_home_of_a_living_process_is_removed(temp: Path) -> None:
+    """X5: neither another's nor one's own, by whichever account that starts."""
+    with _process(temp) as child:
+        (theirs,) = temp.iterdir()
+        first, second = make(), make()
+        assert len(list(temp.iterdir())) == 3
+        assert theirs.is_dir()
+        for sealer in (first, second):
+            assert sealer.open(pgp("01_ok_binary.pgp")).signer
+            sealer.close()
+        child.communicate(timeout=60)
+
+
+FORK_TWO = """
+import os, sys, tempfile
+tempfile.tempdir = sys.argv[1]
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
+from tests.vectors.google import armored
+one = PgpSealer([armored("integrator-test-1.sec")], [armored("google-test-1.pub")],
+          program="gpg", timeout=20)
+if os.fork():
+    os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+def test_a_home_is_kept_while_a_forked_worker_lives(temp: Path) -> None:
+    """X5: the process that made it has ended; those that it forked still use it."""
+    command = [sys.executable, "-c", FORK_TWO, str(temp)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.wait(60)
+        (home,) = temp.iterdir()
+        make().close()
+        assert home.is_dir()
+        assert child.stdin is not None
+        child.stdin.close()
+        assert child.stdout.read() == b""  # the forked one has ended, too
+    make().close()
+    assert not home.exists()
+
+
+def test_only_our_own_directories_are_removed(
+    temp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X5: a link, a file, a directory that others may enter or own, and another name stay."""
+    target = tmp_path / "target"
+    target.mkdir(mode=0o700)
+    (target / "kept").touch()
+    names = [f"{directories.PREFIX}{number}" for number in range(3)] + ["otp-mpp-notes"]
+    link, file, wide, other = (temp / name for name in names)
+    link.symlink_to(target)
+    file.touch()
+    wide.mkdir()
+    wide.chmod(0o755)
+    other.mkdir(mode=0o700)
+    strangers = temp / f"{directories.PREFIX}strangers"
+    strangers.mkdir(mode=0o700)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert directories.remove_abandoned() == 0
+    strangers.rmdir()
+    assert directories.remove_abandoned() == 0
+    assert sorted(temp.iterdir()) == sorted([link, file, wide, other])
+    assert (target / "kept").exists()
+    for path in (wide, other):
+        path.rmdir()
+    for path in (link, file):
+        path.unlink()
+
+
+def test_directories_are_made_and_removed_at_once(temp: Path) -> None:
+    """X5: by many processes that start together, each with its own in the end."""
+    made = []
+
+    def start(_: int) -> None:
+        directories.remove_abandoned()
+        made.append(directories.make_locked())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(start, range(200)))
+    assert all(Path(path).is_dir() for path, _ in made)
+    assert len({path for path, _ in made}) == 200
+    assert directories.remove_abandoned() == 0
+    for _, lock in made:
+        os.close(lock)
+    assert directories.remove_abandoned() == 200
+
+
+@pytest.mark.parametrize("moment", ["before it is opened", "before it is locked"])
+def test_one_that_is_removed_before_it_is_locked_is_made_anew(
+    moment: str, temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, name = (tempfile, "mkdtemp") if moment == "before it is opened" else (fcntl, "flock")
+    function, calls = getattr(place, name), []
+
+    def removed_once(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        calls.append(arguments)
+        if len(calls) == 1:
+            next(temp.iterdir()).rmdir()
+        return result
+
+    monkeypatch.setattr(place, name, removed_once)
+    path, lock = directories.make_locked()
+    assert len(calls) == 2
+    assert list(temp.iterdir()) == [Path(path)]
+    os.close(lock)
+    assert directories.remove_abandoned() == 1
+
+
+def test_one_that_another_start_has_removed_is_not_removed_again(
+    temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name may be another's then."""
+    abandoned = temp / f"{directories.PREFIX}1"
+    abandoned.mkdir(mode=0o700)
+    flock = fcntl.flock
+
+    def after_another(lock: int, how: int) -> None:
+        abandoned.rmdir()
+        abandoned.mkdir(mode=0o700)
+        flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", after_another)
+    assert directories.remove_abandoned() == 0
+    assert abandoned.is_dir()
+    abandoned.rmdir()
+
+
+def _pretending(folder: Path, version: str) -> str:
+    """Return a gpg that tells another version."""
+    program = folder / "other-gpg"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *--version*) echo "{version}";; *) exec gpg "$@";; esac\n'
+    )
+    program.chmod(stat.S_IRWXU)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    ("version", "warning"),
+    [
+        ("gpg (GnuPG) 2.2.35", "gpg 2.2.35 lets a message forge its signature (CVE-2022-34903)"),
+        ("something", "gpg does not tell its version"),
+        ("gpg (GnuPG) 2.2.36", ""),
+    ],
+)
+def test_a_gpg_with_a_known_fault_is_warned_of(
+    version: str, warning: str, temp: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X5: the account starts, since distributions mend faults under the old number."""
+    sealer = make(program=_pretending(tmp_path, version))
+    assert sealer.open(pgp("01_ok_binary.pgp")).signer
+    sealer.close()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == bool(warning)
+    assert warning in "".join(told)
+
+
+def test_our_files_are_private(temp: Path) -> None:
+    sealer = make()
+    (home,) = temp.iterdir()
+    assert stat.S_IMODE((home / "gpg-agent.conf").stat().st_mode) == 0o600
+    sealer.close()
 
 
 @pytest.mark.parametrize("missing", ["gpg", "gpgconf", "gpg-agent"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_otp_mpp.protocols.google.pgp.status import is_decrypted, proven_by
+from flask_otp_mpp.protocols.google.pgp.status import has_failed, is_decrypted, proven_by
 
 KEY, OTHER = "A" * 40, "B" * 40
 SEALED = (
@@ -70,6 +70,45 @@ def test_older_versions_tell_no_aead_mode() -> None:
 )
 def test_anything_less_or_more_is_not_decrypted(said: bytes) -> None:
     assert not is_decrypted(said)
+
+
+FOR_US = "ENC_TO 5DFE2B72B087FEAE 1 0"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (-9, (FOR_US, *SEALED)),
+        (-6, ()),
+        (2, ()),
+        (127, ()),
+        (2, (FOR_US, "ERROR pkdecrypt_failed 16810070", "DECRYPTION_FAILED")),
+        (2, ("ERROR add_keyblock_resource 33587281", FOR_US, "DECRYPTION_FAILED")),
+        (2, (FOR_US, "ERROR x 1", "ERROR y 32854_ENOMEM", "DECRYPTION_FAILED")),
+    ],
+    ids=range(7),
+)
+def test_gpgs_own_failure_says_nothing_about_the_message(code: int, said: tuple[str, ...]) -> None:
+    """X5: it is killed, ends before the first packet, or the system has no memory for it."""
+    assert has_failed(code, status(*said))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (FOR_US, "BEGIN_DECRYPTION", "DECRYPTION_FAILED", "END_DECRYPTION"),
+        (FOR_US, "NODATA 3"),
+        (FOR_US, "ERROR pkdecrypt_failed 50331737", "DECRYPTION_FAILED"),
+        (FOR_US, "ERROR proc_pkt.plaintext 89_BAD_DATA"),
+        (FOR_US, "ERROR"),
+        (FOR_US, "ERROR pkdecrypt_failed"),
+        (FOR_US, "ERROR pkdecrypt_failed nothing"),
+        (FOR_US, "WARNING x 16810070"),
+    ],
+    ids=range(8),
+)
+def test_what_gpg_finds_in_a_message_is_no_failure_of_its_own(said: tuple[str, ...]) -> None:
+    assert not has_failed(2, status(*said))
 
 
 @pytest.mark.parametrize("digest", ["8", "9", "10"])

@@ -8,29 +8,33 @@ the configured keys only, and two workers never write to the same keyring.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import logging
 import os
 import selectors
 import shutil
 import subprocess
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, cast
 
+from flask_otp_mpp.protocols.google.pgp.directories import make_locked, remove_abandoned
 from flask_otp_mpp.protocols.google.pgp.process import Finished, Unfinished, run
+from flask_otp_mpp.protocols.google.pgp.version import find_fault
 from flask_otp_mpp.signing.keys import KeyFault
 
 START_TIMEOUT: Final = 20.0
 """How long a single program may take at start-up, in seconds."""
 MAX_LISTING: Final = 1024 * 1024
 
+logger = logging.getLogger("flask_otp_mpp")
+
 # A socket's path has 107 characters (unix(7)); the longest of the agent's names takes these.
 _LONGEST_HOME: Final = 107 - len("/S.gpg-agent.browser")
-_INSTALL: Final = (
-    "install GnuPG 2.2 or later (Debian, Ubuntu: apt install gnupg), or let the account use 'jose'"
-)
+_INSTALL: Final = "install GnuPG 2.2.4 or later (Debian, Ubuntu: apt install gnupg), or take 'jose'"
+# Its locked memory is small; with many keys of 4096 bits in use at once it must extend it, by so
+# many bytes, or it answers that it can't allocate any (since GnuPG 2.2.4).
+_AGENT_OPTIONS: Final = {"allow-loopback-pinentry": "", "auto-expand-secmem": "262144"}
 _OPTIONS: Final = (
     "--no-options",
     "--batch",
@@ -53,7 +57,8 @@ _OPTIONS: Final = (
 class GpgHome:
     """A GNUPGHOME with an agent of its own.
 
-    It is removed when it is closed or collected, or when the interpreter exits. The agent ends with
+    It is removed when it is closed or collected, or when the interpreter exits; if the process is
+    killed, by the next one that starts. The agent ends with
     this process even if that is killed: it is started as the parent of a ``cat`` that waits for the
     end of a pipe from this process, and an agent ends when that child has ended. gpg starts another
     agent if it is missing.
@@ -66,15 +71,15 @@ class GpgHome:
     def __init__(self, program: str) -> None:
         self._gpg = _find(program)
         gpgconf, agent = _find("gpgconf"), _find("gpg-agent")
-        self.path = tempfile.mkdtemp(prefix="otp-mpp-")  # with mode 0700
+        if removed := remove_abandoned():
+            logger.warning("removed %d PGP key directories of processes that were killed", removed)
+        # Programs that clean temporary directories (systemd-tmpfiles) leave locked ones alone too.
+        self.path, lock = make_locked()
         self._env = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",
             "GNUPGHOME": self.path,
         }
-        # Programs that clean temporary directories (systemd-tmpfiles) leave locked ones alone.
-        lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(lock, fcntl.LOCK_SH)
         kill = (gpgconf, "--homedir", self.path, "--kill", "gpg-agent")
         holders: list[subprocess.Popen[bytes]] = []
         self._end = weakref.finalize(self, _end, os.getpid(), self._env, kill, holders, lock)
@@ -88,6 +93,13 @@ class GpgHome:
         if not _is_ready(holders[0]):
             self.close()
             raise KeyFault(f"can't be set up: gpg-agent does not start; {_INSTALL}")
+        try:
+            fault = find_fault(self.ask(["--version"]).output)
+        except KeyFault:
+            self.close()
+            raise
+        if fault:
+            logger.warning("PGP: gpg %s", fault)
 
     def run(
         self, arguments: Sequence[str], data: bytes, *, timeout: float, longest: int
@@ -114,9 +126,18 @@ class GpgHome:
         self._end()
 
     def _start(self, agent: str) -> subprocess.Popen[bytes]:
-        """Start the agent; its child writes a line as soon as the sockets are there."""
+        """Start the agent; its child writes a line as soon as the sockets are there.
+
+        One that gpg starts later, because this one is missing, reads the same options in a file.
+        """
+        options = "".join(f"{name} {value}\n" for name, value in _AGENT_OPTIONS.items())
+        file = os.open(f"{self.path}/gpg-agent.conf", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(file, "w", encoding="ascii") as config:
+            config.write(options)
         command = [agent, "--homedir", self.path, "--no-options", "--quiet"]
-        command += ["--allow-loopback-pinentry", "--daemon", "--"]
+        for name, value in _AGENT_OPTIONS.items():
+            command += [f"--{name}", *value.split()]
+        command += ["--daemon", "--"]
         return subprocess.Popen(  # noqa: S603 - no argument comes from a message
             [*command, "/bin/sh", "-c", "echo ready; exec cat"],
             bufsize=0,

@@ -28,11 +28,13 @@ class PgpKey:
     :param signs_until: until when it can sign, in seconds since the epoch; infinite if for ever,
         ``NEVER`` if it can't now.
     :param encrypts_until: the same for encryption to it.
+    :param decrypts: the ids of all parts that are for encryption, active or not, 8 bytes each.
     """
 
     fingerprint: str
     signs_until: float
     encrypts_until: float
+    decrypts: frozenset[bytes]
 
 
 def import_keys(home: GpgHome, sources: Iterable[str], *, private: bool) -> tuple[PgpKey, ...]:
@@ -103,7 +105,8 @@ def _read(fingerprint: str, records: Sequence[Sequence[str]]) -> PgpKey:
             )
         for use in uses:
             ends[use] = max(ends[use], end)
-    return PgpKey(fingerprint, ends["s"], ends["e"])
+    decrypts = (bytes.fromhex(record[4]) for record in records if "e" in record[11])
+    return PgpKey(fingerprint, ends["s"], ends["e"], frozenset(decrypts))
 
 
 def _end(record: Sequence[str]) -> float:

@@ -81,17 +81,21 @@ def run(
 
 
 class _Pipes:
-    """The pipes of a child: write its input and read both outputs at once, so that none blocks."""
+    """The pipes of a child: write its input and read both outputs at once, so that none blocks.
+
+    They are used by their descriptors, since gevent's file objects wait by themselves.
+    """
 
     def __init__(
         self, child: subprocess.Popen[bytes], status: IO[bytes], data: bytes, longest: int
     ) -> None:
-        self._input = cast(IO[bytes], child.stdin)
-        self._output = cast(IO[bytes], child.stdout)
-        self._status = status
+        self._stdin = cast(IO[bytes], child.stdin)
+        self._input = self._stdin.fileno()
+        self._output = cast(IO[bytes], child.stdout).fileno()
+        self._status = status.fileno()
         self._unsent = memoryview(data)
-        self._received = {self._output: bytearray(), status: bytearray()}
-        self._longest = {self._output: longest, status: MAX_STATUS}
+        self._received = {self._output: bytearray(), self._status: bytearray()}
+        self._longest = {self._output: longest, self._status: MAX_STATUS}
 
     def results(self) -> tuple[bytes, bytes]:
         return bytes(self._received[self._output]), bytes(self._received[self._status])
@@ -102,7 +106,7 @@ class _Pipes:
         :raises Unfinished: if they are not before the deadline, or one is too long.
         """
         with selectors.DefaultSelector() as selector:
-            os.set_blocking(self._input.fileno(), False)
+            os.set_blocking(self._input, False)
             selector.register(self._input, selectors.EVENT_WRITE)
             selector.register(self._output, selectors.EVENT_READ)
             selector.register(self._status, selectors.EVENT_READ)
@@ -111,26 +115,25 @@ class _Pipes:
                 if not ready and time.monotonic() >= deadline:
                     raise Unfinished("took too long")
                 for key, _ in ready:
-                    stream = cast(IO[bytes], key.fileobj)
-                    done = self._write() if stream is self._input else self._read(stream)
-                    if done:
-                        selector.unregister(stream)
+                    if key.fd != self._input:
+                        if self._read(key.fd):
+                            selector.unregister(key.fd)
+                    elif self._write():
+                        selector.unregister(key.fd)
+                        self._stdin.close()
 
     def _write(self) -> bool:
         try:
-            sent = self._input.write(self._unsent)
+            sent = os.write(self._input, self._unsent)
         except BrokenPipeError:
             sent = len(self._unsent)  # it reads no more, and its status says why
-        self._unsent = self._unsent[sent or 0 :]
-        if self._unsent:
-            return False
-        self._input.close()
-        return True
+        self._unsent = self._unsent[sent:]
+        return not self._unsent
 
-    def _read(self, stream: IO[bytes]) -> bool:
-        chunk = stream.read(_CHUNK)
-        received = self._received[stream]
+    def _read(self, descriptor: int) -> bool:
+        chunk = os.read(descriptor, _CHUNK)
+        received = self._received[descriptor]
         received += chunk
-        if len(received) > self._longest[stream]:
+        if len(received) > self._longest[descriptor]:
             raise Overlong("wrote too much")
         return not chunk

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.protocols.google.pgp.bulkhead import Bulkhead, Full
 from flask_otp_mpp.protocols.google.pgp.home import GpgHome
 from flask_otp_mpp.protocols.google.pgp.keys import PgpKey, active, import_keys
+from flask_otp_mpp.protocols.google.pgp.packets import addressed_to
 from flask_otp_mpp.protocols.google.pgp.process import Overlong, Unfinished
-from flask_otp_mpp.protocols.google.pgp.status import is_decrypted, lines, proven_by
+from flask_otp_mpp.protocols.google.pgp.status import has_failed, is_decrypted, lines, proven_by
 from flask_otp_mpp.protocols.google.sealer import (
     MAX_PAYLOAD,
     MAX_SEALED,
@@ -27,10 +29,15 @@ from flask_otp_mpp.protocols.google.sealer import (
 from flask_otp_mpp.signing.keys import KeyFault
 
 _OPEN: Final = (
+    "--skip-hidden-recipients",  # inside of what is encrypted, where no packets are walked
     "--no-batch",  # a batch ends at the first bad signature, even if a good one follows
     "--max-output",
     str(2 * MAX_PAYLOAD),
 )
+QUEUED: Final = 30
+"""How many messages wait to be opened, so that a burst of 32 is served by two processes."""
+_QUEUED_ANSWERS: Final = 256  # of proven callers; what was done for them should be told
+
 _SEAL: Final = (
     "--rfc4880",  # comes first, since it resets other options; no packets newer than the standard
     "--cipher-algo",
@@ -54,16 +61,27 @@ class PgpSealer:
     :param ours: armored private keys without passphrase.
     :param theirs: armored public keys.
     :param program: gpg, by name or path.
-    :param timeout: how long gpg may take for one message, in seconds; it is killed then.
+    :param timeout: how long gpg may take for one message, in seconds; it is killed then. As long
+        a message waits for a process at most.
+    :param processes: how many messages are opened at once, and how many answers are sealed at once.
     :raises KeyFault: if GnuPG is not there, or a key can't be used.
     """
 
     media_type: Final = "application/octet-stream; charset=utf-8"
 
     def __init__(
-        self, ours: Sequence[str], theirs: Sequence[str], *, program: str, timeout: float
+        self,
+        ours: Sequence[str],
+        theirs: Sequence[str],
+        *,
+        program: str,
+        timeout: float,
+        processes: int = 2,
     ) -> None:
         self._timeout = timeout
+        self._opening = Bulkhead(processes, waiting=QUEUED, longest=timeout)
+        # Of its own, so that a flood of messages does not keep back what was done already.
+        self._sealing = Bulkhead(processes, waiting=_QUEUED_ANSWERS, longest=timeout)
         self._home = GpgHome(program)
         try:
             self._theirs = import_keys(self._home, theirs, private=False)
@@ -73,26 +91,30 @@ class PgpSealer:
             self.close()
             raise
         self._trusted = frozenset(key.fingerprint for key in self._theirs)
+        self._decrypts = frozenset[bytes]().union(*(key.decrypts for key in self._ours))
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:
             refuse_encryption()
         try:
-            message = from_base64url(body)
+            message = addressed_to(self._decrypts, from_base64url(body))
         except ValueError:
             refuse_encryption()
         try:
-            result = self._home.run(
-                [*_OPEN, "--decrypt"],
-                message,
-                timeout=self._timeout,
-                longest=MAX_PAYLOAD,
-            )
+            with self._opening.place():
+                result = self._home.run(
+                    [*_OPEN, "--decrypt"],
+                    message,
+                    timeout=self._timeout,
+                    longest=MAX_PAYLOAD,
+                )
         except Overlong:  # decompressed data ends here; --max-output is a second limit
             refuse_encryption()
-        except Unfinished as fault:
+        except (Full, Unfinished) as fault:
             refuse(Reason.UNFORESEEN, f"The body was not opened: gpg {fault}.")
         if not is_decrypted(result.status):
+            if has_failed(result.code, result.status):
+                refuse(Reason.UNFORESEEN, "The body was not opened: gpg lacked something.")
             refuse_encryption()
         signer = proven_by(result.status, self._trusted)
         if signer is None:
@@ -119,8 +141,9 @@ class PgpSealer:
         ]
         longest = 4 * MAX_SEALED
         try:
-            result = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
-        except Unfinished as fault:
+            with self._sealing.place():
+                result = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
+        except (Full, Unfinished) as fault:
             raise SealFault(f"gpg {fault}") from None
         words = [line[0] for line in lines(result.status)]
         done = words.count("SIG_CREATED") == len(signers) and "END_ENCRYPTION" in words

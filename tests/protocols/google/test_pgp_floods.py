@@ -1,0 +1,215 @@
+"""What a flood of PGP messages costs: no process, or few at once; and a good burst is served."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.protocols.google.pgp.sealer import QUEUED
+from flask_otp_mpp.protocols.google.sealer import Sealer, from_base64url
+from tests.protocols.google import sides
+from tests.protocols.google.conftest import Open
+from tests.protocols.google.keyring import Keyring
+from tests.protocols.google.test_pgp_packets import DATA, HIDDEN, packet, session_key, to
+from tests.protocols.google.test_vectors import decide
+from tests.vectors import google
+
+pytestmark = pytest.mark.server
+
+GOOD = google.pgp("01_ok_binary.pgp")
+PAYLOAD = google.plain("verifyOtp_request.json")
+ENCRYPTION, UNFORESEEN = Reason.ENCRYPTION_INVALID, Reason.UNFORESEEN
+
+
+class Program:
+    """A gpg that keeps count of its processes, and may be told what to do first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "gpg"
+        self._log, self._first = folder / "log", folder / "first"
+        self._log.touch()
+        self._first.touch()
+        self.path.write_text(
+            f"#!/bin/sh\necho + >> {self._log}\n. {self._first}\n"
+            f'gpg "$@"\ncode=$?\necho - >> {self._log}\nexit $code\n'
+        )
+        self.path.chmod(stat.S_IRWXU)
+
+    def first(self, script: str) -> None:
+        self._first.write_text(script)
+
+    def forget(self) -> None:
+        self._log.write_text("")
+
+    @property
+    def count(self) -> int:
+        return self._log.read_text().count("+")
+
+    @property
+    def most(self) -> int:
+        """Return how many were alive at once."""
+        alive = most = 0
+        for line in self._log.read_text().split():
+            alive += 1 if line == "+" else -1
+            most = max(most, alive)
+        return most
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def open_with(open_account: Open, program: Program, **more: Any) -> Sealer:
+    sealer = open_account(sides.pgp_wallet(program=str(program.path), **more))
+    program.forget()
+    return sealer
+
+
+def hidden_ones(size: int) -> bytes:
+    message = b""
+    while len(message) < size:
+        message = packet(1, session_key(HIDDEN, bits=8)) + packet(18, b"\x01" + message)
+    return message
+
+
+def test_no_process_is_started_for_what_is_not_encrypted_to_us(
+    open_account: Open, program: Program, gnupg: None
+) -> None:
+    """X5: hidden recipients of 56 bytes, others' messages, other packets; all answered alike."""
+    sealer = open_with(open_account, program)
+    message = from_base64url(GOOD)
+    bodies = [
+        hidden_ones(56),
+        hidden_ones(2000),
+        to(b"ANOTHER1") + DATA,
+        message + DATA,
+        packet(8, b"\x01" + bytes(50)),
+        message[:-1],
+        b"\xc1" * 56,
+    ]
+    began = time.monotonic()
+    for _ in range(100):
+        for body in bodies:
+            assert decide(sealer, base64.urlsafe_b64encode(body)) is ENCRYPTION
+    assert time.monotonic() - began < 5
+    assert program.count == 0
+    assert decide(sealer, GOOD) == PAYLOAD
+    assert program.count == 1
+
+
+def test_hidden_recipients_inside_of_a_message_to_us_are_not_tried(
+    keyring: Keyring, open_account: Open, gnupg: None
+) -> None:
+    """X5: whoever knows our public key can put them there; gpg skips them."""
+    keyring.load(google.armored("integrator-test-1.sec"))
+    inner = b"".join(packet(1, session_key(HIDDEN)) for _ in range(60)) + DATA
+    how = ("--no-literal", "--compress-algo", "none", "--encrypt")
+    body = keyring.message(inner, *how, "--recipient", "integrator-test-1@test.invalid")
+    sealer = open_account(sides.pgp_wallet())
+    began = time.monotonic()
+    assert decide(sealer, body) is ENCRYPTION
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.slow
+def test_a_few_processes_are_at_work_at_once(
+    open_account: Open, program: Program, gnupg: None
+) -> None:
+    """X5: a burst of good messages is opened by as many as may be at work, one after the other."""
+    sealer = open_with(open_account, program, processes=2)
+    with ThreadPoolExecutor(32) as pool:
+        opened = list(pool.map(lambda _: decide(sealer, GOOD), range(32)))
+    assert opened == [PAYLOAD] * 32
+    assert (program.count, program.most) == (32, 2)
+
+
+@pytest.mark.slow
+def test_what_is_too_much_is_told_and_is_no_fault_of_the_message(
+    open_account: Open, program: Program, gnupg: None
+) -> None:
+    """X5: if gpg hangs, few hang with it; the others are told so within a second or two."""
+    sealer = open_with(open_account, program, processes=2, timeout=4)
+    program.first("sleep 600\n")
+    times: list[float] = []
+    lock = threading.Lock()
+
+    def ask(_: int) -> Any:
+        began = time.monotonic()
+        decided = decide(sealer, GOOD)
+        with lock:
+            times.append(time.monotonic() - began)
+        return decided
+
+    with ThreadPoolExecutor(QUEUED + 20) as pool:
+        decided = list(pool.map(ask, range(QUEUED + 20)))
+    assert decided == [UNFORESEEN] * (QUEUED + 20)
+    assert program.count == 2
+    assert sum(one > 3 for one in times) == 2
+    program.first("")
+    assert decide(sealer, GOOD) == PAYLOAD
+
+
+def test_a_flood_of_messages_does_not_keep_back_answers(
+    open_account: Open, program: Program, gnupg: None
+) -> None:
+    """X5: what was done for a proven caller is told, though nothing can be opened."""
+    sealer = open_with(open_account, program, processes=1, timeout=6)
+    program.first('case "$*" in *--decrypt*) sleep 600;; esac\n')
+    with ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(decide, sealer, GOOD)
+        while not program.count:
+            time.sleep(0.01)
+        assert sealer.seal(b"{}")
+        assert stuck.result(30) is UNFORESEEN
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", ["ours", "one that gpg has started"])
+def test_32_messages_under_4096_bits_are_opened_at_once(
+    agent: str, keyring: Keyring, open_account: Open, long_key: str, gnupg: None
+) -> None:
+    """X5: the agent extends its locked memory; without that some of them were refused."""
+    ours = [keyring.private(long_key)]
+    account = sides.pgp_wallet(our_keys=ours, processes=32, timeout=30)
+    sealer: Any = open_account(account)
+    keyring.load(google.armored("google-test-1.sec"))
+    signer = ("--sign", "--local-user", "google-test-1@test.invalid")
+    body = keyring.message(PAYLOAD, "--encrypt", "--recipient", long_key, *signer)
+    if agent != "ours":
+        kill = f"gpgconf --homedir {sealer._home.path} --kill gpg-agent"
+        assert os.system(kill) == 0
+    with ThreadPoolExecutor(32) as pool:
+        for _ in range(3):
+            decided = Counter(pool.map(lambda _: decide(sealer, body), range(32)))
+            assert decided == {PAYLOAD: 32}
+            assert list(pool.map(lambda _: bool(sealer.seal(b"{}")), range(32))) == [True] * 32
+
+
+@pytest.fixture(scope="module")
+def long_key(keyring: Keyring) -> str:
+    return keyring.generate("long", kind="rsa4096")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [6000, 8100, 8200])
+def test_a_lack_of_memory_is_no_fault_of_the_message(
+    kilobytes: int, open_account: Open, program: Program, gnupg: None
+) -> None:
+    """X5: it is answered 503, so that the caller tries again."""
+    sealer = open_with(open_account, program)
+    program.first(f"ulimit -v {kilobytes}\n")
+    decided = decide(sealer, GOOD)
+    assert decided is UNFORESEEN
+    program.first("")
+    assert decide(sealer, GOOD) == PAYLOAD
