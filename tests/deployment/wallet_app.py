@@ -12,8 +12,18 @@ from pathlib import Path
 
 from flask import Flask
 
-from flask_otp_mpp import AlipayPlus, Ams, Channel, Message, OtpMpp
+from flask_otp_mpp import (
+    AlipayPlus,
+    Ams,
+    AssociationId,
+    Channel,
+    GoogleStandardPayments,
+    Message,
+    OtpMpp,
+    PhoneNumber,
+)
 from tests.wallet import User, load_user
+from tests.web.google_wallet import by_association, by_number
 
 SLOW_SECONDS = 2
 
@@ -21,15 +31,23 @@ SLOW_SECONDS = 2
 def create_app(config: Path) -> Flask:
     """Open the wallet; each message that it sends is one line of JSON in the outbox.
 
-    It serves merchants if there are some. A user whose name begins with ``slow`` gets a message
-    after two seconds.
+    It serves merchants and accounts of Google if there are some. A user whose name begins with
+    ``slow`` gets a message after two seconds.
     """
     values = json.loads(config.read_text())
     outbox = Path(values.pop("OUTBOX"))
     app = Flask(__name__)
     app.config.update(values)
-    otp = OtpMpp(AlipayPlus, *([Ams] if "OTP_MPP_AMS_CLIENTS" in values else []))
+    google = "OTP_MPP_GOOGLE_ACCOUNTS" in values
+    otp = OtpMpp(
+        AlipayPlus,
+        *([Ams] if "OTP_MPP_AMS_CLIENTS" in values else []),
+        *([GoogleStandardPayments] if google else []),
+    )
     otp.user_loader(load_user)
+    if google:
+        otp.user_loader(PhoneNumber)(by_number)
+        otp.user_loader(AssociationId)(by_association)
 
     @otp.sender(Channel.MOBILE)
     def text(user: User, message: Message) -> None:

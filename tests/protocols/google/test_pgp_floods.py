@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 import threading
 import time
 from collections import Counter
@@ -20,7 +19,15 @@ from flask_otp_mpp.protocols.google.sealer import Sealer, from_base64url
 from tests.protocols.google import sides
 from tests.protocols.google.conftest import Open
 from tests.protocols.google.keyring import Keyring
-from tests.protocols.google.test_pgp_packets import DATA, HIDDEN, packet, session_key, to
+from tests.protocols.google.programs import Program
+from tests.protocols.google.test_pgp_packets import (
+    DATA,
+    HIDDEN,
+    hidden_ones,
+    packet,
+    session_key,
+    to,
+)
 from tests.protocols.google.test_vectors import decide
 from tests.vectors import google
 
@@ -29,40 +36,6 @@ pytestmark = pytest.mark.server
 GOOD = google.pgp("01_ok_binary.pgp")
 PAYLOAD = google.plain("verifyOtp_request.json")
 ENCRYPTION, UNFORESEEN = Reason.ENCRYPTION_INVALID, Reason.UNFORESEEN
-
-
-class Program:
-    """A gpg that keeps count of its processes, and may be told what to do first."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "gpg"
-        self._log, self._first = folder / "log", folder / "first"
-        self._log.touch()
-        self._first.touch()
-        self.path.write_text(
-            f"#!/bin/sh\necho + >> {self._log}\n. {self._first}\n"
-            f'gpg "$@"\ncode=$?\necho - >> {self._log}\nexit $code\n'
-        )
-        self.path.chmod(stat.S_IRWXU)
-
-    def first(self, script: str) -> None:
-        self._first.write_text(script)
-
-    def forget(self) -> None:
-        self._log.write_text("")
-
-    @property
-    def count(self) -> int:
-        return self._log.read_text().count("+")
-
-    @property
-    def most(self) -> int:
-        """Return how many were alive at once."""
-        alive = most = 0
-        for line in self._log.read_text().split():
-            alive += 1 if line == "+" else -1
-            most = max(most, alive)
-        return most
 
 
 @pytest.fixture
@@ -74,13 +47,6 @@ def open_with(open_account: Open, program: Program, **more: Any) -> Sealer:
     sealer = open_account(sides.pgp_wallet(program=str(program.path), **more))
     program.forget()
     return sealer
-
-
-def hidden_ones(size: int) -> bytes:
-    message = b""
-    while len(message) < size:
-        message = packet(1, session_key(HIDDEN, bits=8)) + packet(18, b"\x01" + message)
-    return message
 
 
 def test_no_process_is_started_for_what_is_not_encrypted_to_us(
@@ -140,7 +106,7 @@ def test_what_is_too_much_is_told_and_is_no_fault_of_the_message(
 ) -> None:
     """X5: if gpg hangs, few hang with it; the others are told so within a second or two."""
     sealer = open_with(open_account, program, processes=2, timeout=4)
-    program.first("sleep 600\n")
+    program.first("exec sleep 600\n")
     times: list[float] = []
     lock = threading.Lock()
 
@@ -165,7 +131,7 @@ def test_a_flood_of_messages_does_not_keep_back_answers(
 ) -> None:
     """X5: what was done for a proven caller is told, though nothing can be opened."""
     sealer = open_with(open_account, program, processes=1, timeout=6)
-    program.first('case "$*" in *--decrypt*) sleep 600;; esac\n')
+    program.first('case "$*" in *--decrypt*) exec sleep 600;; esac\n')
     with ThreadPoolExecutor(1) as pool:
         stuck = pool.submit(decide, sealer, GOOD)
         while not program.count:
