@@ -1,44 +1,236 @@
-"""What a request with a bad signature costs the server, compared with a good send.
+"""What each kind of bad request costs the server, compared with a good send.
 
-It tells how much processor time a flood of such requests takes. The app is called directly, in one
-thread, in alternating blocks. The bad signature is well formed and made for another body, so that
-it is found as late as possible; the address limit, which would end a real flood, is set too high to
-be reached.
+It tells how much processor time a flood takes. The app is called directly, in one thread. A block
+of bad requests follows each block of good sends, and each ratio is taken within such a pair. Every
+bad request differs from all others in what its kind allows to vary: path, client, time and body.
+Its signature is well formed and made for another body, unless the kind says otherwise. But for the
+last kinds, the address limit, which would end a real flood, is set too high to be reached.
+
+"signed" are the different signatures of the answers, of all requests of that kind. An answer
+without a body is the 429 for which no signature was left.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import statistics
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 from benchmarks.empty_stores import STORES, available
-from benchmarks.inprocess import BLOCK, cpu_us, open_apps
+from benchmarks.inprocess import BLOCK, PeerApp, open_apps
 from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
-from benchmarks.wire import RequestKind
+from benchmarks.wire import PADDING, PREFIX, SHA256, Request, RequestKind
+from example_app.instance import CLIENT_ID
 
-COLUMNS = ("store", "peer", "good send, us", "bad signature, us", "bad / good", "in signatures")
+GOAL: Final = 0.2
+"""The most that a bad request should cost, as a share of a good send. It is our own goal."""
+COLUMNS: Final = (
+    "store", "peer", "bad request", "good send, us", "bad, us", "bad / good", "in signatures",
+    f"at most {GOAL}", "signed",
+)  # fmt: skip
+PEERS: Final = ("wallet", "lean")
+NO_BODY: Final = ""
+
+Environ: TypeAlias = dict[str, Any]
+
+
+class CutOff(io.RawIOBase):
+    """A body whose chunks can't be read, as a server reports it."""
+
+    def read(self, _size: int = -1) -> bytes:
+        raise OSError("bad chunk")
+
+
+@dataclass(frozen=True, slots=True)
+class BadRequest:
+    """One kind of bad request.
+
+    :param change: makes a request of this kind from a forged one, by its number.
+    :param codes: the result codes that may answer it.
+    """
+
+    change: Callable[[Environ, int], object]
+    codes: frozenset[str]
+
+
+def _bad(change: Callable[[Environ, int], object], *codes: str) -> BadRequest:
+    return BadRequest(change, frozenset(codes))
+
+
+def _replace(**values: object) -> Callable[[Environ, int], None]:
+    """Replace members of the environ; a text may name the number as ``{n}``."""
+
+    def change(environ: Environ, number: int) -> None:
+        for name, value in values.items():
+            environ[name] = value.format(n=number) if isinstance(value, str) else value
+
+    return change
+
+
+def _path(text: str) -> Callable[[Environ, int], None]:
+    return _replace(PATH_INFO=PREFIX + text, RAW_URI=PREFIX + text)
+
+
+def _body(environ: Environ, body: bytes) -> None:
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+
+
+def _unreadable(environ: Environ, _number: int) -> None:
+    environ |= {"wsgi.input": CutOff(), "wsgi.input_terminated": True}
+    del environ["CONTENT_LENGTH"]
+
+
+def _key_version(environ: Environ, number: int) -> None:
+    header = environ["HTTP_SIGNATURE"]
+    environ["HTTP_SIGNATURE"] = header.replace("keyVersion=1", f"keyVersion=no{number}")
+
+
+BAD: Final = {
+    "wrong signature": _bad(lambda *_: None, "INVALID_SIGNATURE"),
+    "malformed signature": _bad(_replace(HTTP_SIGNATURE="{n}"), "INVALID_SIGNATURE"),
+    "unknown client": _bad(_replace(HTTP_CLIENT_ID="C{n}"), "INVALID_CLIENT"),
+    "unknown key": _bad(_key_version, "KEY_NOT_FOUND"),
+    "unknown path": _bad(_path("/no/{n}"), "NO_INTERFACE_DEF", NO_BODY),
+    "unknown query": _bad(_replace(QUERY_STRING="n={n}"), "INVALID_SIGNATURE", NO_BODY),
+    "wrong method": _bad(_replace(REQUEST_METHOD="GET"), "METHOD_NOT_SUPPORTED", NO_BODY),
+    "invented method": _bad(_replace(REQUEST_METHOD="X{n}"), "METHOD_NOT_SUPPORTED", NO_BODY),
+    "wrong media type": _bad(_replace(CONTENT_TYPE="text/{n}"), "MEDIA_TYPE_NOT_ACCEPTABLE"),
+    "over-long body": _bad(lambda environ, n: _body(environ, b"%20000d" % n), "PARAM_ILLEGAL"),
+    "unreadable body": _bad(_unreadable, "PARAM_ILLEGAL"),
+}
+"""The kinds that anybody can send."""
+SIGNED: Final = {
+    "stale, signed": (timedelta(hours=1), b"{}", "ACCESS_DENIED"),
+    "no JSON, signed": (timedelta(), b"{", "PARAM_ILLEGAL"),
+    "no fields, signed": (timedelta(), b"{}", "PARAM_ILLEGAL"),
+}
+"""The kinds that need the key of a client: the age of the request, its body, and the code."""
+ABOVE_LIMIT: Final = {
+    "address above its limit": _bad(lambda *_: None, "REQUEST_TRAFFIC_EXCEED_LIMIT"),
+    "the same, unknown path": _bad(_path("/no/{n}"), NO_BODY),
+}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    repeatable(parser, "--store", STORES)
+    repeatable(parser, "--store", ("memory", *STORES))
+    repeatable(parser, "--peer", PEERS)
+    parser.add_argument("--blocks", type=int, help=f"blocks of {BLOCK} calls (10; with --quick 2)")
 
 
 def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    blocks = 4 if args.quick else 20
+    blocks = args.blocks or (2 if args.quick else 10)
     rows: list[tuple[object, ...]] = []
     for store in args.store or available(STORES):
-        with open_apps(("wallet", "lean", "floor"), store) as apps:
+        with open_apps(args.peer or PEERS, store) as apps:
             for app in apps:
-                pair = zip(
-                    cpu_us(app, RequestKind.SEND, blocks + 1),
-                    cpu_us(app, RequestKind.FORGED, blocks + 1),
-                    strict=True,
-                )
-                good, bad = map(statistics.median, zip(*list(pair)[1:], strict=True))
-                unit = app.peer.caller.signature_us()
-                rows.append((store, app.peer.name, round(good), round(bad), bad / good, bad / unit))
+                rows += _measured(app, store, blocks)
     title = f"CPU of one request, median of {blocks} blocks of {BLOCK}"
     return Report("flood", [Table(title, COLUMNS, rows)])
+
+
+def _measured(app: PeerApp, store: str, blocks: int) -> Iterator[tuple[object, ...]]:
+    floods: dict[str, Flood] = {name: Flood(app, name, kind) for name, kind in BAD.items()}
+    floods |= {name: SignedFlood(app, name) for name in SIGNED}
+    _limit(app.peer.settings["BENCH_KEYS"])
+    limited = PeerApp(app.peer)
+    limited.call_wsgi(app.prepared(RequestKind.FORGED, 1)[0].over_wsgi())  # reaches the limit
+    floods |= {name: Flood(limited, name, kind) for name, kind in ABOVE_LIMIT.items()}
+    for name, flood in floods.items():
+        pairs = list(_pairs(app, flood, blocks + 1))[1:]  # the first one warms up
+        good, bad = map(statistics.median, zip(*pairs, strict=True))
+        ratio = statistics.median(one / other for other, one in pairs)
+        unit = bad / app.peer.caller.signature_us()
+        met = "yes" if ratio <= GOAL else "no"
+        signed = f"{flood.signatures}/{flood.sent}"
+        yield store, app.peer.name, name, round(good), round(bad), ratio, unit, met, signed
+
+
+def _pairs(app: PeerApp, flood: Flood, count: int) -> Iterator[tuple[float, float]]:
+    """Measure a block of good sends and a block of bad requests in turn: microseconds of each."""
+    for _ in range(count):
+        good = app.prepared(RequestKind.SEND, BLOCK)
+        begin = time.process_time_ns()
+        app.work(good)
+        middle = time.process_time_ns()
+        bad = flood.forged(good)
+        start = time.process_time_ns()
+        flood.work(bad)
+        end = time.process_time_ns()
+        yield (middle - begin) / BLOCK / 1000, (end - start) / BLOCK / 1000
+
+
+class Flood:
+    """Bad requests of one kind, and what became of them.
+
+    :ivar signatures: how many different signatures their answers had.
+    """
+
+    def __init__(self, app: PeerApp, name: str, kind: BadRequest) -> None:
+        self._app = app
+        self._name = name
+        self._kind = kind
+        self._signatures: Counter[str] = Counter()
+        self.sent = 0
+
+    @property
+    def signatures(self) -> int:
+        return len(self._signatures)
+
+    def forged(self, good: Sequence[Request]) -> list[Environ]:
+        """Make bad requests from good ones: the signature is then that of another body."""
+        environs = []
+        for number, request in enumerate(good, self.sent):
+            environ = request.over_wsgi()
+            _body(environ, request.body + b" ")
+            self._kind.change(environ, number)
+            environs.append(environ)
+        return environs
+
+    def work(self, environs: list[Environ]) -> None:
+        """Call the app with all requests.
+
+        :raises RuntimeError: if an answer is not one of those that are expected.
+        """
+        for environ in environs:
+            answer = self._app.call_wsgi(environ)
+            if answer.code not in self._kind.codes:
+                raise RuntimeError(f"{self._name} was answered by {answer.code!r}")
+            if "signature" in answer.headers:
+                self._signatures[answer.headers["signature"]] += 1
+        self.sent += len(environs)
+
+
+class SignedFlood(Flood):
+    """The same with a valid signature: faults of a client, or replays."""
+
+    def __init__(self, app: PeerApp, name: str) -> None:
+        self._age, self._body, code = SIGNED[name]
+        super().__init__(app, name, _bad(self._sign, code))
+
+    def _sign(self, environ: Environ, number: int) -> None:
+        moment = datetime.now(UTC) - self._age + timedelta(milliseconds=number)
+        stamp = moment.isoformat(timespec="milliseconds")
+        data = f"POST {environ['RAW_URI']}\n{CLIENT_ID}.{stamp}.".encode() + self._body
+        text = quote(base64.b64encode(self._app.peer.caller.key.sign(data, PADDING, SHA256)), "")
+        environ["HTTP_REQUEST_TIME"] = stamp
+        environ["HTTP_SIGNATURE"] = f"algorithm=RSA256, keyVersion=1, signature={text}"
+        _body(environ, self._body)
+
+
+def _limit(folder: str) -> None:
+    """Let the apps that are opened from now on limit each address to one request a day."""
+    with (Path(folder) / "config.py").open("a") as config:
+        config.write("\nOTP_MPP_ADDRESS_LIMIT = '1 per day'\n")

@@ -41,7 +41,11 @@ class PeerApp:
 
     def call(self, request: Request) -> Answer:
         """Call the app and read its answer."""
-        environ, head = request.over_wsgi(), {}
+        return self.call_wsgi(request.over_wsgi())
+
+    def call_wsgi(self, environ: dict[str, Any]) -> Answer:
+        """Call the app as a WSGI server does, and read its answer."""
+        head: dict[str, str] = {}
 
         def start(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[..., Any]:
             head.update({name.lower(): value for name, value in headers})
