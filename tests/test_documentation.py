@@ -17,7 +17,8 @@ from tests.wallet import settings
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted([*ROOT.glob("docs/examples/**/*.py"), *ROOT.glob("example_app/**/*.py")])
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+TOP = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+PAGES = sorted([*TOP, *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 KEY = re.compile(r"\bOTP_MPP_[A-Z_]+[A-Z]\b")

@@ -211,16 +211,27 @@ class Policy:
     def guesses_a_day(self, channels: int = 1, successes: int = 0) -> int:
         """Bound the wrong codes that are compared for one user in any 24 hours.
 
-        It holds for all clients, acquirers and protocols together, whatever they re-send and
-        however long they wait. Two bounds apply. Between two successes of the user at most
-        ``disable_after`` codes are wrong. And each code has ``tries`` tries: the codes that are
-        accepted in a day were sent in that day, or before it within the life of a code.
+        It holds for all clients, acquirers and protocols together, however they send, guess and
+        wait. Two bounds apply; the smaller one counts.
+
+        * Failures: each wrong code raises the count over all clients, and only a success or an
+          unlock resets it. At ``disable_after`` no code is compared any more. So at most
+          ``disable_after`` codes are wrong before the first reset in that time, between two of
+          them, and after the last.
+        * Tries: a code that is compared in that time was sent in it, or less than ``life`` before
+          it, and has ``tries`` tries, whether it is sent again or not. A limit of n sends in a
+          window allows n sends for each window that has begun. The sends of that time and those
+          before it are bounded each for itself, or both together.
+
+        Locks and cool-downs at a client lower neither: there may be any number of clients.
 
         :param channels: how many channels codes can be sent on.
         :param successes: how often the user enters a right code, or is unlocked, in that time.
         """
-        codes = channels * (self._sends_in(DAY) + self._sends_in(self.life))
-        return min(codes * self.tries, (successes + 1) * self.disable_after)
+        sends = min(
+            self._sends_in(DAY) + self._sends_in(self.life), self._sends_in(DAY + self.life)
+        )
+        return min(channels * sends * self.tries, (successes + 1) * self.disable_after)
 
     def guess_odds(self, channels: int = 1, successes: int = 0) -> float:
         """Bound the chance that a day of guessing finds one user's code."""

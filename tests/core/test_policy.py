@@ -166,6 +166,8 @@ def test_the_default_odds_are_fifty_guesses_a_day() -> None:
         ({"tries": 1}, 2, 9, 60),
         ({"user_send_limits": (SendLimit(3, DAY),)}, 1, 0, 30),
         ({"send_limits": (SendLimit(1, timedelta(minutes=1)),)}, 1, 1, 100),
+        # All of a week may be sent in one day, but not once more just before it.
+        ({"user_send_limits": (SendLimit(21, 7 * DAY),)}, 1, 9, 105),
         ({"disable_after": 7}, 1, 0, 7),
         ({"disable_after": 7}, 1, 3, 28),
     ],
