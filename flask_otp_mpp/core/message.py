@@ -19,8 +19,6 @@ _SAMPLE = "0123456789"
 class Message:
     """One code for a sender of the host to deliver; no repr shows it.
 
-    :ivar code: the one-time code.
-    :ivar body: the whole text, ready to be sent.
     :param channel: by which it goes; the host knows the address.
     :param life: how long the code will be accepted.
     :param caller: who has asked for the code.
@@ -34,10 +32,12 @@ class Message:
 
     @property
     def code(self) -> str:
+        """The one-time code."""
         return self.secret_code.reveal()
 
     @property
     def body(self) -> str:
+        """The whole text, ready to be sent."""
         return self.secret_body.reveal()
 
 

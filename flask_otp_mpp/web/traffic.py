@@ -21,6 +21,7 @@ from limits.errors import ConfigurationError
 from limits.storage import MemoryStorage
 
 from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.core.settings import Faults, key_of
 from flask_otp_mpp.web.settings import OnLimiterFailure, TrafficSettings
 
@@ -122,6 +123,7 @@ class FlaskTrafficLimiter:
         try:
             within = self._count(limits, scope, name)
         except Exception as error:
+            clear_frames(error)  # a client's hold the password of the storage
             if self._on_failure is OnLimiterFailure.CLOSED:
                 raise
             logger.warning("traffic is not limited: the storage failed (%s)", type(error).__name__)

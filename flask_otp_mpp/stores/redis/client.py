@@ -12,6 +12,7 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, StoreOptions
 
 Client: TypeAlias = redis.Redis | redis.RedisCluster
@@ -89,6 +90,7 @@ def check(client: Client, *, allow_eviction: bool = False) -> str:
         )
         return shown
     except (RedisError, RedisClusterException) as error:
+        clear_frames(error)  # the client's hold the password of the connection
         raise StoreError(
             f"{address} does not answer: {type(error).__name__}; "
             "check that it runs, and OTP_MPP_STORE"

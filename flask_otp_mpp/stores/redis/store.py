@@ -24,6 +24,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.redis import encoding, scripts, user_keys
 from flask_otp_mpp.stores.redis.client import Client, check, connect, refuse_unfit
@@ -228,4 +229,5 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except (RedisError, RedisClusterException) as error:
+        clear_frames(error)  # the client's hold the password of the connection
         raise StoreError(f"the OTP store in Redis failed: {type(error).__name__}") from error

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.sql import schema
 from flask_otp_mpp.stores.sql.dialect import Database, first_line
 
@@ -31,6 +32,7 @@ def check(engine: sa.Engine, database: Database) -> str:
             return _found(db, database)
     except SQLAlchemyError as error:
         failure = error
+        clear_frames(failure)  # a driver's hold the password of the connection
     if (unfit := access_fault(failure, engine.url, database)) is not None:
         raise unfit
     said = _without_secrets(first_line(failure), engine.url)

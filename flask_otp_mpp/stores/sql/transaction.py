@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
@@ -205,6 +206,7 @@ class Transactions:
 
 def store_error(failure: SQLAlchemyError) -> StoreError:
     """Return what a store raises for an error of the database, outside of its handler."""
+    clear_frames(failure)  # a driver's hold the password of the connection
     error = StoreError(f"the OTP database failed: {type(failure).__name__}")
     # A driver's message about a value repeats the value.
     error.__cause__ = None if isinstance(failure, DataError | IntegrityError) else failure
