@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import ClassVar, Final, TypeAlias
 
@@ -251,6 +252,8 @@ KINDS: Final[Mapping[str, type[JoseAccount] | type[PgpAccount] | type[PlainAccou
 def open_sealers(accounts: Iterable[Account]) -> Mapping[str, Sealer]:
     """Make the sealer of every account, by its name.
 
+    No message names its account, so two accounts that could open the same one are a fault.
+
     :raises Unreadable: with every account's fault; nothing is left open then.
     """
     sealers: dict[str, Sealer] = {}
@@ -260,6 +263,12 @@ def open_sealers(accounts: Iterable[Account]) -> Mapping[str, Sealer]:
             sealers[account.name] = account.sealer()
         except KeyFault as fault:
             findings.append(f"account {account.name!r}: {fault}")
+    findings += [
+        f"account {other!r} opens the messages of account {name!r}: both have one of 'our_keys' and "
+        "one of 'their_keys' in common; give each account keys of its own to decrypt by"
+        for (name, one), (other, another) in combinations(sealers.items(), 2)
+        if one.opening_keys.overlap(another.opening_keys)
+    ]
     if findings:
         for sealer in sealers.values():
             sealer.close()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.protocols.google.sealer import MAX_SEALED, Opened, refuse_encryption
+from flask_otp_mpp.protocols.google.sealer import (
+    MAX_SEALED,
+    Opened,
+    OpeningKeys,
+    refuse_encryption,
+)
 
 
 class PlainSealer:
@@ -14,6 +19,7 @@ class PlainSealer:
     """
 
     media_type: Final = "application/json; charset=utf-8"
+    opening_keys: Final = OpeningKeys()
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:

@@ -33,14 +33,37 @@ class Opened:
     signer: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpeningKeys:
+    """Name the keys on which it depends what a sealer opens.
+
+    :param decrypting: our keys, one of which decrypts; none for plain bodies.
+    :param verifying: their keys, one of which must have signed; none if nothing need be signed.
+    """
+
+    decrypting: frozenset[str] = frozenset()
+    verifying: frozenset[str] = frozenset()
+
+    def overlap(self, other: OpeningKeys) -> bool:
+        """Tell whether both could open one message: nothing else in it says for whom it is."""
+        signed = bool(self.verifying) and bool(other.verifying)
+        if self.decrypting.isdisjoint(other.decrypting):
+            return False
+        return not signed or not self.verifying.isdisjoint(other.verifying)
+
+
 class Sealer(Protocol):
     """Opens what the other side has sealed, and seals what it may read.
 
     :ivar media_type: the ``Content-Type`` of what it seals, and of what it opens.
+    :ivar opening_keys: on which keys it depends what it opens.
     """
 
     @property
     def media_type(self) -> str: ...
+
+    @property
+    def opening_keys(self) -> OpeningKeys: ...
 
     def open(self, body: bytes) -> Opened:
         """Decrypt and check the signature.

@@ -23,6 +23,7 @@ from flask_otp_mpp.protocols.google.sealer import (
     MAX_PAYLOAD,
     MAX_SEALED,
     Opened,
+    OpeningKeys,
     from_base64url,
     refuse_encryption,
     refuse_signature,
@@ -60,6 +61,7 @@ class _Key:
                 f"key {jwk.kid!r} is RSA of {bits} bits; use {MIN_BITS} to {MAX_BITS} bits"
             )
         self.kid = jwk.kid
+        self.number = str(self.rsa.public_key.public_numbers().n)
         self.algorithms = algorithms
 
 
@@ -111,6 +113,11 @@ class JoseSealer:
         if signed:
             self._verifying = _by_kid(pick(theirs, "sig"), signature_algorithms)
             self._signer = _Key(pick(ours, "sig")[0], signature_algorithms)
+
+        self.opening_keys = OpeningKeys(
+            frozenset(key.number for key in self._decrypting.values()),
+            frozenset(key.number for key in self._verifying.values()),
+        )
 
     def open(self, body: bytes) -> Opened:
         plaintext = self._decrypt(body)

@@ -21,6 +21,7 @@ from flask_otp_mpp.protocols.google.sealer import (
     MAX_PAYLOAD,
     MAX_SEALED,
     Opened,
+    OpeningKeys,
     SealFault,
     from_base64url,
     refuse_encryption,
@@ -92,6 +93,9 @@ class PgpSealer:
             raise
         self._trusted = frozenset(key.fingerprint for key in self._theirs)
         self._decrypts = frozenset[bytes]().union(*(key.decrypts for key in self._ours))
+        self.opening_keys = OpeningKeys(
+            frozenset(key.fingerprint for key in self._ours), self._trusted
+        )
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:
