@@ -178,7 +178,8 @@ class Agreement(RuleBasedStateMachine):
         for limits in self.model.user_limits.values():
             for one in limits.clients:
                 ends |= {end for end in (one.locked_until, one.forget_at) if end}
-            windows = [limit.window for limit in self.policy.send_limits]
+            limited = (*self.policy.send_limits, *self.policy.overall_send_limits)
+            windows = [limit.window for limit in limited]
             for sent in limits.sends:
                 ends |= {sent.at + length for length in (self.policy.cool_down, *windows)}
         later = sorted(end for end in ends if end > self.clock.now)
@@ -268,10 +269,17 @@ def replaced(script: str, was: str, becomes: str) -> scripts.Script:
             "local failures, locks, locked_until = 1",
         ),
         ("return entry.client == client or entry.client == EVERY_CLIENT", "return false"),
+        ("return entry.client == client or entry.client == EVERY_CLIENT", "return true"),
         ("{failures = limits.failures + 1, clients = others", "{failures = 0, clients = others"),
         ("if limits.failures >= policy.disable_after", "if false"),
     ],
-    ids=["forgets failures", "knows no client", "does not count over all", "does not disable"],
+    ids=[
+        "forgets failures",
+        "knows no client",
+        "locks at every client",
+        "does not count over all",
+        "does not disable",
+    ],
 )
 def test_the_state_machine_finds_a_difference(
     was: str, becomes: str, monkeypatch: pytest.MonkeyPatch
@@ -306,4 +314,44 @@ def test_a_success_that_ends_the_locks_at_other_clients_is_found(
         machine.ask(attempt(machine.ids[-1], digest, subject="ada", client=client))
     with pytest.raises(AssertionError):
         machine.ask(attempt(email.id, WRONG, subject="ada"))
+    machine.teardown()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("{failures = 0, clients = others", "{failures = limits.failures, clients = others"),
+        ("if one.client ~= client then", "if true then"),
+    ],
+    ids=["over all clients", "at the client"],
+)
+def test_a_success_that_resets_no_count_is_found(
+    was: str, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T2, A4: three wrong codes lock or disable only if they are in a row."""
+    monkeypatch.setattr(scripts, "SPEND", replaced("spend", was, becomes))
+    machine = Agreement()
+    at_the_client = was == "if one.client ~= client then"
+    machine.begin(Policy(failure_limit=3, disable_after=100 if at_the_client else 3))
+    for channel in (Channel.MOBILE, Channel.EMAIL):
+        machine.send("ada", "caller", CLIENT, channel)
+    first, second = machine.ids[-2:]
+    for known, digest in ((first, WRONG), (first, WRONG), (first, RIGHT)):
+        machine.ask(attempt(known, digest, subject="ada"))
+    with pytest.raises(AssertionError):
+        machine.ask(attempt(second, WRONG, subject="ada"))
+    machine.teardown()
+
+
+def test_a_send_limit_that_counts_the_sends_of_other_clients_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """T2, C3: the cool-down of one client delays no other one."""
+    by_anybody = replaced("reserve", "if concerns(send, client) then own", "if true then own")
+    monkeypatch.setattr(scripts, "RESERVE", by_anybody)
+    machine = Agreement()
+    machine.begin(Policy())
+    machine.send("ada", "caller", CLIENT, Channel.MOBILE)
+    with pytest.raises(AssertionError):
+        machine.send("ada", "caller", "other", Channel.MOBILE)
     machine.teardown()

@@ -182,6 +182,10 @@ def test_what_older_versions_stored_counts_for_each_client(
     assert refused(store, "sent", client="third").reason is Reason.SEND_LIMITED
     assert store.unlock("locked")
     opened(store, "locked")
+    with client() as aside:
+        for name in hashes:
+            written = set(aside.hkeys(store._limits_key(name)))
+            assert written == {b"failures", b"clients", b"sends", b"keep_until"}
 
 
 def test_every_key_has_a_ttl(store: RedisStore, clock: FrozenClock) -> None:
@@ -212,6 +216,16 @@ def test_only_the_limits_of_a_user_with_failures_in_a_row_have_no_ttl(store: Red
     store.unlock("alice")
     answer(store, opened(store, "bob", channel=Channel.EMAIL), RIGHT)
     assert all(seconds > 0 for seconds in lifetimes(store).values())
+
+
+def test_the_limits_of_a_user_who_is_unlocked_after_a_year_expire(
+    store: RedisStore, clock: FrozenClock
+) -> None:
+    """T5: they would have been deleted long ago if there had been no failures."""
+    answer(store, opened(store), WRONG)
+    clock.forward(days=365)
+    assert store.unlock("alice")
+    assert 0 < lifetimes(store)["limits"] <= 60
 
 
 def test_expired_challenges_are_deleted_from_their_hash(

@@ -5,7 +5,7 @@
 
 local MAX_CLIENTS = 32
 local EVERY_CLIENT = ''
-local FOREVER = 253370764800000000  -- the year 9999: above 2^53, but a multiple of 32, so it is exact
+local FOREVER = 253370764800000000  -- the year 9999: above 2^53, but a multiple of 32, so exact
 
 local function refusal(challenge, now)
   if challenge.used_at then return 'CHALLENGE_USED' end

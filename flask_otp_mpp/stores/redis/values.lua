@@ -11,9 +11,10 @@ local function text(number)
   return number and string.format('%.0f', number) or ''
 end
 
--- Keeps a key for at least so many microseconds.
+-- Keeps a key for at least so many microseconds. One that had no TTL (PTTL is -1) gets one, even if
+-- what it holds is needed no longer.
 local function extend_ttl(key, duration)
-  local wanted = math.ceil(duration / 1000) + SPARE
+  local wanted = math.ceil(math.max(duration, 0) / 1000) + SPARE
   if redis.call('PTTL', key) < wanted then redis.call('PEXPIRE', key, text(wanted)) end
 end
 
@@ -49,7 +50,7 @@ local function load_limits(key)
         forget_at = tonumber(forget_at),
       }
     end
-  elseif tonumber(found[6]) then  -- stored before clients were told apart
+  elseif tonumber(found[6]) then  -- 0.1.0 before clients were told apart
     clients[1] = {
       client = EVERY_CLIENT,
       failures = tonumber(found[1]),
@@ -80,6 +81,7 @@ local function save_limits(key, limits, now, ending)
   redis.call(
     'HSET', key, 'failures', text(limits.failures), 'clients', table.concat(clients, ' '),
     'sends', table.concat(sends, ' '), 'keep_until', text(ending))
+  redis.call('HDEL', key, 'locks', 'locked_until', 'forget_at')  -- of that older version
   if limits.failures > 0 then redis.call('PERSIST', key) else extend_ttl(key, ending - now) end
 end
 
