@@ -355,3 +355,37 @@ def test_a_send_limit_that_counts_the_sends_of_other_clients_is_found(
     with pytest.raises(AssertionError):
         machine.send("ada", "caller", "other", Channel.MOBILE)
     machine.teardown()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("MAX_CLIENTS = 32", "MAX_CLIENTS = 33"),
+        ("one.forget_at < clients[first].forget_at", "one.forget_at <= clients[first].forget_at"),
+    ],
+    ids=["keeps one more", "drops the last among equals"],
+)
+def test_another_choice_of_the_client_that_is_dropped_is_found(
+    was: str, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T2, C2: of 33 clients that failed at one moment, the first is dropped."""
+    policy = Policy(
+        cool_down=timedelta(),
+        send_limits=(SendLimit(99, timedelta(days=1)),),
+        failure_limit=2,
+        disable_after=100,
+    )
+
+    def fail_at_33_clients() -> None:
+        machine = Agreement()
+        machine.begin(policy)
+        with machine.opened:
+            for number in (*range(33), 0, 2):
+                machine.send("ada", "caller", CLIENT, Channel.MOBILE)
+                client = f"{number:016}"
+                machine.ask(attempt(machine.ids[-1], WRONG, subject="ada", client=client))
+
+    fail_at_33_clients()
+    monkeypatch.setattr(scripts, "SPEND", replaced("spend", was, becomes))
+    with pytest.raises(AssertionError):
+        fail_at_33_clients()
