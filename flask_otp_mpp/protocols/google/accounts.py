@@ -264,8 +264,8 @@ def open_sealers(accounts: Iterable[Account]) -> Mapping[str, Sealer]:
         except KeyFault as fault:
             findings.append(f"account {account.name!r}: {fault}")
     findings += [
-        f"account {other!r} opens the messages of account {name!r}: both have one of 'our_keys' and "
-        "one of 'their_keys' in common; give each account keys of its own to decrypt by"
+        f"account {other!r} opens the messages of account {name!r}: both have one of 'our_keys' "
+        "and one of 'their_keys' in common; give each account keys of its own to decrypt by"
         for (name, one), (other, another) in combinations(sealers.items(), 2)
         if one.opening_keys.overlap(another.opening_keys)
     ]

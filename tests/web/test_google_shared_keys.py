@@ -1,0 +1,116 @@
+"""Accounts that share keys: no account accepts the messages of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from flask_otp_mpp import ConfigurationError
+from flask_otp_mpp.callers import Call, GoogleCaller, Response, over_wsgi
+from tests.protocols.google import sides
+from tests.protocols.google.keyring import Keyring
+from tests.vectors.google import jwk
+from tests.web.google_wallet import ADA, GoogleWallet, open_google
+
+# Our decryption keys by which the accounts are told apart.
+FIRST = [jwk("integrator-enc-1.private"), jwk("integrator-sig-1.private")]
+SECOND = [jwk("integrator-enc-2.private"), jwk("integrator-sig-1.private")]
+OTHER_SIGNER = [jwk("google-sig-2.public"), jwk("google-enc-1.public")]
+
+
+def replayed(wallet: GoogleWallet) -> tuple[int, bytes]:
+    """Send by the first account, then deliver the same bytes to the second; return its answer."""
+    sent: list[Call] = []
+    deliver = over_wsgi(wallet.app)
+
+    def record(call: Call) -> Response:
+        sent.append(call)
+        return deliver(call)
+
+    google = GoogleCaller.from_account(record, sides.jose_google(), clock=wallet.clock)
+    assert google.send(ADA).result == "SUCCESS"
+    response = wallet.app.test_client().post("/google/second/sendOtp", data=sent[0].body)
+    return response.status_code, response.data
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ({"our_keys": FIRST}, {"our_keys": SECOND}, 400),
+        ({}, {"our_keys": FIRST, "their_keys": OTHER_SIGNER}, 401),
+    ],
+    ids=["keys of Google's", "a key of ours"],
+)
+def test_a_message_is_not_accepted_by_an_account_that_shares_one_key(
+    first: Mapping[str, Any], second: Mapping[str, Any], status: int
+) -> None:
+    """C5: the second account answers as to a stranger, and sends nothing."""
+    if status == 401:
+        first = {"our_keys": FIRST, "their_keys": [jwk("google-sig-1.public"), OTHER_SIGNER[1]]}
+    wallet = open_google(
+        accounts={
+            "first": sides.jose_wallet(**first),
+            "second": sides.jose_wallet(**second, paths="/second"),
+        }
+    )
+    assert replayed(wallet) == (status, b"")
+    assert len(wallet.inbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (sides.jose_wallet(), sides.jose_wallet()),
+        (sides.jose_wallet(our_keys=FIRST), sides.jose_wallet()),
+        (sides.jose_wallet(their_keys=OTHER_SIGNER), sides.jose_wallet()),
+        (
+            sides.jose_wallet(signed=False),
+            sides.jose_wallet(our_keys=FIRST, their_keys=OTHER_SIGNER),
+        ),
+    ],
+    ids=["all keys", "one of ours", "one of Google's", "a body that nobody signs"],
+)
+def test_accounts_that_could_open_one_message_are_refused_at_start_up(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """C5, F2: with what to give each of them."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_google(accounts={"first": first, "second": {**second, "paths": "/second"}})
+    ((setting, finding),) = caught.value.faults
+    assert setting == "OTP_MPP_GOOGLE_ACCOUNTS"
+    assert finding.startswith("account 'second' opens the messages of account 'first'")
+    assert "keys of its own to decrypt by" in finding
+
+
+def test_pgp_accounts_that_could_open_one_message_are_refused_at_start_up() -> None:
+    """C5: a key is compared by its fingerprint."""
+    with pytest.raises(ConfigurationError, match="opens the messages of account 'first'"):
+        open_google(
+            accounts={
+                "first": sides.pgp_wallet(),
+                "second": sides.pgp_wallet(paths="/second"),
+            }
+        )
+    with Keyring() as ring:
+        ring.generate("ours")
+        own = ring.private("ours")
+        open_google(
+            accounts={
+                "first": sides.pgp_wallet(),
+                "second": sides.pgp_wallet(our_keys=[own], paths="/second"),
+            }
+        )
+
+
+def test_accounts_of_different_envelopes_may_share_whatever_they_want() -> None:
+    """C5: no message of one envelope is a message of another."""
+    open_google(
+        accounts={
+            "jose": sides.jose_wallet(),
+            "pgp": sides.pgp_wallet(paths="/pgp"),
+            "plain": {"envelope": "plain", "paths": "/plain"},
+            "plain too": {"envelope": "plain", "paths": "/too"},
+        }
+    )
