@@ -145,7 +145,9 @@ class FailingStore(MemoryStore):
         return fail() if self.verb == "spend" else super().spend(attempt, policy)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
-        return fail() if self.verb == "settle" else super().settle(draft, outcome)
+        if self.verb == "settle":
+            fail()
+        super().settle(draft, outcome)
 
 
 class FailingSigner(LocalSigner):
