@@ -27,7 +27,7 @@ from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp.web.settings import OnLimiterFailure
-from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, own_limiter
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts, own_limiter
 
 NAMES: Final = ("memory", "redis")
 LIMIT: Final = "1000000 per minute"
@@ -57,7 +57,10 @@ def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:
             url = url.replace(f":{port}", f":{relay.port}")
         limit = (parse(LIMIT),)
         traffic = FlaskTrafficLimiter(
-            own_limiter({}, url, "fixed-window"), limit, limit, OnLimiterFailure.CLOSED
+            LimiterCounts(own_limiter({}, url, "fixed-window")),
+            limit,
+            limit,
+            OnLimiterFailure.CLOSED,
         )
 
         def check_both() -> None:

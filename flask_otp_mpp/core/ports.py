@@ -1,9 +1,10 @@
-"""What core needs from outside: a store that decides each request in one atomic step."""
+"""What core needs from outside: a store that decides each request, a quota of stored refusals."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.policy import Policy
@@ -83,4 +84,16 @@ class Store(Protocol):
         :param batch: rows per transaction, so that no lock is held for long.
         :returns: how many rows were deleted.
         """
+        ...
+
+
+class RefusalQuota(Protocol):
+    """Bound how many refusals that changed nothing are stored for each client."""
+
+    def has_room(self, caller: Caller) -> bool:
+        """Tell whether a refusal of this client may still be stored."""
+        ...
+
+    def count(self, caller: Caller) -> None:
+        """Count a refusal that was stored."""
         ...

@@ -13,10 +13,10 @@ from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Channel, Draft
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.codes import Codes, new_challenge_id
-from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.idempotency import NOTHING_DONE, IdempotencyKey
 from flask_otp_mpp.core.message import Composer, Message
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.ports import RefusalQuota, Store
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.users import Credential, User, Users
@@ -97,6 +97,7 @@ class OtpService:
         senders: Mapping[Channel, Sender],
         on_lock: Callable[[str, datetime, Caller], None],
         at_work: RequestsAtWork,
+        quota: RefusalQuota,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -107,6 +108,7 @@ class OtpService:
         self._senders = senders
         self._on_lock = on_lock
         self._at_work = at_work
+        self._quota = quota
         self._clock = clock
 
     def send(self, command: SendOtp) -> Outcome:
@@ -136,7 +138,7 @@ class OtpService:
 
         A refusal before the user is known leaves nothing in the store: a repeat is decided anew.
         """
-        request = self._for_store(command.request)
+        request = self._for_store(command)
         if (known := self._stored(command.request)) is not None:
             return known
         found = catch_refusal(self._target, command)
@@ -153,6 +155,7 @@ class OtpService:
             request=request,
         )
         outcome = self._store.spend(attempt, self._policy)
+        self._count_stored(command, request, outcome)
         begins_lock = outcome.reason is Reason.CODE_UNMATCHED and not outcome.repeated
         if begins_lock and outcome.until is not None:
             self._on_lock(subject, outcome.until, caller)
@@ -173,10 +176,11 @@ class OtpService:
             client=caller.client_digest,
             channel=command.channel,
             digest=digest,
-            request=self._for_store(command.request),
+            request=self._for_store(command),
         )
         reserved = self._store.reserve(draft, self._policy)
         if isinstance(reserved, Outcome):
+            self._count_stored(command, draft.request, reserved)
             return replace(reserved, subject=subject)
         life = self._policy.life
         if reserved.id != draft.id:
@@ -220,11 +224,24 @@ class OtpService:
         self._users.confirm(sent.subject, caller)
         return sent.outcome.challenge_id, sent.subject
 
-    def _for_store(self, request: IdempotencyKey) -> IdempotencyKey:
-        """Return a key as a store may keep it: its digest of parameters only as a MAC."""
-        if not request.chosen_by_caller:
-            return request
-        return replace(request, digest=self._codes.request_macs(request.digest)[0])
+    def _for_store(self, command: Command) -> IdempotencyKey:
+        """Return a key as a store may keep it: its digest of parameters only as a MAC.
+
+        Above the client's quota, a refusal that changes nothing is not stored: if the request is
+        repeated, it is decided anew.
+        """
+        request = command.request
+        if request.chosen_by_caller:
+            request = replace(request, digest=self._codes.request_macs(request.digest)[0])
+        if not self._quota.has_room(command.caller):
+            request = replace(request, not_cached=request.not_cached | NOTHING_DONE)
+        return request
+
+    def _count_stored(self, command: Command, request: IdempotencyKey, outcome: Outcome) -> None:
+        """Count a refusal that changed nothing, if this call has stored it."""
+        changed_nothing = outcome.reason in NOTHING_DONE and not outcome.repeated
+        if changed_nothing and request.caches(outcome.reason):
+            self._quota.count(command.caller)
 
     def _stored(self, request: IdempotencyKey) -> Outcome | None:
         """Return the stored answer to a request whose caller chose its key; None if it is new."""

@@ -53,7 +53,12 @@ from flask_otp_mpp.web.settings import (
     StoreSettings,
     TrafficSettings,
 )
-from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, open_limiter
+from flask_otp_mpp.web.traffic import (
+    FlaskRefusalQuota,
+    FlaskTrafficLimiter,
+    LimiterCounts,
+    open_limiter,
+)
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -147,6 +152,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         raise ConfigurationError(faults)
 
     warn_of_exposed_keys(config)
+    counts = LimiterCounts(limiter)
     if isinstance(store, MemoryStore) and not (app.debug or app.testing):
         logger.warning(
             "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "
@@ -163,12 +169,13 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             senders=hooks.senders,
             on_lock=partial(announce_lock, app),
             at_work=RequestsAtWork(traffic.waiting_repeats, traffic.waiting_repeats_of_client),
+            quota=FlaskRefusalQuota(counts, traffic.refusal_limits),
             clock=components.clock,
         ),
         store=store,
         policy=policy,
         traffic=FlaskTrafficLimiter(
-            limiter, traffic.address_limits, traffic.client_limits, traffic.limiter_failure
+            counts, traffic.address_limits, traffic.client_limits, traffic.limiter_failure
         ),
         body_limit=traffic.body_limit,
         ipv6_prefix=traffic.address_ipv6_prefix,

@@ -254,6 +254,13 @@ class TrafficSettings:
         "How many of them may be of one client.",
         default=1,
     )
+    refusal_limits: tuple[RateLimitItem, ...] = setting(
+        "REFUSAL_LIMIT",
+        _LIMITS,
+        "How many refusals of known users are stored for one client, so that a repeat gets the "
+        "same answer; a repeat of any further one is decided anew.",
+        default="10000 per day",
+    )
     limiter_storage: str | None = setting(
         "LIMITER_STORAGE",
         Reader("a storage URI of Flask-Limiter", optional_text),

@@ -1,5 +1,7 @@
 """Limit requests by address and by client, with the storage and strategy of Flask-Limiter.
 
+Stored refusals are counted in the same way.
+
 Its decorators are not used: they run before the blueprint, cost more, and can't check a limit
 between the signature and the work.
 """
@@ -20,18 +22,21 @@ from limits import RateLimitItem
 from limits.errors import ConfigurationError
 from limits.storage import MemoryStorage
 
+from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.core.settings import Faults, key_of
 from flask_otp_mpp.web.settings import OnLimiterFailure, TrafficSettings
 
 logger = logging.getLogger("flask_otp_mpp")
+FULL_SECONDS: Final = 60
+"""How long a process stores no refusal of a client whose quota it found used up."""
 CLEARING_SECONDS: Final = 1
 """How often a memory storage deletes expired counts; an expired count is never used."""
 _OPTIONS: Final = "RATELIMIT_STORAGE_OPTIONS"
 _HOST_KEYS: Final = ("RATELIMIT_ENABLED", "RATELIMIT_STORAGE_URI", _OPTIONS)
-# A request asks the storage up to twice, and its caller waits 5 s. By default the client waits
-# longer; its older versions wait for ever.
+# A request asks the storage two or three times, and its caller waits 5 s. By default the client
+# waits longer; its older versions wait for ever.
 _REDIS_TIMEOUTS: Final = {"socket_timeout": 1, "socket_connect_timeout": 1}
 
 
@@ -89,49 +94,20 @@ class _ClearingPause(threading.Timer):
         return time.monotonic() < self._end
 
 
-class FlaskTrafficLimiter:
-    """Count requests by address and by client, and refuse those above a limit.
+class LimiterCounts:
+    """Count by the storage and the strategy of a Limiter.
 
-    :param limiter: the one of :func:`own_limiter`, or the host's; its storage and strategy count.
-    :param address_limits: limits of each address.
-    :param client_limits: limits of each client of a protocol.
-    :param on_failure: whether requests pass or fail while the storage does not answer.
+    :param limiter: the one of :func:`own_limiter`, or the host's.
     """
 
-    def __init__(
-        self,
-        limiter: Limiter,
-        address_limits: Sequence[RateLimitItem],
-        client_limits: Sequence[RateLimitItem],
-        on_failure: OnLimiterFailure,
-    ) -> None:
+    def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
-        self._address_limits = address_limits
-        self._client_limits = client_limits
-        self._on_failure = on_failure
         self._lock: AbstractContextManager[Any] | None = None
 
-    def check_address(self, address: str) -> None:
-        self._hit(self._address_limits, "address", address)
-
-    def check_client(self, protocol: str, client: str) -> None:
-        self._hit(self._client_limits, protocol, client)
-
-    def _hit(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> None:
+    def hit(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> bool:
+        """Count once; tell whether all limits still hold. A Limiter that is off counts nothing."""
         if not limits or not self._limiter.enabled:
-            return
-        try:
-            within = self._count(limits, scope, name)
-        except Exception as error:
-            clear_frames(error)  # a client's hold the password of the storage
-            if self._on_failure is OnLimiterFailure.CLOSED:
-                raise
-            logger.warning("traffic is not limited: the storage failed (%s)", type(error).__name__)
-            return
-        if not within:
-            refuse(Reason.TRAFFIC_EXCEEDED)
-
-    def _count(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> bool:
+            return True
         strategy = self._limiter.limiter
         storage = strategy.storage
         if self._lock is None:
@@ -145,3 +121,72 @@ class FlaskTrafficLimiter:
             if isinstance(storage, MemoryStorage) and not isinstance(storage.timer, _ClearingPause):
                 storage.timer = _ClearingPause(CLEARING_SECONDS)
         return all(hits)
+
+
+class FlaskTrafficLimiter:
+    """Count requests by address and by client, and refuse those above a limit.
+
+    :param address_limits: limits of each address.
+    :param client_limits: limits of each client of a protocol.
+    :param on_failure: whether requests pass or fail while the storage does not answer.
+    """
+
+    def __init__(
+        self,
+        counts: LimiterCounts,
+        address_limits: Sequence[RateLimitItem],
+        client_limits: Sequence[RateLimitItem],
+        on_failure: OnLimiterFailure,
+    ) -> None:
+        self._counts = counts
+        self._address_limits = address_limits
+        self._client_limits = client_limits
+        self._on_failure = on_failure
+
+    def check_address(self, address: str) -> None:
+        self._hit(self._address_limits, "address", address)
+
+    def check_client(self, protocol: str, client: str) -> None:
+        self._hit(self._client_limits, protocol, client)
+
+    def _hit(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> None:
+        try:
+            within = self._counts.hit(limits, scope, name)
+        except Exception as error:
+            clear_frames(error)  # a client's hold the password of the storage
+            if self._on_failure is OnLimiterFailure.CLOSED:
+                raise
+            logger.warning("traffic is not limited: the storage failed (%s)", type(error).__name__)
+            return
+        if not within:
+            refuse(Reason.TRAFFIC_EXCEEDED)
+
+
+class FlaskRefusalQuota:
+    """Count the refusals that were stored for each client of a protocol.
+
+    A request that is granted costs nothing. A process that finds a quota used up stores no further
+    refusal of that client for a minute, and then asks again, by storing one more.
+
+    :param limits: of each client; if there are none, there is always room.
+    """
+
+    def __init__(self, counts: LimiterCounts, limits: Sequence[RateLimitItem]) -> None:
+        self._counts = counts
+        self._limits = limits
+        self._full_until: dict[tuple[str, str], float] = {}
+
+    def has_room(self, caller: Caller) -> bool:
+        return time.monotonic() >= self._full_until.get((caller.protocol, caller.client), 0)
+
+    def count(self, caller: Caller) -> None:
+        """Count a refusal. A storage that does not answer counts as a quota that is used up."""
+        try:
+            within = self._counts.hit(self._limits, f"refused {caller.protocol}", caller.client)
+        except Exception as error:  # noqa: BLE001 - any storage of the host; the answer is decided
+            name = type(error).__name__
+            logger.warning("refusals are not counted, nor stored: the storage failed (%s)", name)
+            within = False
+        if not within:
+            end = time.monotonic() + FULL_SECONDS
+            self._full_until[caller.protocol, caller.client] = end

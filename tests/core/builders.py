@@ -37,6 +37,23 @@ def fresh_request() -> IdempotencyKey:
 
 
 @dataclass
+class Quota:
+    """A quota of stored refusals, the same for all clients.
+
+    :param counted: who was counted.
+    """
+
+    room: int = 1_000_000
+    counted: list[Caller] = field(default_factory=list)
+
+    def has_room(self, caller: Caller) -> bool:
+        return len(self.counted) < self.room
+
+    def count(self, caller: Caller) -> None:
+        self.counted.append(caller)
+
+
+@dataclass
 class Harness:
     """A service for the users ``alice`` and ``bob``, whose tokens are their names.
 
@@ -54,6 +71,7 @@ class Harness:
     peppers: tuple[bytes, ...] = (PEPPER,)
     on_lock: Callable[[str, datetime, Caller], None] | None = None
     at_work: RequestsAtWork = field(default_factory=lambda: RequestsAtWork(16, 16))
+    quota: Quota = field(default_factory=Quota)
     inbox: Inbox = field(default_factory=Inbox)
     locks: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -74,6 +92,7 @@ class Harness:
             senders=dict.fromkeys(Channel, self.inbox) if self.senders is None else self.senders,
             at_work=self.at_work,
             on_lock=self.on_lock or (lambda subject, until, _: self.locks.append((subject, until))),
+            quota=self.quota,
             clock=self.clock,
         )
 

@@ -81,7 +81,7 @@ def costs(wallet: Wallet, signer: LocalSigner, monkeypatch: pytest.MonkeyPatch) 
     for verb in VERBS:
         watched.watch(wallet.state.store, verb, f"store: {verb}")
     limiter: Any = wallet.state.traffic
-    watched.watch(limiter._limiter.limiter, "hit", "limits")
+    watched.watch(limiter._counts._limiter.limiter, "hit", "limits")
     return watched
 
 

@@ -18,7 +18,7 @@ from limits.storage import MemoryStorage
 from flask_otp_mpp import OtpMpp
 from flask_otp_mpp.web import traffic
 from flask_otp_mpp.web.settings import OnLimiterFailure
-from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, own_limiter
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts, own_limiter
 from tests.wallet import CLIENT, Wallet, key
 
 LIMITED = "REQUEST_TRAFFIC_EXCEED_LIMIT"
@@ -163,7 +163,7 @@ def limiter_in_memory() -> tuple[FlaskTrafficLimiter, MemoryStorage]:
     storage = limiter.storage
     assert isinstance(storage, MemoryStorage)
     limits = (parse("1 per second"),)
-    return FlaskTrafficLimiter(limiter, limits, (), OnLimiterFailure.CLOSED), storage
+    return FlaskTrafficLimiter(LimiterCounts(limiter), limits, (), OnLimiterFailure.CLOSED), storage
 
 
 def test_counting_in_memory_does_not_start_a_thread_every_hundredth_of_a_second(

@@ -183,7 +183,7 @@ requests = sa.Table(
     sa.Column("keep_until", Moment, nullable=False, index=True),
     # The defaults are for rows, and for writers, of before there were these columns.
     sa.Column("digest", ExactText(64), nullable=False, server_default=""),
-    sa.Column("subject", ExactText(128), nullable=False, server_default=""),
+    sa.Column("subject", ExactText(128), nullable=False, server_default="", index=True),
 )
 
 # As Alembic makes it, so that Alembic can upgrade from here.

@@ -1,4 +1,4 @@
-"""Count failures, locks and sends by client.
+"""Count failures, locks and sends by client; find the answers to a user's requests by an index.
 
 What was counted before clients were told apart counts for each of them.
 """
@@ -16,6 +16,8 @@ revision = "0004"
 down_revision = "0003"
 TABLE = "otp_mpp_user_limits"
 EVERY_CLIENT = ""
+REQUESTS = "otp_mpp_requests"
+SUBJECT_INDEX = f"ix_{REQUESTS}_subject"
 OLD_INDEX, NEW_INDEX = f"ix_{TABLE}_keep_until", f"ix_{TABLE}_failures_keep_until"
 BATCH = 1000
 
@@ -32,6 +34,7 @@ def upgrade() -> None:
         batch.drop_column("forget_at")
     op.drop_index(OLD_INDEX, table_name=TABLE)
     op.create_index(NEW_INDEX, TABLE, ["failures", "keep_until"])
+    op.create_index(SUBJECT_INDEX, REQUESTS, ["subject"])
 
 
 def downgrade() -> None:
@@ -44,6 +47,7 @@ def downgrade() -> None:
     with op.batch_alter_table(TABLE) as batch:
         batch.alter_column("locks", existing_type=sa.SmallInteger(), nullable=False)
         batch.drop_column("clients")
+    op.drop_index(SUBJECT_INDEX, table_name=REQUESTS)
     op.drop_index(NEW_INDEX, table_name=TABLE)
     op.create_index(OLD_INDEX, TABLE, ["keep_until"])
 
