@@ -10,6 +10,7 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AccessToken
 from tests.core.builders import CALLER, KEEP, Harness, Quota
@@ -52,7 +53,7 @@ def test_an_attempt_that_is_not_compared_is_stored_within_the_quota(digest: str)
     for number in range(4):
         guess = key(f"guess {number}", digest)
         target = ById("unknown", AccessToken("alice"))
-        outcome = harness.service.verify(VerifyOtp(CALLER, target, "123456", guess))
+        outcome = harness.service.verify(VerifyOtp(CALLER, target, Secret("123456"), guess))
         assert outcome.reason is Reason.CHALLENGE_UNKNOWN
         assert (harness.kept.get_answer(guess.value) is not None) is (number < 2)
     assert len(harness.quota.counted) == 2
@@ -66,10 +67,10 @@ def test_what_changed_something_is_stored_above_the_quota(digest: str) -> None:
     assert [one.repeated for one in sent] == [False, True, True]
     assert len(harness.inbox) == 1
     target = ById(sent[0].challenge_id, AccessToken("alice"))
-    guess = VerifyOtp(CALLER, target, harness.wrong(), key("guess", digest))
+    guess = VerifyOtp(CALLER, target, Secret(harness.wrong()), key("guess", digest))
     for _ in range(9):
         assert harness.service.verify(guess).reason is Reason.CODE_UNMATCHED
-    right = VerifyOtp(CALLER, target, harness.inbox.code, key("right", digest))
+    right = VerifyOtp(CALLER, target, Secret(harness.inbox.code), key("right", digest))
     assert [harness.service.verify(right).reason for _ in range(3)] == [None] * 3
     assert harness.quota.counted == []
 
@@ -80,6 +81,6 @@ def test_a_refusal_that_a_key_does_not_store_is_not_counted() -> None:
     harness.send()
     request = IdempotencyKey("init", KEEP, "p", frozenset({Reason.SEND_LIMITED}))
     assert send(harness, request).reason is Reason.SEND_LIMITED
-    missing = VerifyOtp(CALLER, BySend("no send"), "123456", key("guess", "p"))
+    missing = VerifyOtp(CALLER, BySend("no send"), Secret("123456"), key("guess", "p"))
     assert harness.service.verify(missing).reason is Reason.CHALLENGE_UNKNOWN
     assert harness.quota.counted == []

@@ -17,6 +17,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import read_group
 from flask_otp_mpp.core.users import AccessToken
@@ -106,7 +107,7 @@ class Flooded:
         return self.harness.service.send(command).reason
 
     def verify(self, sent: IdempotencyKey, code: str) -> Reason | None:
-        command = VerifyOtp(CALLER, BySend(sent.value), code, self.key())
+        command = VerifyOtp(CALLER, BySend(sent.value), Secret(code), self.key())
         return self.harness.service.verify(command).reason
 
 
