@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from flask_otp_mpp.web.doc_tables import setting_rows
 from tests.auditor import ID, ROOT, guaranteed, table_rows
 
 PAGE = (ROOT / "docs/compliance.md").read_text()
@@ -80,3 +81,16 @@ def test_what_is_met_is_shown_by_a_guarantee_or_written_down() -> None:
 def test_what_is_the_hosts_or_not_met_claims_no_test() -> None:
     """O4: so that nobody reads more into a row than there is."""
     assert [cells[0] for cells in ROWS if cells[2] in {"host", "not met"} and cells[4]] == []
+
+
+def test_the_bounds_on_the_page_are_those_of_the_settings() -> None:
+    """O4: the figures of NIST's clauses, from where they are declared."""
+    declared = {key: (kind, default) for key, kind, default, _ in setting_rows()}
+
+    def most(key: str) -> str:
+        return declared[key][0].rpartition(" to ")[2]
+
+    life, failures = "OTP_MPP_CODE_LIFE", "OTP_MPP_DISABLE_AFTER"
+    assert f"`{life}`: {most(life)} at most, {declared[life][1]} by default" in PAGE
+    assert f"`{failures}`: {most(failures)} at most, {declared[failures][1]} by default" in PAGE
+    assert f"`OTP_MPP_CODE_DIGITS`: {declared['OTP_MPP_CODE_DIGITS'][0]};" in PAGE
