@@ -167,15 +167,24 @@ def long_key(keyring: Keyring) -> str:
     return keyring.generate("long", kind="rsa4096")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kilobytes", [6000, 8100, 8200])
-def test_a_lack_of_memory_is_no_fault_of_the_message(
-    kilobytes: int, open_account: Open, program: Program, gnupg: None
+LACKING = {
+    "no memory to start": "ulimit -v 6000",
+    "killed for its memory": "kill -9 $$",
+    "an agent without memory": (
+        'eval "exec 9>&$2"; echo "[GNUPG:] ENC_TO 5DFE2B72B087FEAE 1 0" >&9; '
+        'echo "[GNUPG:] ERROR pkdecrypt_failed 16810070" >&9; '
+        'echo "[GNUPG:] DECRYPTION_FAILED" >&9; exit 2'
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_what_gpg_lacks_is_no_fault_of_the_message(
+    what: str, open_account: Open, program: Program, gnupg: None
 ) -> None:
     """X5: it is answered 503, so that the caller tries again."""
     sealer = open_with(open_account, program)
-    program.first(f"ulimit -v {kilobytes}\n")
-    decided = decide(sealer, GOOD)
-    assert decided is UNFORESEEN
+    program.first(f"{LACKING[what]}\n")
+    assert decide(sealer, GOOD) is UNFORESEEN
     program.first("")
     assert decide(sealer, GOOD) == PAYLOAD
