@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from flask_otp_mpp.core import secret_files
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 MIN_BITS: Final = 2048
@@ -48,9 +48,14 @@ class Signer(Protocol):
 
 
 class LocalSigner:
-    """Sign with a private key held by this process."""
+    """Sign with a private key held by this process.
+
+    :param version: the key version that answers name.
+    :raises KeyFault: if the key has fewer than 2048 bits.
+    """
 
     def __init__(self, version: str, key: rsa.RSAPrivateKey) -> None:
+        _check_size(key.key_size)
         self.version = version
         self._key = key
 
@@ -87,7 +92,7 @@ class ClientKeys:
         found = self._hook(client, version) if self._hook is not None else None
         if found is None:
             refuse(Reason.KEY_UNKNOWN if self._listed.get(client) else Reason.CLIENT_UNKNOWN)
-        key = found if isinstance(found, rsa.RSAPublicKey) else _parsed(found)
+        key = _from_hook(found)
         if len(self._from_hook) >= _REMEMBERED:
             self._from_hook.clear()
         self._from_hook[client] = key
@@ -108,10 +113,24 @@ class ClientKeys:
         return keys.get(newest(keys) if version is None else version)
 
 
+def _from_hook(found: object) -> rsa.RSAPublicKey:
+    """Return the key that a hook has found.
+
+    :raises KeyFault: if it is none, or has fewer than 2048 bits.
+    """
+    if isinstance(found, rsa.RSAPublicKey):
+        _check_size(found.key_size)
+        return found
+    if isinstance(found, str):
+        return _parsed(found)
+    kind = type(found).__name__
+    raise KeyFault(f"the client_key hook returned {kind}; return a text, an RSAPublicKey or None")
+
+
 @lru_cache(256)
-def _parsed(source: str) -> rsa.RSAPublicKey:
-    """Parse what a hook returns for each request only once."""
-    return load_public_key(source)
+def _parsed(text: str) -> rsa.RSAPublicKey:
+    """Parse what a hook returns for each request only once; a text is a key and never a path."""
+    return _public_key(_decoded(text.strip()))
 
 
 def newest(versions: Mapping[str, object]) -> str:
@@ -125,23 +144,11 @@ def load_public_key(source: str) -> rsa.RSAPublicKey:
     """Read an RSA public key of at least 2048 bits.
 
     :param source: PEM, one line of bare base64 (SubjectPublicKeyInfo), or the path of a file that
-        holds either.
+        holds either, with or without ``file:`` before it.
     :raises KeyFault: if it is no such key; one that comes from a file is named by the file.
     """
     with _named(source):
-        data = _read(source)
-        key = _load(_public, data)
-        if key is None and _load(_private, data) is not None:
-            raise KeyFault("this is a private key; a public key is needed, give that one")
-        if key is None:
-            raise KeyFault(
-                "this does not load as a public key; give PEM, bare base64 of "
-                "SubjectPublicKeyInfo, or the path of a file that holds either"
-            )
-        if not isinstance(key, rsa.RSAPublicKey):
-            raise KeyFault(_NO_RSA)
-        _check_size(key.key_size)
-        return key
+        return _public_key(_read(source))
 
 
 def load_private_key(source: str) -> rsa.RSAPrivateKey:
@@ -149,7 +156,8 @@ def load_private_key(source: str) -> rsa.RSAPrivateKey:
 
     This takes tens of milliseconds, for the key is validated: do it at start-up only.
 
-    :param source: PEM or bare base64 of PKCS#8 or PKCS#1, or the path of a file that holds either.
+    :param source: PEM or bare base64 of PKCS#8 or PKCS#1, or the path of a file that holds either,
+        with or without ``file:`` before it.
     :raises KeyFault: if it is no such key; one that comes from a file is named by the file.
     """
     with _named(source):
@@ -169,12 +177,6 @@ def load_private_key(source: str) -> rsa.RSAPrivateKey:
         return key
 
 
-def is_exposed(source: str) -> bool:
-    """Tell whether a key is a file that others than its owner and group may read."""
-    path = _as_path(source.strip())
-    return path is not None and bool(path.stat().st_mode & stat.S_IROTH)
-
-
 def one_line(key: rsa.RSAPublicKey) -> str:
     """Write a public key as the one line of base64 that is uploaded to the other side."""
     der = key.public_bytes(
@@ -190,6 +192,21 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _public_key(data: bytes) -> rsa.RSAPublicKey:
+    key = _load(_public, data)
+    if key is None and _load(_private, data) is not None:
+        raise KeyFault("this is a private key; a public key is needed, give that one")
+    if key is None:
+        raise KeyFault(
+            "this does not load as a public key; give PEM, bare base64 of "
+            "SubjectPublicKeyInfo, or (in a setting) the path of a file that holds either"
+        )
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise KeyFault(_NO_RSA)
+    _check_size(key.key_size)
+    return key
 
 
 def _public(data: bytes) -> object:
@@ -234,14 +251,14 @@ def _as_path(source: str) -> Path | None:
     if "\n" in source or len(source) > 1024:
         return None
     try:
-        path = Path(source)
+        path = Path(source.removeprefix(secret_files.PREFIX))
         return path if path.is_file() else None
     except (OSError, ValueError):
         return None
 
 
 def _read(source: str) -> bytes:
-    """Return PEM as it is and anything else as DER."""
+    """Return the PEM or DER that a source is, or names the file of."""
     text = source.strip()
     path = _as_path(text)
     if path is not None:
@@ -249,6 +266,14 @@ def _read(source: str) -> bytes:
             text = path.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise KeyFault(f"it can't be read ({type(error).__name__})") from None
+    elif text.startswith(secret_files.PREFIX):
+        name = text.removeprefix(secret_files.PREFIX)
+        raise KeyFault(f"file {name!r} does not exist; name one that this process may read")
+    return _decoded(text)
+
+
+def _decoded(text: str) -> bytes:
+    """Return PEM as it is and base64 as DER."""
     if text.startswith("-----"):
         return text.encode()
     try:

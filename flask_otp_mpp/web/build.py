@@ -40,9 +40,10 @@ from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
+from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
 from flask_otp_mpp.web.open_store import check_store, open_store
-from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer, warn_of_exposed_keys
+from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
 from flask_otp_mpp.web.settings import (
     GROUPS,
@@ -151,8 +152,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
 
-    warn_of_exposed_keys(config)
     counts = LimiterCounts(limiter)
+    warn_of_exposed_files(config, store)
     if isinstance(store, MemoryStore) and not (app.debug or app.testing):
         logger.warning(
             "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "

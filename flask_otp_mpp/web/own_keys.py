@@ -1,8 +1,7 @@
-"""The wallet's own keys: which one signs, and where they must not be."""
+"""The wallet's own keys: which one signs, and that no client has one of them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,10 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask_otp_mpp.core.settings import Faults, key_of
 from flask_otp_mpp.protocols.alipay.clients import Client
 from flask_otp_mpp.protocols.base import WireProtocol
-from flask_otp_mpp.signing.keys import LocalSigner, Signer, is_exposed
+from flask_otp_mpp.signing.keys import LocalSigner, Signer
 from flask_otp_mpp.web.settings import SigningSettings
 
-logger = logging.getLogger("flask_otp_mpp")
 _KEYS: Final = key_of(SigningSettings, "private_keys")
 _VERSION: Final = key_of(SigningSettings, "key_version")
 
@@ -74,14 +72,3 @@ def check_clients(
             for version, key in client.keys.items()
             if key.public_numbers().n in own
         )
-
-
-def warn_of_exposed_keys(config: Mapping[str, Any]) -> None:
-    """Warn of each private key that lies in a file which everybody may read."""
-    for version, source in (config.get(_KEYS) or {}).items():
-        if is_exposed(source):
-            logger.warning(
-                "%r: everybody on this machine can read the file of key %r; chmod 600 it",
-                _KEYS,
-                version,
-            )

@@ -32,6 +32,7 @@ from flask_otp_mpp.core.readers import (
     whole,
 )
 from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.core.secret_files import from_file
 from flask_otp_mpp.core.settings import setting
 from flask_otp_mpp.signing.keys import load_private_key
 from flask_otp_mpp.stores.options import StoreOptions
@@ -80,7 +81,12 @@ def _parse_private_keys(raw: object) -> dict[str, RSAPrivateKey]:
 
 
 def _parse_peppers(raw: object) -> tuple[Secret[bytes], ...]:
-    return tuple(Secret(pepper.encode()) for pepper in texts(raw))
+    return tuple(Secret(from_file(pepper).encode()) for pepper in texts(raw))
+
+
+def _parse_url(raw: object) -> str | None:
+    url = optional_text(raw)
+    return None if url is None else from_file(url)
 
 
 def _check_peppers(peppers: tuple[Secret[bytes], ...]) -> str:
@@ -155,7 +161,8 @@ class CodeSettings:
         "PEPPER",
         Reader("a text of 32 bytes or more, or a list of them", _parse_peppers, _check_peppers),
         "The secret under which codes are digested; keep it outside the database. A list is for "
-        "rotation: the first digests new codes, the others still verify old ones.",
+        "rotation: the first digests new codes, the others still verify old ones. "
+        "`file:/path` reads one from a file.",
         placeholder=(),
         secret=True,
     )
@@ -167,9 +174,10 @@ class StoreSettings:
 
     url: str | None = setting(
         "STORE",
-        Reader("a URL", optional_text),
+        Reader("a URL", _parse_url),
         "Where challenges are kept: `sqlite:////path/otp.db`, another SQLAlchemy URL, `redis://…`, "
-        "or `memory://` for trials. Needed unless a store was passed to `OtpMpp`.",
+        "or `memory://` for trials; `file:/path` reads it from a file. Needed unless a store was "
+        "passed to `OtpMpp`.",
         default=None,
         secret=True,
     )
@@ -263,9 +271,9 @@ class TrafficSettings:
     )
     limiter_storage: str | None = setting(
         "LIMITER_STORAGE",
-        Reader("a storage URI of Flask-Limiter", optional_text),
+        Reader("a storage URI of Flask-Limiter", _parse_url),
         "Where traffic is counted; RATELIMIT_STORAGE_URI if it is None, and `memory://` if that is "
-        "not set either.",
+        "not set either. `file:/path` reads it from a file.",
         default=None,
         secret=True,
     )

@@ -9,6 +9,7 @@ between the signature and the work.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,6 @@ from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem
-from limits.errors import ConfigurationError
 from limits.storage import MemoryStorage
 
 from flask_otp_mpp.core.caller import Caller
@@ -33,6 +33,8 @@ FULL_SECONDS: Final = 60
 """How long a process stores no refusal of a client whose quota it found used up."""
 CLEARING_SECONDS: Final = 1
 """How often a memory storage deletes expired counts; an expired count is never used."""
+_SCHEME: Final = re.compile("[a-z][a-z0-9+]*://")
+_NOT_INSTALLED: Final = re.compile("'([a-z0-9._-]+)' prerequisite not available")
 _OPTIONS: Final = "RATELIMIT_STORAGE_OPTIONS"
 _HOST_KEYS: Final = ("RATELIMIT_ENABLED", "RATELIMIT_STORAGE_URI", _OPTIONS)
 # A request asks the storage two or three times, and its caller waits 5 s. By default the client
@@ -46,12 +48,27 @@ def open_limiter(
     """Make the Limiter that is configured; what is wrong with it is added to the faults."""
     try:
         return own_limiter(config, settings.limiter_storage, settings.limiter_strategy)
-    except (ConfigurationError, ValueError) as fault:
+    except Exception as error:  # noqa: BLE001 - each kind of storage has exceptions of its own
         uri = settings.limiter_storage or str(config.get("RATELIMIT_STORAGE_URI"))
-        told = str(fault).replace(uri, f"{uri.partition('://')[0]}://…")  # it may hold a password
         key = key_of(TrafficSettings, "limiter_storage")
-        faults.append((key, f"can't be used by Flask-Limiter: {told}"))
+        faults.append((key, f"can't be used by Flask-Limiter: {_without_uri(uri, error)}"))
         return None
+
+
+def _without_uri(uri: str, error: Exception) -> str:
+    """Return what is wrong with a storage, and nothing of its URI but the scheme.
+
+    Flask-Limiter and its clients quote the URI, or what they take for its port or host: part of a
+    password that holds a slash, for example.
+    """
+    scheme = _SCHEME.match(uri)
+    shown = f"{scheme[0]}…" if scheme else "what is no URI"
+    if missing := _NOT_INSTALLED.match(str(error)):
+        return f"found {shown}, which needs {missing[1]!r}; install that"
+    return (
+        f"found {shown} ({type(error).__name__}); check scheme, host, port and options, write a "
+        "character such as / or @ in a password as %2F or %40, and see that the server is there"
+    )
 
 
 def own_limiter(config: Mapping[str, Any], storage: str | None, strategy: str) -> Limiter:

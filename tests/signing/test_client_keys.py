@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.signing.keys import ClientKeys, KeyFault, newest
@@ -160,3 +163,28 @@ def test_what_a_hook_named_is_recalled_without_it_and_what_is_listed_too() -> No
         keys.find(f"H{number}", "1")
     assert sum(keys.knows(f"H{number}") for number in range(2000)) <= 1024
     assert keys.knows("H1999")
+
+
+def test_a_text_of_the_hook_is_a_key_and_never_a_path(tmp_path: Path) -> None:
+    """G4: a client id becomes part of a path too easily."""
+    file = tmp_path / "key.pub"
+    file.write_text(KEYS["mpp"]["public_spki_der_b64"])
+    for text in (str(file), f"file:{file}"):
+        with pytest.raises(KeyFault, match="nor bare base64") as refused:
+            ClientKeys({}, lambda client, version, text=text: text).find("ONE", "1")
+        assert str(file) not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (rsa.generate_private_key(65537, 1024).public_key(), "RSA of 1024 bits"),
+        (ec.generate_private_key(ec.SECP256R1()).public_key(), "returned ECPublicKey"),
+        (b"bytes", "returned bytes; return a text, an RSAPublicKey or None"),
+    ],
+    ids=["short", "elliptic", "bytes"],
+)
+def test_an_object_of_the_hook_is_checked_as_a_text_is(found: Any, told: str) -> None:
+    """G12: a key that is too short or of another kind never verifies anything."""
+    with pytest.raises(KeyFault, match=told):
+        ClientKeys({}, lambda client, version: found).find("ONE", "1")

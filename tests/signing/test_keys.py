@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from flask_otp_mpp.signing.keys import (
     KeyFault,
-    is_exposed,
+    LocalSigner,
     load_private_key,
     load_public_key,
     one_line,
@@ -142,23 +142,11 @@ def test_a_folder_is_no_key(tmp_path: Path) -> None:
         load_public_key(str(tmp_path / "a b"))
 
 
-@pytest.mark.parametrize(
-    ("mode", "exposed"), [(0o600, False), (0o640, False), (0o604, True), (0o644, True)]
-)
-def test_a_private_key_that_everybody_can_read_is_noticed(
-    tmp_path: Path, mode: int, *, exposed: bool
-) -> None:
-    """G12: only the file's own bits matter, not who runs the check."""
-    file = tmp_path / "key.pem"
-    file.write_text(KEYS["mpp"]["private_pkcs8_pem"])
-    file.chmod(mode)
-    assert is_exposed(str(file)) is exposed
-    assert is_exposed(f" {file}\n") is exposed
-
-
-@pytest.mark.parametrize("form", list(KEYS["mpp"]))
-def test_a_key_that_is_no_file_is_not_exposed(form: str) -> None:
-    assert not is_exposed(KEYS["mpp"][form])
+def test_a_key_by_which_the_wallet_signs_is_long_enough() -> None:
+    """G12: wherever the object comes from."""
+    short = rsa.generate_private_key(65537, 1024)
+    with pytest.raises(KeyFault, match="RSA of 1024 bits; use 2048 bits or more"):
+        LocalSigner("1", short)
 
 
 def test_a_public_key_is_written_as_the_one_line_that_is_uploaded() -> None:

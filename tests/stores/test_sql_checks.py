@@ -122,6 +122,7 @@ def test_a_table_that_would_mix_users_up_is_named(store: SQLAlchemyStore) -> Non
     [
         "postgresql://ada:hunter2@127.0.0.1:1/otp",
         "mysql://ada:hunter2@127.0.0.1:1/otp?init_command=SET @x='hunter2'",
+        "postgresql://ada:hunter2%2F%40%20@127.0.0.1:1/otp",
     ],
 )
 def test_a_database_that_is_away_is_named_without_its_password(url: str) -> None:

@@ -335,11 +335,25 @@ def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["OTP_MPP_LIMITER_STORAGE", "RATELIMIT_STORAGE_URI"])
-def test_the_password_of_a_limiter_is_not_in_the_message(name: str) -> None:
-    """P1: the library's own text quotes the whole URI."""
-    found = faults_of(**{name: "nosuch://user:hunter2@host"})
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("nosuch://user:hunter2@host", "nosuch://…"),
+        ("hunter2", "what is no URI"),
+        ("redis://user:hunter2/x@host:6379/0", "redis://…"),
+        ("redis://:hunter2#x@host:6379/0", "redis://…"),
+        ("redis://user:x@host:hunter2/0", "redis://…"),
+        ("redis://user:x@127.0.0.1:1/0?socket_timeout=hunter2", "redis://…"),
+        ("redis+cluster://user:hunter2@127.0.0.1:1", "redis+cluster://…"),
+        ("redis+sentinel://user:hunter2@127.0.0.1:1", "redis+sentinel://…"),
+        ("memcached://hunter2:1", "memcached://…, which needs 'pymemcache'; install that"),
+    ],
+)
+def test_the_password_of_a_limiter_is_not_in_the_message(name: str, uri: str, shown: str) -> None:
+    """P1: libraries quote the URI, or what they take for its host or port."""
+    found = faults_of(**{name: uri})
     assert list(found) == ["OTP_MPP_LIMITER_STORAGE"]
-    assert "nosuch://…" in found["OTP_MPP_LIMITER_STORAGE"]
+    assert f"found {shown}" in found["OTP_MPP_LIMITER_STORAGE"]
     assert "hunter2" not in str(found)
 
 

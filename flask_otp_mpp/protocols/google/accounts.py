@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final, TypeAlias
 
 from flask_otp_mpp.core.readers import FLAG, Reader, Unreadable, describe, path, text, texts, whole
+from flask_otp_mpp.core.secret_files import PREFIX
 from flask_otp_mpp.core.settings import Rule, setting
 from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick, read_sets
 from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
@@ -58,10 +59,11 @@ def _parse_armored(raw: object) -> tuple[str, ...]:
 
 def _armored_text(source: str) -> str:
     held, subject = source, ""
+    path = source.removeprefix(PREFIX)
     if not source.startswith("-----"):
         try:
-            with Path(source).open(encoding="ascii") as file:
-                held, subject = file.read(MAX_KEY_FILE).strip(), f"file {source!r} "
+            with Path(path).open(encoding="ascii") as file:
+                held, subject = file.read(MAX_KEY_FILE).strip(), f"file {path!r} "
         except (OSError, ValueError) as error:
             kind = type(error).__name__
             raise KeyFault(f"names a file that can't be read ({kind})") from None

@@ -6,6 +6,7 @@ Google Standard Payments, payment integrator (v1) and e-wallets (v1).
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +20,7 @@ from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
-from flask_otp_mpp.protocols.google.accounts import PlainAccount, open_sealers
+from flask_otp_mpp.protocols.google.accounts import JoseAccount, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
@@ -35,6 +36,8 @@ from flask_otp_mpp.protocols.values import (
     ParsedRequest,
     RequestContext,
 )
+
+logger = logging.getLogger("flask_otp_mpp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,14 @@ class GoogleStandardPayments:
             for sealer in sealers.values():
                 sealer.close()
             raise ConfigurationError(faults)
+        for account in settings.accounts:
+            if isinstance(account, JoseAccount) and not account.signed:
+                logger.warning(
+                    "%r: account %r has 'signed': false, so nothing but mutual TLS proves that "
+                    "Google calls; see that your server asks for Google's certificate",
+                    key,
+                    account.name,
+                )
         # By the prefix of their mounts: no header in clear text names an account.
         self._accounts = {
             settings.prefix + path: MountedAccount(account.name, sealers[account.name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -100,5 +101,6 @@ def _without_secrets(text: str, url: sa.URL) -> str:
     secrets = [url.password, *(url.query.get(name) for name in ("password", "passwd", "passfile"))]
     for secret in secrets:
         if isinstance(secret, str) and secret:
-            text = text.replace(secret, "***")
+            for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
+                text = text.replace(spelling, "***")
     return text

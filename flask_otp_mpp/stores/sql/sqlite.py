@@ -13,8 +13,8 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, unquote
@@ -155,6 +155,7 @@ class SQLite(Database):
         }
 
     def prepare(self, engine: sa.Engine) -> None:
+        sa.event.listen(engine, "do_connect", _create)
         sa.event.listen(engine, "connect", _prepare)
 
     def begin(self, db: sa.Connection) -> None:
@@ -209,6 +210,19 @@ def _in_memory(url: sa.URL) -> bool:
         name, _, query = name.removeprefix("file:").partition("#")[0].partition("?")
         name, options = unquote(name), options | parse_qs(query).keys()
     return name in ("", ":memory:") or not options.isdisjoint({"mode", "vfs"})
+
+
+def _create(_dialect: object, _record: object, arguments: Sequence[Any], _more: object) -> None:
+    """Create a missing file, which nobody but its owner may read.
+
+    SQLite itself would make one with the usual permissions. It gives to the files beside it, -wal
+    and -shm, those of the database.
+    """
+    name: str = arguments[0]
+    if name.startswith("file:"):
+        name = unquote(name.removeprefix("file:").partition("#")[0].partition("?")[0])
+    with suppress(OSError):  # it is there; or SQLite tells why it can't be made
+        os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare(connection: PollingConnection, _record: object) -> None:

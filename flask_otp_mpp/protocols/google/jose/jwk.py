@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from flask_otp_mpp.core.secret_files import PREFIX
 from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
 
 MAX_FILE: Final = 1024 * 1024
@@ -93,8 +94,9 @@ def _parse(source: str) -> tuple[str, object]:
     origin, text = "", source
     try:
         if not source.startswith(("{", "[")):
-            with Path(source).open(encoding="utf-8") as file:
-                origin = f"file {source!r} "
+            path = source.removeprefix(PREFIX)
+            with Path(path).open(encoding="utf-8") as file:
+                origin = f"file {path!r} "
                 text = file.read(MAX_FILE)
         parsed: object = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:

@@ -1,0 +1,68 @@
+"""Warn of files with secrets that others than their owner and group can read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.secret_files import PREFIX, is_exposed
+from flask_otp_mpp.core.settings import key_of
+from flask_otp_mpp.protocols.google.settings import GoogleSettings
+from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.web.settings import (
+    CodeSettings,
+    SigningSettings,
+    StoreSettings,
+    TrafficSettings,
+)
+
+logger = logging.getLogger("flask_otp_mpp")
+_KEYS: Final = key_of(SigningSettings, "private_keys")
+_PEPPER: Final = key_of(CodeSettings, "peppers")
+_STORE: Final = key_of(StoreSettings, "url")
+_STORAGE: Final = key_of(TrafficSettings, "limiter_storage")
+_ACCOUNTS: Final = key_of(GoogleSettings, "accounts")
+
+
+def warn_of_exposed_files(config: Mapping[str, Any], store: Store) -> None:
+    """Warn of each file that others may read or change, of those that a configuration names."""
+    for setting, what, path in [*_key_files(config), *_referenced(config), *_database(store)]:
+        if is_exposed(path):
+            logger.warning("%r: everybody on this machine can read %s; chmod 600 it", setting, what)
+
+
+def _key_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
+    for version, source in (config.get(_KEYS) or {}).items():
+        for path in _paths(source):
+            yield _KEYS, f"the file of key {str(version)!r}", path
+    for name, members in (config.get(_ACCOUNTS) or {}).items():
+        for path in _paths(members.get("our_keys")):
+            yield _ACCOUNTS, f"the file {path.name!r} with keys of account {str(name)!r}", path
+
+
+def _referenced(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
+    """Find the files of settings that are a path only behind ``file:``."""
+    for setting in (_PEPPER, _STORE, _STORAGE):
+        raw = config.get(setting)
+        for source in raw if isinstance(raw, list | tuple) else [raw]:
+            if isinstance(source, str) and source.startswith(PREFIX):
+                for path in _paths(source):
+                    yield setting, f"the file {path.name!r}", path
+
+
+def _database(store: Store) -> Iterator[tuple[str, str, Path]]:
+    if isinstance(store, SQLAlchemyStore) and store.engine.url.get_backend_name() == "sqlite":
+        for suffix in ("", "-wal", "-shm"):
+            path = Path(f"{store.engine.url.database}{suffix}")
+            yield _STORE, f"the file {path.name!r}", path
+
+
+def _paths(raw: object) -> Iterator[Path]:
+    """Return the files that a text, or a list of them, names."""
+    for source in raw if isinstance(raw, list | tuple) else [raw]:
+        text = source.strip() if isinstance(source, str) else ""
+        if text and "\n" not in text and len(text) <= 1024:
+            yield Path(text.removeprefix(PREFIX))
