@@ -223,7 +223,8 @@ class Policy:
           window allows n sends for each window that has begun. The sends of that time and those
           before it are bounded each for itself, or both together.
 
-        Locks and cool-downs at a client lower neither: there may be any number of clients.
+        Locks and cool-downs at a client lower neither: there may be any number of clients. A user
+        who is erased from the store begins anew.
 
         :param channels: how many channels codes can be sent on.
         :param successes: how often the user enters a right code, or is unlocked, in that time.
