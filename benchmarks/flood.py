@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
+from benchmarks import google_flood
 from benchmarks.empty_stores import STORES, available
 from benchmarks.inprocess import BLOCK, PeerApp, open_apps
 from benchmarks.options import repeatable
@@ -138,7 +139,7 @@ def run(args: argparse.Namespace) -> Report:
             for app in apps:
                 rows += _measured(app, store, blocks)
     title = f"CPU of one request, median of {blocks} blocks of {BLOCK}"
-    return Report("flood", [Table(title, COLUMNS, rows)])
+    return Report("flood", [Table(title, COLUMNS, rows), google_flood.table(blocks)])
 
 
 def _measured(app: PeerApp, store: str, blocks: int) -> Iterator[tuple[object, ...]]:

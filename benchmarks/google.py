@@ -104,11 +104,11 @@ class TimedWallet:
             self.caller.prepare(method, payload, request_id=name)[0]
             for payload, name in zip_longest(payloads, names)
         ]
-        environs = [_environ(call) for call in sealed]
+        environs = [environ_of(call) for call in sealed]
         bodies, took = [], self.took.setdefault(method, [])
         for environ in environs:
             begin = time.perf_counter()
-            body = _called(self.app, environ)
+            body = called(self.app, environ)
             took.append(time.perf_counter() - begin)
             bodies.append(body)
         return [json.loads(self.sealer.open(body).payload) if body else {} for body in bodies]
@@ -226,7 +226,7 @@ def _numbers(first: int, count: int) -> list[str]:
     return [f"+8613{number:09d}" for number in range(first + 1, first + 1 + count)]
 
 
-def _environ(call: Call) -> dict[str, Any]:
+def environ_of(call: Call) -> dict[str, Any]:
     """Return a request as a WSGI server passes it to an app."""
     builder = EnvironBuilder(
         path=call.uri, method=call.method, headers=[*call.headers.items()], data=call.body
@@ -234,7 +234,9 @@ def _environ(call: Call) -> dict[str, Any]:
     return dict(builder.get_environ())
 
 
-def _called(app: Flask, environ: dict[str, Any]) -> bytes:
+def called(app: Flask, environ: dict[str, Any]) -> bytes:
+    """Call an app and return the body of its answer."""
+
     def start(status: str, headers: object, *_: object) -> Callable[..., Any]:
         return lambda _: None
 
