@@ -141,7 +141,7 @@ class Help(StrEnum):
 
 
 def attack_greedily(policy: Policy, help_: Help, *, clients: int, channels: int) -> Attack:
-    """Play the strategy that gets the most of a day.
+    """Play the strategy that gets the most of a day, if there are many clients.
 
     Open codes just within their life before the day begins, each for an acquirer of its own, so
     that none closes another one. From then on send and guess as soon as the rules allow it.
