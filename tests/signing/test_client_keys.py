@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -171,7 +172,7 @@ def test_a_text_of_the_hook_is_a_key_and_never_a_path(tmp_path: Path) -> None:
     file.write_text(KEYS["mpp"]["public_spki_der_b64"])
     for text in (str(file), f"file:{file}"):
         with pytest.raises(KeyFault, match="nor bare base64") as refused:
-            ClientKeys({}, lambda client, version, text=text: text).find("ONE", "1")
+            ClientKeys({}, Mock(return_value=text)).find("ONE", "1")
         assert str(file) not in str(refused.value)
 
 
