@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flask_otp_mpp.callers.signed_faults import Tamper, after_signing
 from flask_otp_mpp.callers.transport import Call, Response, Transport
+from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE
 from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
 from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
@@ -36,8 +38,8 @@ class SignedAnswer:
     :param call: the HTTP request that was sent.
     :param response: the HTTP response.
     :param string_to_sign: the text that the request's signature covers.
-    :param verified: whether the answer names this client and its signature matches the wallet's
-        key of the version that the answer names.
+    :param verified: whether the answer names this client and a time, and its signature matches
+        the wallet's key of the version that the answer names.
     """
 
     call: Call = field(repr=False)
@@ -103,6 +105,7 @@ class SignedCaller(Generic[A]):
     :param key_version: the version of ``key`` that the requests name.
     :param prefix: the path of the APIs as the caller calls and signs it.
     :param clock: returns the time of the request, as aware UTC.
+    :raises ValueError: if no client can have such an id.
     """
 
     paths: ClassVar[tuple[str, str]]
@@ -119,6 +122,8 @@ class SignedCaller(Generic[A]):
         prefix: str,
         clock: Clock = utc_now,
     ) -> None:
+        if CLIENT_ID.fullmatch(client_id) is None:
+            raise ValueError(f"client_id is {client_id!r}; a client id has {CLIENT_ID_RULE}")
         self._transport = transport
         self._client_id = client_id
         self._key = key
@@ -179,6 +184,8 @@ class SignedCaller(Generic[A]):
         client, time = headers.get("client-id", ""), headers.get("response-time", "")
         # An answer to a client that is not registered names none.
         if key is None or client not in ("", call.headers.get("client-id", "")):
+            return False
+        if parse_time(time) is None:  # a part of the body could be called the end of the time
             return False
         data = rsa256.canonical(call.method, call.uri, client, time, response.body)
         return rsa256.holds(key, header.signature, data)

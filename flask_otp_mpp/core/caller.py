@@ -11,6 +11,7 @@ from flask_otp_mpp.core.idempotency import digest_of
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The alphabet of client ids. A signed text is ``client.time.body``: with a dot in the id it would
 have two readings, and a signature would be valid for both."""
+CLIENT_ID_RULE: Final = "1 to 64 letters, digits, '_' or '-'"
 
 
 @dataclass(frozen=True, slots=True)

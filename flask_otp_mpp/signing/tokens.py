@@ -9,7 +9,7 @@ from typing import Final
 
 from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
-from flask_otp_mpp.core.caller import Caller
+from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE, Caller
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason, refuse
 
@@ -62,8 +62,11 @@ class AccessTokens:
         :param scopes: what the token allows.
         :param client: the id of the client that gets the token, as in
             :attr:`~flask_otp_mpp.Caller.client`; presented by another client it is invalid.
-        :raises ValueError: if user id and scopes are too long for 128 characters.
+        :raises ValueError: if user id and scopes are too long for 128 characters, or no client
+            can have such an id.
         """
+        if CLIENT_ID.fullmatch(client) is None:
+            raise ValueError(f"client is {client!r}; a client id has {CLIENT_ID_RULE}")
         token = self._serializer.dumps([user_id, *scopes], salt=_salt(client))
         if len(token) > MAX_TOKEN:
             raise ValueError(

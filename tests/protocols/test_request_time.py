@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_otp_mpp.core.caller import CLIENT_ID
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
+from flask_otp_mpp.signing.rsa256 import canonical
 from tests.protocols.caller import CLOCK, FRESHNESS, inbound, refusal, signed_headers
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,6 +96,32 @@ def test_any_text_is_a_moment_with_an_offset_or_none(text: str) -> None:
     """G7: no spelling raises."""
     moment = parse_time(text)
     assert moment is None or moment.utcoffset() is not None
+
+
+fractions = st.from_regex(r"(\.[0-9]{1,9})?", fullmatch=True)
+zones = st.sampled_from(["Z", "+08:00", "-0230"])
+times = st.builds("2025-02-20T08:51:49{}{}".format, fractions, zones) | st.integers(
+    10**12, 10**13 - 1
+).map(str)
+bodies = st.binary(max_size=30) | st.lists(times | st.just("{}"), max_size=3).map(
+    lambda parts: ".".join(parts).encode()
+)
+
+
+@given(st.from_regex(CLIENT_ID, fullmatch=True), times, bodies)
+def test_a_signed_text_has_one_reading(client: str, time: str, body: bytes) -> None:
+    """X3: it is parted at every two dots, and only one reading has a client and a time."""
+    signed = canonical("POST", "/sendOTP", client, time, body).decode("latin-1")
+    parts = signed.removeprefix("POST /sendOTP\n").split(".")
+    readings = [
+        (".".join(parts[:first]), ".".join(parts[first:second]), ".".join(parts[second:]))
+        for first, second in combinations(range(1, len(parts)), 2)
+    ]
+    assert [
+        reading
+        for reading in readings
+        if CLIENT_ID.fullmatch(reading[0]) and parse_time(reading[1]) is not None
+    ] == [(client, time, body.decode("latin-1"))]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +22,11 @@ from flask_otp_mpp import (
     otp_sent,
     otp_verified,
 )
-from flask_otp_mpp.signing import one_line
+from flask_otp_mpp.callers import Call, Response
+from flask_otp_mpp.signing import LocalSigner, one_line, rsa256
 from tests.ams import MERCHANT, OTHER, SANDBOXED, open_shop
 from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, key, load_user, open_wallet
+from tests.web.google_wallet import open_google
 
 MakeWallet = Callable[..., Wallet]
 TOKENS = AccessTokens("a secret that only these tests use", timedelta(hours=1))
@@ -192,7 +195,10 @@ def test_one_client_or_one_psp_id_needs_no_division(clients: object, psp_ids: ob
     open_wallet(OTP_MPP_ALIPAYPLUS_CLIENTS=clients, OTP_MPP_ALIPAYPLUS_PSP_ID=psp_ids)
 
 
-@pytest.mark.parametrize("client", ["a.b", "a b", "a,b", "a:b", "\xe9", "x" * 65, ""])
+ODD_IDS = ["a.b", "a b", "a,b", "a:b", "\xe9", "x" * 65, "", "a\n"]
+
+
+@pytest.mark.parametrize("client", ODD_IDS[:-1])  # no server lets a line feed through
 def test_a_client_id_holds_nothing_that_parts_a_signed_text(
     client: str, make_wallet: MakeWallet
 ) -> None:
@@ -207,10 +213,47 @@ def test_a_client_id_holds_nothing_that_parts_a_signed_text(
         otp.client_key(find)
 
     wallet = make_wallet(prepare=prepare)
-    answer = wallet.calling(client_id=client).send("tok-ada")
+    call, _ = wallet.caller.prepare("/sendOTP", {})
+    time = call.headers["request-time"]
+    signed = rsa256.canonical(call.method, call.uri, client, time, call.body)
+    signature = rsa256.signature_header(LocalSigner("1", key("alipay+")), signed)
+    headers = {**call.headers, "client-id": client, "signature": signature}
+    answer = wallet.caller.deliver(replace(call, headers=headers))
     assert answer.code == "INVALID_CLIENT"
     assert asked == []
     assert dict(answer.response.headers).get("client-id", "") == ""
+
+
+@pytest.mark.parametrize(("shifted", "verified"), [(0, True), (1, False)])
+def test_an_answer_is_verified_in_one_reading_only(
+    shifted: int, *, verified: bool, make_wallet: MakeWallet
+) -> None:
+    """X3: the start of a signed body can't be called the end of its time."""
+
+    def answer(call: Call) -> Response:
+        parts = ["2026-01-01T00:00:00Z", "x", "{}"]
+        signed = rsa256.canonical(call.method, call.uri, CLIENT, parts[0], b"x.{}")
+        headers = (
+            ("client-id", CLIENT),
+            ("response-time", ".".join(parts[: 1 + shifted])),
+            ("signature", rsa256.signature_header(LocalSigner("1", key("alipay+")), signed)),
+        )
+        return Response(200, headers, ".".join(parts[1 + shifted :]).encode())
+
+    known = {"1": key("alipay+").public_key()}
+    caller = make_wallet().calling(answer, server_keys=known)
+    assert caller.send("tok-ada").verified is verified
+
+
+@pytest.mark.parametrize("client", ODD_IDS)
+def test_no_id_is_made_that_no_client_can_have(client: str, make_wallet: MakeWallet) -> None:
+    """X3: neither our caller nor a token is made for it, and no account of Google has it."""
+    with pytest.raises(ValueError, match="a client id has 1 to 64 letters, digits"):
+        make_wallet().calling(client_id=client)
+    with pytest.raises(ValueError, match="a client id has 1 to 64 letters, digits"):
+        TOKENS.mint("ada", client=client)
+    with pytest.raises(ConfigurationError, match="a name has 1 to 64 letters, digits"):
+        open_google(accounts={client: {"envelope": "plain"}})
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,14 @@ def test_simulate_reports_a_url_that_it_can_not_use(url: str, tmp_path: Path) ->
     assert "no http or https URL without a path" in result.output
 
 
+def test_simulate_reports_a_client_id_that_no_client_can_have(tmp_path: Path) -> None:
+    """X3, F2: in place of a traceback."""
+    options = [*call_options(tmp_path), "--client-id", "a.b"]
+    result = run(Flask("elsewhere"), "simulate", "send", *options)
+    assert result.exit_code == 1
+    assert "--client-id is 'a.b'; it has 1 to 64 letters" in result.output
+
+
 @pytest.mark.slow
 def test_the_commands_are_a_plugin_of_flask() -> None:
     """F2: an installed `flask` finds them, without an app."""

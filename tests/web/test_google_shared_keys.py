@@ -111,6 +111,6 @@ def test_accounts_of_different_envelopes_may_share_whatever_they_want() -> None:
             "jose": sides.jose_wallet(),
             "pgp": sides.pgp_wallet(paths="/pgp"),
             "plain": {"envelope": "plain", "paths": "/plain"},
-            "plain too": {"envelope": "plain", "paths": "/too"},
+            "plain-too": {"envelope": "plain", "paths": "/too"},
         }
     )

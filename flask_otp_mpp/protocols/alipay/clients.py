@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from flask_otp_mpp.core.caller import CLIENT_ID
+from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE
 from flask_otp_mpp.core.readers import Reader, Unreadable, describe, mapping, texts
 from flask_otp_mpp.core.settings import (
     PREFIX,
@@ -98,9 +98,7 @@ def clients_reader(kind: type[C]) -> Reader[Mapping[str, C]]:
         findings = []
         for name, entry in mapping(raw, f"{{client id: {_KEYS}}}").items():
             if CLIENT_ID.fullmatch(str(name)) is None:
-                findings.append(
-                    f"client {name!r}: an id has 1 to 64 letters, digits, '_' or '-'; correct it"
-                )
+                findings.append(f"client {name!r}: an id has {CLIENT_ID_RULE}; correct it")
             elif not isinstance(entry, Mapping) or not entry:
                 found = describe(entry or None)
                 findings.append(f"client {name!r} maps to {found}; map it to {_KEYS}")

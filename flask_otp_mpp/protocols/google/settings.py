@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE
 from flask_otp_mpp.core.readers import (
     Reader,
     Unreadable,
@@ -56,6 +57,9 @@ def read_accounts(raw: object) -> tuple[Account, ...]:
     findings: list[str] = []
     owners: dict[str, str] = {}
     for name, members in mapping(raw, _FORM).items():
+        if CLIENT_ID.fullmatch(str(name)) is None:
+            findings.append(f"account {name!r}: a name has {CLIENT_ID_RULE}; correct it")
+            continue
         if not isinstance(members, Mapping) or not members:
             kind = describe(members or None)
             findings.append(f"account {name!r} maps to {kind}; map it to {{member: value}}")

@@ -13,6 +13,7 @@ from flask.cli import ScriptInfo
 from flask_otp_mpp.callers.signed import SignedAnswer, SigningOptions
 from flask_otp_mpp.callers.signed_faults import Tamper
 from flask_otp_mpp.callers.transport import Transport, over_http, over_wsgi
+from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 from flask_otp_mpp.web.cli.options import add_options, json_option
 from flask_otp_mpp.web.extension import state_of
@@ -61,6 +62,8 @@ def connect(
 
     :raises click.ClickException: if an option can't be used.
     """
+    if CLIENT_ID.fullmatch(client_id) is None:
+        raise click.ClickException(f"--client-id is {client_id!r}; it has {CLIENT_ID_RULE}")
     try:
         transport, known = _wallet(url, server_keys)
         private = load_private_key(key)
