@@ -152,7 +152,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
 
-    counts = LimiterCounts(limiter)
+    counts = LimiterCounts(limiter, str(config.get("RATELIMIT_KEY_PREFIX") or ""))
     warn_of_exposed_files(config, store)
     if isinstance(store, MemoryStore) and not (app.debug or app.testing):
         logger.warning(

@@ -115,10 +115,12 @@ class LimiterCounts:
     """Count by the storage and the strategy of a Limiter.
 
     :param limiter: the one of :func:`own_limiter`, or the host's.
+    :param key_prefix: of the keys in the storage; it keeps apart apps that share one.
     """
 
-    def __init__(self, limiter: Limiter) -> None:
+    def __init__(self, limiter: Limiter, key_prefix: str = "") -> None:
         self._limiter = limiter
+        self._key_prefix = f"{key_prefix}:otp_mpp" if key_prefix else "otp_mpp"
         self._lock: AbstractContextManager[Any] | None = None
 
     def hit(self, limits: Sequence[RateLimitItem], scope: str, name: str) -> bool:
@@ -132,7 +134,7 @@ class LimiterCounts:
             memory = isinstance(storage, MemoryStorage)
             self._lock = threading.Lock() if memory else nullcontext()
         # Each strategy stores another type under a key, so its name is part of the key.
-        prefix = f"otp_mpp:{type(strategy).__name__}"
+        prefix = f"{self._key_prefix}:{type(strategy).__name__}"
         with self._lock:
             hits = [strategy.hit(limit, prefix, scope, name) for limit in limits]
             if isinstance(storage, MemoryStorage) and not isinstance(storage.timer, _ClearingPause):

@@ -106,6 +106,28 @@ def test_the_hosts_limiter_can_be_used(make_wallet: MakeWallet) -> None:
     assert any("MovingWindow" in name and CLIENT in name for name in limiter.storage.events)
 
 
+def test_apps_that_share_a_storage_are_kept_apart_by_the_hosts_prefix(
+    make_wallet: MakeWallet,
+) -> None:
+    """R4: the sandbox does not use up what production may send."""
+    limiter = Limiter(get_remote_address, storage_uri="memory://")
+
+    def prepare(app: Flask, _otp: OtpMpp) -> None:
+        limiter.init_app(app)
+
+    def code(prefix: str | None) -> str:
+        wallet = make_wallet(
+            options={"limiter": limiter},
+            prepare=prepare,
+            OTP_MPP_ADDRESS_LIMIT="1 per hour",
+            config={} if prefix is None else {"RATELIMIT_KEY_PREFIX": prefix},
+        )
+        return wallet.send().code
+
+    assert [code("sandbox"), code("production"), code(None)] == ["SUCCESS"] * 3
+    assert [code("sandbox"), code("production"), code(None)] == [LIMITED] * 3
+
+
 def test_limits_can_be_switched_off(make_wallet: MakeWallet) -> None:
     """A8: by the package's settings, or by the host's RATELIMIT_ENABLED."""
     for how in (
