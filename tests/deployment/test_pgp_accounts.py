@@ -74,15 +74,19 @@ def echo(server: Deployed, caller: GoogleCaller, path: str) -> int:
 
 @pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
 def test_a_pgp_account_starts_and_answers_many_at_once(
-    kind: str, temp: Path, pgp_caller: GoogleCaller, tmp_path: Path
+    kind: str, temp: Path, program: Program, pgp_caller: GoogleCaller, tmp_path: Path
 ) -> None:
-    """F9: under gevent the processes and their pipes are gevent's."""
+    """F9, X5: under gevent the processes, their pipes and the locks are gevent's."""
+    changed = accounts(program=str(program.path))
     with (
-        run(tmp_path, "-k", kind, "-w", "1", **accounts()) as server,
+        run(tmp_path, "-k", kind, "-w", "1", **changed) as server,
         ThreadPoolExecutor(8) as pool,
     ):
+        program.forget()
         asked = list(pool.map(lambda _: echo(server, pgp_caller, "/pgp"), range(24)))
     assert asked == [200] * 24
+    assert program.count == 48
+    assert program.most <= 4  # two that open, two that seal
     assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 

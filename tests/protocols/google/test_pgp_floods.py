@@ -79,13 +79,13 @@ def test_hidden_recipients_inside_of_a_message_to_us_are_not_tried(
 ) -> None:
     """X5: whoever knows our public key can put them there; gpg skips them."""
     keyring.load(google.armored("integrator-test-1.sec"))
-    inner = b"".join(packet(1, session_key(HIDDEN)) for _ in range(60)) + DATA
+    inner = b"".join(packet(1, session_key(HIDDEN)) for _ in range(150)) + DATA
     how = ("--no-literal", "--compress-algo", "none", "--encrypt")
     body = keyring.message(inner, *how, "--recipient", "integrator-test-1@test.invalid")
     sealer = open_account(sides.pgp_wallet())
     began = time.monotonic()
     assert decide(sealer, body) is ENCRYPTION
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.slow
@@ -165,6 +165,18 @@ def test_32_messages_under_4096_bits_are_opened_at_once(
 @pytest.fixture(scope="module")
 def long_key(keyring: Keyring) -> str:
     return keyring.generate("long", kind="rsa4096")
+
+
+@pytest.mark.slow
+def test_what_is_wrong_in_a_message_is_no_failure_of_gpg(pgp_wallet: Sealer) -> None:
+    """X5: numbers and data of every odd length that come as far as gpg are answered 400."""
+    message = from_base64url(GOOD)
+    key_id, key, data = message[4:12], message[:271], message[271:]
+    odd = [packet(1, session_key(key_id, bits=bits)) + data for bits in (0, 1, 8, 2049, 16384)]
+    for tag in (18, 20):
+        odd += [key + packet(tag, b"\x01" + bytes(size)) for size in (0, 1, 2, 17, 20, 40, 41, 90)]
+    decided = [decide(pgp_wallet, base64.urlsafe_b64encode(body)) for body in odd]
+    assert decided == [ENCRYPTION] * len(odd)
 
 
 LACKING = {

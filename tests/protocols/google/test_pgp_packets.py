@@ -135,6 +135,7 @@ REFUSED = {
     "another algorithm": packet(1, session_key(algorithm=16)) + DATA,
     "a number that is too short": packet(1, session_key(more=-1)) + DATA,
     "a number that is too long": packet(1, session_key(more=1)) + DATA,
+    "a number beyond any key": packet(1, session_key(bits=16385)) + DATA,
     "a session key of nothing": packet(1, b"") + DATA,
     "a session key of eleven bytes": packet(1, session_key()[:11]) + DATA,
     "a session key up to the end": packet(1, session_key(), "old open") + DATA,

@@ -18,6 +18,7 @@ _SESSION_KEY: Final = 1  # Public-Key Encrypted Session Key
 _ENCRYPTED: Final = frozenset({18, 20})  # with integrity check, and GnuPG's own with AEAD
 _VERSION: Final = 3
 _RSA: Final = 1
+_MAX_BITS: Final = 16384  # gpg reads no longer number, and so not the packet either
 _FIRST_PART: Final = 512
 _BEGIN: Final = b"-----BEGIN PGP MESSAGE-----"
 _END: Final = b"-----END PGP MESSAGE-----"
@@ -117,7 +118,8 @@ def _recipient(body: bytes) -> bytes:
     key_id = body[1:9]
     bits = _number(body, 10, 2)
     whole = len(body) == 12 + (bits + 7) // 8
-    if body[0] != _VERSION or body[9] != _RSA or not whole or not any(key_id):
+    known = body[0] == _VERSION and body[9] == _RSA
+    if not known or not whole or bits > _MAX_BITS or not any(key_id):
         _refuse()
     return key_id
 
