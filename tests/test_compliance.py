@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from flask_otp_mpp.web.doc_tables import setting_rows
-from tests.auditor import ID, ROOT, guaranteed, table_rows
+from tests.auditor import ID, ROOT, guaranteed, guarantees, table_rows
 
 PAGE = (ROOT / "docs/compliance.md").read_text()
 ROWS: Sequence[Sequence[str]] = list(table_rows(PAGE, "| clause | asks for | is | by | shown by |"))
@@ -94,3 +94,17 @@ def test_the_bounds_on_the_page_are_those_of_the_settings() -> None:
     assert f"`{life}`: {most(life)} at most, {declared[life][1]} by default" in PAGE
     assert f"`{failures}`: {most(failures)} at most, {declared[failures][1]} by default" in PAGE
     assert f"`OTP_MPP_CODE_DIGITS`: {declared['OTP_MPP_CODE_DIGITS'][0]};" in PAGE
+
+
+def test_a_guarantee_that_comes_from_a_clause_stands_in_its_row() -> None:
+    """O4: the two pages say the same of ASVS, NIST SP 800-63B-4 and the RTS."""
+    shown: dict[str, set[str]] = {}
+    for cells in ROWS:
+        shown.setdefault(cells[0].partition(" ")[0], set()).update(ID.findall(cells[4]))
+    missing = []
+    for name, _, source in guarantees.rows(guarantees.PAGE.read_text()):
+        for standard in re.findall(r"(?:ASVS|NIST|RTS) [^;]*", source):
+            for clause in re.findall(r"\d+[.(][\d.()a-z]+", standard):
+                if name not in shown.get(clause, set()):
+                    missing.append((name, clause))
+    assert missing == []

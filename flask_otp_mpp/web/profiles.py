@@ -1,7 +1,8 @@
 """Profiles: the clauses of a standard that an app must meet before it starts.
 
 The bounds of :class:`~flask_otp_mpp.Policy` hold without a profile: digits, life, tries, and the
-most failures in a row. Here is what a standard wants besides.
+most failures in a row. Here is what a standard wants besides; ``docs/compliance.md`` goes through
+all of its clauses.
 """
 
 from __future__ import annotations
