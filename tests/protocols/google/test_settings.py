@@ -88,6 +88,7 @@ def test_every_fault_of_every_account_is_reported_with_its_remedy() -> None:
             "h": sides.jose_wallet(paths="/h", content_algorithms="A512GCM"),
             "i": sides.pgp_wallet(paths="/i", our_keys=str(Path(__file__))),
             "j": {"envelope": "pgp", "timeout": "soon", "their_keys": "/no/such/file"},
+            "k": sides.pgp_wallet(paths="/k", processes=0),
         }
     )
     expected = [
@@ -108,6 +109,7 @@ def test_every_fault_of_every_account_is_reported_with_its_remedy() -> None:
         "account 'j': 'our_keys' is missing",
         "account 'j': 'their_keys' names a file that can't be read (FileNotFoundError)",
         "account 'j': 'timeout' found a text; set it to a number of seconds",
+        "account 'k': 'processes' is 0; set it to 1 to 64",
     ]
     assert len(faults) == len(expected)
     for fault, begin in zip(faults, expected, strict=True):

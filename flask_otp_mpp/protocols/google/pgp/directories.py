@@ -58,7 +58,7 @@ def _remove_abandoned(path: Path) -> bool:
         if not _is_at(path, lock):
             return False
         shutil.rmtree(path, ignore_errors=True)  # an agent that ends removes its sockets meanwhile
-    except BlockingIOError:
+    except OSError:  # somebody holds it
         return False
     finally:
         os.close(lock)

@@ -62,8 +62,8 @@ class PgpSealer:
     :param ours: armored private keys without passphrase.
     :param theirs: armored public keys.
     :param program: gpg, by name or path.
-    :param timeout: how long gpg may take for one message, in seconds; it is killed then. As long
-        a message waits for a process at most.
+    :param timeout: how long gpg may take for one message, in seconds; it is killed then. A
+        message waits no longer than that for its turn.
     :param processes: how many messages are opened at once, and how many answers are sealed at once.
     :raises KeyFault: if GnuPG is not there, or a key can't be used.
     """
@@ -118,7 +118,7 @@ class PgpSealer:
             refuse(Reason.UNFORESEEN, f"The body was not opened: gpg {fault}.")
         if not is_decrypted(result.status):
             if has_failed(result.code, result.status):
-                refuse(Reason.UNFORESEEN, "The body was not opened: gpg lacked something.")
+                refuse(Reason.UNFORESEEN, "The body was not opened: gpg failed by itself.")
             refuse_encryption()
         signer = proven_by(result.status, self._trusted)
         if signer is None:
