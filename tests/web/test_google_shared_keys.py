@@ -85,7 +85,7 @@ def test_accounts_that_could_open_one_message_are_refused_at_start_up(
 
 
 def test_pgp_accounts_that_could_open_one_message_are_refused_at_start_up() -> None:
-    """C5: a key is compared by its fingerprint."""
+    """C5: all keys are in common, or those of Google's only."""
     with pytest.raises(ConfigurationError, match="opens the messages of account 'first'"):
         open_google(
             accounts={
@@ -102,6 +102,21 @@ def test_pgp_accounts_that_could_open_one_message_are_refused_at_start_up() -> N
                 "second": sides.pgp_wallet(our_keys=[own], paths="/second"),
             }
         )
+
+
+def test_a_pgp_key_is_the_same_under_another_id() -> None:
+    """C5: the id in a message is not signed, so its bearer can write the other account's."""
+    with Keyring() as ring:
+        ring.generate("one")
+        other = ring.generate("two")
+        ring.adopt(other, "one")
+        keys = {name: ring.private(name) for name in ("one", "two")}
+    accounts = {
+        name: sides.pgp_wallet(our_keys=[armored], paths=f"/{name}")
+        for name, armored in keys.items()
+    }
+    with pytest.raises(ConfigurationError, match="'two' opens the messages of account 'one'"):
+        open_google(accounts=accounts)
 
 
 def test_accounts_of_different_envelopes_may_share_whatever_they_want() -> None:

@@ -37,6 +37,9 @@ class Opened:
 class OpeningKeys:
     """Name the keys on which it depends what a sealer opens.
 
+    A name stands for the numbers of a key, whatever id it is listed under: ids in a message are not
+    signed, so whoever delivers it can change them.
+
     :param decrypting: our keys, one of which decrypts; none for plain bodies.
     :param verifying: their keys, one of which must have signed; none if nothing need be signed.
     """

@@ -48,6 +48,16 @@ class Keyring:
         self.gpg(*add, passphrase=passphrase)
         return fingerprint
 
+    def adopt(self, fingerprint: str, other: str) -> None:
+        """Give a key a subkey with the numbers of another key's subkey, which decrypts.
+
+        It has another time, so another fingerprint and id.
+        """
+        listing = self.gpg("--with-colons", "--with-keygrip", "--list-keys", other).decode()
+        grips = [line.split(":")[9] for line in listing.splitlines() if line[:3] == "grp"]
+        words = f"addkey\n13\n{grips[-1]}\nq\n0\nsave\n".encode()
+        self.gpg("--expert", "--command-fd", "0", "--edit-key", fingerprint, data=words)
+
     def fingerprint(self, name: str) -> str:
         listing = self.gpg("--with-colons", "--list-keys", name).decode()
         return next(line.split(":")[9] for line in listing.splitlines() if line[:3] == "fpr")

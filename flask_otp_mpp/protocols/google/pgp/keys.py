@@ -29,12 +29,17 @@ class PgpKey:
         ``NEVER`` if it can't now.
     :param encrypts_until: the same for encryption to it.
     :param decrypts: the ids of all parts that are for encryption, active or not, 8 bytes each.
+    :param decrypting: the keygrips of the same parts. Under whatever fingerprint and id a part is
+        listed, it has the same keygrip.
+    :param signing: the keygrips of all parts that sign, active or not.
     """
 
     fingerprint: str
     signs_until: float
     encrypts_until: float
     decrypts: frozenset[bytes]
+    decrypting: frozenset[str]
+    signing: frozenset[str]
 
 
 def import_keys(home: GpgHome, sources: Iterable[str], *, private: bool) -> tuple[PgpKey, ...]:
@@ -74,8 +79,11 @@ def active(keys: Iterable[PgpKey], now: float) -> tuple[list[str], list[str]]:
 
 
 def _list(home: GpgHome) -> Mapping[str, Sequence[Sequence[str]]]:
-    """Return, for each primary key, its own record and those of its subkeys."""
-    text = home.ask(["--with-colons", "--fixed-list-mode", "--list-keys"]).output
+    """Return, for each primary key, its own record and those of its subkeys.
+
+    The last field of each is its keygrip.
+    """
+    text = home.ask(["--with-colons", "--with-keygrip", "--fixed-list-mode", "--list-keys"]).output
     records: dict[str, list[list[str]]] = {}
     current: list[list[str]] = []
     for line in text.decode("utf-8", "replace").splitlines():
@@ -86,6 +94,8 @@ def _list(home: GpgHome) -> Mapping[str, Sequence[Sequence[str]]]:
             current.append(record)
         elif record[0] == "fpr" and len(current) == 1:
             records[record[9]] = current
+        elif record[0] == "grp":
+            current[-1].append(record[9])
     return records
 
 
@@ -105,8 +115,15 @@ def _read(fingerprint: str, records: Sequence[Sequence[str]]) -> PgpKey:
             )
         for use in uses:
             ends[use] = max(ends[use], end)
-    decrypts = (bytes.fromhex(record[4]) for record in records if "e" in record[11])
-    return PgpKey(fingerprint, ends["s"], ends["e"], frozenset(decrypts))
+    decrypting = [record for record in records if "e" in record[11]]
+    return PgpKey(
+        fingerprint,
+        ends["s"],
+        ends["e"],
+        frozenset(bytes.fromhex(record[4]) for record in decrypting),
+        frozenset(record[-1] for record in decrypting),
+        frozenset(record[-1] for record in records if "s" in record[11]),
+    )
 
 
 def _end(record: Sequence[str]) -> float:

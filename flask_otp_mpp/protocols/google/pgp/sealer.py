@@ -94,7 +94,8 @@ class PgpSealer:
         self._trusted = frozenset(key.fingerprint for key in self._theirs)
         self._decrypts = frozenset[bytes]().union(*(key.decrypts for key in self._ours))
         self.opening_keys = OpeningKeys(
-            frozenset(key.fingerprint for key in self._ours), self._trusted
+            frozenset[str]().union(*(key.decrypting for key in self._ours)),
+            frozenset[str]().union(*(key.signing for key in self._theirs)),
         )
 
     def open(self, body: bytes) -> Opened:
