@@ -31,9 +31,6 @@ from flask_otp_mpp.web.response import SealedResponse
 
 logger = logging.getLogger("flask_otp_mpp")
 
-_METHODS: Final = (
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
-)  # fmt: skip
 _BODY: Final = "flask_otp_mpp.body"
 _NO_BODY: Final = Secret(b"")
 _REFUSED: Final = "flask_otp_mpp.refused"
@@ -93,10 +90,11 @@ class ProtocolBlueprint:
         rules = {path: operation.value for path, operation in self._protocol.paths.items()}
         app.url_map.converters[_REST] = _Rest
         for path, endpoint in {**rules, "/": "prefix", f"/<{_REST}:rest>": "unknown"}.items():
-            blueprint.add_url_rule(
-                path, endpoint, self._view, methods=_METHODS, provide_automatic_options=False
-            )
+            blueprint.add_url_rule(path, endpoint, self._view, provide_automatic_options=False)
         app.register_blueprint(blueprint, url_prefix=self._mount.prefix)
+        for rule in app.url_map.iter_rules():
+            if rule.endpoint.startswith(f"{self._name}."):
+                rule.methods = None  # any, also such as HTTP does not know: we answer each
         app.url_value_preprocessors.setdefault(None, []).insert(0, self._admit)
         # After-request functions run in reverse: the first one has the last word.
         app.after_request_funcs.setdefault(None, []).insert(0, self._seal_response)

@@ -110,15 +110,11 @@ def test_apps_that_share_a_storage_are_kept_apart_by_the_hosts_prefix(
     make_wallet: MakeWallet,
 ) -> None:
     """R4: the sandbox does not use up what production may send."""
-    limiter = Limiter(get_remote_address, storage_uri="memory://")
-
-    def prepare(app: Flask, _otp: OtpMpp) -> None:
-        limiter.init_app(app)
+    limiter = own_limiter({}, "memory://", "fixed-window")
 
     def code(prefix: str | None) -> str:
         wallet = make_wallet(
             options={"limiter": limiter},
-            prepare=prepare,
             OTP_MPP_ADDRESS_LIMIT="1 per hour",
             config={} if prefix is None else {"RATELIMIT_KEY_PREFIX": prefix},
         )

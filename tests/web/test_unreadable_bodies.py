@@ -43,9 +43,9 @@ class Broken(io.RawIOBase):
         raise self.fault
 
 
-def deliver(wallet: Wallet, body: Broken, method: str = "POST") -> str:
+def deliver(wallet: Wallet, body: Broken, method: str = "POST", path: str = "/sendOTP") -> str:
     """Deliver a request with this body, as a server without a length does; return its code."""
-    call, _ = wallet.caller.prepare("/sendOTP", request_fields(), method=method)
+    call, _ = wallet.caller.prepare(path, request_fields(), method=method)
     environ = EnvironBuilder(call.uri, method=method, headers=Headers(call.headers)).get_environ()
     environ |= {"wsgi.input": body, "wsgi.input_terminated": True}
     environ.pop("CONTENT_LENGTH", None)
@@ -83,11 +83,14 @@ def test_above_the_limit_of_the_address_no_body_is_read(make_wallet: MakeWallet)
     assert [bool(body.reads) for body in bodies] == [True, True, False, False, False]
 
 
-def test_a_method_that_flask_does_not_route_counts_as_well(make_wallet: MakeWallet) -> None:
-    """X1: it reaches no view, and was signed for nothing."""
+@pytest.mark.parametrize(("method", "path"), [("BREW", "/sendOTP"), ("POST", ""), ("POST", "//x")])
+def test_what_flask_would_redirect_or_does_not_know_counts_as_well(
+    method: str, path: str, make_wallet: MakeWallet
+) -> None:
+    """X1: where it reaches no view, too."""
     wallet = make_wallet(OTP_MPP_ADDRESS_LIMIT="2 per hour")
     bodies = [Broken(OSError()) for _ in range(4)]
-    codes = [deliver(wallet, body, "BREW") for body in bodies]
+    codes = [deliver(wallet, body, method, path) for body in bodies]
     assert codes == ["PARAM_ILLEGAL"] * 2 + [BARE] * 2
     assert [bool(body.reads) for body in bodies] == [True, True, False, False]
 
