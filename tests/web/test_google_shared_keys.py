@@ -11,7 +11,7 @@ from flask_otp_mpp import ConfigurationError
 from flask_otp_mpp.callers import Call, GoogleCaller, Response, over_wsgi
 from tests.protocols.google import sides
 from tests.protocols.google.keyring import Keyring
-from tests.vectors.google import jwk
+from tests.vectors.google import armored, jwk
 from tests.web.google_wallet import ADA, GoogleWallet, open_google
 
 # Our decryption keys by which the accounts are told apart.
@@ -20,7 +20,7 @@ SECOND = [jwk("integrator-enc-2.private"), jwk("integrator-sig-1.private")]
 OTHER_SIGNER = [jwk("google-sig-2.public"), jwk("google-enc-1.public")]
 
 
-def replayed(wallet: GoogleWallet) -> tuple[int, bytes]:
+def replayed(wallet: GoogleWallet, google: Mapping[str, Any]) -> tuple[int, bytes]:
     """Send by the first account, then deliver the same bytes to the second; return its answer."""
     sent: list[Call] = []
     deliver = over_wsgi(wallet.app)
@@ -29,33 +29,55 @@ def replayed(wallet: GoogleWallet) -> tuple[int, bytes]:
         sent.append(call)
         return deliver(call)
 
-    google = GoogleCaller.from_account(record, sides.jose_google(), clock=wallet.clock)
-    assert google.send(ADA).result == "SUCCESS"
+    caller = GoogleCaller.from_account(record, google, clock=wallet.clock)
+    try:
+        assert caller.send(ADA).result == "SUCCESS"
+    finally:
+        caller.close()
     response = wallet.app.test_client().post("/google/second/sendOtp", data=sent[0].body)
     return response.status_code, response.data
 
 
+PGP_FIRST, PGP_SECOND = ([armored(f"integrator-test-{number}.sec")] for number in (1, 2))
+PGP_GOOGLE = sides.pgp_google(their_keys=[armored("integrator-test-1.pub")])
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "status"),
+    ("google", "first", "second", "status"),
     [
-        ({"our_keys": FIRST}, {"our_keys": SECOND}, 400),
-        ({}, {"our_keys": FIRST, "their_keys": OTHER_SIGNER}, 401),
+        (
+            sides.jose_google(),
+            sides.jose_wallet(our_keys=FIRST),
+            sides.jose_wallet(our_keys=SECOND),
+            400,
+        ),
+        (
+            sides.jose_google(),
+            sides.jose_wallet(their_keys=[jwk("google-sig-1.public"), jwk("google-enc-1.public")]),
+            sides.jose_wallet(our_keys=FIRST, their_keys=OTHER_SIGNER),
+            401,
+        ),
+        (
+            PGP_GOOGLE,
+            sides.pgp_wallet(our_keys=PGP_FIRST),
+            sides.pgp_wallet(our_keys=PGP_SECOND),
+            400,
+        ),
+        (
+            PGP_GOOGLE,
+            sides.pgp_wallet(their_keys=[armored("google-test-1.pub")]),
+            sides.pgp_wallet(our_keys=PGP_FIRST, their_keys=[armored("google-test-2.pub")]),
+            401,
+        ),
     ],
-    ids=["keys of Google's", "a key of ours"],
+    ids=["JOSE, Google's keys", "JOSE, a key of ours", "PGP, Google's keys", "PGP, a key of ours"],
 )
 def test_a_message_is_not_accepted_by_an_account_that_shares_one_key(
-    first: Mapping[str, Any], second: Mapping[str, Any], status: int
+    google: Mapping[str, Any], first: dict[str, Any], second: dict[str, Any], status: int
 ) -> None:
     """C5: the second account answers as to a stranger, and sends nothing."""
-    if status == 401:
-        first = {"our_keys": FIRST, "their_keys": [jwk("google-sig-1.public"), OTHER_SIGNER[1]]}
-    wallet = open_google(
-        accounts={
-            "first": sides.jose_wallet(**first),
-            "second": sides.jose_wallet(**second, paths="/second"),
-        }
-    )
-    assert replayed(wallet) == (status, b"")
+    wallet = open_google(accounts={"first": first, "second": {**second, "paths": "/second"}})
+    assert replayed(wallet, google) == (status, b"")
     assert len(wallet.inbox) == 1
 
 
@@ -84,6 +106,7 @@ def test_accounts_that_could_open_one_message_are_refused_at_start_up(
     assert "keys of its own to decrypt by" in finding
 
 
+@pytest.mark.slow
 def test_pgp_accounts_that_could_open_one_message_are_refused_at_start_up() -> None:
     """C5: all keys are in common, or those of Google's only."""
     with pytest.raises(ConfigurationError, match="opens the messages of account 'first'"):
@@ -104,6 +127,7 @@ def test_pgp_accounts_that_could_open_one_message_are_refused_at_start_up() -> N
         )
 
 
+@pytest.mark.slow
 def test_a_pgp_key_is_the_same_under_another_id() -> None:
     """C5: the id in a message is not signed, so its bearer can write the other account's."""
     with Keyring() as ring:
