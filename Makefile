@@ -10,7 +10,7 @@ help:
 	@echo 'make serve   keep the example wallet running (PORT=$(PORT))'
 	@echo 'make test    run the tests that are quick and need no service, in about a minute'
 	@echo 'make test-all run all tests (ARGS="tests/example -k phone" goes to pytest in both)'
-	@echo 'make lint    check format, style, types and layers'
+	@echo 'make lint    check format, style, types, layers, weak code and secrets'
 	@echo 'make bench   compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
 	@echo 'make profile show where the time of a send and a verify goes (ARGS=--help)'
 	@echo 'make clean   remove .venv, caches and what builds leave behind; instance/ stays'
@@ -41,6 +41,8 @@ lint:
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
+	.venv/bin/bandit -q -c pyproject.toml -r flask_otp_mpp example_app tools
+	sh tools/secrets.sh
 
 bench:
 	@sh tools/venv.sh bench

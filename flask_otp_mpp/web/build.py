@@ -99,29 +99,29 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     :raises ConfigurationError: naming every fault that was found.
     """
     faults: Faults = []
-    config, classes = app.config, components.protocols
-    report_unknown(config, [*GROUPS, *(protocol.settings for protocol in classes)], faults)
-    signing = read_group(SigningSettings, config, faults)
-    codes = read_group(CodeSettings, config, faults)
-    storing = read_group(StoreSettings, config, faults)
-    options = read_group(StoreOptions, config, faults)
-    messages = read_group(MessageSettings, config, faults)
-    policy = _policy(config, components.policy, faults)
-    traffic = read_group(TrafficSettings, config, faults)
-    compliance = read_group(ComplianceSettings, config, faults)
-    settings = [read_group(protocol.settings, config, faults) for protocol in classes]
+    classes = components.protocols  # app.config gets no name: error reports show locals
+    report_unknown(app.config, [*GROUPS, *(protocol.settings for protocol in classes)], faults)
+    signing = read_group(SigningSettings, app.config, faults)
+    codes = read_group(CodeSettings, app.config, faults)
+    storing = read_group(StoreSettings, app.config, faults)
+    options = read_group(StoreOptions, app.config, faults)
+    messages = read_group(MessageSettings, app.config, faults)
+    policy = _policy(app.config, components.policy, faults)
+    traffic = read_group(TrafficSettings, app.config, faults)
+    compliance = read_group(ComplianceSettings, app.config, faults)
+    settings = [read_group(protocol.settings, app.config, faults) for protocol in classes]
 
     own_keys = {version: key.public_key() for version, key in signing.private_keys.items()}
     check_clients(classes, settings, own_keys, faults)
     signer, store, limiter = components.signer, components.store, components.limiter
     if signer is None:
         needed = any(protocol.signs for protocol in classes)
-        signer = own_signer(config, signing, faults) if needed else NoSigner()
+        signer = own_signer(app.config, signing, faults) if needed else NoSigner()
     if store is None:
         store = open_store(storing, options, components.clock, faults)
     check_store(store, storing, faults)
     if limiter is None:
-        limiter = open_limiter(config, traffic, faults)
+        limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
     hooks = sync_hooks(app, hooks, faults)
     budget, protocols = SigningBudget(), list[WireProtocol]()
@@ -152,8 +152,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
 
-    counts = LimiterCounts(limiter, str(config.get("RATELIMIT_KEY_PREFIX") or ""))
-    warn_of_exposed_files(config, store)
+    counts = LimiterCounts(limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""))
+    warn_of_exposed_files(app.config, store)
     if isinstance(store, MemoryStore) and not (app.debug or app.testing):
         logger.warning(
             "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "

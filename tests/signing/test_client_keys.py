@@ -171,8 +171,9 @@ def test_a_text_of_the_hook_is_a_key_and_never_a_path(tmp_path: Path) -> None:
     file = tmp_path / "key.pub"
     file.write_text(KEYS["mpp"]["public_spki_der_b64"])
     for text in (str(file), f"file:{file}"):
+        keys = ClientKeys({}, Mock(return_value=text))
         with pytest.raises(KeyFault, match="nor bare base64") as refused:
-            ClientKeys({}, Mock(return_value=text)).find("ONE", "1")
+            keys.find("ONE", "1")
         assert str(file) not in str(refused.value)
 
 
