@@ -84,8 +84,10 @@ class NaiveStore:
 
     def unlock(self, subject: str) -> bool:
         limits, until = self._user_limits.get(subject, (UserLimits(), self._clock()))
+        if not limits.has_failures(self._clock()):
+            return False
         self._user_limits[subject] = limits.unlocked(), until
-        return limits.has_failures(self._clock())
+        return True
 
     def forget(self, subject: str) -> bool:
         before = self._size()
