@@ -109,7 +109,7 @@ def test_every_fault_of_every_account_is_reported_with_its_remedy() -> None:
         "account 'j': 'our_keys' is missing",
         "account 'j': 'their_keys' names a file that can't be read (FileNotFoundError)",
         "account 'j': 'timeout' found a text; set it to a number of seconds",
-        "account 'k': 'processes' is 0; set it to 1 to 64",
+        "account 'k': 'processes' 0 is too small; set it to 1 to 64",
     ]
     assert len(faults) == len(expected)
     for fault, begin in zip(faults, expected, strict=True):
