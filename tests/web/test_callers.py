@@ -198,6 +198,26 @@ def test_one_client_or_one_psp_id_needs_no_division(clients: object, psp_ids: ob
 ODD_IDS = ["a.b", "a b", "a,b", "a:b", "\xe9", "x" * 65, "", "a\n"]
 
 
+@pytest.mark.parametrize(
+    ("sandbox", "production", "warned"),
+    [
+        (entry(), entry(), True),
+        (entry(psp_ids=["P1", "P2"]), entry(psp_ids=["P2"]), True),
+        (entry(psp_ids=["P1"]), entry(psp_ids=["P2"]), False),
+    ],
+)
+def test_a_sandbox_client_with_a_psp_id_of_production_is_warned_of(
+    sandbox: object, production: object, *, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C4: when the app starts, by the id of the client."""
+    divided = isinstance(sandbox, dict) and "psp_ids" in sandbox
+    open_wallet(
+        OTP_MPP_ALIPAYPLUS_CLIENTS={SANDBOX: sandbox, PRODUCTION: production},
+        OTP_MPP_ALIPAYPLUS_PSP_ID=["P1", "P2"] if divided else "P1",
+    )
+    assert ("client 'SANDBOX_CLIENT' of the sandbox may name" in caplog.text) is warned
+
+
 @pytest.mark.parametrize("client", ODD_IDS[:-1])  # no server lets a line feed through
 def test_a_client_id_holds_nothing_that_parts_a_signed_text(
     client: str, make_wallet: MakeWallet

@@ -23,6 +23,7 @@ from flask_otp_mpp.protocols.alipay.clients import (
     clients_reader,
     keys_of,
     scopes_of,
+    warn_of_sandbox,
 )
 from flask_otp_mpp.protocols.alipay.common import (
     BOTH,
@@ -162,6 +163,7 @@ class AlipayPlus:
             settings.acquirers,
             hooked=deployment.client_key is not None,
         )
+        warn_of_sandbox(self._scopes)
         key = key_of(AlipayPlusSettings, "prefix")
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
         self.paths: Mapping[str, Operation] = {

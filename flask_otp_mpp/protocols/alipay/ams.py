@@ -22,7 +22,7 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.settings import Rule, key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
-from flask_otp_mpp.protocols.alipay.clients import Client, clients_reader, keys_of
+from flask_otp_mpp.protocols.alipay.clients import SANDBOX_CLIENT, Client, clients_reader, keys_of
 from flask_otp_mpp.protocols.alipay.common import (
     BOTH,
     COMMON_CODES,
@@ -49,9 +49,6 @@ from flask_otp_mpp.protocols.values import (
     RequestContext,
 )
 from flask_otp_mpp.signing.keys import ClientKeys
-
-SANDBOX_CLIENT: Final = "SANDBOX_"
-"""Clients whose ids start so call the sandbox's paths, and no others do."""
 
 WAIT_FOR_PENDING: Final = timedelta(seconds=3)
 """How long a repeat may wait for the same request, if that is at work now; a merchant should wait

@@ -16,6 +16,7 @@ A member is declared like a setting; its key is the name of the member.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
@@ -33,6 +34,11 @@ from flask_otp_mpp.core.settings import (
     settings_of,
 )
 from flask_otp_mpp.signing.keys import load_public_key
+
+logger = logging.getLogger("flask_otp_mpp")
+
+SANDBOX_CLIENT: Final = "SANDBOX_"
+"""What the ids of clients of the sandbox start with. Those of AMS have paths of their own."""
 
 Keys: TypeAlias = Mapping[str, RSAPublicKey]
 _KEYS: Final = "{key version: public key}"
@@ -180,3 +186,21 @@ def scopes_of(
         for name, client in clients.items()
     }
     return listed, Scope(frozenset() if divided else psp_ids, acquirers)
+
+
+def warn_of_sandbox(scopes: Mapping[str, Scope]) -> None:
+    """Warn of each client of the sandbox that may name a pspId as a client of production may."""
+    production = {
+        psp_id
+        for name, scope in scopes.items()
+        if not name.startswith(SANDBOX_CLIENT)
+        for psp_id in scope.psp_ids
+    }
+    for name, scope in scopes.items():
+        if name.startswith(SANDBOX_CLIENT) and not scope.psp_ids.isdisjoint(production):
+            logger.warning(
+                "%r: client %r of the sandbox may name a pspId of production; give it 'psp_ids' of "
+                "its own, or it can have codes sent to users of production",
+                f"{PREFIX}ALIPAYPLUS_CLIENTS",
+                name,
+            )
