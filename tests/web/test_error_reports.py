@@ -7,6 +7,7 @@ personal data, and without its own list of names to mask.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from itertools import dropwhile
 from typing import Any
@@ -18,10 +19,12 @@ from flask import Flask
 from flask.signals import got_request_exception
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.integrations.flask import FlaskIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.integrations.sqlalchemy import SqlalchemyIntegration
 from sentry_sdk.scrubber import EventScrubber
 from sentry_sdk.transport import Transport
 
-from flask_otp_mpp import Caller, otp_refused, otp_sent, state_of, user_locked
+from flask_otp_mpp import Caller, otp_refused, otp_sent, otp_verified, state_of, user_locked
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
@@ -35,6 +38,11 @@ from tests.web.google_wallet import open_google
 TOKEN, PHONE, EMAIL = "tok-canary-token", "+918067218010", "canary-mail@users.example"
 TYPED = "918273"
 KEY_LINES = private_pem(key("wallet")).decode().splitlines()[1:-1]
+BREADCRUMBS = [
+    FlaskIntegration(),
+    LoggingIntegration(level=logging.DEBUG, event_level=logging.ERROR),
+    SqlalchemyIntegration(),
+]
 Event = dict[str, Any]
 
 
@@ -70,7 +78,7 @@ def reports(
             transport=kept,
             default_integrations=False,
             auto_enabling_integrations=False,
-            integrations=[] if by_hand else [FlaskIntegration()],
+            integrations=[] if by_hand else BREADCRUMBS,
             include_local_variables=True,
             attach_stacktrace=True,
             add_full_stack=True,
@@ -229,6 +237,24 @@ def test_a_receiver_of_a_signal_finds_no_secret_on_the_stack(
         assert code != TYPED
         for _ in "12":
             wallet.caller.verify(TOKEN, request_id, TYPED)
+    assert_masked(kept, code)
+
+
+def test_neither_log_nor_database_leave_a_secret_in_a_breadcrumb(
+    make_wallet: Callable[..., Wallet],
+    reports: Callable[..., Kept],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """X10: a report has the last log lines and statements before it, with their parameters."""
+    monkeypatch.setattr(logging.getLogger("sqlalchemy.engine"), "level", logging.DEBUG)
+    monkeypatch.setattr(logging.getLogger("flask_otp_mpp"), "level", logging.DEBUG)
+    kept = reports(max_breadcrumbs=1000)
+    wallet = make_wallet(store="sqlite", loader=load)
+    request_id = wallet.send(TOKEN).verify_request_id
+    code = wallet.inbox.code
+    wallet.caller.verify(TOKEN, request_id, TYPED)
+    with otp_verified.connected_to(fail):
+        wallet.caller.verify(TOKEN, request_id, code)
     assert_masked(kept, code)
 
 
