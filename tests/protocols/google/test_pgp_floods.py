@@ -155,6 +155,7 @@ def test_32_messages_under_4096_bits_are_opened_at_once(
     if agent != "ours":
         kill = f"gpgconf --homedir {sealer._home.path} --kill gpg-agent"
         assert os.system(kill) == 0
+        assert decide(sealer, body) == PAYLOAD  # of several that start one, some find none
     with ThreadPoolExecutor(32) as pool:
         for _ in range(3):
             decided = Counter(pool.map(lambda _: decide(sealer, body), range(32)))
@@ -184,6 +185,7 @@ LACKING = {
     "killed for its memory": "kill -9 $$",
     "an agent without memory": (
         'eval "exec 9>&$2"; echo "[GNUPG:] ENC_TO 5DFE2B72B087FEAE 1 0" >&9; '
+        'echo "[GNUPG:] KEY_CONSIDERED AD4E3A4FE5CF630B64EBDD52273790199505D682 0" >&9; '
         'echo "[GNUPG:] ERROR pkdecrypt_failed 16810070" >&9; '
         'echo "[GNUPG:] DECRYPTION_FAILED" >&9; exit 2'
     ),
@@ -200,3 +202,11 @@ def test_what_gpg_lacks_is_no_fault_of_the_message(
     assert decide(sealer, GOOD) is UNFORESEEN
     program.first("")
     assert decide(sealer, GOOD) == PAYLOAD
+
+
+def test_keys_that_are_gone_are_no_fault_of_the_message(open_account: Open, gnupg: None) -> None:
+    """X5: somebody has emptied the directory, or no agent can be reached."""
+    sealer: Any = open_account(sides.pgp_wallet())
+    for key in Path(sealer._home.path).glob("private-keys-v1.d/*"):
+        key.unlink()
+    assert decide(sealer, GOOD) is UNFORESEEN

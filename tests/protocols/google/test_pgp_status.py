@@ -72,21 +72,24 @@ def test_anything_less_or_more_is_not_decrypted(said: bytes) -> None:
     assert not is_decrypted(said)
 
 
-FOR_US = "ENC_TO 5DFE2B72B087FEAE 1 0"
+ENC_TO = "ENC_TO 5DFE2B72B087FEAE 1 0"
+OURS = f"KEY_CONSIDERED {KEY} 0"
 
 
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        (-9, (FOR_US, *SEALED)),
+        (-9, (ENC_TO, OURS, *SEALED)),
         (-6, ()),
         (2, ()),
         (127, ()),
-        (2, (FOR_US, "ERROR pkdecrypt_failed 16810070", "DECRYPTION_FAILED")),
-        (2, ("ERROR add_keyblock_resource 33587281", FOR_US, "DECRYPTION_FAILED")),
-        (2, (FOR_US, "ERROR x 1", "ERROR y 32854_ENOMEM", "DECRYPTION_FAILED")),
+        (2, (ENC_TO, "BEGIN_DECRYPTION", "DECRYPTION_FAILED", "END_DECRYPTION")),
+        (2, (OURS, "BEGIN_DECRYPTION", "DECRYPTION_FAILED", "END_DECRYPTION")),
+        (2, (ENC_TO, OURS, "ERROR pkdecrypt_failed 16810070", "DECRYPTION_FAILED")),
+        (2, ("ERROR add_keyblock_resource 33587281", ENC_TO, OURS, "DECRYPTION_FAILED")),
+        (2, (ENC_TO, OURS, "ERROR x 1", "ERROR y 32854_ENOMEM", "DECRYPTION_FAILED")),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_gpgs_own_failure_says_nothing_about_the_message(code: int, said: tuple[str, ...]) -> None:
     """X5: it is killed, ends before the first packet, or the system has no memory for it."""
@@ -96,14 +99,14 @@ def test_gpgs_own_failure_says_nothing_about_the_message(code: int, said: tuple[
 @pytest.mark.parametrize(
     "said",
     [
-        (FOR_US, "BEGIN_DECRYPTION", "DECRYPTION_FAILED", "END_DECRYPTION"),
-        (FOR_US, "NODATA 3"),
-        (FOR_US, "ERROR pkdecrypt_failed 50331737", "DECRYPTION_FAILED"),
-        (FOR_US, "ERROR proc_pkt.plaintext 89_BAD_DATA"),
-        (FOR_US, "ERROR"),
-        (FOR_US, "ERROR pkdecrypt_failed"),
-        (FOR_US, "ERROR pkdecrypt_failed nothing"),
-        (FOR_US, "WARNING x 16810070"),
+        (ENC_TO, OURS, "BEGIN_DECRYPTION", "DECRYPTION_FAILED", "END_DECRYPTION"),
+        (ENC_TO, OURS, "NODATA 3"),
+        (ENC_TO, OURS, "ERROR pkdecrypt_failed 50331737", "DECRYPTION_FAILED"),
+        (ENC_TO, OURS, "ERROR proc_pkt.plaintext 89_BAD_DATA"),
+        (ENC_TO, OURS, "ERROR"),
+        (ENC_TO, OURS, "ERROR pkdecrypt_failed"),
+        (ENC_TO, OURS, "ERROR pkdecrypt_failed nothing"),
+        (ENC_TO, OURS, "WARNING x 16810070"),
     ],
     ids=range(8),
 )

@@ -23,6 +23,7 @@ _SEQUENCE: Final = [
     "END_DECRYPTION",
 ]
 _FAILED: Final = frozenset({"DECRYPTION_FAILED", "BADMDC"})
+_FOUND: Final = frozenset({"ENC_TO", "KEY_CONSIDERED"})
 _SYSTEM_ERROR: Final = 1 << 15  # GPG_ERR_SYSTEM_ERROR of gpg-error.h
 _NUMBER: Final = re.compile("[0-9]{1,10}")
 _DOCUMENTS: Final = frozenset({"00", "01"})  # signatures over binary data, over text
@@ -56,14 +57,15 @@ def is_decrypted(status: bytes) -> bool:
 def has_failed(code: int, status: bytes) -> bool:
     """Tell whether gpg or its agent failed by itself: it says nothing about the message then.
 
-    A message whose packets were walked is always for a key that gpg names first. What is missing
-    to the machine, such as memory, is an error of the system: libgpg-error writes ``errno`` values
-    with a bit of their own.
+    Of a message whose packets were walked gpg names the recipient, and then the key that it has
+    for it; without an agent, or without its files, it names no key. What is missing to the machine,
+    such as memory, is an error of the system: libgpg-error writes ``errno`` values with a bit of
+    their own.
 
     :param code: gpg's exit code; negative if a signal ended it.
     """
     read = list(lines(status))
-    if code < 0 or not any(line[0] == "ENC_TO" for line in read):
+    if code < 0 or not {line[0] for line in read} >= _FOUND:
         return True
     errors = (_NUMBER.match(line[2]) for line in read if line[0] == "ERROR" and len(line) > 2)
     return any(number and int(number[0]) & _SYSTEM_ERROR for number in errors)
