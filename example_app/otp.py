@@ -49,7 +49,11 @@ def user_of(access_token: str, caller: Caller) -> User | None:
 
 @otp.user_loader(AssociationId)
 def user_associated(association: str, caller: Caller) -> User | None:
-    """Find the user whose account Google has associated; here an association is a grant too."""
+    """Find the user whose account Google has associated; here an association is a grant too.
+
+    This wallet has one account of Google; with several, store with which one a user is associated,
+    and compare that with ``caller.client``.
+    """
     return _granting(association)
 
 
