@@ -26,8 +26,8 @@ from benchmarks.empty_stores import available, empty_store
 from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
-from flask_otp_mpp.web.settings import OnLimiterFailure
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts, own_limiter
+from flask_otp_mpp.web.traffic_settings import OnLimiterFailure
 
 NAMES: Final = ("memory", "redis")
 LIMIT: Final = "1000000 per minute"

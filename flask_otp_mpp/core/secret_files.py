@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from flask_otp_mpp.core.readers import optional_text
+
 PREFIX: Final = "file:"
 MAX_CHARACTERS: Final = 1024 * 1024
 
@@ -44,3 +46,12 @@ def is_exposed(path: Path) -> bool:
         return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
     except (OSError, ValueError):
         return False
+
+
+def text_or_file(raw: object) -> str | None:
+    """Read a text of a configuration, or what is in the file that it names; None stays None.
+
+    :raises ValueError: as :func:`from_file`, or if it is no text.
+    """
+    given = optional_text(raw)
+    return None if given is None else from_file(given)

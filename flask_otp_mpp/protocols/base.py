@@ -31,7 +31,8 @@ from flask_otp_mpp.protocols.values import (
     RequestContext,
 )
 from flask_otp_mpp.signing.budget import SigningBudget
-from flask_otp_mpp.signing.keys import ClientKeyHook, Signer
+from flask_otp_mpp.signing.client_keys import ClientKeyHook
+from flask_otp_mpp.signing.keys import Signer
 
 
 class TrafficLimiter(Protocol):

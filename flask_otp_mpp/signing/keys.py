@@ -1,4 +1,4 @@
-"""RSA keys: reading them, signing by one, and finding the key of a client.
+"""RSA keys: reading them, and signing by one.
 
 A key is parsed once, and is never repeated in a message.
 """
@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from flask_otp_mpp.core import secret_files
-from flask_otp_mpp.core.reasons import Reason, refuse
 
 MIN_BITS: Final = 2048
 _PADDING: Final = padding.PKCS1v15()
 _HASH: Final = hashes.SHA256()
-_REMEMBERED: Final = 1024
 _NO_RSA: Final = f"this is not an RSA key; RSA256 needs RSA of {MIN_BITS} bits or more"
-
-ClientKeyHook: TypeAlias = Callable[[str, str | None], str | rsa.RSAPublicKey | None]
 
 
 class KeyFault(ValueError):
@@ -55,89 +50,12 @@ class LocalSigner:
     """
 
     def __init__(self, version: str, key: rsa.RSAPrivateKey) -> None:
-        _check_size(key.key_size)
+        check_size(key.key_size)
         self.version = version
         self._key = key
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data, _PADDING, _HASH)
-
-
-class ClientKeys:
-    """Find the public key that a client's signature must match.
-
-    :param listed: for each client id its keys by version.
-    :param hook: asked for ``(client id, version or None)`` when the list has no such key; it
-        returns a key, None if it knows none, or refuses with a reason.
-    """
-
-    def __init__(
-        self,
-        listed: Mapping[str, Mapping[str, rsa.RSAPublicKey]],
-        hook: ClientKeyHook | None = None,
-    ) -> None:
-        self._listed = {client: dict(keys) for client, keys in listed.items()}
-        self._hook = hook
-        self._from_hook: dict[str, rsa.RSAPublicKey] = {}
-
-    def find(self, client: str, version: str | None) -> rsa.RSAPublicKey:
-        """Return the key of that version, or the client's newest one if the version is None.
-
-        :raises Refused: CLIENT_UNKNOWN if nothing is known of the client, KEY_UNKNOWN if it has
-            keys and not this one.
-        """
-        listed = self._from_list(client, version)
-        if listed is not None:
-            return listed
-        found = self._hook(client, version) if self._hook is not None else None
-        if found is None:
-            refuse(Reason.KEY_UNKNOWN if self._listed.get(client) else Reason.CLIENT_UNKNOWN)
-        key = _from_hook(found)
-        if len(self._from_hook) >= _REMEMBERED:
-            self._from_hook.clear()
-        self._from_hook[client] = key
-        return key
-
-    def recall(self, client: str, version: str | None) -> rsa.RSAPublicKey | None:
-        """Return a key without asking the hook: a listed one, or what it returned last."""
-        return self._from_list(client, version) or self._from_hook.get(client)
-
-    def knows(self, client: str) -> bool:
-        """Tell whether a client has keys, without asking the hook."""
-        return bool(self._listed.get(client)) or client in self._from_hook
-
-    def _from_list(self, client: str, version: str | None) -> rsa.RSAPublicKey | None:
-        keys = self._listed.get(client)
-        if not keys:
-            return None
-        return keys.get(newest(keys) if version is None else version)
-
-
-def _from_hook(found: object) -> rsa.RSAPublicKey:
-    """Return the key that a hook has found.
-
-    :raises KeyFault: if it is none, or has fewer than 2048 bits.
-    """
-    if isinstance(found, rsa.RSAPublicKey):
-        _check_size(found.key_size)
-        return found
-    if isinstance(found, str):
-        return _parsed(found)
-    kind = type(found).__name__
-    raise KeyFault(f"the client_key hook returned {kind}; return a text, an RSAPublicKey or None")
-
-
-@lru_cache(256)
-def _parsed(text: str) -> rsa.RSAPublicKey:
-    """Parse what a hook returns for each request only once; a text is a key and never a path."""
-    return _public_key(_decoded(text.strip()))
-
-
-def newest(versions: Mapping[str, object]) -> str:
-    """Return the highest version if all are numbers, the one listed last otherwise."""
-    if all(version.isdecimal() for version in versions):
-        return max(versions, key=int)
-    return list(versions)[-1]
 
 
 def load_public_key(source: str) -> rsa.RSAPublicKey:
@@ -173,7 +91,7 @@ def load_private_key(source: str) -> rsa.RSAPrivateKey:
             )
         if not isinstance(key, rsa.RSAPrivateKey):
             raise KeyFault(_NO_RSA)
-        _check_size(key.key_size)
+        check_size(key.key_size)
         return key
 
 
@@ -194,6 +112,14 @@ def private_pem(key: rsa.RSAPrivateKey) -> bytes:
     )
 
 
+def public_key_of_text(text: str) -> rsa.RSAPublicKey:
+    """Read a public key as :func:`load_public_key` does, but a text is never taken for a path.
+
+    :raises KeyFault: if it is no such key.
+    """
+    return _public_key(_decoded(text.strip()))
+
+
 def _public_key(data: bytes) -> rsa.RSAPublicKey:
     key = _load(_public, data)
     if key is None and _load(_private, data) is not None:
@@ -205,7 +131,7 @@ def _public_key(data: bytes) -> rsa.RSAPublicKey:
         )
     if not isinstance(key, rsa.RSAPublicKey):
         raise KeyFault(_NO_RSA)
-    _check_size(key.key_size)
+    check_size(key.key_size)
     return key
 
 
@@ -229,7 +155,11 @@ def _load(load: Callable[[bytes], object], data: bytes) -> object:
         return None
 
 
-def _check_size(bits: int) -> None:
+def check_size(bits: int) -> None:
+    """Check the length of a key, wherever it comes from.
+
+    :raises KeyFault: if it is below 2048 bits.
+    """
     if bits < MIN_BITS:
         raise KeyFault(f"this is RSA of {bits} bits; use {MIN_BITS} bits or more")
 

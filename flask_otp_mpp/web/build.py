@@ -52,7 +52,6 @@ from flask_otp_mpp.web.settings import (
     MessageSettings,
     SigningSettings,
     StoreSettings,
-    TrafficSettings,
 )
 from flask_otp_mpp.web.traffic import (
     FlaskRefusalQuota,
@@ -60,6 +59,7 @@ from flask_otp_mpp.web.traffic import (
     LimiterCounts,
     open_limiter,
 )
+from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
 logger = logging.getLogger("flask_otp_mpp")
 

@@ -16,8 +16,8 @@ from flask_otp_mpp.web.settings import (
     CodeSettings,
     SigningSettings,
     StoreSettings,
-    TrafficSettings,
 )
+from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
 logger = logging.getLogger("flask_otp_mpp")
 _KEYS: Final = key_of(SigningSettings, "private_keys")

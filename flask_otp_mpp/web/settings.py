@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from limits import RateLimitItem, parse_many
-from limits.strategies import STRATEGIES
 
 from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
@@ -26,18 +23,16 @@ from flask_otp_mpp.core.readers import (
     mapping,
     one_of,
     optional_text,
-    seconds,
     text,
     texts,
-    whole,
 )
 from flask_otp_mpp.core.secret import Secret
-from flask_otp_mpp.core.secret_files import from_file
+from flask_otp_mpp.core.secret_files import from_file, text_or_file
 from flask_otp_mpp.core.settings import setting
 from flask_otp_mpp.signing.keys import load_private_key
 from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
-MAX_FRESHNESS: Final = timedelta(minutes=15)
 MAX_WALLET_NAME: Final = 40
 
 
@@ -46,13 +41,6 @@ class OnUnfit(StrEnum):
 
     REFUSE = "refuse"
     WARN = "warn"
-
-
-class OnLimiterFailure(StrEnum):
-    """Say what happens to a request whose rate limit can't be looked up."""
-
-    CLOSED = "closed"
-    OPEN = "open"
 
 
 class Profile(StrEnum):
@@ -84,11 +72,6 @@ def _parse_peppers(raw: object) -> tuple[Secret[bytes], ...]:
     return tuple(Secret(from_file(pepper).encode()) for pepper in texts(raw))
 
 
-def _parse_url(raw: object) -> str | None:
-    url = optional_text(raw)
-    return None if url is None else from_file(url)
-
-
 def _check_peppers(peppers: tuple[Secret[bytes], ...]) -> str:
     if all(len(pepper.reveal()) >= MIN_PEPPER_BYTES for pepper in peppers):
         return ""
@@ -110,27 +93,6 @@ def _check_domain(domain: str | None) -> str:
     ):
         return ""
     return "is no host name; set it to a bare host name such as 'wallet.example'"
-
-
-def _parse_limits(raw: object) -> tuple[RateLimitItem, ...]:
-    """Read a limit string; Flask-Limiter itself would ignore a malformed one."""
-    if raw in (None, ""):
-        return ()
-    try:
-        return tuple(parse_many(text(raw)))
-    except ValueError:
-        raise ValueError(
-            "is no limit string; write it like '5 per 10 minutes; 10 per day'"
-        ) from None
-
-
-def _parse_strategy(raw: object) -> str:
-    if raw in STRATEGIES:
-        return str(raw)
-    raise ValueError(f"is no strategy of Flask-Limiter; use one of {', '.join(STRATEGIES)}")
-
-
-_LIMITS: Final = Reader("a limit string, or ''", _parse_limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +136,7 @@ class StoreSettings:
 
     url: str | None = setting(
         "STORE",
-        Reader("a URL", _parse_url),
+        Reader("a URL", text_or_file),
         "Where challenges are kept: `sqlite:////path/otp.db`, another SQLAlchemy URL, `redis://…`, "
         "or `memory://` for trials; `file:/path` reads it from a file. Needed unless a store was "
         "passed to `OtpMpp`.",
@@ -212,82 +174,6 @@ class MessageSettings:
         Reader("a text with {code}", lambda raw: check_template(text(raw))),
         "The message; may also hold {wallet} and {minutes}.",
         default=DEFAULT_TEXT,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficSettings:
-    """Which requests are accepted, and how many."""
-
-    freshness: timedelta = setting(
-        "FRESHNESS",
-        seconds(30, MAX_FRESHNESS.seconds),
-        "How far a request's time may be from now, either way.",
-        default=300,
-    )
-    body_limit: int = setting(
-        "BODY_LIMIT",
-        whole(1024, 1024 * 1024, unit="bytes"),
-        "The longest request body.",
-        default=16384,
-    )
-    address_limits: tuple[RateLimitItem, ...] = setting(
-        "ADDRESS_LIMIT",
-        _LIMITS,
-        "The traffic of one network address, counted before the body is read.",
-        default="6000 per minute",
-    )
-    address_ipv6_prefix: int = setting(
-        "ADDRESS_IPV6_PREFIX",
-        whole(32, 128, unit="bits"),
-        "How many bits of an IPv6 address are counted as one: a subscriber has a whole network.",
-        default=64,
-    )
-    client_limits: tuple[RateLimitItem, ...] = setting(
-        "CLIENT_LIMIT",
-        _LIMITS,
-        "The traffic of one client, counted after its signature was found good.",
-        default="6000 per minute",
-    )
-    waiting_repeats: int = setting(
-        "WAITING_REPEATS",
-        whole(0, 1000),
-        "How many repeats may wait at a time, in a process, for the request they repeat (AMS). "
-        "Each of them holds a thread, 3 seconds at most.",
-        default=2,
-    )
-    waiting_repeats_of_client: int = setting(
-        "WAITING_REPEATS_OF_CLIENT",
-        whole(0, 1000),
-        "How many of them may be of one client.",
-        default=1,
-    )
-    refusal_limits: tuple[RateLimitItem, ...] = setting(
-        "REFUSAL_LIMIT",
-        _LIMITS,
-        "How many refusals of known users are stored for one client, so that a repeat gets the "
-        "same answer; a repeat of any further one is decided anew.",
-        default="10000 per day",
-    )
-    limiter_storage: str | None = setting(
-        "LIMITER_STORAGE",
-        Reader("a storage URI of Flask-Limiter", _parse_url),
-        "Where traffic is counted; RATELIMIT_STORAGE_URI if it is None, and `memory://` if that is "
-        "not set either. `file:/path` reads it from a file.",
-        default=None,
-        secret=True,
-    )
-    limiter_strategy: str = setting(
-        "LIMITER_STRATEGY",
-        Reader("a strategy of Flask-Limiter", _parse_strategy),
-        "How traffic is counted.",
-        default="fixed-window",
-    )
-    limiter_failure: OnLimiterFailure = setting(
-        "LIMITER_FAILURE",
-        one_of(OnLimiterFailure),
-        "Whether a request is refused or let through when traffic can't be counted.",
-        default="closed",
     )
 
 

@@ -26,7 +26,7 @@ from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.core.settings import Faults, key_of
-from flask_otp_mpp.web.settings import OnLimiterFailure, TrafficSettings
+from flask_otp_mpp.web.traffic_settings import OnLimiterFailure, TrafficSettings
 
 logger = logging.getLogger("flask_otp_mpp")
 FULL_SECONDS: Final = 60

@@ -18,7 +18,8 @@ from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Inbound
 from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import ClientKeyHook, ClientKeys, LocalSigner
+from flask_otp_mpp.signing.client_keys import ClientKeyHook, ClientKeys
+from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.testing import FrozenClock
 from tests.vectors import private_key, public_key
 

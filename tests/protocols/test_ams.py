@@ -25,7 +25,7 @@ from flask_otp_mpp.signing import rsa256
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.web.settings import MAX_FRESHNESS
+from flask_otp_mpp.web.traffic_settings import MAX_FRESHNESS
 from tests.protocols.caller import CLOCK, FRESHNESS, SIGNER, configured, inbound, refusal
 from tests.vectors import KEYS, private_key, public_key, vector
 

@@ -18,7 +18,7 @@ from flask_otp_mpp.core.service import ById, OtpService, SendOtp, VerifyOtp
 from flask_otp_mpp.protocols.base import handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound
 from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import ClientKeys
+from flask_otp_mpp.signing.client_keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from tests.core.builders import Harness
 from tests.protocols.caller import CLIENT, CLIENT_KEYS, COMMON, inbound, protocol

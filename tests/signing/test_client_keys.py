@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
-from flask_otp_mpp.signing.keys import ClientKeys, KeyFault, newest
+from flask_otp_mpp.signing.client_keys import ClientKeys, newest
+from flask_otp_mpp.signing.keys import KeyFault
 from tests.vectors import KEYS, public_key
 
 A, B, C = public_key("alipayplus"), public_key("mpp"), public_key("unrelated")

@@ -24,7 +24,7 @@ from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.stores.sql.schema import metadata, requests
 from flask_otp_mpp.stores.sql.store import SQLAlchemyStore
-from flask_otp_mpp.web.settings import TrafficSettings
+from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from tests.core.builders import CALLER, Harness, Quota
 from tests.services import POSTGRESQL, REDIS
 from tests.stores.redis_server import PrivateRedis, client, private_redis

@@ -16,7 +16,7 @@ from flask_otp_mpp.protocols.alipay.ams import AmsSettings
 from flask_otp_mpp.protocols.google.settings import GoogleSettings
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.web.settings import MAX_FRESHNESS
+from flask_otp_mpp.web.traffic_settings import MAX_FRESHNESS
 from tests.services import POSTGRESQL
 from tests.stores.redis_server import client, opened_store
 from tests.stores.servers import postgresql_url

@@ -17,8 +17,8 @@ from limits.storage import MemoryStorage
 
 from flask_otp_mpp import OtpMpp
 from flask_otp_mpp.web import traffic
-from flask_otp_mpp.web.settings import OnLimiterFailure
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts, own_limiter
+from flask_otp_mpp.web.traffic_settings import OnLimiterFailure
 from tests.wallet import CLIENT, Wallet, key
 
 LIMITED = "REQUEST_TRAFFIC_EXCEED_LIMIT"

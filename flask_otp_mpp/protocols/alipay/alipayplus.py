@@ -50,7 +50,7 @@ from flask_otp_mpp.protocols.values import (
     ParsedRequest,
     RequestContext,
 )
-from flask_otp_mpp.signing.keys import ClientKeys
+from flask_otp_mpp.signing.client_keys import ClientKeys
 
 _CHANNELS: Final = {"MOBILE": Channel.MOBILE, "EMAIL": Channel.EMAIL}
 

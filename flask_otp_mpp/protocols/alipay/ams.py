@@ -48,7 +48,7 @@ from flask_otp_mpp.protocols.values import (
     ParsedRequest,
     RequestContext,
 )
-from flask_otp_mpp.signing.keys import ClientKeys
+from flask_otp_mpp.signing.client_keys import ClientKeys
 
 WAIT_FOR_PENDING: Final = timedelta(seconds=3)
 """How long a repeat may wait for the same request, if that is at work now; a merchant should wait

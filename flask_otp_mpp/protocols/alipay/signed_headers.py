@@ -31,7 +31,7 @@ from flask_otp_mpp.protocols.values import (
     RequestContext,
 )
 from flask_otp_mpp.signing import rsa256
-from flask_otp_mpp.signing.keys import ClientKeys
+from flask_otp_mpp.signing.client_keys import ClientKeys
 from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 
 MAX_MESSAGE: Final = 256
