@@ -20,7 +20,7 @@ CANARY = "canary-4711"
 
 @pytest.mark.parametrize("secret", [Secret(CANARY), Secret(CANARY.encode()), AccessToken(CANARY)])
 def test_no_way_to_write_a_secret_shows_it(secret: Secret[Any]) -> None:
-    """X10: repr, str, formatting, and what a container writes of its members."""
+    """X7: repr, str, formatting, and what a container writes of its members."""
     written = [
         repr(secret),
         str(secret),
@@ -36,7 +36,7 @@ def test_no_way_to_write_a_secret_shows_it(secret: Secret[Any]) -> None:
 
 @pytest.mark.parametrize("write", [json.dumps, pickle.dumps, copy.copy, copy.deepcopy, vars, hash])
 def test_a_secret_is_not_copied_elsewhere(write: Callable[[object], object]) -> None:
-    """X10: a queue, a cache or a session that is given one by mistake fails at once."""
+    """X7: a queue, a cache or a session that is given one by mistake fails at once."""
     with pytest.raises(TypeError) as refused:
         write(Secret(CANARY))
     assert "canary" not in str(refused.value)
@@ -64,7 +64,7 @@ def _read(plain: str) -> None:
 
 
 def test_frames_that_an_exception_has_left_hold_nothing() -> None:
-    """X10: file, line and function stay, and so do the exception and its cause."""
+    """X7: file, line and function stay, and so do the exception and its cause."""
 
     def decode(plain: str) -> None:
         try:

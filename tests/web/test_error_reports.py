@@ -214,7 +214,7 @@ PLACES: dict[str, Callable[[], dict[str, Any]]] = {
 def test_a_reporter_gets_no_secret_from_our_frames(
     place: str, make_wallet: Callable[..., Wallet], reports: Callable[..., Kept]
 ) -> None:
-    """X10: wherever a host's code raises, or looks at the stack."""
+    """X7: wherever a host's code raises, or looks at the stack."""
     kept = reports()
     wallet = make_wallet(**{"loader": load, **PLACES[place]()})
     wallet.send(TOKEN)
@@ -228,7 +228,7 @@ def test_a_reporter_gets_no_secret_from_our_frames(
 def test_a_receiver_of_a_signal_finds_no_secret_on_the_stack(
     signal: NamedSignal, make_wallet: Callable[..., Wallet], reports: Callable[..., Kept]
 ) -> None:
-    """X10: what it reports has the whole stack, our frames too."""
+    """X7: what it reports has the whole stack, our frames too."""
     kept = reports()
     wallet = make_wallet(loader=load, OTP_MPP_FAILURE_LIMIT=2)
     with signal.connected_to(fail):
@@ -245,7 +245,7 @@ def test_neither_log_nor_database_leave_a_secret_in_a_breadcrumb(
     reports: Callable[..., Kept],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """X10: a report has the last log lines and statements before it, with their parameters."""
+    """X7: a report has the last log lines and statements before it, with their parameters."""
     monkeypatch.setattr(logging.getLogger("sqlalchemy.engine"), "level", logging.DEBUG)
     monkeypatch.setattr(logging.getLogger("flask_otp_mpp"), "level", logging.DEBUG)
     kept = reports(max_breadcrumbs=1000)
@@ -262,7 +262,7 @@ def test_neither_log_nor_database_leave_a_secret_in_a_breadcrumb(
 def test_a_phone_number_from_google_is_in_no_frame_of_ours(
     place: str, reports: Callable[..., Kept]
 ) -> None:
-    """X10: the number is in the body, and finds the user."""
+    """X7: the number is in the body, and finds the user."""
     kept = reports()
     how: dict[str, Any] = {place: fail}
     wallet = open_google(**how)
@@ -272,7 +272,7 @@ def test_a_phone_number_from_google_is_in_no_frame_of_ours(
 
 
 def test_frames_that_read_a_body_are_left_empty(reports: Callable[..., Kept]) -> None:
-    """X10: they hold the fields as texts, and a library that they call may fail."""
+    """X7: they hold the fields as texts, and a library that they call may fail."""
 
     def number(text: str) -> str:
         raise RuntimeError("failed")
@@ -299,7 +299,7 @@ def test_frames_that_read_a_body_are_left_empty(reports: Callable[..., Kept]) ->
 def test_the_frames_of_a_driver_hold_no_password(
     settings: dict[str, str], make_wallet: Callable[..., Wallet], reports: Callable[..., Kept]
 ) -> None:
-    """X10: they are in the traceback of an error that says that the server is away."""
+    """X7: they are in the traceback of an error that says that the server is away."""
     kept = reports()
     wallet = make_wallet(loader=load, **settings)
     wallet.send(TOKEN)
@@ -314,7 +314,7 @@ def test_the_body_of_a_request_is_reported_unless_a_setting_stops_it(
     make_wallet: Callable[..., Wallet],
     reports: Callable[..., Kept],
 ) -> None:
-    """X10: this is Sentry's own reading of the request; docs/security.md names the settings."""
+    """X7: this is Sentry's own reading of the request; docs/security.md names the settings."""
     seen = {}
     wanted: dict[str, dict[str, Any]] = {
         "default": {},

@@ -64,7 +64,7 @@ def two_hosts(make_wallet: MakeWallet, store: Store) -> tuple[Wallet, Wallet]:
 def test_a_replayed_send_does_nothing_at_the_last_moment_at_which_it_is_fresh(
     make_wallet: MakeWallet, store: Store, time: FrozenClock, jump: timedelta
 ) -> None:
-    """X7: the first host is a minute ahead of the second, and the store has just been purged."""
+    """X10: the first host is a minute ahead of the second, and the store has just been purged."""
     first, second = two_hosts(make_wallet, store)
     call, _ = first.caller.prepare("/sendOTP", request_fields())
     signed_at = datetime.fromisoformat(call.headers["request-time"])
@@ -84,7 +84,7 @@ def test_a_replayed_send_does_nothing_at_the_last_moment_at_which_it_is_fresh(
 def test_a_replayed_verify_is_no_second_try(
     make_wallet: MakeWallet, store: Store, time: FrozenClock
 ) -> None:
-    """X7: its answer is the first one, and not that of a code that has expired meanwhile."""
+    """X10: its answer is the first one, and not that of a code that has expired meanwhile."""
     first, second = two_hosts(make_wallet, store)
     request_id, _ = first.sent()
     fields = request_fields(verifyRequestId=request_id, otpCode="x")
@@ -101,7 +101,7 @@ def test_a_replayed_verify_is_no_second_try(
 
 @pytest.mark.server
 def test_redis_keeps_a_request_as_long(make_wallet: MakeWallet) -> None:
-    """X7: it deletes by itself, by the time that the key has left."""
+    """X10: it deletes by itself, by the time that the key has left."""
     with opened_store() as store:
         wallet = make_wallet(options={"store": store}, OTP_MPP_STORE=None)
         assert wallet.send().code == "SUCCESS"
@@ -117,7 +117,7 @@ def keys(store: RedisStore) -> list[bytes]:
 
 
 def test_an_id_of_the_caller_is_remembered_longer_than_any_request_is_fresh() -> None:
-    """X7: also if it is kept for the shortest time, and requests are fresh for the longest."""
+    """X10: also if it is kept for the shortest time, and requests are fresh for the longest."""
     too_short = replay_memory(MAX_FRESHNESS).total_seconds()
     for kind, key in ((AmsSettings, "OTP_MPP_AMS_KEEP"), (GoogleSettings, "OTP_MPP_GOOGLE_KEEP")):
         faults: Faults = []
@@ -126,7 +126,7 @@ def test_an_id_of_the_caller_is_remembered_longer_than_any_request_is_fresh() ->
 
 
 def test_the_difference_of_clocks_is_documented() -> None:
-    """X7: operators find what is asked of them."""
+    """X10: operators find what is asked of them."""
     assert timedelta(minutes=1) == CLOCKS_APART
     page = OPERATIONS.read_text().partition("## Time")[2]
     assert "within 30 seconds" in page

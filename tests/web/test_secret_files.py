@@ -42,7 +42,7 @@ def findings(**changed: Any) -> str:
 def test_no_secret_is_in_the_configuration_if_all_are_in_files(
     tmp_path: Path, make_wallet: Callable[..., Wallet]
 ) -> None:
-    """X10: codes that were digested under the text itself are verified, and a new key signs."""
+    """X7: codes that were digested under the text itself are verified, and a new key signs."""
     pem, database = private_pem(key("wallet")).decode(), f"sqlite:///{tmp_path / 'otp.db'}"
     before = make_wallet(store="sqlite")
     request_id, code = before.sent()
@@ -63,7 +63,7 @@ def test_no_secret_is_in_the_configuration_if_all_are_in_files(
 
 
 def test_a_file_is_read_anew_at_each_start(tmp_path: Path) -> None:
-    """X10: a secret is changed in its file, without a change of the configuration."""
+    """X7: a secret is changed in its file, without a change of the configuration."""
     pepper = written(tmp_path / "pepper", "")
     for text, starts in [("short", False), ("x" * 32, True), ("x" * 31 + "\n", False)]:
         (tmp_path / "pepper").write_text(text)
