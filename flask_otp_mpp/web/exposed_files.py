@@ -10,13 +10,8 @@ from typing import Any, Final
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.secret_files import PREFIX, is_exposed
 from flask_otp_mpp.core.settings import key_of
-from flask_otp_mpp.protocols.google.settings import GoogleSettings
 from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.web.settings import (
-    CodeSettings,
-    SigningSettings,
-    StoreSettings,
-)
+from flask_otp_mpp.web.settings import CodeSettings, SigningSettings, StoreSettings
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -24,7 +19,7 @@ _KEYS: Final = key_of(SigningSettings, "private_keys")
 _PEPPER: Final = key_of(CodeSettings, "peppers")
 _STORE: Final = key_of(StoreSettings, "url")
 _STORAGE: Final = key_of(TrafficSettings, "limiter_storage")
-_ACCOUNTS: Final = key_of(GoogleSettings, "accounts")
+_ACCOUNTS: Final = "OTP_MPP_GOOGLE_ACCOUNTS"  # its group is imported only if it is served
 
 
 def warn_of_exposed_files(config: Mapping[str, Any], store: Store) -> None:
