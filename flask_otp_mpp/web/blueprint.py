@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.signals import got_request_exception
@@ -27,16 +25,15 @@ from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
 from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import log_crash
 from flask_otp_mpp.web.events import announce
+from flask_otp_mpp.web.inbound import read_inbound
 from flask_otp_mpp.web.response import SealedResponse
 
 logger = logging.getLogger("flask_otp_mpp")
 
 _BODY: Final = "flask_otp_mpp.body"
-_NO_BODY: Final = Secret(b"")
 _REFUSED: Final = "flask_otp_mpp.refused"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _REST: Final = "otp_mpp_rest"
-_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
 _REASONS: Final = {
@@ -187,18 +184,7 @@ class ProtocolBlueprint:
         return _seal(outbound, event)
 
     def _inbound(self) -> Inbound:
-        environ = request.environ
-        below = request.path.removeprefix(self._mount.prefix)
-        return Inbound(
-            method=request.method,
-            uri=self._mount.public_prefix + _as_called(environ, self._mount.prefix, below),
-            path=below,
-            headers=_Headers(environ),
-            body=environ.get(_BODY, _NO_BODY).reveal(),
-            address=self._network(),
-            prefix=self._mount.prefix,
-            complete=_BODY in environ,
-        )
+        return read_inbound(request, self._mount, self._network(), request.environ.get(_BODY))
 
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)
@@ -209,42 +195,6 @@ class ProtocolBlueprint:
         if callable(exempt := getattr(csrf, "exempt", None)):
             exempt(self._blueprint)
         self._exempted = True
-
-
-class _Headers(Mapping[str, str]):
-    """A request's headers, read from the WSGI environ when asked for: few of them ever are."""
-
-    def __init__(self, environ: Mapping[str, Any]) -> None:
-        self._environ = environ
-
-    def __getitem__(self, name: str) -> str:
-        if name == "content-type":
-            return str(self._environ.get("CONTENT_TYPE", ""))
-        return str(self._environ["HTTP_" + name.upper().replace("-", "_")])
-
-    def __iter__(self) -> Iterator[str]:
-        yield "content-type"
-        for name in self._environ:
-            if name.startswith("HTTP_"):
-                yield name[5:].replace("_", "-").lower()
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def _as_called(environ: Mapping[str, Any], prefix: str, below: str) -> str:
-    """Return path and query below the prefix as the caller wrote them: the signature covers these.
-
-    Most servers pass them on. For those that do not, the path is encoded again, in the usual way.
-    """
-    query = environ.get("QUERY_STRING", "")
-    raw: str = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
-    spelt = raw.partition(prefix)[2]
-    path, _, asked = spelt.partition("?")
-    if spelt.isascii() and unquote(path) == below and asked == query:
-        return spelt
-    path = quote(below, _PATH_SAFE)
-    return f"{path}?{query}" if query else path
 
 
 def _outcome_of(error: Exception) -> Outcome:
