@@ -113,3 +113,14 @@ def test_failures_that_are_forgotten_on_a_send_are_found_in_five_steps() -> None
     with pytest.raises(AssertionError, match="disagree"):
         machine.verify_as_the_user((WRONG,), CLIENT, 3)
     machine.teardown()
+
+
+def test_a_user_who_is_not_disabled_is_found_in_three_steps() -> None:
+    """T2, A3: at the last wrong code that all clients together allow."""
+    machine = Agreement(contract(NeverDisabling))
+    machine.begin(Resend.ROTATE, 5, 3)
+    machine.send("alice", "caller", CLIENT, Channel.MOBILE)
+    machine.verify_as_the_user((WRONG,), CLIENT, 2)
+    with pytest.raises(AssertionError, match="disagree"):
+        machine.verify_as_the_user((WRONG,), "fedcba9876543210", 1)
+    machine.teardown()

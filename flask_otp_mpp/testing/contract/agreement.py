@@ -72,7 +72,7 @@ class Agreement(RuleBasedStateMachine):
     @initialize(
         resend=st.sampled_from(Resend),
         failure_limit=st.sampled_from([2, 5]),
-        disable_after=st.sampled_from([4, 100]),
+        disable_after=st.sampled_from([3, 100]),  # the tries of one challenge are enough
     )
     def begin(self, resend: Resend, failure_limit: int, disable_after: int) -> None:
         self.policy = policy(resend, failure_limit, disable_after)
