@@ -95,6 +95,7 @@ def contract(make_store: Callable[[FrozenClock], Store]) -> StoreContract:
     return Contract()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faulty", FAULTY)
 def test_a_store_that_differs_does_not_pass(faulty: type[MemoryStore]) -> None:
     """T2: a search like the shipped one comes upon it, if it has the time of many runs."""

@@ -35,6 +35,8 @@ from flask_otp_mpp.testing import FrozenClock
 from tests.wallet import PEPPER, User, Wallet, key
 from tests.web.google_wallet import open_google
 
+pytestmark = pytest.mark.slow  # the reporter walks through all frames of the stack
+
 TOKEN, PHONE, EMAIL = "tok-canary-token", "+918067218010", "canary-mail@users.example"
 TYPED = "918273"
 KEY_LINES = private_pem(key("wallet")).decode().splitlines()[1:-1]
