@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -128,6 +129,9 @@ def test_an_odd_spelling_is_signed_as_it_came(server: Deployed) -> None:
     """G11: where the server tells it; where it does not, the usual spelling is signed."""
     for path in ("/%7Enothing", "/a%2fb", "/a?", "/%e4", "/[]"):
         answer = server.caller().call(path, {})
+        while answer.response.status == 429:  # not proven here, so few such answers are signed
+            time.sleep(0.5)
+            answer = server.caller().call(path, {})
         assert answer.code == "NO_INTERFACE_DEF"
         assert answer.verified is (server.name in TELLS_RAW_URI), path
 
