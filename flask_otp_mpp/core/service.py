@@ -145,13 +145,13 @@ class OtpService:
         if isinstance(found, Outcome):
             return found
         challenge_id, subject = found
-        caller = command.caller
+        caller, binding = command.caller, command.caller.digest
         attempt = Attempt(
             id=challenge_id,
             subject=subject,
-            caller=caller.digest,
+            caller=binding,
             client=caller.client_digest,
-            digests=self._codes.candidates(challenge_id, subject, caller.digest, command.code),
+            digests=self._codes.candidates(challenge_id, subject, binding, command.code),
             request=request,
         )
         outcome = self._store.spend(attempt, self._policy)
@@ -167,12 +167,12 @@ class OtpService:
         """Send a code; or return what the store has decided instead."""
         challenge_id = new_challenge_id()
         code = self._codes.generate(challenge_id)
-        caller = command.caller
-        digest = self._codes.digest(challenge_id, subject, caller.digest, code)
+        caller, binding = command.caller, command.caller.digest
+        digest = self._codes.digest(challenge_id, subject, binding, code)
         draft = Draft(
             id=challenge_id,
             subject=subject,
-            caller=caller.digest,
+            caller=binding,
             client=caller.client_digest,
             channel=command.channel,
             digest=digest,
