@@ -190,9 +190,14 @@ def test_what_belongs_to_a_client_must_be_said(
         ({"C1": entry(psp_ids=None, acquirers=None)}, "P1"),
     ],
 )
-def test_one_client_or_one_psp_id_needs_no_division(clients: object, psp_ids: object) -> None:
-    """C4: nothing could be confused."""
-    open_wallet(OTP_MPP_ALIPAYPLUS_CLIENTS=clients, OTP_MPP_ALIPAYPLUS_PSP_ID=psp_ids)
+def test_one_client_or_one_psp_id_needs_no_division(
+    clients: object, psp_ids: str | list[str]
+) -> None:
+    """C4: nothing could be confused; the client may name every pspId of the wallet."""
+    wallet = open_wallet(OTP_MPP_ALIPAYPLUS_CLIENTS=clients, OTP_MPP_ALIPAYPLUS_PSP_ID=psp_ids)
+    for number, psp in enumerate([psp_ids] if isinstance(psp_ids, str) else psp_ids):
+        caller = wallet.calling(client_id="C1", psp_id=psp)
+        assert caller.send(f"tok-{number}").code == "SUCCESS"
 
 
 ODD_IDS = ["a.b", "a b", "a,b", "a:b", "\xe9", "x" * 65, "", "a\n"]
