@@ -97,12 +97,13 @@ def test_a_queue_that_moves_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulkhead, "STALL", 0.5)
     places = Bulkhead(1, waiting=8, longest=30)
 
-    def work(_: int) -> None:
+    def work(number: int) -> int:
         with places.place():
             time.sleep(0.1)
+        return number
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
+        assert list(pool.map(work, range(8))) == list(range(8))
 
 
 def test_a_place_comes_back_after_an_exception() -> None:
