@@ -20,7 +20,7 @@ class UnfitStore(StoreError):
 
 
 class Store(Protocol):
-    """Keep challenges, users' limits and answers; every method is atomic.
+    """Keep challenges, users' limits and answers; every method but ``forget`` is atomic.
 
     A store decides by :mod:`flask_otp_mpp.core.rules` and by one clock of its own. A request whose
     key it knows gets the stored answer: nothing is counted, compared or sent twice. If the digest
@@ -70,7 +70,8 @@ class Store(Protocol):
     def forget(self, subject: str) -> bool:
         """Delete all that is stored of a user: challenges, limits and locks, and answers.
 
-        Requests of the user that are in progress, and later ones, may store something again.
+        Requests of the user that are in progress, and later ones, may store something again. This
+        one method may be several steps: of what a request stores meanwhile a part may stay.
 
         :returns: whether there was anything to delete.
         """

@@ -72,6 +72,8 @@ def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
             return model.unlock(*arguments)
         case "purge":
             model.purge(policy)
+        case "forget" if arguments[1:]:
+            _forget_part(model, *arguments)
         case "forget":
             model.forget(*arguments)
         case "expire":
@@ -79,6 +81,17 @@ def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
         case "tick":
             raise AssertionError("the clock is not the model's")
     return None
+
+
+def _forget_part(model: Model, subject: str, part: str) -> None:
+    match part:
+        case "limits":
+            model.user_limits.pop(subject, None)
+        case "challenges":
+            for known in [one.id for one in model.challenges.values() if one.subject == subject]:
+                del model.challenges[known]
+        case answer if answer in model.records and model.records[answer].subject == subject:
+            del model.records[answer]
 
 
 def explain(

@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from math import inf
@@ -48,6 +48,25 @@ class Operation:
         shown = ", ".join(map(str, self.arguments))
         times = f"{self.called:>4} to {self.returned:<4}"
         return f"{times} thread {self.thread}: {self.verb}({shown}) -> {self.result}"
+
+
+def in_parts(history: Sequence[Operation]) -> list[Operation]:
+    """Take each forget for one deletion of each thing that it deletes, in any order.
+
+    That is what a store promises that has no list of what it holds of a user: what is written
+    while it looks may stay.
+    """
+    parts: list[Operation] = []
+    for one in history:
+        if one.verb != "forget":
+            parts.append(one)
+            continue
+        (subject,) = one.arguments
+        work = [it.arguments[0] for it in history if it.verb in ("reserve", "spend")]
+        answers = {it.request.value for it in work if it.subject == subject}
+        for part in ("limits", "challenges", *sorted(answers)):
+            parts.append(replace(one, arguments=(subject, part)))
+    return parts
 
 
 class _SlowDigests(tuple[bytes, ...]):

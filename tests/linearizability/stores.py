@@ -50,6 +50,9 @@ def on_redis(folder: Path, clock: FrozenClock) -> Iterator[Store]:
         store.close()
 
 
+# A user's keys are looked for, one batch after another, and then deleted.
+FORGET_IN_PARTS: Final = {"redis"}
+
 # How each is opened, and how many histories of it are recorded.
 STORES: Final[dict[str, tuple[Opening, int]]] = {
     "memory": (memory, 200),

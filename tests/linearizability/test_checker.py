@@ -21,7 +21,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import RIGHT, START, WRONG, attempt, draft, named
 from tests.linearizability.checker import State, explain
-from tests.linearizability.history import Operation, Recorder
+from tests.linearizability.history import Operation, Recorder, in_parts
 from tests.linearizability.workload import Send, Step, Try, policy, run
 from tests.stores.naive import NaiveStore
 
@@ -216,3 +216,20 @@ def test_one_at_a_time_the_naive_store_is_explained(recorder: Recorder) -> None:
     """T2: so it is the race that was caught, and not the store."""
     run(recorder, [[Send(ASKED), wrong(), right(), right(), Send(draft()), Send(draft())]])
     assert explained(*recorder.history)
+
+
+def test_a_store_may_forget_in_parts_where_that_is_all_it_promises() -> None:
+    """T3, X9: an answer that is written meanwhile may stay; one of before may not."""
+    sent = replace(RESERVED, called=0, returned=4)
+    forgotten = Operation(2, "forget", (ASKED.subject,), None, 1, 5)
+    repeated = Outcome(ASKED.id, Reason.REQUEST_PENDING, repeated=True)
+    pending = Operation(3, "reserve", (replace(ASKED, id="again"),), repeated, 6, 7)
+    unlimited = [
+        Operation(4, "reserve", (asked,), replace(SENT, id=asked.id, digest=asked.digest), at, at)
+        for at, asked in enumerate((draft(), draft(), draft()), start=8)
+    ]
+    history = [sent, forgotten, pending, *unlimited]
+    assert not explained(*history)
+    assert explained(*in_parts(history))
+    late = [replace(sent, returned=0.5), forgotten, pending]
+    assert not explained(*in_parts(late))

@@ -173,8 +173,8 @@ def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) 
         case "get_answer" if asked.request.chosen_by_caller:
             return GetAnswer(asked.request.value)
         case "other" if asked.request.chosen_by_caller:
-            # The same key for another request of another user.
-            key = replace(asked.request, digest="other")
+            # The same key for another request of another user. A real digest covers the user too.
+            key = replace(asked.request, digest=f"other than {asked.subject}")
             return Send(draft(f"not {asked.subject}", key=key))
         case "unlock":
             return Unlock(asked.subject)

@@ -129,6 +129,32 @@ def test_a_claim_that_a_crash_left_behind_is_forgotten(monkeypatch: pytest.Monke
 
 
 @pytest.mark.server
+def test_a_request_that_comes_while_its_user_is_forgotten_keeps_what_it_stores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """X9, T3: its claim was there before, and its answer is stored after the first deletion."""
+    with opened_store() as store, client() as aside:
+        other = RedisStore(aside, prefix=store.prefix)
+        asked = draft(SUBJECT, key=named())
+        store.reserve(asked, POLICY)
+        delete = store.client.delete
+
+        def delete_first(*found: Any) -> object:
+            deleted = delete(*found)
+            assert isinstance(other.reserve(asked, POLICY), Challenge)
+            return deleted
+
+        monkeypatch.setattr(store.client, "delete", delete_first)
+        assert store.forget(SUBJECT) is True
+        stored = store.get_answer(asked.request.value)
+        assert stored is not None
+        assert stored.outcome.reason is Reason.REQUEST_PENDING
+        monkeypatch.undo()
+        assert store.forget(SUBJECT) is True
+        assert keys(store) == []
+
+
+@pytest.mark.server
 @pytest.mark.parametrize("prefix", ["otp*", "otp?x", "[ab]", "a\\", "[^a]"])
 def test_a_prefix_is_no_pattern(prefix: str) -> None:
     """X9: keys of another store are neither found nor deleted."""

@@ -129,14 +129,18 @@ class RedisStore:
     def forget(self, subject: str) -> bool:
         """Delete the user's keys: at once those in the user's slot, then the claims.
 
-        All keys of the store are looked through for it, without blocking the server.
+        All keys of the store are looked through for it, without blocking the server. What a request
+        writes meanwhile may stay, so a part of what it writes may be deleted and another part not.
         """
         own = f"{self._hash_tag(subject)}:".encode()
         with _store_errors():
             name = encoding.encode_text(subject)
             found, claims = user_keys.find(self.client, self.prefix, own, name)
             deleted = self.client.delete(*found) if found else 0
-        freed = [self._run(scripts.FORGET, [claim], [subject]) for claim in claims]
+        freed = [
+            self._run(scripts.FORGET, [claim], [subject, holders])
+            for claim, holders in claims.items()
+        ]
         return bool(deleted or any(freed))
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:

@@ -20,8 +20,8 @@ _BATCH: Final = 1000
 
 def find(
     client: Client, prefix: str, own: bytes, subject: bytes
-) -> tuple[list[bytes], list[bytes]]:
-    """Return the keys in a user's slot, and the claims that name the user.
+) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """Return the keys in a user's slot, and the claims that name the user with their holders.
 
     What was there before this began is found; what is written meanwhile may be missed.
 
@@ -29,15 +29,16 @@ def find(
     :param own: the beginning of all keys in the user's slot.
     """
     found: list[bytes] = []
-    claims: list[bytes] = []
+    claims: dict[bytes, bytes] = {}
     for batch in _batches(client, prefix):
         found += [key for key in batch if key.startswith(own)]
         asked = [key for key in batch if key.endswith(b":claim")]
         with client.pipeline(transaction=False) as pipeline:
             for claim in asked:
-                pipeline.hget(claim, "subject")
-            holders = pipeline.execute()
-        claims += [claim for claim, it in zip(asked, holders, strict=True) if it == subject]
+                pipeline.hmget(claim, "subject", "holders")
+            for claim, (name, holders) in zip(asked, pipeline.execute(), strict=True):
+                if name == subject:
+                    claims[claim] = holders
     return found, claims
 
 
