@@ -22,7 +22,7 @@ NOT_COMPARED: Final = frozenset(
 )
 """Reasons for which a verify attempt is refused before its code is compared and counted."""
 
-NOTHING_DONE: Final = NOT_COMPARED | {Reason.SEND_LIMITED}
+NOTHING_DONE: Final = NOT_COMPARED | {Reason.SEND_LIMITED, Reason.SEND_LOCKED}
 """Reasons for which a store refuses a request and changes nothing.
 
 Nothing else bounds how often that happens: a send is bounded by its limits, a wrong code by locks.

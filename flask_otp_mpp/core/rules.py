@@ -48,10 +48,9 @@ def reserve(
     :returns: what changes; or a refusal, and nothing changes.
     """
     channel, client = draft.channel, draft.client
-    end = limits.lock_at(client, policy, now)
-    if end is None:
-        end = limits.send_not_before(channel, client, policy, now)
-    if end is not None:
+    if (end := limits.lock_at(client, policy, now)) is not None:
+        return Outcome(draft.id, Reason.SEND_LOCKED, until=end)
+    if (end := limits.send_not_before(channel, client, policy, now)) is not None:
         return Outcome(draft.id, Reason.SEND_LIMITED, until=end)
     limits = limits.with_send(channel, client, policy, now)
     usable = [old for old in open_challenges if old.refusal(now) is None]

@@ -104,12 +104,26 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True)
 class CodeRow:
-    """One row of a protocol's code table."""
+    """One row of a protocol's code table.
+
+    :param message: the document's own, word for word, where it has one.
+    :param operations: those that are answered with it.
+    :param detail: what is always told beside the message.
+    """
 
     code: str
     status: str
     message: str
     operations: frozenset[Operation]
+    detail: str = ""
+
+    def tell(self, explanation: str = "") -> str:
+        """Return the message, and behind it the detail and what else explains an outcome."""
+        behind = f"{self.detail} {explanation}".strip()
+        if not behind:
+            return self.message
+        stop = "" if self.message.endswith(".") else "."
+        return f"{self.message}{stop} {behind}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def code_rows(protocol: type[WireProtocol]) -> list[Row]:
 def reason_rows() -> list[Row]:
     """List what each protocol answers for each reason."""
     return [
-        (protocol.name, reason.name, row.code, row.status, row.message)
+        (protocol.name, reason.name, row.code, row.status, row.tell())
         for protocol in PROTOCOLS
         for reason in Reason
         for row in [protocol.codes[reason]]

@@ -202,7 +202,7 @@ def test_a_disabled_user_is_neither_sent_nor_compared_a_code() -> None:
         "old", Reason.USER_LOCKED, until=FOREVER
     )
     later = NOW + 365 * DAY
-    assert reserve(now=later, limits=disabled) == Outcome("new", Reason.SEND_LIMITED, until=FOREVER)
+    assert reserve(now=later, limits=disabled) == Outcome("new", Reason.SEND_LOCKED, until=FOREVER)
     assert isinstance(reserve(now=later, limits=disabled.unlocked()), Reservation)
     assert "OTP is disabled" in Outcome(until=FOREVER).explain()
     assert "9999" not in Outcome(until=FOREVER).explain()
@@ -211,7 +211,7 @@ def test_a_disabled_user_is_neither_sent_nor_compared_a_code() -> None:
 def test_a_lock_refuses_sends_until_it_ends() -> None:
     """S2: a locked user can't be sent a code that could not be used."""
     locked = locked_until(NOW + 60 * SECOND)
-    assert reserve(limits=locked) == Outcome("new", Reason.SEND_LIMITED, until=NOW + 60 * SECOND)
+    assert reserve(limits=locked) == Outcome("new", Reason.SEND_LOCKED, until=NOW + 60 * SECOND)
     assert isinstance(reserve(limits=locked, now=NOW + 60 * SECOND), Reservation)
 
 

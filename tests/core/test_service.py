@@ -98,7 +98,7 @@ def test_a_lock_spans_challenges_and_is_told_once() -> None:
     assert began.until is not None
     assert harness.locks == [("alice", began.until)]
     for _ in range(3):
-        assert reason(harness.send) is Reason.SEND_LIMITED
+        assert reason(harness.send) is Reason.SEND_LOCKED
     assert harness.locks == [("alice", began.until)]
     harness.clock.now = began.until
     harness.send()
@@ -134,7 +134,7 @@ def test_the_count_is_kept_when_the_alarm_fails() -> None:
     with pytest.raises(ConnectionError):
         lock(harness)
     harness.clock.forward(seconds=60)
-    assert reason(harness.send) is Reason.SEND_LIMITED
+    assert reason(harness.send) is Reason.SEND_LOCKED
 
 
 def test_a_locked_user_learns_until_when() -> None:

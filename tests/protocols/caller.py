@@ -14,6 +14,7 @@ from flask_otp_mpp.core.reasons import Refused
 from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus, AlipayPlusSettings
 from flask_otp_mpp.protocols.alipay.clients import AlipayPlusClient
+from flask_otp_mpp.protocols.alipay.settings import Repeats
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Inbound
@@ -33,6 +34,18 @@ CLIENT_KEYS: Final = {
     CLIENT: {"1": public_key("alipayplus")},
     "OTHER": {"1": public_key("unrelated")},
 }
+NO_DIGITS: Final = (
+    "12345x",
+    " 123456",
+    "123456\n",
+    "123 456",
+    "+12345",
+    "1\0",
+    "\N{FULLWIDTH DIGIT ONE}23456",
+    "\ud800",
+    "1\u00b2",
+)
+"""What is no code: signs, spaces, controls, digits of other scripts."""
 P = ParamSpec("P")
 W = TypeVar("W", bound=WireProtocol)
 SIGNER: Final = LocalSigner("3", private_key("mpp"))
@@ -82,7 +95,7 @@ def configured(kind: type[W], deployment: Deployment, **values: Any) -> W:
 
 def signed_headers(clock: Clock = CLOCK) -> SignedHeaders:
     deployment = Deployment(SIGNER, FRESHNESS, clock)
-    return SignedHeaders(ClientKeys(CLIENT_KEYS), deployment, [f"{PREFIX}/sendOTP"])
+    return SignedHeaders(ClientKeys(CLIENT_KEYS), deployment, [f"{PREFIX}/sendOTP"], Repeats.REPLAY)
 
 
 def protocol(client_key: ClientKeyHook | None = None, **changes: Any) -> AlipayPlus:

@@ -22,6 +22,7 @@ from tests.protocols.caller import (
     CLOCK,
     COMMON,
     FRESHNESS,
+    NO_DIGITS,
     PREFIX,
     SIGNER,
     configured,
@@ -123,8 +124,9 @@ def test_a_required_field_is_refused_by_name(
 
 def test_each_field_may_be_as_long_as_documented() -> None:
     longest = {field: "x" * size for field, size in VERIFY_FIELDS.items()}
+    longest["otpCode"] = "7" * 32
     wallet = protocol(psp_ids=frozenset({longest["pspId"]}))
-    assert read_verify(longest, wallet).code.reveal() == "x" * 32
+    assert read_verify(longest, wallet).code.reveal() == "7" * 32
     assert read_send({**longest, "verifyType": "EMAIL"}, wallet).credential.reveal() == "x" * 128
 
 
@@ -136,15 +138,24 @@ def test_an_unknown_channel_is_an_illegal_parameter(value: Any) -> None:
     assert refused.detail.startswith("verifyType: must be ")
 
 
-def test_a_code_is_passed_on_with_all_that_was_typed() -> None:
-    """L11: whether it is one is decided where it is counted."""
-    assert read_verify({**ANSWER, "otpCode": " 12\n\0\ud800"}).code.reveal() == " 12\n\0\ud800"
+@pytest.mark.parametrize("typed", NO_DIGITS)
+def test_what_is_not_of_digits_alone_is_an_illegal_parameter(typed: str) -> None:
+    """L11: "non-numeric input", in the words of the page; nothing of it is repeated."""
+    refused = refusal(read_verify, {**ANSWER, "otpCode": typed})
+    assert refused.reason is Reason.FIELD_INVALID
+    assert refused.detail == "otpCode: must be a string of 1 to 32 digits."
+
+
+@pytest.mark.parametrize("typed", ["0", "1234567", "0" * 32])
+def test_digits_of_another_number_are_a_code_that_is_judged(typed: str) -> None:
+    """L11: and count as a wrong one."""
+    assert read_verify({**ANSWER, "otpCode": typed}).code.reveal() == typed
 
 
 def test_another_wallet_is_not_served() -> None:
     """G4: pspId names this wallet, in sandbox or in production."""
     refused = refusal(read_send, {**COMMON, "pspId": "somebody-else"})
-    assert refused.reason is Reason.CLIENT_UNKNOWN
+    assert refused.reason is Reason.PSP_UNKNOWN
     assert "pspId" in refused.detail
     assert "somebody" not in refused.detail
     both = protocol(psp_ids=frozenset({"sandbox", "production"}))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.protocols.alipay.alipayplus import CODES, AlipayPlus
-from flask_otp_mpp.protocols.alipay.common import SUCCESS
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.alipayplus_codes import CODES, SUCCESS
 from flask_otp_mpp.protocols.values import Operation, RequestContext
 from tests.protocols.caller import inbound, protocol
 
@@ -51,6 +51,7 @@ EXPECTED = {
     Reason.BODY_TOO_LARGE: "PARAM_ILLEGAL",
     Reason.FIELD_INVALID: "PARAM_ILLEGAL",
     Reason.CLIENT_UNKNOWN: "INVALID_CLIENT",
+    Reason.PSP_UNKNOWN: "INVALID_CLIENT",
     Reason.KEY_UNKNOWN: "KEY_NOT_FOUND",
     Reason.SIGNATURE_INVALID: "INVALID_SIGNATURE",
     Reason.REQUEST_STALE: "ACCESS_DENIED",
@@ -62,6 +63,7 @@ EXPECTED = {
     Reason.USER_ABNORMAL: "USER_STATUS_ABNORMAL",
     Reason.CHANNEL_UNAVAILABLE: "PARAM_ILLEGAL",
     Reason.SEND_LIMITED: "OTP_SEND_TIMES_EXCEED_LIMIT",
+    Reason.SEND_LOCKED: "OTP_SEND_TIMES_EXCEED_LIMIT",
     Reason.DELIVERY_REFUSED: "PROCESS_FAIL",
     Reason.PROCESS_FAILED: "PROCESS_FAIL",
     Reason.CODE_UNMATCHED: "OTP_VERIFY_UNMATCHED",
@@ -123,7 +125,7 @@ def test_every_refusal_is_written_with_code_status_and_message(
     assert written["resultCode"] == EXPECTED[reason]
     assert written["resultStatus"] == statuses[EXPECTED[reason]]
     assert 0 < len(written["resultMessage"]) <= 256
-    assert written["resultMessage"] == CODES[reason].message
+    assert written["resultMessage"] == CODES[reason].tell()
 
 
 def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
@@ -155,10 +157,13 @@ def test_a_message_adds_detail_and_end_to_the_words_of_its_code() -> None:
     """A5: the end of a lock is told to the caller."""
     locked = result(Operation.VERIFY, Outcome(reason=Reason.USER_LOCKED, until=UNTIL))
     assert locked["resultMessage"] == (
-        "Too many wrong codes. A new OTP is needed. Not before 2026-01-01T12:30:00Z."
+        "The OTP verification has failed too many times. The user must get a new OTP. "
+        "Not before 2026-01-01T12:30:00Z."
     )
     field = result(Operation.SEND, Outcome("", Reason.FIELD_INVALID, "pspId: is required."))
-    assert field["resultMessage"] == "A parameter breaks its rule. pspId: is required."
+    assert field["resultMessage"] == (
+        "Illegal parameters. For example, non-numeric input, invalid date. pspId: is required."
+    )
 
 
 @given(
@@ -174,5 +179,5 @@ def test_a_body_is_utf_8_without_a_byte_to_spare() -> None:
     """G10: what is signed is what is sent, and it is written once."""
     written = body(Operation.SEND, Outcome("", Reason.DELIVERY_REFUSED, "Größe 大"))
     assert "Größe 大".encode() in written
-    assert b": " not in written.replace(b"refused for good. Do not retry. ", b"")
+    assert b": " not in written.replace(CODES[Reason.DELIVERY_REFUSED].tell().encode() + b" ", b"")
     assert not written.endswith(b"\n")

@@ -129,7 +129,7 @@ def test_a_verification_passes_every_check_in_order() -> None:
         (inbound(b"{", time="2020-01-01T00:00:00Z"), ["key"], Reason.REQUEST_STALE),
         (inbound(b"{"), ["key"], Reason.BODY_UNREADABLE),
         (inbound({}), ["key"], Reason.FIELD_MISSING),
-        (inbound({**COMMON, "pspId": "x"}), ["key"], Reason.CLIENT_UNKNOWN),
+        (inbound({**COMMON, "pspId": "x"}), ["key"], Reason.PSP_UNKNOWN),
     ],
 )
 def test_a_request_goes_no_further_than_its_first_fault(
@@ -244,5 +244,5 @@ def test_a_host_may_refuse_from_its_hooks() -> None:
     outbound, event = handle(protocol(), inbound(), harness.service, Recorder())
     result = json.loads(outbound.body)["result"]
     assert result["resultCode"] == "USER_STATUS_ABNORMAL"
-    assert result["resultMessage"] == "The user's account is barred. frozen"
+    assert result["resultMessage"] == "The user status is abnormal. frozen"
     assert event.reason is Reason.USER_ABNORMAL

@@ -10,7 +10,7 @@ import pytest
 
 from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.protocols.alipay.common import row
+from flask_otp_mpp.protocols.alipay.codes import row
 from flask_otp_mpp.protocols.alipay.signed_headers import parse_time
 from flask_otp_mpp.protocols.values import Inbound, Outbound, RequestContext
 from flask_otp_mpp.signing import rsa256

@@ -165,7 +165,7 @@ def test_locks_and_sends_from_before_clients_were_told_apart_count_for_each_clie
     store.upgrade_tables()
     ends = {name: store.reserve(draft(name, client=client), POLICY) for name, *_ in rows}
     moment = schema.EPOCH + now * schema.MICROSECOND
-    assert ends["locked"] == Outcome(ANY, Reason.SEND_LIMITED, until=moment + timedelta(hours=1))
+    assert ends["locked"] == Outcome(ANY, Reason.SEND_LOCKED, until=moment + timedelta(hours=1))
     assert ends["sent"] == Outcome(
         ANY, Reason.SEND_LIMITED, until=moment + POLICY.cool_down - timedelta(seconds=1)
     )

@@ -1,4 +1,4 @@
-"""Test vectors: signatures made by the official SDK, with test keys."""
+"""Test vectors: signatures made by the official SDK, with test keys, and tables of codes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 _DATA: Final = json.loads(Path(__file__).with_name("alipayplus.json").read_text("utf-8"))
 KEYS: Final[Mapping[str, Mapping[str, str]]] = _DATA["keys"]
+
+RESULT_CODES: Final[Mapping[str, list[dict[str, str]]]] = json.loads(
+    Path(__file__).with_name("result_codes.json").read_text("utf-8")
+)
+"""The rows of the documents' tables, by the name of the API."""
 
 
 @dataclass(frozen=True)

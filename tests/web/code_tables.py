@@ -42,6 +42,11 @@ def code_of_a_locked_user(side: Side) -> tuple[str, str]:
     return request_id, code
 
 
+def code_with_a_space(side: Side) -> tuple[str, str]:
+    request_id, code = side.sent()
+    return request_id, f" {code}"
+
+
 ALIPAYPLUS: Final[list[Row]] = [
     ("SUCCESS", [SEND], request()),
     ("SUCCESS", [VERIFY], verifying(right_code)),
@@ -72,6 +77,7 @@ ALIPAYPLUS: Final[list[Row]] = [
     ("UNKNOWN_EXCEPTION", [SEND], request(token="tok-timeout")),
     ("OTP_SEND_TIMES_EXCEED_LIMIT", [SEND], send_during_the_cool_down),
     ("OTP_VERIFY_UNMATCHED", [VERIFY], verifying(wrong_code)),
+    ("PARAM_ILLEGAL", [VERIFY], verifying(code_with_a_space)),
     ("OTP_VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(code_without_tries)),
     ("OTP_VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(code_of_a_locked_user)),
     ("VERIFY_REQUEST_ID_INVALID", [VERIFY], request()),
@@ -124,11 +130,6 @@ def open_code_of_a_locked_user(side: Side) -> tuple[str, str]:
     return by_mail
 
 
-def code_with_a_space(side: Side) -> tuple[str, str]:
-    request_id, code = side.sent()
-    return request_id, f" {code}"
-
-
 def code_of_another_client(side: AmsSide, _: Operation) -> SignedAnswer:
     sent = side.sent()
     return side.shop.calling(side.transport, client_id=OTHER).verify(*sent)
@@ -178,7 +179,7 @@ AMS: Final[list[Row]] = [
     ("UNKNOWN_EXCEPTION", [SEND], request(token="tok-timeout")),
     ("UNKNOWN_EXCEPTION", [VERIFY], meanwhile(crash)),
     ("VERIFY_UNMATCHED", [VERIFY], verifying(wrong_code)),
-    ("VERIFY_UNMATCHED", [VERIFY], verifying(code_with_a_space)),
+    ("PARAM_ILLEGAL", [VERIFY], verifying(code_with_a_space)),
     ("VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(code_without_tries)),
     ("VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(open_code_of_a_locked_user)),
     ("AUTHENTICATION_REQUEST_ID_INVALID", [VERIFY], request()),

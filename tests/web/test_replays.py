@@ -17,6 +17,7 @@ from flask_otp_mpp.protocols.google.settings import GoogleSettings
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.web.traffic_settings import MAX_FRESHNESS
+from tests.ams import open_shop, wrong
 from tests.services import POSTGRESQL
 from tests.stores.redis_server import client, opened_store
 from tests.stores.servers import postgresql_url
@@ -87,7 +88,7 @@ def test_a_replayed_verify_is_no_second_try(
     """X10: its answer is the first one, and not that of a code that has expired meanwhile."""
     first, second = two_hosts(make_wallet, store)
     request_id, _ = first.sent()
-    fields = request_fields(verifyRequestId=request_id, otpCode="x")
+    fields = request_fields(verifyRequestId=request_id, otpCode="1")
     call, _ = first.caller.prepare("/verifyOTP", fields)
     signed_at = datetime.fromisoformat(call.headers["request-time"])
     first.clock.now = signed_at - FRESHNESS
@@ -97,6 +98,47 @@ def test_a_replayed_verify_is_no_second_try(
     store.purge(second.state.policy)
     assert wrong.code == "OTP_VERIFY_UNMATCHED"
     assert second.caller.deliver(call).json == wrong.json
+
+
+@pytest.mark.parametrize(
+    ("repeats", "sends", "verifies"),
+    [
+        ("replay", ["SUCCESS", "SUCCESS"], ["SUCCESS", "SUCCESS"]),
+        ("judge", ["SUCCESS", "OTP_SEND_TIMES_EXCEED_LIMIT"], ["SUCCESS", "USED"]),
+    ],
+)
+def test_two_clicks_in_one_second_are_judged_one_by_one_if_that_is_set(
+    make_wallet: MakeWallet, repeats: str, sends: list[str], verifies: list[str]
+) -> None:
+    """S10: an official SDK signs whole seconds, so both clicks are the same bytes."""
+    wallet = make_wallet(OTP_MPP_ALIPAYPLUS_REPEATS=repeats)
+    call, _ = wallet.caller.prepare("/sendOTP", request_fields())
+    answers = [wallet.caller.deliver(call) for _ in range(2)]
+    assert [answer.code for answer in answers] == sends
+    assert len(wallet.inbox) == 1
+    fields = request_fields(
+        verifyRequestId=answers[0].verify_request_id, otpCode=wallet.inbox.received[0][1].code
+    )
+    call, _ = wallet.caller.prepare("/verifyOTP", fields)
+    used = "VERIFY_REQUEST_ID_INVALID"
+    expected = [used if code == "USED" else code for code in verifies]
+    assert [wallet.caller.deliver(call).code for _ in range(2)] == expected
+
+
+def test_a_wrong_code_that_is_judged_again_is_counted_again(make_wallet: MakeWallet) -> None:
+    """S10, A1: each of the same bytes is a try; for merchants the setting is one of AMS."""
+    shop = open_shop(make_wallet, OTP_MPP_AMS_REPEATS="judge")
+    request_id, code = shop.sent()
+    payload = {
+        "authenticationType": "OTP",
+        "authenticationRequestId": request_id,
+        "authenticationValue": wrong(code),
+    }
+    call, _ = shop.caller.prepare("/verifyAuthentication", payload)
+    answers = [shop.caller.deliver(call).code for _ in range(6)]
+    assert answers == ["VERIFY_UNMATCHED"] * 5 + ["VERIFY_TIMES_EXCEED_LIMIT"]
+    assert shop.init(request_id=request_id).code == "SUCCESS"  # by its id, as ever
+    assert len(shop.wallet.inbox) == 1
 
 
 @pytest.mark.server

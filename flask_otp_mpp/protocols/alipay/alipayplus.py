@@ -1,10 +1,11 @@
-"""Alipay+: sendOTP and verifyOTP, their fields and their code table.
+"""Alipay+: sendOTP and verifyOTP, their settings and their fields.
 
 Alipay+ Mobile Payment Provider API: sendOTP and verifyOTP.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -15,8 +16,10 @@ from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, texts
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, SendOtp, VerifyOtp
-from flask_otp_mpp.core.settings import Rule, key_of, setting
+from flask_otp_mpp.core.settings import Rule as SettingsRule
+from flask_otp_mpp.core.settings import key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.protocols.alipay.alipayplus_codes import CODES, READINGS, SUCCESS, TABLE
 from flask_otp_mpp.protocols.alipay.clients import (
     TEXTS,
     AlipayPlusClient,
@@ -25,22 +28,17 @@ from flask_otp_mpp.protocols.alipay.clients import (
     scopes_of,
     warn_of_sandbox,
 )
-from flask_otp_mpp.protocols.alipay.common import (
-    BOTH,
-    COMMON_CODES,
-    SEND,
-    SUCCESS,
-    VERIFY,
-    row,
-)
+from flask_otp_mpp.protocols.alipay.codes import BOTH, Codes, codes_reader
 from flask_otp_mpp.protocols.alipay.settings import (
     DISTINCT_PATHS,
+    REPEATS,
+    Repeats,
     called_uris,
     mount_at,
 )
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
-from flask_otp_mpp.protocols.json_fields import Fields
+from flask_otp_mpp.protocols.json_fields import Fields, Rule
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
@@ -53,42 +51,14 @@ from flask_otp_mpp.protocols.values import (
 from flask_otp_mpp.signing.client_keys import ClientKeys
 
 _CHANNELS: Final = {"MOBILE": Channel.MOBILE, "EMAIL": Channel.EMAIL}
-
-_INVALID_ID: Final = row(
-    "VERIFY_REQUEST_ID_INVALID", "The verifyRequestId names no OTP that can be verified.", VERIFY
-)
-_VERIFY_LIMIT: Final = row(
-    "OTP_VERIFY_TIMES_EXCEED_LIMIT", "Too many wrong codes. A new OTP is needed.", VERIFY
-)
-
-CODES: Final[Mapping[Reason, CodeRow]] = {
-    **COMMON_CODES,
-    Reason.PATH_UNKNOWN: row("NO_INTERFACE_DEF", "There is no such API."),
-    Reason.CLIENT_UNKNOWN: row("INVALID_CLIENT", "The client is not known here."),
-    Reason.SIGNATURE_INVALID: row("INVALID_SIGNATURE", "The signature does not hold."),
-    Reason.TOKEN_INVALID: row("INVALID_TOKEN", "The access token is not valid."),
-    Reason.TOKEN_EXPIRED: row("EXPIRED_ACCESS_TOKEN", "The access token has expired."),
-    Reason.CHANNEL_UNAVAILABLE: row(
-        "PARAM_ILLEGAL", "verifyType: no code can reach this user that way.", SEND
-    ),
-    Reason.SEND_LIMITED: row(
-        "OTP_SEND_TIMES_EXCEED_LIMIT", "No OTP can be sent to this user for now.", SEND
-    ),
-    Reason.CODE_UNMATCHED: row("OTP_VERIFY_UNMATCHED", "The OTP is wrong.", VERIFY),
-    Reason.TRIES_SPENT: _VERIFY_LIMIT,
-    Reason.USER_LOCKED: _VERIFY_LIMIT,
-    Reason.CHALLENGE_UNKNOWN: _INVALID_ID,
-    Reason.CHALLENGE_EXPIRED: _INVALID_ID,
-    Reason.CHALLENGE_USED: _INVALID_ID,
-    Reason.CHALLENGE_CLOSED: _INVALID_ID,
-}
+_OTP_CODE: Final = Rule(re.compile("[0-9]{1,32}"), "a string of 1 to 32 digits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlipayPlusSettings:
     """The settings of :class:`AlipayPlus`."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (DISTINCT_PATHS,)
+    RULES: ClassVar[tuple[SettingsRule, ...]] = (DISTINCT_PATHS,)
 
     clients: Mapping[str, AlipayPlusClient] = setting(
         "ALIPAYPLUS_CLIENTS",
@@ -135,6 +105,20 @@ class AlipayPlusSettings:
         "The path of verifyOTP below the prefix.",
         default="/verifyOTP",
     )
+    codes: Codes = setting(
+        "ALIPAYPLUS_CODES",
+        codes_reader(TABLE, READINGS),
+        "Other result codes of the API's tables, by the reasons that they answer: "
+        "`{'PSP_UNKNOWN': 'PARAM_ILLEGAL'}`.",
+        default=None,
+    )
+    repeats: Repeats = setting(
+        "ALIPAYPLUS_REPEATS",
+        REPEATS,
+        "Whether a byte-identical request within the freshness window gets the first answer again, "
+        "or is judged like a new one.",
+        default="replay",
+    )
 
 
 class AlipayPlus:
@@ -145,7 +129,7 @@ class AlipayPlus:
     credentials: ClassVar[frozenset[type[Credential]]] = frozenset({AccessToken})
     channels: ClassVar[frozenset[Channel]] = frozenset()
     operations: ClassVar[frozenset[Operation]] = BOTH
-    codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
+    codes: ClassVar[Codes] = CODES
     success: ClassVar[CodeRow] = SUCCESS
     settings: ClassVar[type[AlipayPlusSettings]] = AlipayPlusSettings
     clients: ClassVar[str | None] = "clients"
@@ -174,7 +158,9 @@ class AlipayPlus:
             ClientKeys(keys_of(settings.clients), deployment.client_key),
             deployment,
             called_uris(self.mounts, self.paths),
+            settings.repeats,
         )
+        self._codes = settings.codes
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         return self._signed_headers.open(inbound)
@@ -188,10 +174,10 @@ class AlipayPlus:
             channel = fields.choice("verifyType", _CHANNELS, Channel.MOBILE)
         else:
             challenge_id = fields.text("verifyRequestId", 64)
-            code = Secret(fields.raw_text("otpCode", 32))
+            code = Secret(fields.matching("otpCode", _OTP_CODE))
         scope = self._scopes.get(authenticated.client, self._unlisted)
         if psp not in scope.psp_ids:
-            refuse(Reason.CLIENT_UNKNOWN, "pspId: is not this wallet's.")
+            refuse(Reason.PSP_UNKNOWN, "pspId: is not this wallet's.")
         if scope.acquirers is not None and acquirer not in scope.acquirers:
             refuse(Reason.ACCESS_DENIED, "acquirerId: is not on this wallet's list.")
         # All four must be the same to verify.
@@ -203,7 +189,7 @@ class AlipayPlus:
 
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         fields = {}
-        row = SUCCESS if outcome.reason is None else CODES[outcome.reason]
+        row = SUCCESS if outcome.reason is None else self._codes[outcome.reason]
         if outcome.reason is None and context.operation is Operation.SEND:
             fields["verifyRequestId"] = outcome.challenge_id
         return self._signed_headers.answer(context, outcome, row, **fields)

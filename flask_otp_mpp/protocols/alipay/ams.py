@@ -1,4 +1,4 @@
-"""AMS: initAuthentication and verifyAuthentication, their fields and their code table.
+"""AMS: initAuthentication and verifyAuthentication, their settings and their fields.
 
 AMS API, with the wallet as the server. A merchant chooses the id of its request; for one id a code
 is sent once.
@@ -16,29 +16,26 @@ from typing import ClassVar, Final
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
-from flask_otp_mpp.core.readers import OPTIONAL_PATH, PATH, Reader, one_of, seconds, text
+from flask_otp_mpp.core.readers import FLAG, OPTIONAL_PATH, PATH, one_of, seconds
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
-from flask_otp_mpp.core.settings import Rule, key_of, setting
+from flask_otp_mpp.core.settings import Rule as SettingsRule
+from flask_otp_mpp.core.settings import key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
+from flask_otp_mpp.protocols.alipay.ams_codes import CODES, READINGS, SUCCESS, TABLE
 from flask_otp_mpp.protocols.alipay.clients import SANDBOX_CLIENT, Client, clients_reader, keys_of
-from flask_otp_mpp.protocols.alipay.common import (
-    BOTH,
-    COMMON_CODES,
-    SEND,
-    SUCCESS,
-    VERIFY,
-    row,
-)
+from flask_otp_mpp.protocols.alipay.codes import BOTH, UNKNOWN, Codes, codes_reader
 from flask_otp_mpp.protocols.alipay.settings import (
     DISTINCT_PATHS,
+    REPEATS,
+    Repeats,
     called_uris,
     mount_at,
 )
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
-from flask_otp_mpp.protocols.json_fields import Fields
+from flask_otp_mpp.protocols.json_fields import Fields, Rule
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
@@ -57,62 +54,28 @@ five seconds for an answer, as Alipay+ does."""
 _CHANNELS: Final = {"SMS": Channel.MOBILE, "EMAIL": Channel.EMAIL}
 _OTP: Final = {"OTP": "OTP"}
 _IDENTITIES: Final = {"WALLET_TOKEN": AccessToken}
-# Whether the code was right, where it was compared at all.
-_COMPARED: Final = {None: True, Reason.CODE_UNMATCHED: False}
-_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-
-_TOKEN: Final = row("INVALID_ACCESS_TOKEN", "The access token is not valid.")
-_INVALID_ID: Final = row(
-    "AUTHENTICATION_REQUEST_ID_INVALID",
-    "The authenticationRequestId names no OTP that can be verified.",
-    VERIFY,
-)
-_VERIFY_LIMIT: Final = row(
-    "VERIFY_TIMES_EXCEED_LIMIT", "Too many wrong codes. A new OTP is needed.", VERIFY
-)
-
-CODES: Final[Mapping[Reason, CodeRow]] = {
-    **COMMON_CODES,
-    Reason.PATH_UNKNOWN: row("API_INVALID", "There is no such API."),
-    Reason.CLIENT_UNKNOWN: row("CLIENT_INVALID", "The client is not known here."),
-    Reason.SIGNATURE_INVALID: row("SIGNATURE_INVALID", "The signature does not hold."),
-    Reason.TOKEN_INVALID: _TOKEN,
-    Reason.TOKEN_EXPIRED: _TOKEN,
-    Reason.CHANNEL_UNAVAILABLE: row(
-        "PARAM_ILLEGAL", "authenticationChannelType: no code can reach this user that way.", SEND
-    ),
-    Reason.SEND_LIMITED: row("PROCESS_FAIL", "No OTP can be sent to this user for now.", SEND),
-    Reason.CODE_UNMATCHED: row("VERIFY_UNMATCHED", "The OTP is wrong.", VERIFY),
-    Reason.TRIES_SPENT: _VERIFY_LIMIT,
-    Reason.USER_LOCKED: _VERIFY_LIMIT,
-    Reason.CHALLENGE_UNKNOWN: _INVALID_ID,
-    Reason.CHALLENGE_EXPIRED: _INVALID_ID,
-    Reason.CHALLENGE_USED: _INVALID_ID,
-    Reason.CHALLENGE_CLOSED: _INVALID_ID,
-    Reason.REQUEST_CONFLICT: row(
-        "PARAM_ILLEGAL", "authenticationRequestId: came before with other parameters.", SEND
-    ),
-}
+_VALUE: Final = Rule(re.compile("[0-9]{1,256}"), "a string of 1 to 256 digits")
 
 
 class Booleans(StrEnum):
     """How a Boolean is written."""
 
-    JSON = "json"
     STRING = "string"
+    JSON = "json"
 
 
-def _check_code(code: str) -> str:
-    if _CODE.fullmatch(code) is not None and code != SUCCESS.code:
-        return ""
-    return "is no code of a failure; set it to a result code such as 'PROCESS_FAIL'"
+# isPassed, where a code was compared. The text "false" is true to clients in JavaScript and Python.
+_PASSED: Final[Mapping[Booleans, Mapping[Reason | None, Mapping[str, str | bool]]]] = {
+    Booleans.STRING: {None: {"isPassed": "true"}},
+    Booleans.JSON: {None: {"isPassed": True}, Reason.CODE_UNMATCHED: {"isPassed": False}},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmsSettings:
     """The settings of :class:`Ams`."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (DISTINCT_PATHS,)
+    RULES: ClassVar[tuple[SettingsRule, ...]] = (DISTINCT_PATHS,)
 
     clients: Mapping[str, Client] = setting(
         "AMS_CLIENTS",
@@ -167,14 +130,29 @@ class AmsSettings:
     booleans: Booleans = setting(
         "AMS_BOOLEANS",
         one_of(Booleans),
-        'Whether isPassed is written as `true` or as `"true"`.',
-        default="json",
+        'Whether isPassed is `"true"`, and left out otherwise, or is `true` or `false`.',
+        default="string",
     )
-    send_limit_code: str = setting(
-        "AMS_SEND_LIMIT_CODE",
-        Reader("a resultCode", text, _check_code),
-        "What answers initAuthentication when the user's cool-down or send limit is reached.",
-        default=CODES[Reason.SEND_LIMITED].code,
+    sandbox_at_both: bool = setting(
+        "AMS_SANDBOX_AT_BOTH",
+        FLAG,
+        f"Whether clients whose ids start with `{SANDBOX_CLIENT}` are served under the prefix of "
+        "all others too.",
+        default=False,
+    )
+    codes: Codes = setting(
+        "AMS_CODES",
+        codes_reader(TABLE, READINGS),
+        "Other result codes of the API's tables, by the reasons that they answer: "
+        "`{'SEND_LIMITED': 'REQUEST_TRAFFIC_EXCEED_LIMIT'}`.",
+        default=None,
+    )
+    repeats: Repeats = setting(
+        "AMS_REPEATS",
+        REPEATS,
+        "The same as `OTP_MPP_ALIPAYPLUS_REPEATS`, for verifyAuthentication; initAuthentication "
+        "has an id for it.",
+        default="replay",
     )
 
 
@@ -186,7 +164,7 @@ class Ams:
     credentials: ClassVar[frozenset[type[Credential]]] = frozenset({AccessToken})
     channels: ClassVar[frozenset[Channel]] = frozenset()
     operations: ClassVar[frozenset[Operation]] = BOTH
-    codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
+    codes: ClassVar[Codes] = CODES
     success: ClassVar[CodeRow] = SUCCESS
     settings: ClassVar[type[AmsSettings]] = AmsSettings
     clients: ClassVar[str | None] = "clients"
@@ -207,18 +185,21 @@ class Ams:
             ClientKeys(keys_of(settings.clients), deployment.client_key),
             deployment,
             called_uris(self.mounts, self.paths),
+            settings.repeats,
         )
         self._keep = settings.keep
-        self._booleans = settings.booleans
-        self._codes = {**CODES, Reason.SEND_LIMITED: _limit_row(settings.send_limit_code)}
+        self._passed = _PASSED[settings.booleans]
+        self._sandbox_at_both = settings.sandbox_at_both
+        self._codes = settings.codes
         self._not_cached = frozenset(
-            reason for reason, it in self._codes.items() if it.status == "U"
+            reason for reason, it in self._codes.items() if it.status == UNKNOWN
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         authenticated = self._signed_headers.open(inbound)
         in_sandbox = inbound.prefix == self._sandbox.prefix
-        if authenticated.client.startswith(SANDBOX_CLIENT) is not in_sandbox:
+        is_sandbox = authenticated.client.startswith(SANDBOX_CLIENT)
+        if in_sandbox is not is_sandbox and not (is_sandbox and self._sandbox_at_both):
             served = "only" if in_sandbox else "not"
             refuse(
                 Reason.ACCESS_DENIED,
@@ -233,7 +214,7 @@ class Ams:
         caller = Caller(self.name, authenticated.client)
         first = digest_of(self.name, authenticated.client, "init", request_id)
         if operation is Operation.VERIFY:
-            code = Secret(fields.raw_text("authenticationValue", 256))
+            code = Secret(fields.matching("authenticationValue", _VALUE))
             return ParsedRequest(VerifyOtp(caller, BySend(first), code, authenticated.request))
         channel = fields.choice("authenticationChannelType", _CHANNELS)
         identify = fields.choice("userIdentityType", _IDENTITIES)
@@ -249,14 +230,6 @@ class Ams:
         fields: dict[str, str | bool] = {}
         if parsed is not None and context.operation is Operation.SEND:
             fields["authenticationRequestId"] = parsed.for_answer
-        elif reason in _COMPARED:
-            fields["isPassed"] = self._written(passed=_COMPARED[reason])
+        else:
+            fields |= self._passed.get(reason, {})
         return self._signed_headers.answer(context, outcome, row, **fields)
-
-    def _written(self, *, passed: bool) -> str | bool:
-        return passed if self._booleans is Booleans.JSON else str(passed).lower()
-
-
-def _limit_row(code: str) -> CodeRow:
-    statuses = {known.code: known.status for known in CODES.values()}
-    return row(code, CODES[Reason.SEND_LIMITED].message, SEND, statuses.get(code, "F"))

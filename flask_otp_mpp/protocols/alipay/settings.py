@@ -1,12 +1,27 @@
-"""Settings that Alipay+ and AMS have in common: where they are served."""
+"""Settings that Alipay+ and AMS have in common: where they are served, and repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Final
 
+from flask_otp_mpp.core.readers import one_of
 from flask_otp_mpp.core.settings import Rule
 from flask_otp_mpp.protocols.values import Mount
+
+
+class Repeats(StrEnum):
+    """Say what a byte-identical request is, which was signed for the same time.
+
+    Two clicks in one second are one such request if a caller's times are in whole seconds.
+    """
+
+    REPLAY = "replay"
+    JUDGE = "judge"
+
+
+REPEATS: Final = one_of(Repeats)
 
 
 def _check_paths(verify: str, send: str) -> str:

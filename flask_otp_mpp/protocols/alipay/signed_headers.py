@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -21,6 +22,7 @@ from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.protocols.alipay.settings import Repeats
 from flask_otp_mpp.protocols.alipay.unproven import UnprovenAnswers
 from flask_otp_mpp.protocols.base import Deployment
 from flask_otp_mpp.protocols.values import (
@@ -54,19 +56,24 @@ class SignedHeaders:
     """Verifies signed requests and signs answers.
 
     :param uris: what callers call: the public prefix of each mount with each path.
+    :param repeats: whether a byte-identical request is known as a repeat.
     """
 
-    def __init__(self, keys: ClientKeys, deployment: Deployment, uris: Collection[str]) -> None:
+    def __init__(
+        self, keys: ClientKeys, deployment: Deployment, uris: Collection[str], repeats: Repeats
+    ) -> None:
         self._keys = keys
         self._sign = rsa256.header_signer(deployment.signer)
         self._freshness = deployment.freshness
         self._clock = deployment.clock
+        self._judge_repeats = repeats is Repeats.JUDGE
         self._unproven = UnprovenAnswers(self._sign, deployment.budget, uris)
 
     def open(self, inbound: Inbound) -> AuthenticatedRequest:
         """Check method, media type, client, key, signature and time, in this order.
 
-        A byte-identical repeat has the same idempotency key: it was signed with the same time.
+        A byte-identical repeat has the same idempotency key, unless repeats are judged: it was
+        signed with the same time.
 
         :raises Refused: by the first check that fails.
         """
@@ -99,9 +106,8 @@ class SignedHeaders:
             limit = int(self._freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
         self._unproven.remember(client, inbound.address)
-        request = IdempotencyKey(
-            _fingerprint(header.signature, moment), ttl=replay_memory(self._freshness)
-        )
+        proof = secrets.token_bytes() if self._judge_repeats else header.signature
+        request = IdempotencyKey(_fingerprint(proof, moment), ttl=replay_memory(self._freshness))
         return AuthenticatedRequest(client, request, inbound.body)
 
     def answer(
@@ -114,7 +120,7 @@ class SignedHeaders:
         result = {
             "resultCode": row.code,
             "resultStatus": row.status,
-            "resultMessage": f"{row.message} {outcome.explain()}".strip()[:MAX_MESSAGE],
+            "resultMessage": row.tell(outcome.explain())[:MAX_MESSAGE],
         }
         body = _ENCODER.encode({"result": result, **fields}).encode()
         inbound, now = context.inbound, self._clock().astimezone(UTC)

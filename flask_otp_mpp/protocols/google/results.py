@@ -60,6 +60,7 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
     Reason.FIELD_MISSING: _error("MISSING_REQUIRED_FIELD", 400, "A required field is missing."),
     Reason.FIELD_INVALID: _error("INVALID_FIELD_VALUE", 400, "A field breaks its rule."),
     Reason.CLIENT_UNKNOWN: _UNPROVEN,
+    Reason.PSP_UNKNOWN: _UNPROVEN,
     Reason.KEY_UNKNOWN: _UNPROVEN,
     Reason.SIGNATURE_INVALID: _UNPROVEN,
     Reason.ENCRYPTION_INVALID: _error(
@@ -80,6 +81,7 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
         "INVALID_PHONE_NUMBER", "No SMS can reach this number.", _SENDS
     ),
     Reason.SEND_LIMITED: _failed_precondition("No code can be sent for now.", _SENDS),
+    Reason.SEND_LOCKED: _failed_precondition("No code can be sent for now.", _SENDS),
     Reason.DELIVERY_REFUSED: _failed_precondition("The message was refused for good.", _SENDS),
     Reason.PROCESS_FAILED: _failed_precondition("The request failed."),
     Reason.CODE_UNMATCHED: _UNMATCHED,

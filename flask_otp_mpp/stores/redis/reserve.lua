@@ -14,7 +14,8 @@ local latest = redis.call('HGET', KEYS[2], 'latest:' .. channel)
 local open = latest and load_challenge(KEYS[2], latest, now)
 
 local ending = lock_at(limits, client, policy, now)
-  or send_not_before(limits, channel, client, policy, now)
+if ending then return put_answer(request, id, 'SEND_LOCKED', text(ending), '') end
+ending = send_not_before(limits, channel, client, policy, now)
 if ending then return put_answer(request, id, 'SEND_LIMITED', text(ending), '') end
 
 limits = with_send(limits, channel, client, policy, now)

@@ -87,7 +87,7 @@ class ErasureTests(StoreTests):
             challenge = opened(store, policy=QUICK)
             for _ in range(QUICK.tries):
                 answer(store, challenge, WRONG, policy=QUICK)
-        assert refused(store, policy=QUICK).reason is Reason.SEND_LIMITED
+        assert refused(store, policy=QUICK).reason is Reason.SEND_LOCKED
         store.forget("alice")
         assert answer(store, opened(store), RIGHT) is None
 

@@ -41,7 +41,7 @@ class LimitTests(StoreTests):
         for _ in range(5):
             assert answer(store, theirs, WRONG, policy=LOCKING) is Reason.CODE_UNMATCHED
         store = self.restart(store)
-        assert refused(store, policy=LOCKING).reason is Reason.SEND_LIMITED
+        assert refused(store, policy=LOCKING).reason is Reason.SEND_LOCKED
         assert answer(store, ours, RIGHT, client=OTHER, policy=LOCKING) is None
         opened(store, caller="ours", client=OTHER, policy=LOCKING)
 
@@ -77,7 +77,7 @@ class LimitTests(StoreTests):
         store.purge(FEW)
         for client in (CLIENT, OTHER, "fourth"):
             found = refused(store, client=client, policy=FEW)
-            assert (found.reason, found.until) == (Reason.SEND_LIMITED, FOREVER)
+            assert (found.reason, found.until) == (Reason.SEND_LOCKED, FOREVER)
         assert store.unlock("alice")
         assert answer(store, opened(store, policy=FEW), RIGHT, policy=FEW) is None
 

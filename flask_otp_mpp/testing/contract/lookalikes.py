@@ -88,7 +88,7 @@ class LookalikeTests(StoreTests):
         store = self.restart(store)
         assert not store.unlock(other)
         clock.forward(seconds=60)
-        assert refused(store, one).reason is Reason.SEND_LIMITED
+        assert refused(store, one).reason is Reason.SEND_LOCKED
         assert answer(store, second, RIGHT) is None
         assert answer(store, opened(store, other), RIGHT) is None
         assert store.unlock(one)

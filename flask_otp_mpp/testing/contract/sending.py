@@ -202,5 +202,5 @@ class SendTests(StoreTests):
                 answer(store, challenge, WRONG)
             clock.forward(seconds=60)
         store.purge(POLICY)
-        assert refused(store).reason is Reason.SEND_LIMITED
+        assert refused(store).reason is Reason.SEND_LOCKED
         assert store.unlock("alice")

@@ -86,7 +86,7 @@ class AttemptTests(StoreTests):
                 store = self.restart(store)
                 assert answer(store, challenge, WRONG) is Reason.CODE_UNMATCHED
             clock.forward(seconds=60)
-        assert refused(store).reason is Reason.SEND_LIMITED
+        assert refused(store).reason is Reason.SEND_LOCKED
         clock.forward(seconds=14 * 60)
         assert answer(store, opened(store), RIGHT) is None
 
