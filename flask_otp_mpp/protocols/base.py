@@ -7,7 +7,7 @@ A protocol authenticates a caller, reads a command, and writes the answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Protocol
@@ -104,6 +104,11 @@ class WireProtocol(Protocol):
         :param settings: an instance of its group.
         :raises ConfigurationError: with what only the deployment can tell.
         """
+
+    @property
+    def client_names(self) -> Collection[str]:
+        """The clients, or accounts, that its settings list."""
+        ...
 
     @property
     def mounts(self) -> Sequence[Mount]:

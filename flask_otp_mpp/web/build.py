@@ -52,6 +52,7 @@ from flask_otp_mpp.web.settings import (
     MessageSettings,
     SigningSettings,
     StoreSettings,
+    TrialSettings,
 )
 from flask_otp_mpp.web.traffic import (
     FlaskRefusalQuota,
@@ -60,6 +61,7 @@ from flask_otp_mpp.web.traffic import (
     open_limiter,
 )
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
+from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -109,6 +111,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     policy = _policy(app.config, components.policy, faults)
     traffic = read_group(TrafficSettings, app.config, faults)
     compliance = read_group(ComplianceSettings, app.config, faults)
+    trial = read_group(TrialSettings, app.config, faults).trial
+    debugging = app.debug or app.testing
     settings = [read_group(protocol.settings, app.config, faults) for protocol in classes]
 
     own_keys = {version: key.public_key() for version, key in signing.private_keys.items()}
@@ -131,7 +135,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             freshness=traffic.freshness,
             clock=components.clock,
             client_key=hooks.client_key(protocol),
-            insecure_allowed=app.debug or app.testing,
+            insecure_allowed=debugging,
             budget=budget,
         )
         try:
@@ -146,28 +150,40 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         store=store,
         storing=storing,
         options=options,
-        trial=app.debug or app.testing,
+        debugging=debugging,
     )
     check_profile(compliance.profile, found, faults)
+    if trial and not debugging:
+        check_trial(protocols, hooks, faults)
     if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
 
     counts = LimiterCounts(limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""))
     warn_of_exposed_files(app.config, store)
-    if isinstance(store, MemoryStore) and not (app.debug or app.testing):
+    if isinstance(store, MemoryStore) and not debugging:
         logger.warning(
             "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "
             "processes; use a database outside of trials"
+        )
+    if trial:
+        logger.warning(
+            "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
+            "use it for acceptance in a sandbox only"
         )
     return State(
         protocols=tuple(protocols),
         service=OtpService(
             store=store,
             policy=policy,
-            codes=Codes(codes.peppers, policy.digits, policy.resend),
+            codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),
-            users=Users(hooks.user_loaders, hooks.user_identity.get(None, identity_of)),
-            senders=hooks.senders,
+            users=(TrialUsers if trial else Users)(
+                hooks.user_loaders, hooks.user_identity.get(None, identity_of)
+            ),
+            senders={
+                channel: trial_sender(sender) if trial else sender
+                for channel, sender in hooks.senders.items()
+            },
             on_lock=partial(announce_lock, app),
             at_work=RequestsAtWork(traffic.waiting_repeats, traffic.waiting_repeats_of_client),
             quota=FlaskRefusalQuota(counts, traffic.refusal_limits),

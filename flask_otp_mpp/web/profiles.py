@@ -29,7 +29,7 @@ class Configuration:
     :param policy_given: whether the policy was passed to ``OtpMpp``, and is in no setting.
     :param channels: those that have a sender.
     :param store: None if it is at fault.
-    :param trial: whether the app is in debug or testing mode.
+    :param debugging: whether the app is in debug or testing mode.
     """
 
     policy: Policy
@@ -38,7 +38,7 @@ class Configuration:
     store: Store | None
     storing: StoreSettings
     options: StoreOptions
-    trial: bool
+    debugging: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _check_first_block(found: Configuration) -> str:
 
 
 def _check_memory(found: Configuration) -> str:
-    if found.trial or not isinstance(found.store, MemoryStore):
+    if found.debugging or not isinstance(found.store, MemoryStore):
         return ""
     return "is memory://, which forgets failures on restart; use a database or Redis"
 

@@ -16,6 +16,7 @@ from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.readers import (
+    FLAG,
     OPTIONAL_TEXT,
     Reader,
     Unreadable,
@@ -190,6 +191,20 @@ class ComplianceSettings:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSettings:
+    """The acceptance mode."""
+
+    trial: bool = setting(
+        "TRIAL",
+        FLAG,
+        "Whether credentials that begin with `TRIAL_` provoke result codes, for acceptance in a "
+        "sandbox. An app with clients of production starts with it only if it is in debug or "
+        "testing mode.",
+        default=False,
+    )
+
+
 GROUPS: Final[tuple[type, ...]] = (
     SigningSettings,
     CodeSettings,
@@ -199,5 +214,6 @@ GROUPS: Final[tuple[type, ...]] = (
     Policy,
     TrafficSettings,
     ComplianceSettings,
+    TrialSettings,
 )
 """All groups that belong to no protocol, in the order of the documentation."""

@@ -6,7 +6,7 @@ Alipay+ Mobile Payment Provider API: sendOTP and verifyOTP.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -148,6 +148,7 @@ class AlipayPlus:
             hooked=deployment.client_key is not None,
         )
         warn_of_sandbox(self._scopes)
+        self.client_names: Collection[str] = settings.clients.keys()
         key = key_of(AlipayPlusSettings, "prefix")
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
         self.paths: Mapping[str, Operation] = {

@@ -7,7 +7,7 @@ is sent once.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -174,6 +174,7 @@ class Ams:
     ) -> None:
         if settings is None or deployment is None:
             raise made_by_host(type(self))
+        self.client_names: Collection[str] = settings.clients.keys()
         usual, sandbox = key_of(AmsSettings, "prefix"), key_of(AmsSettings, "sandbox_prefix")
         self._sandbox = mount_at(settings.sandbox_prefix, settings.sandbox_public_prefix, sandbox)
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, usual), self._sandbox)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -94,6 +94,7 @@ class GoogleStandardPayments:
                     key,
                     account.name,
                 )
+        self.client_names: Collection[str] = sealers.keys()
         # By the prefix of their mounts: no header in clear text names an account.
         self._accounts = {
             settings.prefix + path: MountedAccount(account.name, sealers[account.name])
