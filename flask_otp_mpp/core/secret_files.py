@@ -25,8 +25,7 @@ def from_file(source: str) -> str:
         return source
     path = source.removeprefix(PREFIX)
     try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            held = file.read(MAX_CHARACTERS).removesuffix("\n")
+        held = read_text(path).removesuffix("\n")
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or type(error).__name__
         raise ValueError(
@@ -35,6 +34,17 @@ def from_file(source: str) -> str:
     if not held.strip():
         raise ValueError(f"file {path!r} is empty; write the secret into it")
     return held
+
+
+def read_text(path: str | Path, errors: str = "strict") -> str:
+    """Return what a text file in UTF-8 holds, without a byte-order mark; 1 MiB at most.
+
+    :param errors: what becomes of other bytes, as for ``bytes.decode``.
+    :raises OSError: if it can't be read.
+    :raises ValueError: if it is no UTF-8, or no path.
+    """
+    with Path(path).open(encoding="utf-8-sig", errors=errors, newline="") as file:
+        return file.read(MAX_CHARACTERS)
 
 
 def is_exposed(path: Path) -> bool:

@@ -21,6 +21,7 @@ from flask_otp_mpp.core import secret_files
 MIN_BITS: Final = 2048
 _PADDING: Final = padding.PKCS1v15()
 _HASH: Final = hashes.SHA256()
+_PEM: Final = "-----BEGIN "
 _NO_RSA: Final = f"this is not an RSA key; RSA256 needs RSA of {MIN_BITS} bits or more"
 
 
@@ -136,13 +137,13 @@ def _public_key(data: bytes) -> rsa.RSAPublicKey:
 
 
 def _public(data: bytes) -> object:
-    if data.startswith(b"-----"):
+    if _PEM.encode() in data:
         return serialization.load_pem_public_key(data)
     return serialization.load_der_public_key(data)
 
 
 def _private(data: bytes) -> object:
-    if data.startswith(b"-----"):
+    if _PEM.encode() in data:
         return serialization.load_pem_private_key(data, None)
     return serialization.load_der_private_key(data, None)
 
@@ -193,8 +194,8 @@ def _read(source: str) -> bytes:
     path = _as_path(text)
     if path is not None:
         try:
-            text = path.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            text = secret_files.read_text(path, "replace")  # comments may be in any charset
+        except OSError as error:
             raise KeyFault(f"it can't be read ({type(error).__name__})") from None
     elif text.startswith(secret_files.PREFIX):
         name = text.removeprefix(secret_files.PREFIX)
@@ -203,11 +204,11 @@ def _read(source: str) -> bytes:
 
 
 def _decoded(text: str) -> bytes:
-    """Return PEM as it is and base64 as DER."""
-    if text.startswith("-----"):
-        return text.encode()
+    """Return PEM as it is, with the text around it (RFC 7468, section 2), and base64 as DER."""
+    if _PEM in text:
+        return text.encode("utf-8", "replace")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode("".join(text.removeprefix("\ufeff").split()), validate=True)
     except (binascii.Error, ValueError):
         raise KeyFault(
             "this is neither a file that exists, nor PEM, nor bare base64 of a key"

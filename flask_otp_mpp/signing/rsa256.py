@@ -48,9 +48,9 @@ class SignatureHeader:
         """Read ``algorithm=RSA256, keyVersion=1, signature=<base64>``.
 
         White space around the commas, and upper or lower case of names and algorithm, are ignored.
-        A name must not be repeated or unknown, and the algorithm must be RSA256. The signature may
-        be percent-encoded or bare; it must be standard base64, with padding, as an encoder writes
-        it.
+        Each of the three may stand there once; further items ``name=value`` are ignored. The
+        algorithm must be RSA256, which is meant if it is left out. The signature may be
+        percent-encoded or bare; it must be standard base64, with padding, as an encoder writes it.
 
         :raises Malformed: if a rule is broken.
         """
@@ -58,10 +58,11 @@ class SignatureHeader:
         for item in text.split(","):
             name, equals, value = item.strip().partition("=")
             known = _NAMES.get(name.strip().lower())
-            if not equals or known is None or known in parts:
+            if not equals or known in parts:
                 raise Malformed("must hold algorithm, keyVersion and signature, each once")
-            parts[known] = value.strip()
-        if parts.get("algorithm", "").upper() != ALGORITHM:
+            if known is not None:
+                parts[known] = value.strip()
+        if parts.get("algorithm", ALGORITHM).upper() != ALGORITHM:
             raise Malformed(f"algorithm must be {ALGORITHM}")
         version = parts.get("key_version")
         if version is not None and _VERSION.fullmatch(version) is None:

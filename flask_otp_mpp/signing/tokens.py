@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from itsdangerous import BadData, SignatureExpired, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE, Caller
-from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.clock import CLOCKS_APART, Clock, utc_now
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 SEND_OTP: Final = "SEND_OTP"
@@ -30,7 +30,8 @@ class AccessTokens:
 
     :param secret_key: the secret that signs, of at least 32 bytes; or a list of them, in which the
         last one signs and all verify.
-    :param life: the age up to which a token is accepted; whole seconds.
+    :param life: the age up to which a token is accepted; whole seconds. A token may be a minute
+        from the future: the clock of the host that made it may be ahead.
     :param clock: returns the time, as aware UTC; for tests.
     :raises ValueError: if a secret is too short.
     """
@@ -54,6 +55,7 @@ class AccessTokens:
             signer_kwargs={"digest_method": hashlib.sha256},
         )
         self._life = life
+        self._clock = clock
 
     def mint(self, user_id: str, scopes: Sequence[str] = (SEND_OTP,), *, client: str) -> str:
         """Make a token of at most 128 characters, for one client only.
@@ -86,19 +88,16 @@ class AccessTokens:
         :raises Refused: TOKEN_INVALID if the signature is wrong, the token was made for another
             client, or the scope is missing; TOKEN_EXPIRED if everything but the age is right.
         """
-        expired = False
         try:
-            life = int(self._life.total_seconds())
-            grant = self._serializer.loads(token, max_age=life, salt=_salt(caller.client))
-        except SignatureExpired as late:
-            expired = True
-            grant = self._serializer.load_payload(late.payload or b"")
+            (user_id, *scopes), minted = self._serializer.loads(
+                token, return_timestamp=True, salt=_salt(caller.client)
+            )
         except BadData:
             refuse(Reason.TOKEN_INVALID)
-        user_id, *scopes = grant
         if scope not in scopes:
             refuse(Reason.TOKEN_INVALID, f"The token lacks the scope {scope}.")
-        if expired:
+        age = self._clock().replace(microsecond=0) - minted
+        if not -CLOCKS_APART <= age <= self._life:
             refuse(Reason.TOKEN_EXPIRED)
         return str(user_id)
 

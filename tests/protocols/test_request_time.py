@@ -29,10 +29,17 @@ offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(
         ("2019-05-28T12:12:12-02:30", datetime(2019, 5, 28, 14, 42, 12, 0, UTC)),
         ("2025-02-20T08:51:49.123456789Z", datetime(2025, 2, 20, 8, 51, 49, 123_456, UTC)),
         ("1685599933871", datetime(2023, 6, 1, 6, 12, 13, 871_000, UTC)),
+        ("2026-03-01T08:51Z", datetime(2026, 3, 1, 8, 51, 0, 0, UTC)),  # java.time at second 0
+        ("2026-03-01T08:51+08:00", datetime(2026, 3, 1, 0, 51, 0, 0, UTC)),
+        ("2026-03-01T08:51:49+08", datetime(2026, 3, 1, 0, 51, 49, 0, UTC)),
+        ("2026-03-01T08:51:49-02", datetime(2026, 3, 1, 10, 51, 49, 0, UTC)),
+        ("2026-03-01t08:51:49z", datetime(2026, 3, 1, 8, 51, 49, 0, UTC)),
+        ("2026-03-01T08:51:49,5Z", datetime(2026, 3, 1, 8, 51, 49, 500_000, UTC)),
+        ("2026-03-01T08:51:49.1234567Z", datetime(2026, 3, 1, 8, 51, 49, 123_456, UTC)),  # .NET
         ("9999999999999", datetime(2286, 11, 20, 17, 46, 39, 999_000, UTC)),
     ],
 )
-def test_both_published_forms_are_read(text: str, moment: datetime) -> None:
+def test_the_published_forms_are_read_as_clients_print_them(text: str, moment: datetime) -> None:
     """G7: ISO 8601 with an offset, and milliseconds since the epoch."""
     assert parse_time(text) == moment
 
@@ -51,14 +58,16 @@ def test_both_published_forms_are_read(text: str, moment: datetime) -> None:
         "1685599933871\n",
         "2025-02-20",
         "2025-02-20T08:51:49",
-        "2025-02-20T08:51Z",
+        "2025-02-20T08:51",
+        "2025-02-20T08Z",
+        "2025-02-20T08:51.5Z",
         "2025-02-20 08:51:49Z",
-        "2025-02-20t08:51:49z",
-        "2025-02-20T08:51:49,5Z",
+        "2025-02-20T24:00:00Z",
+        "2025-02-20T08:51:49+08:00[Asia/Shanghai]",
+        "2025-02-20T08:51:49+08:00:30",
         "2025-02-20T08:51:49.Z",
         "2025-02-20T08:51:49Z ",
         "2025-02-20T08:51:49+8",
-        "2025-02-20T08:51:49+08",
         "2025-02-20T08:51:49+24:00",
         "2025-02-30T08:51:49Z",
         "2025-02-20T25:51:49Z",
@@ -98,9 +107,9 @@ def test_any_text_is_a_moment_with_an_offset_or_none(text: str) -> None:
     assert moment is None or moment.utcoffset() is not None
 
 
-fractions = st.from_regex(r"(\.[0-9]{1,9})?", fullmatch=True)
-zones = st.sampled_from(["Z", "+08:00", "-0230"])
-times = st.builds("2025-02-20T08:51:49{}{}".format, fractions, zones) | st.integers(
+seconds = st.from_regex(r"(:49([.,][0-9]{1,9})?)?", fullmatch=True)
+zones = st.sampled_from(["Z", "z", "+08:00", "-0230", "+08"])
+times = st.builds("2025-02-20T08:51{}{}".format, seconds, zones) | st.integers(
     10**12, 10**13 - 1
 ).map(str)
 bodies = st.binary(max_size=30) | st.lists(times | st.just("{}"), max_size=3).map(

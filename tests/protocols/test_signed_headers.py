@@ -142,10 +142,20 @@ def test_a_malformed_signature_names_its_rule() -> None:
         " application/json ",
         "application/json;charset=UTF-8",
         "application/json; charset=utf-8",
-        'Application/JSON ; Charset = "UTF-8"',
+        'Application/JSON ; Charset="UTF-8"',
+        "application/json;",
+        "application/json; charset=UTF-8;",
+        "application/json; charset=utf8",
+        "application/json;\tcharset=utf-8",
+        "\tapplication/json\t",
+        "application/json; version=1",
+        'application/json; profile="a,b;c"; charset=utf-8',
+        "application/json,application/json",
+        "application/json; charset=UTF-8, application/json; charset=UTF-8",
     ],
 )
 def test_json_is_json_however_it_is_announced(media_type: str | None) -> None:
+    """G7: a media type is read by RFC 9110; a server has joined it if it came twice."""
     assert signed_headers().open(inbound(headers={"content-type": media_type})).client == CLIENT
 
 
@@ -158,7 +168,15 @@ def test_json_is_json_however_it_is_announced(media_type: str | None) -> None:
         "application/json; charset=latin-1",
         "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=application/json",
-        "application/json,application/json",
+        "application/json, text/plain",
+        "text/plain, application/json",
+        "application/json; charset=UTF-8, application/json; charset=latin-1",
+        "application/json; charset=none",
+        "application/json; charset=utf-16",
+        "application/problem+json",
+        "json",
+        ";",
+        "application/json;" + " " * 300,
     ],
 )
 def test_what_is_not_json_in_utf_8_is_not_read(media_type: str) -> None:

@@ -133,8 +133,56 @@ def test_base64_may_be_wrapped(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "key.der"
     file.write_bytes(base64.b64decode(KEYS["mpp"]["public_spki_der_b64"]))
-    with pytest.raises(KeyFault, match=f"file '{file}': it can't be read"):
+    with pytest.raises(KeyFault, match=f"file '{file}': this is neither"):
         load_public_key(str(file))
+
+
+BEFORE = {
+    "bag attributes of openssl pkcs12": "Bag Attributes\n    localKeyID: 54\nKey Attributes: <>\n",
+    "a comment in UTF-8": "# Schlüssel für Zoë, 钱包\n",
+    "a byte-order mark": "\ufeff",
+    "empty lines": "\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_key_is_found_behind_what_programs_write_before_it(
+    tmp_path: Path, before: str, ending: str
+) -> None:
+    """G12: RFC 7468, section 2; as a text, and in a file."""
+    private = (before + pem(private_key("mpp")) + "after it\n").replace("\n", ending)
+    public = (before + spki(private_key("mpp")) + "after it\n").replace("\n", ending)
+    for name, text in (("private", private), ("public", public)):
+        (tmp_path / name).write_text(text, "utf-8")
+    for source in (private, str(tmp_path / "private")):
+        assert load_private_key(source).public_key() == public_key("mpp")
+    for source in (public, str(tmp_path / "public")):
+        assert load_public_key(source) == public_key("mpp")
+
+
+def test_a_comment_beside_a_key_may_be_in_any_charset(tmp_path: Path) -> None:
+    """G12: only what is between the boundaries matters."""
+    (tmp_path / "key").write_bytes(
+        "für Zoë\n".encode("latin-1") + spki(private_key("mpp")).encode()
+    )
+    assert load_public_key(str(tmp_path / "key")) == public_key("mpp")
+
+
+def test_a_byte_order_mark_before_bare_base64_is_no_part_of_it(tmp_path: Path) -> None:
+    """G12: editors on Windows write it."""
+    line = KEYS["mpp"]["public_spki_der_b64"]
+    (tmp_path / "key").write_text(line, "utf-8-sig")
+    for source in (str(tmp_path / "key"), f"\ufeff{line}"):
+        assert load_public_key(source) == public_key("mpp")
+
+
+def test_a_private_key_beside_a_certificate_is_found() -> None:
+    """G12: as openssl writes both into one file; and no certificate is taken for a key."""
+    certificate = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+    assert load_private_key(certificate + pem(private_key("mpp"))).key_size == 2048
+    with pytest.raises(KeyFault, match="does not load as a private key"):
+        load_private_key(certificate)
 
 
 def test_a_folder_is_no_key(tmp_path: Path) -> None:

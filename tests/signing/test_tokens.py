@@ -68,6 +68,19 @@ def test_a_token_is_valid_for_its_lifetime_and_not_a_second_longer() -> None:
     assert reason_for(tokens, token) is Reason.TOKEN_EXPIRED
 
 
+@pytest.mark.parametrize(("ahead", "reason"), [(2, None), (60, None), (61, Reason.TOKEN_EXPIRED)])
+def test_a_token_of_a_host_whose_clock_is_ahead_is_valid(ahead: int, reason: Reason | None) -> None:
+    """K1: as far as clocks may be apart; one from further ahead is of no use yet."""
+    here, there = FrozenClock(), FrozenClock()
+    there.forward(seconds=ahead)
+    token = mint(AccessTokens(SECRET, LIFE, there), "u")
+    tokens = AccessTokens(SECRET, LIFE, here)
+    if reason is None:
+        assert tokens.load(token, CALLER) == "u"
+    else:
+        assert reason_for(tokens, token) is reason
+
+
 def test_a_token_is_checked_in_the_order_signature_scope_expiry() -> None:
     """As "Going live" requires: token, then scope, then expiry, then user."""
     clock = FrozenClock()

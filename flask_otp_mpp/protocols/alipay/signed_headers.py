@@ -22,6 +22,7 @@ from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.protocols.alipay.media_type import is_json
 from flask_otp_mpp.protocols.alipay.settings import Repeats
 from flask_otp_mpp.protocols.alipay.unproven import UnprovenAnswers
 from flask_otp_mpp.protocols.base import Deployment
@@ -39,11 +40,14 @@ from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 MAX_MESSAGE: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_MS: Final = re.compile(r"[0-9]{13}")
+# What clients print, java.time and the SDKs in Python, Go and PHP: seconds may be left out, and the
+# minutes of the offset.
 _ISO: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+    r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)",
+    re.IGNORECASE,
 )
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_JSON: Final = re.compile(r'application/json *(; *charset *= *"?utf-8"? *)?', re.IGNORECASE)
 
 
 _FAILED_PROOF: Final = frozenset(
@@ -80,8 +84,7 @@ class SignedHeaders:
         header_of = inbound.headers.get  # no mapping: an error reporter would store all of it
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)
-        media_type = header_of("content-type", "")
-        if media_type and _JSON.fullmatch(media_type.strip()) is None:
+        if not is_json(header_of("content-type", "")):
             refuse(Reason.MEDIA_TYPE_UNSUPPORTED)
         client = header_of("client-id", "")
         if CLIENT_ID.fullmatch(client) is None:
@@ -192,7 +195,7 @@ def parse_time(text: str) -> datetime | None:
         return _EPOCH + timedelta(milliseconds=int(text))
     if _ISO.fullmatch(text):
         try:
-            return datetime.fromisoformat(text)
+            return datetime.fromisoformat(text.upper())
         except ValueError:
             return None
     return None

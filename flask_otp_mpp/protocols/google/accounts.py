@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import ClassVar, Final, TypeAlias
 
 from flask_otp_mpp.core.readers import FLAG, Reader, Unreadable, describe, path, text, texts, whole
-from flask_otp_mpp.core.secret_files import PREFIX
+from flask_otp_mpp.core.secret_files import PREFIX, read_text
 from flask_otp_mpp.core.settings import Rule, setting
 from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick, read_sets
 from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
@@ -22,9 +21,9 @@ from flask_otp_mpp.signing.keys import KeyFault
 
 MAX_TIMEOUT: Final = 30.0
 MAX_PROCESSES: Final = 64
-MAX_KEY_FILE: Final = 1024 * 1024
 
 _RSA1_5: Final = "RSA1_5"
+_ARMOR: Final = "-----BEGIN PGP "
 _KEY_ALGORITHMS: Final = ("RSA-OAEP-256", "RSA-OAEP", _RSA1_5)
 _CONTENT_ALGORITHMS: Final = (
     "A256GCM", "A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A192GCM", "A192CBC-HS384",
@@ -59,17 +58,18 @@ def _parse_armored(raw: object) -> tuple[str, ...]:
 
 def _armored_text(source: str) -> str:
     held, subject = source, ""
-    path = source.removeprefix(PREFIX)
-    if not source.startswith("-----"):
+    if _ARMOR not in source:
+        path = source.removeprefix(PREFIX)
         try:
-            with Path(path).open(encoding="ascii") as file:
-                held, subject = file.read(MAX_KEY_FILE).strip(), f"file {path!r} "
+            # Comments may be in any charset: GnuPG writes them as they come.
+            held, subject = read_text(path, "replace"), f"file {path!r} "
         except (OSError, ValueError) as error:
             kind = type(error).__name__
             raise KeyFault(f"names a file that can't be read ({kind})") from None
-    if not held.startswith("-----BEGIN PGP "):
+    _, begin, armored = held.partition(_ARMOR)
+    if not begin:
         raise KeyFault(f"{subject}holds no armored PGP key (make one: gpg --armor --export)")
-    return held
+    return begin + armored
 
 
 def _parse_timeout(raw: object) -> float:

@@ -61,7 +61,40 @@ def test_keys_come_as_texts_as_files_as_mappings_and_as_sets() -> None:
     path = str(HERE / "pgp" / "keys" / "google-test-1.pub.asc")
     (account, *_) = read_accounts({"a": sides.pgp_wallet(their_keys=path)})
     assert isinstance(account, PgpAccount)
-    assert account.their_keys == (armored("google-test-1.pub").strip(),)
+    assert [key.strip() for key in account.their_keys] == [armored("google-test-1.pub").strip()]
+
+
+@pytest.mark.parametrize(
+    ("before", "within"),
+    [
+        ("", "Comment: User-ID:\tZoë <zoe@x.example>\n"),
+        ("\ufeff", ""),
+        ("pub  rsa2048 2026\nfür Zoë\n\n", "Comment: 钱包\n"),
+    ],
+)
+def test_an_armored_key_may_have_comments_and_text_before_it(
+    tmp_path: Path, before: str, within: str
+) -> None:
+    """G12: programs write user ids into comments, in UTF-8; as a text, and in a file."""
+    plain = armored("google-test-1.pub")
+    held = before + plain.replace("-----\n", f"-----\n{within}", 1)
+    (tmp_path / "key.asc").write_text(held, "utf-8")
+    for source in (held, str(tmp_path / "key.asc")):
+        (account,) = read_accounts({"a": sides.pgp_wallet(their_keys=source)})
+        opened = open_sealers([account])
+        opened["a"].close()
+
+
+def test_a_jwk_set_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """G12: as a text, and in a file."""
+    held = "\ufeff" + json.dumps({"keys": [json.loads(jwk("google-sig-1.public"))]})
+    (tmp_path / "set.jwks").write_text(held, "utf-8")
+    for source in (held, str(tmp_path / "set.jwks")):
+        (account,) = read_accounts(
+            {"a": sides.jose_wallet(their_keys=[source, jwk("google-enc-1.public")])}
+        )
+        assert isinstance(account, JoseAccount)
+        assert len(account.their_keys) == 2
 
 
 def test_several_accounts_have_several_paths() -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-from flask_otp_mpp.core.secret_files import PREFIX
+from flask_otp_mpp.core.secret_files import PREFIX, read_text
 from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
 
-MAX_FILE: Final = 1024 * 1024
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _NUMBERS: Final = ("n", "e", "d", "p", "q", "dp", "dq", "qi")
 
@@ -91,13 +89,12 @@ def _members(raw: object, origin: str = "") -> Iterable[tuple[str, Mapping[str, 
 
 def _parse(source: str) -> tuple[str, object]:
     """Return what a JSON text or a file holds, behind the name of the file."""
-    origin, text = "", source
+    origin, text = "", source.removeprefix("\ufeff")
     try:
-        if not source.startswith(("{", "[")):
+        if not text.startswith(("{", "[")):
             path = source.removeprefix(PREFIX)
-            with Path(path).open(encoding="utf-8") as file:
-                origin = f"file {path!r} "
-                text = file.read(MAX_FILE)
+            text = read_text(path)
+            origin = f"file {path!r} "
         parsed: object = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         found = f"{origin}is" if origin else "names a file that can't be read, or is"
