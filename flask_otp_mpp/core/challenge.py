@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from flask_otp_mpp.core.idempotency import IdempotencyKey
@@ -62,6 +62,7 @@ class Challenge:
     :param tries: how many attempts are allowed, ``attempts`` how many were made.
     :param used_at: when the right code was presented.
     :param closed_at: when a newer challenge replaced it, or its delivery was refused.
+    :param reserved_at: when ``reserve`` gave it out, by the store's clock; None if nothing did.
     """
 
     id: str
@@ -75,6 +76,12 @@ class Challenge:
     attempts: int = 0
     used_at: datetime | None = None
     closed_at: datetime | None = None
+    reserved_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def life_left(self) -> timedelta:
+        """How long the code was still accepted when ``reserve`` gave it out, by the store."""
+        return self.expires_at - (self.reserved_at or self.issued_at)
 
     def refusal(self, now: datetime) -> Reason | None:
         """Return why the challenge is no longer usable; None while it is."""

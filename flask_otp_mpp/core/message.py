@@ -10,8 +10,8 @@ from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.secret import Secret
 
-DEFAULT_TEXT = "{code} is your {wallet} code. It expires in {minutes} min. Do not share it."
-FIELDS = frozenset({"code", "wallet", "minutes"})
+DEFAULT_TEXT = "{code} is your {wallet} code. It expires in {life}. Do not share it."
+FIELDS = frozenset({"code", "wallet", "life"})
 _SAMPLE = "0123456789"
 
 
@@ -48,7 +48,8 @@ class Composer:
     :param wallet: the name by which users know the wallet.
     :param domain: if set, messages end with the line ``@domain #code``, so that a phone offers the
         code to that site only (WICG, "Origin-bound one-time codes").
-    :param text: template with ``{code}`` and, if wanted, ``{wallet}`` and ``{minutes}``.
+    :param text: template with ``{code}`` and, if wanted, ``{wallet}`` and ``{life}``, such
+        as ``5 min`` or ``90 s``.
     """
 
     wallet: str
@@ -67,13 +68,20 @@ class Composer:
 
         :param sms_token: a token for which an app on the phone looks, on a line of its own.
         """
-        minutes = max(1, int(life.total_seconds() // 60))
-        body = Secret(self.text.format(code=code.reveal(), wallet=self.wallet, minutes=minutes))
+        body = Secret(
+            self.text.format(code=code.reveal(), wallet=self.wallet, life=_in_words(life))
+        )
         if sms_token:
             body = Secret(f"{body.reveal()}\n\n{sms_token}")
         if self.domain is not None:
             body = Secret(f"{body.reveal()}\n\n@{self.domain} #{code.reveal()}")
         return Message(code, body, channel, life, caller)
+
+
+def _in_words(life: timedelta) -> str:
+    """Return a length of time that is never more than there is: whole minutes from two on."""
+    seconds = max(0, int(life.total_seconds()))
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def check_template(text: str) -> str:
@@ -85,7 +93,7 @@ def check_template(text: str) -> str:
     if unknown := sorted(fields - FIELDS):
         raise ValueError(f"field {unknown[0]!r} is not one of {', '.join(sorted(FIELDS))}")
     try:
-        filled = text.format(code=_SAMPLE, wallet="wallet", minutes=5)
+        filled = text.format(code=_SAMPLE, wallet="wallet", life="5 min")
     except LookupError:  # a field inside a format: {code:{width}}
         raise ValueError("a format in it holds a field of its own") from None
     if _SAMPLE not in filled:

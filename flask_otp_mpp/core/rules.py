@@ -7,7 +7,7 @@ atomic step, and writes back what it returns.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
@@ -55,7 +55,7 @@ def reserve(
     limits = limits.with_send(channel, client, policy, now)
     usable = [old for old in open_challenges if old.refusal(now) is None]
     if usable and policy.resend is Resend.REUSE:
-        return Reservation(usable[-1], (), limits)
+        return Reservation(replace(usable[-1], reserved_at=now), (), limits)
     fresh = Challenge(
         id=draft.id,
         subject=draft.subject,

@@ -65,7 +65,7 @@ def cleared_frames() -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         clear_frames(error)
         raise
 

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Channel, Draft
-from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.codes import Codes, new_challenge_id
 from flask_otp_mpp.core.idempotency import NOTHING_DONE, IdempotencyKey
 from flask_otp_mpp.core.message import Composer, Message
@@ -98,7 +97,6 @@ class OtpService:
         on_lock: Callable[[str, datetime, Caller], None],
         at_work: RequestsAtWork,
         quota: RefusalQuota,
-        clock: Clock,
     ) -> None:
         self._store = store
         self._policy = policy
@@ -109,7 +107,6 @@ class OtpService:
         self._on_lock = on_lock
         self._at_work = at_work
         self._quota = quota
-        self._clock = clock
 
     def send(self, command: SendOtp) -> Outcome:
         """Reserve a challenge, deliver its message, store how that ended.
@@ -182,14 +179,14 @@ class OtpService:
         if isinstance(reserved, Outcome):
             self._count_stored(command, draft.request, reserved)
             return replace(reserved, subject=subject)
-        life = self._policy.life
         if reserved.id != draft.id:
             code = self._codes.recover(reserved)
-            life = reserved.expires_at - self._clock()
         try:
-            message = self._composer.compose(code, command.channel, life, caller, command.sms_token)
+            message = self._composer.compose(
+                code, command.channel, reserved.life_left, caller, command.sms_token
+            )
             refused = catch_refusal(_deliver, sender, user, message)
-        except Exception:
+        except BaseException:  # gevent.Timeout too, and whatever ends the process
             if command.retry_unknown:
                 self._store.settle(draft, Outcome(reserved.id, Reason.UNFORESEEN))
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeAlias
+from uuid import UUID
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.reasons import Reason, refuse
@@ -104,16 +105,20 @@ class Users:
 
 
 def identity_of(user: User) -> str:
-    """Name a user by what users usually have: ``get_id()``, ``id``, or being a text.
+    """Name a user by what users usually have: being a text, ``id``, or ``get_id()``.
 
-    :raises TypeError: if it has none of them; a ``user_identity`` hook is then needed.
+    ``id`` comes first: Flask-Login's ``get_id()`` may change with a password, and a lock under the
+    old name would end. The name is a text, a whole number or a UUID.
+
+    :raises TypeError: if there is no such name; a ``user_identity`` hook is then needed.
     """
-    if isinstance(user, str):
-        return user
-    if callable(get_id := getattr(user, "get_id", None)):
-        return str(get_id())
-    if (number := getattr(user, "id", None)) is not None:
-        return str(number)
     kind = type(user).__name__
+    name = user if isinstance(user, str) else getattr(user, "id", None)
+    if name is None and callable(get_id := getattr(user, "get_id", None)):
+        name = get_id()
     del user  # an error reporter stores what the names of this frame stand for
-    raise TypeError(f"a {kind} has no id; register @otp.user_identity")
+    if isinstance(name, str | int | UUID) and not isinstance(name, bool):
+        return str(name)
+    found = type(name).__name__
+    del name
+    raise TypeError(f"a {kind} has an id of type {found}; register @otp.user_identity")

@@ -25,6 +25,7 @@ from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
 from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import log_crash
 from flask_otp_mpp.web.events import announce
+from flask_otp_mpp.web.in_sync import END_OF_PROCESS
 from flask_otp_mpp.web.inbound import read_inbound
 from flask_otp_mpp.web.response import SealedResponse
 
@@ -97,7 +98,12 @@ class ProtocolBlueprint:
         app.after_request_funcs.setdefault(None, []).insert(0, self._seal_response)
 
     def _view(self, **_: str) -> Response:
-        outbound, event = handle(self._protocol, self._inbound(), self._service, self._traffic)
+        try:
+            outbound, event = handle(self._protocol, self._inbound(), self._service, self._traffic)
+        except (Exception, *END_OF_PROCESS):
+            raise
+        except BaseException as error:  # noqa: BLE001 - Flask hands on an Exception only
+            return self._on_crash(error)
         return _seal(outbound, event)
 
     def _admit(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
@@ -149,7 +155,7 @@ class ProtocolBlueprint:
         given = None if error.response is None else error.response.status_code  # abort(response)
         return self._reject(Outcome(reason=_reason_of_status(error.code or given or 500)))
 
-    def _on_crash(self, error: Exception) -> Response:
+    def _on_crash(self, error: BaseException) -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
         return self._reject(_outcome_of(error))
@@ -197,7 +203,7 @@ class ProtocolBlueprint:
         self._exempted = True
 
 
-def _outcome_of(error: Exception) -> Outcome:
+def _outcome_of(error: BaseException) -> Outcome:
     """Return how a request ends by an exception; one that is no refusal is logged."""
     if isinstance(error, Refused):
         return error.outcome

@@ -187,7 +187,6 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             on_lock=partial(announce_lock, app),
             at_work=RequestsAtWork(traffic.waiting_repeats, traffic.waiting_repeats_of_client),
             quota=FlaskRefusalQuota(counts, traffic.refusal_limits),
-            clock=components.clock,
         ),
         store=store,
         policy=policy,

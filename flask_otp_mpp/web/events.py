@@ -11,6 +11,7 @@ from flask import Flask
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.protocols.values import Event, Operation
+from flask_otp_mpp.web.in_sync import END_OF_PROCESS, in_sync
 
 logger = logging.getLogger("flask_otp_mpp")
 _signals = Namespace()
@@ -44,6 +45,8 @@ def announce_lock(app: Flask, subject: str, until: datetime, caller: Caller) -> 
 def _send(signal: NamedSignal, app: Flask, **values: Any) -> None:
     for receiver in signal.receivers_for(app):
         try:
-            app.ensure_sync(receiver)(app, **values)
-        except Exception as error:  # noqa: BLE001 - a receiver must not change what was decided
+            in_sync(app, receiver)(app, **values)
+        except END_OF_PROCESS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it must not change what was decided
             logger.error("a receiver of %s raised %s", signal.name, type(error).__name__)

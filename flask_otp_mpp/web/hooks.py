@@ -16,6 +16,7 @@ from flask_otp_mpp.core.service import Sender
 from flask_otp_mpp.core.settings import Faults
 from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.web.in_sync import in_sync
 
 H = TypeVar("H", bound=Callable[..., Any])
 L = TypeVar("L", bound=UserLoader)
@@ -72,8 +73,9 @@ class HookRegistry:
     def user_identity(self, hook: I) -> I:
         """Register the hook that names a user: a stable text of at most 128 characters.
 
-        It goes into the store and into signals, so return a primary key, no phone number. Without
-        the hook ``get_id()``, ``id``, or the user itself if it is a text are taken.
+        It goes into the store and into signals, so return a primary key, no phone number. It must
+        stay the same while the user is the same: a lock holds for the name. Without the hook the
+        user itself is taken if it is a text, its ``id``, or its ``get_id()``.
         """
         return self._register(self._hooks.user_identity, None, hook, "@otp.user_identity", "user")
 
@@ -212,7 +214,7 @@ def sync_hooks(app: Flask, hooks: Hooks, faults: Faults) -> Hooks:
 
     def sync(use: str, hook: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            return app.ensure_sync(hook)
+            return in_sync(app, hook)
         except RuntimeError:
             finding = f"has the async hook {name_of(hook)!r}; pip install 'flask[async]'"
             faults.append((use, finding))

@@ -173,7 +173,7 @@ class MessageSettings:
     template: str = setting(
         "MESSAGE",
         Reader("a text with {code}", lambda raw: check_template(text(raw))),
-        "The message; may also hold {wallet} and {minutes}.",
+        "The message; may also hold {wallet} and {life}, such as `5 min` or `90 s`.",
         default=DEFAULT_TEXT,
     )
 

@@ -93,7 +93,6 @@ class Harness:
             at_work=self.at_work,
             on_lock=self.on_lock or (lambda subject, until, _: self.locks.append((subject, until))),
             quota=self.quota,
-            clock=self.clock,
         )
 
     def send(

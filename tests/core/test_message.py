@@ -62,13 +62,22 @@ def test_the_last_line_binds_the_code_to_a_domain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "minutes"),
-    [(1, 1), (59, 1), (60, 1), (119, 1), (120, 2), (299, 4), (300, 5), (600, 10)],
+    ("seconds", "told"),
+    [
+        (-1, "0 s"),
+        (0.9, "0 s"),
+        (30, "30 s"),
+        (60, "60 s"),
+        (119.9, "119 s"),
+        (120, "2 min"),
+        (299.9, "4 min"),
+        (300, "5 min"),
+        (600, "10 min"),
+    ],
 )
-def test_a_life_is_told_in_whole_minutes_that_are_not_more_than_there_are(
-    seconds: int, minutes: int
-) -> None:
-    assert body(text="{code} {minutes}", life=timedelta(seconds=seconds)) == f"012345 {minutes}"
+def test_a_life_is_never_told_longer_than_it_is(seconds: float, told: str) -> None:
+    """S9: in seconds below two minutes, else in whole minutes."""
+    assert body(text="{code} {life}", life=timedelta(seconds=seconds)) == f"012345 {told}"
 
 
 def test_the_message_carries_what_a_sender_needs() -> None:
@@ -93,7 +102,7 @@ def test_no_repr_shows_the_code() -> None:
     [
         DEFAULT_TEXT,
         "{code}",
-        "{wallet}: {code:>12} ({minutes:02d} min)",
+        "{wallet}: {code:>12} ({life})",
         "{{not a field}} {code!s}",
         "Code: {code}. {code}",
     ],
@@ -110,7 +119,7 @@ def test_a_template_that_can_be_filled_in_is_taken_as_it_is(text: str) -> None:
         ("{wallet}", "there is no {code}"),
         ("{{code}}", "there is no {code}"),
         ("{code:.3}", "there is no {code}"),  # half a code is none
-        ("{code} {amount}", "field 'amount' is not one of code, minutes, wallet"),
+        ("{code} {amount}", "field 'amount' is not one of code, life, wallet"),
         ("{code} {}", "field '' is not one of"),
         ("{code} {0}", "field '0' is not one of"),
         ("{code.__class__}", "field 'code.__class__' is not one of"),

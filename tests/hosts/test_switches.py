@@ -122,7 +122,7 @@ def test_our_body_limit_holds_whatever_the_hosts_is(cap: int | None) -> None:
     wallet = open_host(counting, config={"MAX_CONTENT_LENGTH": cap})
     assert sealed(wallet.caller.call("/sendOTP", padded(16_384, "tok-ada"))) == "SUCCESS"
     answer = wallet.caller.call("/sendOTP", padded(16_385, "tok-bob"))
-    assert (sealed(answer), answer.message[:5]) == ("PARAM_ILLEGAL", "body:")
+    assert (sealed(answer), "body: " in answer.message) == ("PARAM_ILLEGAL", True)
     page = wallet.app.test_client().post("/size", data=b"x" * 20_000)
     assert page.status_code == (200 if cap is None or cap > 20_000 else 413)
 

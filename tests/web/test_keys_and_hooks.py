@@ -167,7 +167,8 @@ def test_hooks_may_be_async(make_wallet: MakeWallet) -> None:
     [
         ("ada", "ada"),
         (SimpleNamespace(id=12), "12"),
-        (SimpleNamespace(get_id=lambda: "g-3", id=12), "g-3"),
+        (SimpleNamespace(get_id=lambda: "changes with the password", id=12), "12"),
+        (SimpleNamespace(get_id=lambda: "g-3"), "g-3"),
     ],
 )
 def test_a_user_is_named_by_what_users_have(

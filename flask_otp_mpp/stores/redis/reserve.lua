@@ -46,5 +46,5 @@ end
 put_answer(request, challenge.id, 'REQUEST_PENDING', '', '')
 return {
   challenge.id, text(challenge.issued_at), text(challenge.expires_at),
-  text(challenge.tries), text(challenge.attempts), challenge.digest,
+  text(challenge.tries), text(challenge.attempts), challenge.digest, text(now),
 }

@@ -85,7 +85,7 @@ class RedisStore:
         found = self._run(scripts.RESERVE, self._user_keys(draft), values)
         if len(found) == encoding.OUTCOME_LENGTH:
             return self._release_if_unused(draft, encoding.decode_outcome(found))
-        challenge_id, issued_at, expires_at, tries, attempts, digest = found
+        challenge_id, issued_at, expires_at, tries, attempts, digest, now = found
         return Challenge(
             encoding.decode_text(challenge_id),
             draft.subject,
@@ -96,6 +96,7 @@ class RedisStore:
             encoding.decode_time(expires_at),
             int(tries),
             int(attempts),
+            reserved_at=encoding.decode_time(now),
         )
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:

@@ -154,6 +154,7 @@ class SendTests(StoreTests):
         clock.forward(seconds=299)
         second = opened(store, policy=REUSE)
         assert second == replace(first, attempts=4)
+        assert (first.life_left, second.life_left) == (REUSE.life, timedelta(seconds=1))
         assert answer(store, second, WRONG, policy=REUSE) is Reason.CODE_UNMATCHED
         assert answer(store, second, RIGHT, policy=REUSE) is Reason.TRIES_SPENT
         clock.forward(seconds=60)
