@@ -99,12 +99,17 @@ class Challenge:
         """Tell whether the attempt is by the user and the caller for whom the code was made."""
         return self.subject == attempt.subject and self.caller == attempt.caller
 
-    def tried(self, attempt: Attempt, now: datetime) -> Challenge:
-        """Count an attempt and compare it, in constant time; a match uses the challenge up."""
+    def matches(self, attempt: Attempt) -> bool:
+        """Compare the code of an attempt, in constant time."""
         matched = False
         for digest in attempt.digests:
             matched |= hmac.compare_digest(self.digest, digest)
-        return replace(self, attempts=self.attempts + 1, used_at=now if matched else None)
+        return matched
+
+    def tried(self, attempt: Attempt, now: datetime) -> Challenge:
+        """Count an attempt and compare it; a match uses the challenge up."""
+        used_at = now if self.matches(attempt) else None
+        return replace(self, attempts=self.attempts + 1, used_at=used_at)
 
     def closed(self, now: datetime) -> Challenge:
         """Return the challenge as closed; a used one stays used."""

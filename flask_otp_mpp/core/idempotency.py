@@ -10,19 +10,20 @@ from typing import Final
 
 from flask_otp_mpp.core.reasons import Outcome, Reason
 
-NOT_COMPARED: Final = frozenset(
+NOT_COUNTED: Final = frozenset(
     {
         Reason.TRIES_SPENT,
         Reason.USER_LOCKED,
         Reason.CHALLENGE_UNKNOWN,
         Reason.CHALLENGE_EXPIRED,
         Reason.CHALLENGE_USED,
+        Reason.USED_UNMATCHED,
         Reason.CHALLENGE_CLOSED,
     }
 )
-"""Reasons for which a verify attempt is refused before its code is compared and counted."""
+"""Reasons for which a verify attempt is refused and not counted."""
 
-NOTHING_DONE: Final = NOT_COMPARED | {Reason.SEND_LIMITED, Reason.SEND_LOCKED}
+NOTHING_DONE: Final = NOT_COUNTED | {Reason.SEND_LIMITED, Reason.SEND_LOCKED}
 """Reasons for which a store refuses a request and changes nothing.
 
 Nothing else bounds how often that happens: a send is bounded by its limits, a wrong code by locks.
@@ -44,7 +45,7 @@ class IdempotencyKey:
     value: str
     ttl: timedelta
     digest: str = field(default="", repr=False)  # without a pepper: a phone number can be guessed
-    not_cached: frozenset[Reason] = NOT_COMPARED
+    not_cached: frozenset[Reason] = NOT_COUNTED
 
     @property
     def chosen_by_caller(self) -> bool:

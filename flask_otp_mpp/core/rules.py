@@ -82,12 +82,17 @@ def spend(
     The attempt that uses up the tries or starts a lock is answered as a wrong code; the next one
     is answered TRIES_SPENT or USER_LOCKED.
 
-    :returns: what changes; or a refusal without a comparison, and nothing changes: the challenge is
-        unknown, another user's or caller's, or no longer usable, or the user is locked.
+    A code for a challenge that is used is compared, and not counted: it can't succeed any more.
+
+    :returns: what changes; or a refusal, and nothing changes: the challenge is unknown, another
+        user's or caller's, or no longer usable, or the user is locked.
     """
     if challenge is None or not challenge.belongs_to(attempt):
         return Outcome(attempt.id, Reason.CHALLENGE_UNKNOWN)
-    if (refusal := challenge.refusal(now)) is not None:
+    refusal = challenge.refusal(now)
+    if refusal is Reason.CHALLENGE_USED and not challenge.matches(attempt):
+        refusal = Reason.USED_UNMATCHED
+    if refusal is not None:
         return Outcome(attempt.id, refusal)
     if (end := limits.lock_at(attempt.client, policy, now)) is not None:
         return Outcome(attempt.id, Reason.USER_LOCKED, until=end)

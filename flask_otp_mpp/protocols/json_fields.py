@@ -118,10 +118,13 @@ class Fields:
         return value
 
     def check_union(self, name: str) -> None:
-        """Check that an optional field is an object with one member, which is an object too."""
+        """Check that an optional field is an object with one member, which is an object too.
+
+        As everywhere, members that are null are absent.
+        """
         if name in self:
-            inner = self.inner(name)
-            if [type(value) for value in inner._members.values()] != [dict]:  # noqa: SLF001
+            members = self.inner(name)._members.values()  # noqa: SLF001
+            if [type(value) for value in members if value is not None] != [dict]:
                 self._refuse(name, "must be an object with one member, an object")
 
     def _required(self, name: str) -> Any:

@@ -15,7 +15,7 @@ import pytest
 from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
+from flask_otp_mpp.core.idempotency import NOT_COUNTED, IdempotencyKey
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
@@ -142,7 +142,7 @@ def test_a_named_wrong_guess_is_one_try_however_often_it_comes() -> None:
         assert reason(verify, harness, harness.wrong(), key=guess) is Reason.CODE_UNMATCHED
     verify(harness, harness.inbox.code)
     final = IdempotencyKey("final", KEEP, "parameters", frozenset())
-    forgotten = IdempotencyKey("forgotten", KEEP, "parameters", NOT_COMPARED)
+    forgotten = IdempotencyKey("forgotten", KEEP, "parameters", NOT_COUNTED)
     for key, kept in ((final, True), (forgotten, False)):
         assert reason(verify, harness, harness.inbox.code, key=key) is Reason.CHALLENGE_USED
         assert (harness.kept.get_answer(key.value) is not None) is kept

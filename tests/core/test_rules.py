@@ -106,13 +106,14 @@ def test_five_tries_are_compared_and_the_sixth_is_not(wrong: int) -> None:
 
 
 def test_a_code_is_used_once() -> None:
-    """L5: the right code, again, is refused and not compared."""
+    """L5: the right code, again, is refused; another one is told from it."""
     first = spend(opened(), RIGHT)
     assert isinstance(first, CountedAttempt)
     assert first.outcome.reason is None
     assert first.challenge.used_at == NOW
     again = spend(first.challenge, RIGHT)
     assert again == Outcome("old", Reason.CHALLENGE_USED)
+    assert spend(first.challenge, WRONG) == Outcome("old", Reason.USED_UNMATCHED)
 
 
 @pytest.mark.parametrize("limits", [UserLimits(), locked_until(NOW + SECOND)])

@@ -67,8 +67,8 @@ def test_time_is_respected() -> None:
     """T3: a try after a success finds the challenge used, but for one that overlaps it."""
     success = tried(RIGHT, None, 2, 4)
     assert explained(RESERVED, success, tried(WRONG, Reason.CODE_UNMATCHED, 3, 5))
-    assert explained(RESERVED, success, tried(WRONG, Reason.CHALLENGE_USED, 3, 5))
-    assert explained(RESERVED, success, tried(WRONG, Reason.CHALLENGE_USED, 5, 6))
+    assert explained(RESERVED, success, tried(WRONG, Reason.USED_UNMATCHED, 3, 5))
+    assert explained(RESERVED, success, tried(WRONG, Reason.USED_UNMATCHED, 5, 6))
     assert not explained(RESERVED, success, tried(WRONG, Reason.CODE_UNMATCHED, 5, 6))
 
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final, TypeAlias
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
-from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
+from flask_otp_mpp.core.idempotency import NOT_COUNTED, IdempotencyKey
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason
@@ -144,7 +144,7 @@ def _key(chance: Random, number: int) -> IdempotencyKey:
     if chance.randrange(3):
         return request()
     not_cached = chance.choice(
-        (frozenset[Reason](), NOT_COMPARED, frozenset({Reason.DELIVERY_REFUSED}))
+        (frozenset[Reason](), NOT_COUNTED, frozenset({Reason.DELIVERY_REFUSED}))
     )
     return named(f"{chance.choice('ab')} {number}", request().value, not_cached)
 

@@ -101,6 +101,7 @@ EXPECTED = {
     Reason.USER_LOCKED: "VERIFY_TIMES_EXCEED_LIMIT",
     Reason.CHALLENGE_UNKNOWN: "AUTHENTICATION_REQUEST_ID_INVALID",
     Reason.CHALLENGE_EXPIRED: "AUTHENTICATION_REQUEST_ID_INVALID",
+    Reason.USED_UNMATCHED: "AUTHENTICATION_REQUEST_ID_INVALID",
     Reason.CHALLENGE_USED: "AUTHENTICATION_REQUEST_ID_INVALID",
     Reason.CHALLENGE_CLOSED: "AUTHENTICATION_REQUEST_ID_INVALID",
     Reason.REQUEST_PENDING: "UNKNOWN_EXCEPTION",
@@ -382,9 +383,9 @@ def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
     answers = [
         body(read_verify(), Outcome(reason=reason))
         for reason in Reason
-        if reason.name.startswith("CHALLENGE_")
+        if reason.name.startswith("CHALLENGE_") or reason is Reason.USED_UNMATCHED
     ]
-    assert len(answers) == 4
+    assert len(answers) == 5
     assert all(answer == answers[0] for answer in answers)
 
 

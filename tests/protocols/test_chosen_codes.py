@@ -146,7 +146,7 @@ def test_whatever_is_chosen_every_reason_has_a_failure_of_its_table(
         ({"FIELD_INVALD": "PARAM_ILLEGAL"}, "did you mean 'FIELD_INVALID'"),
         (
             {"CHALLENGE_EXPIRED": "PROCESS_FAIL"},
-            "CHALLENGE_UNKNOWN, CHALLENGE_EXPIRED, CHALLENGE_USED, CHALLENGE_CLOSED must have one",
+            "CHALLENGE_EXPIRED, CHALLENGE_USED, USED_UNMATCHED, CHALLENGE_CLOSED must have one",
         ),
         ("PARAM_ILLEGAL", "set it to a mapping {reason: result code}"),
     ],

@@ -71,6 +71,7 @@ EXPECTED = {
     Reason.USER_LOCKED: "OTP_VERIFY_TIMES_EXCEED_LIMIT",
     Reason.CHALLENGE_UNKNOWN: "VERIFY_REQUEST_ID_INVALID",
     Reason.CHALLENGE_EXPIRED: "VERIFY_REQUEST_ID_INVALID",
+    Reason.USED_UNMATCHED: "VERIFY_REQUEST_ID_INVALID",
     Reason.CHALLENGE_USED: "VERIFY_REQUEST_ID_INVALID",
     Reason.CHALLENGE_CLOSED: "VERIFY_REQUEST_ID_INVALID",
     Reason.REQUEST_PENDING: "UNKNOWN_EXCEPTION",
@@ -133,7 +134,7 @@ def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
     answers = {
         body(Operation.VERIFY, Outcome(reason=reason))
         for reason in Reason
-        if reason.name.startswith("CHALLENGE_")
+        if reason.name.startswith("CHALLENGE_") or reason is Reason.USED_UNMATCHED
     }
     assert len(answers) == 1
 

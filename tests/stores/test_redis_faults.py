@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from flask_otp_mpp.core.challenge import Challenge, Channel
-from flask_otp_mpp.core.idempotency import NOT_COMPARED, StoredAnswer
+from flask_otp_mpp.core.idempotency import NOT_COUNTED, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
@@ -74,7 +74,7 @@ def test_missing_scripts_are_sent_again(store: RedisStore, aside: redis.Redis) -
         lambda: store.reserve(draft("ned", key=named()), POLICY),
         lambda: store.get_answer("nothing"),
         lambda: store.forget("ned"),
-        lambda: store.spend(attempt("nothing", RIGHT, key=named(not_cached=NOT_COMPARED)), POLICY),
+        lambda: store.spend(attempt("nothing", RIGHT, key=named(not_cached=NOT_COUNTED)), POLICY),
     ]
     for verb in verbs:
         aside.script_flush()
@@ -249,7 +249,7 @@ def test_a_redis_user_needs_few_commands(
         challenge = opened(used, "ada" if used is store else "bob")
         assert answer(used, challenge, WRONG) is Reason.CODE_UNMATCHED
         assert used.unlock(challenge.subject)
-        assert used.spend(attempt("?", RIGHT, key=named(not_cached=NOT_COMPARED)), POLICY).reason
+        assert used.spend(attempt("?", RIGHT, key=named(not_cached=NOT_COUNTED)), POLICY).reason
         assert answer(used, challenge, RIGHT) is None
         assert used.purge(POLICY) == 0
         used.check()

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from flask_otp_mpp.core.challenge import Challenge
-from flask_otp_mpp.core.idempotency import NOT_COMPARED, StoredAnswer
+from flask_otp_mpp.core.idempotency import NOT_COUNTED, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
@@ -108,7 +108,7 @@ def test_a_chosen_idempotency_key_costs_few_round_trips(
     known, new = asked.request, named()
     assert cost(store.get_answer, new.value) == 1
     assert cost(store.get_answer, known.value) == 2
-    unknown = attempt("unknown", RIGHT, key=named(not_cached=NOT_COMPARED))
+    unknown = attempt("unknown", RIGHT, key=named(not_cached=NOT_COUNTED))
     assert cost(store.spend, unknown, POLICY) == 3
 
 
@@ -180,7 +180,7 @@ def test_another_user_with_the_same_key_is_sent_nothing(store: RedisStore) -> No
 
 def test_a_key_is_free_again_if_no_answer_is_stored(store: RedisStore, aside: redis.Redis) -> None:
     """S10: no trace of it is left, neither with the user nor under the key."""
-    spent = attempt("unknown", RIGHT, key=named(not_cached=NOT_COMPARED))
+    spent = attempt("unknown", RIGHT, key=named(not_cached=NOT_COUNTED))
     assert store.spend(spent, POLICY).reason is Reason.CHALLENGE_UNKNOWN
     assert hashes(store, aside) == {}
     asked = draft(key=named(not_cached=frozenset({Reason.DELIVERY_REFUSED})))

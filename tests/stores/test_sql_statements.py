@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pymysql.constants import SERVER_STATUS
 
 from benchmarks.roundtrips import Relay
-from flask_otp_mpp.core.idempotency import NOT_COMPARED
+from flask_otp_mpp.core.idempotency import NOT_COUNTED
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores import SQLAlchemyStore
@@ -92,7 +92,7 @@ def not_compared_and_stored(store: SQLAlchemyStore) -> Verb:
     return lambda: store.spend(attempt("nothing", RIGHT, key=named()), POLICY)
 
 
-def settled(reason: Reason | None, not_cached: frozenset[Reason] = NOT_COMPARED) -> Case:
+def settled(reason: Reason | None, not_cached: frozenset[Reason] = NOT_COUNTED) -> Case:
     def case(store: SQLAlchemyStore) -> Verb:
         asked = draft(key=named(not_cached=not_cached))
         store.reserve(asked, POLICY)

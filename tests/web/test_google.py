@@ -133,7 +133,7 @@ def test_a_used_code_is_reported_as_used(wallet: GoogleWallet) -> None:
     sent, code = wallet.sent()
     assert wallet.google.verify(sent, code).result == "SUCCESS"
     assert wallet.google.verify(sent, code).result == "OTP_ALREADY_USED"
-    assert wallet.google.verify(sent, "000000").result == "OTP_ALREADY_USED"
+    assert wallet.google.verify(sent, "000000").result == "OTP_NOT_MATCHED"
 
 
 def test_an_expired_code_does_not_match(wallet: GoogleWallet) -> None:

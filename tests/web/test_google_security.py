@@ -207,7 +207,7 @@ def test_a_challenge_of_another_protocol_is_unknown() -> None:
     assert wallet.google.verify(other.verify_request_id, wallet.inbox.code).status == 404
     wallet.clock.forward(seconds=61)
     assert ams.init("tok-ada", "one").code == "SUCCESS"  # the name is free for each of them
-    assert wallet.google.verify("one", wallet.inbox.code).result == "OTP_ALREADY_USED"
+    assert wallet.google.verify("one", wallet.inbox.code).result == "OTP_NOT_MATCHED"
     assert ams.verify("one", wallet.inbox.code).code == "SUCCESS"
 
 

@@ -69,6 +69,7 @@ READINGS: Final[Mapping[Reason, Reading]] = {
     Reason.CHALLENGE_UNKNOWN: _INVALID_ID,
     Reason.CHALLENGE_EXPIRED: _INVALID_ID,
     Reason.CHALLENGE_USED: _INVALID_ID,
+    Reason.USED_UNMATCHED: _INVALID_ID,
     Reason.CHALLENGE_CLOSED: _INVALID_ID,
     Reason.REQUEST_CONFLICT: Reading(
         "PARAM_ILLEGAL", "authenticationRequestId: came before with other parameters.", SEND

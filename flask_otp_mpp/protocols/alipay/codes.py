@@ -31,6 +31,7 @@ _ID_NOT_USABLE: Final = frozenset(
         Reason.CHALLENGE_UNKNOWN,
         Reason.CHALLENGE_EXPIRED,
         Reason.CHALLENGE_USED,
+        Reason.USED_UNMATCHED,
         Reason.CHALLENGE_CLOSED,
     }
 )

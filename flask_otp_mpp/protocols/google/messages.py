@@ -77,11 +77,14 @@ class Reader:
         members, parameters = _parse(payload)
         message = Fields(members, tell_required=False)
         header = message.inner(_HEADER)
-        if header.inner("protocolVersion").number("major") != MAJOR:
+        version = header.inner("protocolVersion")
+        if version.number("major") != MAJOR:
             refuse(
                 Reason.VERSION_UNSUPPORTED,
                 f"{_HEADER}.protocolVersion.major: must be {MAJOR}.",
             )
+        for name in ("minor", "revision"):  # any; another version may be without them
+            version.number(name)
         self._check_time(header.matching(_TIME, _MOMENT))
         request_id = header.matching("requestId", _REQUEST_ID)
         if operation is Operation.ECHO:

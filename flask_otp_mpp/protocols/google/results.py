@@ -90,6 +90,7 @@ CODES: Final[Mapping[Reason, CodeRow]] = {
     Reason.CHALLENGE_UNKNOWN: _error("INVALID_IDENTIFIER", 404, "sendOtpRequestId", _VERIFIES),
     Reason.CHALLENGE_EXPIRED: _UNMATCHED,
     Reason.CHALLENGE_USED: _result("OTP_ALREADY_USED", "The code was used before.", _VERIFIES),
+    Reason.USED_UNMATCHED: _UNMATCHED,
     Reason.CHALLENGE_CLOSED: _UNMATCHED,
     Reason.REQUEST_PENDING: _empty(409, "The same request is at work."),
     Reason.REQUEST_CONFLICT: _error(

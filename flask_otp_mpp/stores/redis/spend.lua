@@ -16,6 +16,7 @@ local limits = load_limits(KEYS[1])
 -- deleted; without the count of failures no attempt is compared.
 if not challenge or not limits then return put_answer(request, id, 'CHALLENGE_UNKNOWN', '', '') end
 local reason = refusal(challenge, now)
+if reason == 'CHALLENGE_USED' and not matches(challenge, digests) then reason = 'USED_UNMATCHED' end
 if reason then return put_answer(request, id, reason, '', '') end
 local ending = lock_at(limits, client, policy, now)
 if ending then return put_answer(request, id, 'USER_LOCKED', text(ending), '') end

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
-from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey
+from flask_otp_mpp.core.idempotency import NOT_COUNTED, IdempotencyKey
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
@@ -46,7 +46,7 @@ CLIENTS = st.sampled_from([CLIENT, CLIENT, CLIENT, "fedcba9876543210"])
 DIGESTS = st.sampled_from([(RIGHT,), (WRONG,), (WRONG,), (WRONG, RIGHT), ()])
 # Most requests have no key chosen by the caller; there are few keys, so that they meet.
 NAMES = st.sampled_from([None, None, None, "one", "two", "three"])
-REDO = st.sampled_from([frozenset(), NOT_COMPARED, frozenset({Reason.SEND_LIMITED})])
+REDO = st.sampled_from([frozenset(), NOT_COUNTED, frozenset({Reason.SEND_LIMITED})])
 
 
 def policy(resend: Resend, failure_limit: int, disable_after: int) -> Policy:

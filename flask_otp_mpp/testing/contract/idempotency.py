@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from flask_otp_mpp.core.challenge import Challenge, Draft
-from flask_otp_mpp.core.idempotency import NOT_COMPARED, IdempotencyKey, StoredAnswer
+from flask_otp_mpp.core.idempotency import NOT_COUNTED, IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing.contract.builders import (
@@ -96,7 +96,7 @@ class IdempotencyTests(StoreTests):
     ) -> None:
         """S10: a stored answer is repeated; without one the attempt is decided again."""
         unknown = attempt(
-            "no such challenge", RIGHT, key=named(not_cached=frozenset() if kept else NOT_COMPARED)
+            "no such challenge", RIGHT, key=named(not_cached=frozenset() if kept else NOT_COUNTED)
         )
         challenge = opened(store)
         refused = store.spend(unknown, POLICY)

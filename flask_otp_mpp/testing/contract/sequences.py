@@ -54,6 +54,16 @@ class AttemptTests(StoreTests):
         assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_USED
         assert answer(self.restart(store), challenge, RIGHT) is Reason.CHALLENGE_USED
 
+    def test_a_wrong_code_for_a_used_challenge_is_told_and_not_counted(self, store: Store) -> None:
+        """L5, A1: it is compared with a code that can't succeed any more; nothing is spent."""
+        challenge = opened(store)
+        assert answer(store, challenge, RIGHT) is None
+        for _ in range(20):
+            assert answer(store, challenge, WRONG) is Reason.USED_UNMATCHED
+        assert answer(store, challenge) is Reason.USED_UNMATCHED
+        assert answer(self.restart(store), challenge, WRONG, RIGHT) is Reason.CHALLENGE_USED
+        assert not store.unlock("alice")  # there are no failures
+
     @pytest.mark.parametrize(("wrong", "reason"), [(4, None), (5, Reason.TRIES_SPENT)])
     def test_the_fifth_try_may_be_right_and_the_sixth_may_not(
         self, store: Store, wrong: int, reason: Reason | None

@@ -197,9 +197,9 @@ def test_a_request_is_of_now(off: int, good: bool) -> None:
 
 
 def test_only_another_major_version_is_refused() -> None:
-    """Minor and revision may be anything, or left out, as proto3 leaves out zero."""
-    send(requestHeader__protocolVersion={"major": 1})
+    """Minor and revision may be any number; what another version has of them is not looked at."""
     send(requestHeader__protocolVersion={"major": 1, "minor": 7, "revision": 12})
+    assert told(SEND, requestHeader__protocolVersion={"major": 2})[0] == "INVALID_API_VERSION"
     for major in (0, 2, -1, 10**30):
         version = {"requestHeader__protocolVersion__major": major}
         assert told(SEND, **version)[0] == "INVALID_API_VERSION"
@@ -212,6 +212,8 @@ def test_only_another_major_version_is_refused() -> None:
         (ECHO, "requestHeader"),
         (SEND, "requestHeader__protocolVersion"),
         (SEND, "requestHeader__protocolVersion__major"),
+        (SEND, "requestHeader__protocolVersion__minor"),
+        (ECHO, "requestHeader__protocolVersion__revision"),
         (SEND, "requestHeader__requestId"),
         (SEND, "requestHeader__requestTimestamp"),
         (SEND, "smsMatchingToken"),
@@ -233,6 +235,8 @@ def test_a_required_field_is_missed_by_name(operation: Operation, path: str, gon
         (SEND, "requestHeader", ["text", 1, [], True]),
         (SEND, "requestHeader__protocolVersion", ["1.0.0", 1, [1]]),
         (SEND, "requestHeader__protocolVersion__major", ["1", 1.0, True, [1]]),
+        (VERIFY, "requestHeader__protocolVersion__minor", ["0", 0.0, False, {}]),
+        (ECHO, "requestHeader__protocolVersion__revision", ["0", 0.5, True, [0]]),
         (SEND, "requestHeader__requestId", ["", "a" * 101, "a b", "a/b", "a\n", "ä", 7, ["a"]]),
         (SEND, "requestHeader__requestTimestamp", [NOW, "", "-1", "1.5", "١٢", "9" * 20, "1e3"]),
         (SEND, "smsMatchingToken", ["", "A" * 10, "A" * 12, "A" * 10 + "\n", "http://a.bc", 1]),
@@ -253,6 +257,22 @@ def test_a_field_that_breaks_its_rule_is_told_by_name(
         assert detail.startswith(path.replace("__", ".") + ": must be")
         if isinstance(value, str) and len(value) > 2:
             assert value not in detail
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"association": {}, "mandate": None},
+        {"mandate": None, "association": {"a": None}},
+        {"association": {}, **dict.fromkeys(map(str, range(9)))},
+        None,
+    ],
+)
+def test_a_member_of_a_union_that_is_null_is_absent(context: object) -> None:
+    """F6: as libraries for protocol buffers write it."""
+    assert send(otpContext=context)
+    assert send(associationId=None, otpContext=context)
+    assert send(accountPhoneNumber=None, associationId="one", otpContext=context)
 
 
 def test_an_account_is_named_in_one_way() -> None:
