@@ -106,6 +106,13 @@ def jwk_with(name: str, **more: Any) -> dict[str, Any]:
     return members | more
 
 
+def jwk_without_use(name: str, **more: Any) -> dict[str, Any]:
+    """Return a key of the vectors without ``use``, and with other members."""
+    members = jwk_with(name)
+    del members["use"]
+    return members | more
+
+
 def flattened(token: bytes, names: Sequence[str]) -> bytes:
     """Turn compact into JSON serialization."""
     return json.dumps(dict(zip(names, token.decode().split("."), strict=True))).encode()

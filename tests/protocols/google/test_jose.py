@@ -26,6 +26,7 @@ from tests.protocols.google.forge import (
     flattened,
     header_of,
     jwk_with,
+    jwk_without_use,
     key,
     opened,
     sealed_raw,
@@ -105,6 +106,76 @@ def test_a_key_is_used_by_its_own_algorithm_only(open_account: Open) -> None:
     assert decide(wallet, encrypted(signed(PAYLOAD, header={"alg": "PS256"}), header=narrow))
     assert decide(wallet, encrypted(signed(PAYLOAD), header=narrow)) is SIGNATURE
     assert decide(wallet, encrypted(signed(PAYLOAD))) is ENCRYPTION
+
+
+HINTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "key_ops of public keys": ({"key_ops": ["verify"]}, {"key_ops": ["encrypt", "wrapKey"]}),
+    "key_ops of private keys": ({"key_ops": ["sign"]}, {"key_ops": ["unwrapKey", "decrypt"]}),
+    "key_ops that are unknown too": ({"key_ops": ["verify", "x"]}, {"key_ops": ["x", "wrapKey"]}),
+    "alg": ({"alg": "RS256"}, {"alg": "RSA-OAEP-256"}),
+    "key_ops before alg": ({"key_ops": ["verify"], "alg": "RS256"}, {"key_ops": ["wrapKey"]}),
+    "use of one": ({}, {"use": "enc"}),
+}
+
+
+@pytest.mark.parametrize("hint", HINTS)
+def test_what_a_key_without_use_is_for_follows_from_its_other_members(
+    hint: str, open_account: Open
+) -> None:
+    """K2: nothing is sealed to the key that they sign by, though it comes first."""
+    sig, enc = HINTS[hint]
+    theirs = [
+        jwk_without_use("google-sig-1.public", **sig),
+        jwk_without_use("google-enc-1.public", **enc),
+    ]
+    ours = [
+        jwk_without_use("integrator-enc-1.private", **enc),
+        jwk_without_use("integrator-sig-1.private", **sig, **({} if sig else {"use": "sig"})),
+    ]
+    wallet = open_account(sides.jose_wallet(our_keys=ours, their_keys=theirs))
+    assert opened(wallet.seal(b"{}"), "google-enc-1", "integrator-sig-1") == b"{}"
+    assert decide(wallet, encrypted(signed(PAYLOAD))) == PAYLOAD
+
+
+@pytest.mark.parametrize(
+    "hint", [{}, {"key_ops": []}, {"key_ops": ["sign", "encrypt"]}, {"alg": None}]
+)
+def test_keys_of_which_nothing_says_what_they_are_for_are_refused(
+    hint: dict[str, object], open_account: Open
+) -> None:
+    """K2, F2: at start-up, for the answer could be sealed to a key that can't open it."""
+    theirs = [
+        jwk_without_use(f"{name}.public", **hint) for name in ("google-sig-1", "google-enc-1")
+    ]
+    with pytest.raises(ValueError, match="which of the keys 'google-sig-1', 'google-enc-1' is for"):
+        open_account(sides.jose_wallet(their_keys=theirs))
+
+
+def test_one_key_that_says_nothing_is_for_both(open_account: Open) -> None:
+    """K2: there is no other one."""
+    wallet = open_account(sides.jose_wallet(their_keys=[jwk_without_use("google-enc-1.public")]))
+    assert opened(wallet.seal(b"{}"), "google-enc-1", "integrator-sig-1") == b"{}"
+
+
+@pytest.mark.parametrize("operations", ["verify", [1], {"verify": True}])
+def test_key_ops_that_are_no_list_of_texts_are_refused(
+    operations: object, open_account: Open
+) -> None:
+    """F2: by the key's name."""
+    theirs = [
+        jwk_without_use("google-sig-1.public", key_ops=operations),
+        google.jwk("google-enc-1.public"),
+    ]
+    with pytest.raises(ValueError, match="'google-sig-1' has 'key_ops' that are no list of texts"):
+        open_account(sides.jose_wallet(their_keys=theirs))
+
+
+def test_white_space_in_a_header_does_not_matter(jose_wallet: Sealer) -> None:
+    """K2: Google's libraries write it; joserfc before 1.7.1 did not open it."""
+    spaced = b'{ "alg" : "RSA-OAEP-256",\r\n\t"enc": "A256GCM", "kid": "integrator-enc-1" }\n'
+    assert decide(jose_wallet, sealed_raw(signed(PAYLOAD), spaced)) == PAYLOAD
+    inner = signed_raw(PAYLOAD, b' {"alg" : "RS256" , "kid" : "google-sig-1"}\n')
+    assert decide(jose_wallet, encrypted(inner)) == PAYLOAD
 
 
 def _public_as_secret() -> bytes:

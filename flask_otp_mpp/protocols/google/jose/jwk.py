@@ -15,6 +15,13 @@ from flask_otp_mpp.core.secret_files import PREFIX, read_text
 from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
 
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_USES: Final = {
+    **dict.fromkeys(("sign", "verify"), "sig"),
+    **dict.fromkeys(("encrypt", "decrypt", "wrapKey", "unwrapKey"), "enc"),
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "sig"),
+    **dict.fromkeys(("RSA1_5", "RSA-OAEP", "RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512"), "enc"),
+}
+"""What a member of ``key_ops``, or ``alg``, says of the use of an RSA key (RFC 7517, RFC 7518)."""
 _NUMBERS: Final = ("n", "e", "d", "p", "q", "dp", "dq", "qi")
 
 
@@ -23,7 +30,8 @@ class Jwk:
     """One RSA key of a JWK set.
 
     :param kid: by which headers name it.
-    :param use: ``sig``, ``enc``, or None for both.
+    :param use: ``sig``, ``enc``, or None for both. It is what ``use`` says; if that is missing, what
+        follows from ``key_ops`` (RFC 7517, section 4.3), or else from ``alg``.
     :param alg: the one algorithm that it is for, None for any.
     :param members: the key's type and numbers, for a JOSE library.
     """
@@ -69,6 +77,20 @@ def pick(keys: Iterable[Jwk], use: str) -> tuple[Jwk, ...]:
     return chosen
 
 
+def pick_one(keys: Iterable[Jwk], use: str) -> Jwk:
+    """Return the first key for that use; one that is for nothing else precedes one for both.
+
+    :raises KeyFault: if there is none, or several of which nothing says what they are for: nothing
+        may be encrypted to a key that the other side only signs by.
+    """
+    chosen = pick(keys, use)
+    declared = [key for key in chosen if key.use == use]
+    if not declared and len(chosen) > 1:
+        names = ", ".join(repr(key.kid) for key in chosen)
+        raise KeyFault(f"does not say which of the keys {names} is for {use!r}; add their 'use'")
+    return declared[0] if declared else chosen[0]
+
+
 def _members(raw: object, origin: str = "") -> Iterable[tuple[str, Mapping[str, Any]]]:
     """Return the members of each key, behind the name of the file that it comes from."""
     if isinstance(raw, str):
@@ -104,6 +126,16 @@ def _parse(source: str) -> tuple[str, object]:
     return origin, parsed
 
 
+def _use_by_operations(kid: str, operations: object) -> str | None:
+    """Return the use that ``key_ops`` tells; None if it tells none, or both."""
+    if operations is None:
+        return None
+    if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
+        raise KeyFault(f"key {kid!r} has 'key_ops' that are no list of texts")
+    uses = {_USES[one] for one in operations if one in _USES}
+    return uses.pop() if len(uses) == 1 else None
+
+
 def _read(members: Mapping[str, Any], *, private: bool) -> Jwk:
     kid, use, alg = (members.get(name) for name in ("kid", "use", "alg"))
     if not isinstance(kid, str) or not 0 < len(kid) <= 256:
@@ -114,6 +146,8 @@ def _read(members: Mapping[str, Any], *, private: bool) -> Jwk:
         raise KeyFault(f"key {kid!r} is neither for 'sig' nor for 'enc' by its 'use'")
     if alg is not None and not isinstance(alg, str):
         raise KeyFault(f"key {kid!r} has an 'alg' that is no text")
+    if use is None:
+        use = _use_by_operations(kid, members.get("key_ops")) or _USES.get(alg or "")
     if private and "d" not in members:
         raise KeyFault(f"key {kid!r} is public; our keys must be private")
     if not private and not _PRIVATE.isdisjoint(members):

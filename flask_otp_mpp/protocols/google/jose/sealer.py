@@ -18,7 +18,7 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
 
-from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick
+from flask_otp_mpp.protocols.google.jose.jwk import Jwk, pick, pick_one
 from flask_otp_mpp.protocols.google.sealer import (
     MAX_PAYLOAD,
     MAX_SEALED,
@@ -107,12 +107,12 @@ class JoseSealer:
             algorithms=list(signature_algorithms), strict_check_header=False
         )
         self._decrypting = _by_kid(pick(ours, "enc"), key_algorithms)
-        self._recipient = _Key(pick(theirs, "enc")[0], key_algorithms)
+        self._recipient = _Key(pick_one(theirs, "enc"), key_algorithms)
         self._verifying: Mapping[str, _Key] = {}
         self._signer: _Key | None = None
         if signed:
             self._verifying = _by_kid(pick(theirs, "sig"), signature_algorithms)
-            self._signer = _Key(pick(ours, "sig")[0], signature_algorithms)
+            self._signer = _Key(pick_one(ours, "sig"), signature_algorithms)
 
         self.opening_keys = OpeningKeys(
             frozenset(key.number for key in self._decrypting.values()),
