@@ -1,7 +1,8 @@
 """Write the answers to Google's requests, and seal those to an authenticated caller.
 
 Google Standard Payments v1: ResponseHeader, ErrorResponse, and the answers of the three methods. A
-caller who is not authenticated gets an HTTP status without a body.
+caller who is not authenticated gets an HTTP status without a body, unless the account wants sealed
+errors: then a sealed ErrorResponse, as far as the budget for unproven callers goes.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any, Final
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.protocols.google.account_members import Errors
 from flask_otp_mpp.protocols.google.results import NO_BODY, RESULT, row_for
-from flask_otp_mpp.protocols.google.sealer import Sealer
+from flask_otp_mpp.protocols.google.sealer import Sealer, SealFault
 from flask_otp_mpp.protocols.values import CodeRow, Operation, Outbound, RequestContext
+from flask_otp_mpp.signing.budget import SigningBudget, TokenBucket
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -43,24 +46,45 @@ class Writer:
 
     clock: Clock
     send_results: frozenset[str]
+    budget: SigningBudget
 
-    def write(self, context: RequestContext, outcome: Outcome, sealer: Sealer) -> Outbound:
+    def write(
+        self, context: RequestContext, outcome: Outcome, sealer: Sealer, errors: Errors
+    ) -> Outbound:
         """Write one answer and seal it for the account that was called.
 
-        :raises SealFault: if the answer can't be sealed now.
+        :param errors: the account's choice.
+        :raises SealFault: if a result can't be sealed now; an error is then left without a body.
         """
         row = row_for(context.operation, outcome.reason)
-        if context.authenticated is None or row.code == NO_BODY:
-            return self._without_body(int(row.status), outcome)
-        if row.status == RESULT:
-            fields = self._result(context, row.code, outcome)
+        proven = context.authenticated is not None
+        if proven and row.status == RESULT:
+            return self._sealed(sealer, row, self._result(context, row.code, outcome))
+        headers = self._headers(int(row.status), outcome)
+        if errors is Errors.SEALED:
+            has_body = proven or self._bucket(context).take()
         else:
-            fields = _error(context, row, outcome)
+            has_body = proven and row.code != NO_BODY
+        if has_body:
+            try:
+                return self._sealed(sealer, row, _error(context, row, outcome), *headers)
+            except SealFault as fault:
+                logger.warning("an error is answered without a body: %s", fault)
+        return _outbound(int(row.status), b"", *headers)
+
+    def _sealed(
+        self, sealer: Sealer, row: CodeRow, fields: Mapping[str, Any], *headers: tuple[str, str]
+    ) -> Outbound:
         now = (self.clock() - _EPOCH) // _MILLISECOND
         message = {"responseHeader": {"responseTimestamp": str(now)}, **fields}
         payload = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
         body = sealer.seal(payload)
-        return _outbound(int(row.status), body, ("content-type", sealer.media_type))
+        return _outbound(int(row.status), body, ("content-type", sealer.media_type), *headers)
+
+    def _bucket(self, context: RequestContext) -> TokenBucket:
+        """Return the part of the budget that an answer to an unproven caller is sealed from."""
+        served = context.operation is not None and context.inbound.method == "POST"
+        return self.budget.known if served else self.budget.other
 
     def _result(self, context: RequestContext, code: str, outcome: Outcome) -> Mapping[str, Any]:
         """Write a result; a repeat gets the same, word for word."""
@@ -73,24 +97,27 @@ class Writer:
             return {"paymentIntegratorSendOtpId": outcome.challenge_id, "result": code}
         return {"result": outcome.detail if outcome.detail in self.send_results else code}
 
-    def _without_body(self, status: int, outcome: Outcome) -> Outbound:
-        """Write an answer without a body, with the headers that HTTP wants for its status."""
+    def _headers(self, status: int, outcome: Outcome) -> tuple[tuple[str, str], ...]:
+        """Return the headers that HTTP wants for the status of an error."""
         if status == 405:
-            return _outbound(status, b"", ("allow", "POST"))
+            return (("allow", "POST"),)
         if status != 503:
-            return _outbound(status, b"")
+            return ()
         wait = RETRY_AFTER
         if outcome.until is not None:
             wait = max(1, math.ceil((outcome.until - self.clock()).total_seconds()))
-        return _outbound(status, b"", ("retry-after", str(wait)))
+        return (("retry-after", str(wait)),)
 
 
 def _error(context: RequestContext, row: CodeRow, outcome: Outcome) -> Mapping[str, Any]:
-    """Write an ErrorResponse, and log its reference, so that support can find it."""
+    """Write an ErrorResponse, and log its reference, so that support can find it.
+
+    Google's list has no code for some errors; a member of it would be wrong, and it is optional.
+    """
     reference = secrets.token_hex(8)
     logger.info("google %s: %s reference=%s", context.operation, row.code, reference)
     return {
-        "errorResponseCode": row.code,
+        **({} if row.code == NO_BODY else {"errorResponseCode": row.code}),
         "errorDescription": f"{row.message} {outcome.explain()}".strip(),
         "paymentIntegratorErrorIdentifier": reference,
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +20,8 @@ from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
-from flask_otp_mpp.protocols.google.accounts import JoseAccount, PlainAccount, open_sealers
+from flask_otp_mpp.protocols.google.account_members import Phones
+from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
@@ -42,10 +43,11 @@ logger = logging.getLogger("flask_otp_mpp")
 
 @dataclass(frozen=True, slots=True)
 class MountedAccount:
-    """An account's name and its sealer."""
+    """An account, its sealer, and what reads its messages."""
 
-    name: str
+    account: Account
     sealer: Sealer
+    reader: Reader
 
 
 class GoogleStandardPayments:
@@ -97,17 +99,16 @@ class GoogleStandardPayments:
         self.client_names: Collection[str] = sealers.keys()
         # By the prefix of their mounts: no header in clear text names an account.
         self._accounts = {
-            settings.prefix + path: MountedAccount(account.name, sealers[account.name])
+            settings.prefix + path: MountedAccount(account, sealers[account.name], reader)
             for account in settings.accounts
+            for reader in [_reader(account, settings, deployment, normal)]
             for path in account.paths
         }
-        self._reader = Reader(
-            freshness=settings.freshness,
-            ttl=settings.keep,
-            clock=deployment.clock,
-            number=normal,
+        self._readers = {one.account.name: one.reader for one in self._accounts.values()}
+        self._freshness = settings.freshness
+        self._writer = Writer(
+            deployment.clock, SEND_RESULTS | settings.send_results, deployment.budget
         )
-        self._writer = Writer(deployment.clock, SEND_RESULTS | settings.send_results)
         mounted = key_of(GoogleSettings, "prefix")
         self.mounts = tuple(Mount(prefix, prefix, mounted) for prefix in self._accounts)
         self.paths: Mapping[str, Operation] = {
@@ -123,16 +124,36 @@ class GoogleStandardPayments:
         """
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)
-        account = self._accounts[inbound.prefix]
+        mounted = self._accounts[inbound.prefix]
         with cleared_frames():
-            opened = account.sealer.open(inbound.body)
+            opened = mounted.sealer.open(inbound.body)
         fingerprint = hashlib.sha256(inbound.body).hexdigest()
-        request = IdempotencyKey(fingerprint, ttl=replay_memory(self._reader.freshness))
-        return AuthenticatedRequest(account.name, request, opened.payload)
+        request = IdempotencyKey(fingerprint, ttl=replay_memory(self._freshness))
+        return AuthenticatedRequest(mounted.account.name, request, opened.payload)
 
     def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
-        return self._reader.read(operation, authenticated.client, authenticated.body)
+        reader = self._readers[authenticated.client]
+        return reader.read(operation, authenticated.client, authenticated.body)
 
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
-        sealer = self._accounts[context.inbound.prefix].sealer
-        return self._writer.write(context, outcome, sealer)
+        mounted = self._accounts[context.inbound.prefix]
+        return self._writer.write(context, outcome, mounted.sealer, mounted.account.errors)
+
+
+def _reader(
+    account: Account,
+    settings: GoogleSettings,
+    deployment: Deployment,
+    normal: Callable[[str], str | None],
+) -> Reader:
+    """Return what reads the messages of an account.
+
+    :param normal: returns a phone number in its one form, None if there can't be such a number.
+    """
+    host_decides = account.phones is Phones.HOST
+    return Reader(
+        freshness=settings.freshness,
+        ttl=settings.keep,
+        clock=deployment.clock,
+        number=(lambda text: normal(text) or text) if host_decides else normal,
+    )

@@ -30,8 +30,8 @@ class Jwk:
     """One RSA key of a JWK set.
 
     :param kid: by which headers name it.
-    :param use: ``sig``, ``enc``, or None for both. It is what ``use`` says; if that is missing, what
-        follows from ``key_ops`` (RFC 7517, section 4.3), or else from ``alg``.
+    :param use: ``sig``, ``enc``, or None for both. It is what ``use`` says; if that is missing,
+        what follows from ``key_ops`` (RFC 7517, section 4.3), or else from ``alg``.
     :param alg: the one algorithm that it is for, None for any.
     :param members: the key's type and numbers, for a JOSE library.
     """
