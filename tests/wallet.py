@@ -158,6 +158,7 @@ def open_wallet(
     protocols: Sequence[type[WireProtocol]] = (AlipayPlus,),
     options: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
+    app: Flask | None = None,
     **changed: Any,
 ) -> Wallet:
     """Open a wallet; a SQLite file gets its tables before.
@@ -166,6 +167,7 @@ def open_wallet(
     :param channels: those that have a sender.
     :param options: arguments for OtpMpp.
     :param config: further configuration of the app.
+    :param app: a plain one if it is left out.
     :param changed: settings by their key.
     """
     clock, inbox = FrozenClock(), Inbox()
@@ -173,7 +175,7 @@ def open_wallet(
     otp.user_loader(loader)
     for channel in channels:
         otp.sender(channel)(sender or inbox)
-    app = Flask("tests.wallet")
+    app = app or Flask("tests.wallet")
     app.config.update(settings(store, **changed), **(config or {}))
     if store.startswith("sqlite:////"):
         make_tables(store)

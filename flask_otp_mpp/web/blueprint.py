@@ -1,5 +1,8 @@
 """The routes and handlers of one path prefix; every answer below the prefix is sealed.
 
+A request is ours by its path: not by what Flask's routing makes of its host name, slashes, method
+or upgrade. It is given our route before anything of the host is asked.
+
 Before any hook of the host runs, the traffic of the address is counted and then the body is read.
 Error handlers turn HTTP errors and crashes into answers. An after-request function runs after every
 hook of the host, and answers by the protocol whatever is not sealed yet. What is sealed is not
@@ -13,12 +16,10 @@ import re
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, current_app, request
-from flask.signals import got_request_exception
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, default_exceptions
-from werkzeug.routing import PathConverter
+from flask.signals import got_request_exception, request_started
+from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
 
-from flask_otp_mpp.core.reasons import Outcome, Reason, Refused, refuse
-from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.protocols.base import TrafficLimiter, WireProtocol, handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
@@ -26,15 +27,13 @@ from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import log_crash
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS
-from flask_otp_mpp.web.inbound import read_inbound
+from flask_otp_mpp.web.inbound import InboundReader, read_body
 from flask_otp_mpp.web.response import SealedResponse
 
 logger = logging.getLogger("flask_otp_mpp")
 
 _BODY: Final = "flask_otp_mpp.body"
-_REFUSED: Final = "flask_otp_mpp.refused"
 _SEALED: Final = "flask_otp_mpp.sealed"
-_REST: Final = "otp_mpp_rest"
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
 _REASONS: Final = {
@@ -44,13 +43,6 @@ _REASONS: Final = {
     415: Reason.MEDIA_TYPE_UNSUPPORTED,
     429: Reason.TRAFFIC_EXCEEDED,
 }
-
-
-class _Rest(PathConverter):
-    """Match the rest of any path; doubled slashes would else reach a catch-all of the host."""
-
-    regex = "(?s:.*)"
-    part_isolating = False
 
 
 class ProtocolBlueprint:
@@ -68,6 +60,7 @@ class ProtocolBlueprint:
     ) -> None:
         self._protocol = protocol
         self._mount = mount
+        self._reader = InboundReader(mount)
         self._service = service
         self._traffic = traffic
         self._body_limit = body_limit
@@ -86,13 +79,18 @@ class ProtocolBlueprint:
         blueprint.register_error_handler(Refused, self._on_refusal)
         blueprint.register_error_handler(Exception, self._on_crash)
         rules = {path: operation.value for path, operation in self._protocol.paths.items()}
-        app.url_map.converters[_REST] = _Rest
-        for path, endpoint in {**rules, "/": "prefix", f"/<{_REST}:rest>": "unknown"}.items():
-            blueprint.add_url_rule(path, endpoint, self._view, provide_automatic_options=False)
+        for path, endpoint in {**rules, "/": "prefix", "/<path:rest>": "unknown"}.items():
+            blueprint.add_url_rule(
+                path, endpoint, self._view, methods=["POST"], provide_automatic_options=False
+            )
         app.register_blueprint(blueprint, url_prefix=self._mount.prefix)
-        for rule in app.url_map.iter_rules():
-            if rule.endpoint.startswith(f"{self._name}."):
-                rule.methods = None  # any, also such as HTTP does not know: we answer each
+        prefix = self._mount.prefix
+        self._rules = {
+            rule.rule.removeprefix(prefix): rule
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint.startswith(f"{self._name}.")
+        }
+        request_started.connect(self._claim, app)
         app.url_value_preprocessors.setdefault(None, []).insert(0, self._admit)
         # After-request functions run in reverse: the first one has the last word.
         app.after_request_funcs.setdefault(None, []).insert(0, self._seal_response)
@@ -106,21 +104,32 @@ class ProtocolBlueprint:
             return self._on_crash(error)
         return _seal(outbound, event)
 
+    def _claim(self, _app: Flask | None = None, **_: Any) -> bool:
+        """Tell whether the request is ours, by its path; give it our route if it has another.
+
+        A route of the host keeps it if the text of its rule names our prefix.
+        """
+        if request.blueprint == self._name:
+            return True
+        below = self._reader.path_below(request.environ)
+        rule = request.url_rule
+        if below is None or (rule and f"{rule.rule}/".startswith(f"{self._mount.prefix}/")):
+            return False
+        request.url_rule = self._rules.get(below or "/") or self._rules["/<path:rest>"]
+        request.view_args = {}
+        if not (isinstance(request.routing_exception, SecurityError) and request.trusted_hosts):
+            request.routing_exception = None
+        return True
+
     def _admit(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
         """Count the traffic of the address and read the body, before any hook of the host."""
-        if not self._is_below_prefix():
+        if not self._claim():
             return
         if not self._exempted:
             self._exempt_from_csrf()
-        for name in (_BODY, _REFUSED, _SEALED):
+        for name in (_BODY, _SEALED):
             request.environ.pop(name, None)
-        try:
-            self._receive()
-        except Exception as error:
-            if request.url_rule is not None:
-                raise
-            # Routing has failed: handlers of the host would get it, and not those of the blueprint.
-            request.environ[_REFUSED] = _outcome_of(error)
+        self._receive()
 
     def _receive(self) -> None:
         """Count the traffic of the address; within its limit, read the body up to its own.
@@ -136,16 +145,8 @@ class ProtocolBlueprint:
         self._read_body()
 
     def _read_body(self) -> None:
-        request.max_content_length = self._body_limit + 1  # a chunked body is cut there, silently
-        try:
-            body = Secret(request.get_data(cache=True))
-        except RequestEntityTooLarge:
-            refuse(Reason.BODY_TOO_LARGE)
-        except Exception:  # noqa: BLE001 - each server has its own for a bad chunk or a lost caller
-            refuse(Reason.BODY_UNREADABLE, "body: could not be read to its end.")
-        if len(body.reveal()) > self._body_limit:
-            refuse(Reason.BODY_TOO_LARGE)
-        request.environ[_BODY] = body
+        real = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        request.environ[_BODY] = read_body(real, self._body_limit)
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
@@ -164,18 +165,11 @@ class ProtocolBlueprint:
         """Return a sealed response as it is, and replace any other one below the prefix."""
         if type(response) is SealedResponse and response.sealed is request.environ.get(_SEALED):
             return response  # whatever a hook has done to it, it sends what was sealed
-        if not self._is_below_prefix():
+        if not self._claim():
             return response
-        refused = request.environ.get(_REFUSED)
-        answer = self._reject(refused or Outcome(reason=_reason_of_response(response)))
+        answer = self._reject(Outcome(reason=_reason_of_status(response.status_code)))
         answer.call_on_close(response.close)
         return answer
-
-    def _is_below_prefix(self) -> bool:
-        if request.url_rule is not None:
-            return request.blueprint == self._name
-        # Routing itself has failed: only the path can tell.
-        return f"{request.path}/".startswith(f"{self._mount.prefix}/")
 
     def _reject(self, outcome: Outcome) -> Response:
         """Answer a refusal, unless an answer is sealed already: that one is final."""
@@ -190,7 +184,9 @@ class ProtocolBlueprint:
         return _seal(outbound, event)
 
     def _inbound(self) -> Inbound:
-        return read_inbound(request, self._mount, self._network(), request.environ.get(_BODY))
+        environ = request.environ
+        below = self._reader.path_below(environ) or ""
+        return self._reader.read(environ, below, self._network(), environ.get(_BODY))
 
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)
@@ -210,14 +206,6 @@ def _outcome_of(error: BaseException) -> Outcome:
     return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {log_crash(error)}.")
 
 
-def _reason_of_response(response: Response) -> Reason:
-    """Return the reason that a response of the host stands for; a routing error counts first."""
-    if request.routing_exception is None:
-        return _reason_of_status(response.status_code)
-    status = request.routing_exception.code or 500
-    return _reason_of_status(404 if 300 <= status < 400 else status)  # a redirect to other slashes
-
-
 def _reason_of_status(status: int) -> Reason:
     """Return the reason for an HTTP status that Flask or a hook of the host has decided on."""
     other = Reason.ACCESS_DENIED if 300 <= status < 500 else Reason.UNFORESEEN
@@ -227,7 +215,7 @@ def _reason_of_status(status: int) -> Reason:
 def _seal(outbound: Outbound, event: Event) -> Response:
     request.environ[_SEALED] = outbound
     if logger.isEnabledFor(logging.INFO):
-        tracer = request.headers.get("tracerid", "-")
+        tracer = request.environ.get("HTTP_TRACERID", "-")
         logger.info(
             "%s %s: %s client=%s tracer=%s",
             event.protocol,

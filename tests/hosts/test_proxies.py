@@ -12,9 +12,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_http, over_wsgi
-from tests.hosts.hostile_hosts import PREFIX, open_host, sealed, wrong
+from tests.hosts.hostile_hosts import PREFIX, SERVER_KEYS, open_host, sealed, wrong
+from tests.hosts.ways import raw
 from tests.servers import serving
-from tests.wallet import Wallet, key, request_fields
+from tests.wallet import Wallet, request_fields
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -82,9 +83,7 @@ PROXIES: dict[str, tuple[Wrap, str, str | None]] = {
 def caller_behind(name: str) -> tuple[Wallet, AlipayPlusCaller]:
     wrap, called, public = PROXIES[name]
     wallet = open_host(OTP_MPP_ALIPAYPLUS_PUBLIC_PREFIX=public)
-    caller = wallet.calling(
-        over_wsgi(wrap(wallet.app)), prefix=called, server_keys={"1": key("wallet").public_key()}
-    )
+    caller = wallet.calling(over_wsgi(wrap(wallet.app)), prefix=called, server_keys=SERVER_KEYS)
     return wallet, caller
 
 
@@ -131,11 +130,40 @@ def test_with_a_wrong_public_prefix_no_signature_matches() -> None:
     assert len(wallet.inbox) == 0
 
 
+def renamed(app: WSGIApplication) -> WSGIApplication:
+    """Stand for a middleware that changes what is routed, and not what the server tells."""
+
+    def rename(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        environ["PATH_INFO"] = PREFIX + environ["PATH_INFO"].lstrip("/").removeprefix("otp")
+        return app(environ, start_response)
+
+    return rename
+
+
+@pytest.mark.parametrize(
+    ("wrap", "public", "spelt"),
+    [
+        (mounted, f"/wallet{PREFIX}", f"/wallet/{PREFIX}"),
+        (mounted, f"/wallet{PREFIX}", "/w%61llet/aps//api/v1/users"),
+        (renamed, "/otp", "//otp"),
+        (renamed, "/otp", "/%6ft%70"),
+    ],
+)
+def test_a_public_prefix_is_signed_as_it_was_spelled(wrap: Wrap, public: str, spelt: str) -> None:
+    """G11: slashes and escapes in it are the caller's, as long as the server tells them."""
+    wallet = open_host(OTP_MPP_ALIPAYPLUS_PUBLIC_PREFIX=public)
+    transport = raw(wrap(wallet.app))
+    caller = wallet.calling(transport, prefix=spelt, server_keys=SERVER_KEYS)
+    assert sealed(caller.send("tok-ada")) == "SUCCESS"
+    assert sealed(caller.call("/nothing%2f?x=%41", {})) == "NO_INTERFACE_DEF"
+    assert sealed(caller.send("tok-ada", tamper="path")) == "INVALID_SIGNATURE"
+
+
 def test_odd_spellings_are_signed_as_they_came() -> None:
     """G11: encoding a decoded path anew would sign another one than the caller called."""
     wallet = open_host()
     with serving(wallet.app) as url:
-        caller = wallet.calling(over_http(url), server_keys={"1": key("wallet").public_key()})
+        caller = wallet.calling(over_http(url), server_keys=SERVER_KEYS)
         for spelling in SPELLINGS:
             answer = caller.call(spelling, {})
             assert (answer.code, answer.verified) == ("NO_INTERFACE_DEF", True), spelling
