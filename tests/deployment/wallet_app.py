@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import datetime
 from pathlib import Path
 
 from flask import Flask
@@ -22,6 +23,8 @@ from flask_otp_mpp import (
     OtpMpp,
     PhoneNumber,
 )
+from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.testing import FrozenClock
 from tests.wallet import User, load_user
 from tests.web.google_wallet import by_association, by_number
 
@@ -32,10 +35,11 @@ def create_app(config: Path) -> Flask:
     """Open the wallet; each message that it sends is one line of JSON in the outbox.
 
     It serves merchants and accounts of Google if there are some. A user whose name begins with
-    ``slow`` gets a message after two seconds.
+    ``slow`` gets a message after two seconds. With ``CLOCK`` its time stands still.
     """
     values = json.loads(config.read_text())
     outbox = Path(values.pop("OUTBOX"))
+    time_of_all = values.pop("CLOCK", None)
     app = Flask(__name__)
     app.config.update(values)
     google = "OTP_MPP_GOOGLE_ACCOUNTS" in values
@@ -43,6 +47,7 @@ def create_app(config: Path) -> Flask:
         AlipayPlus,
         *([Ams] if "OTP_MPP_AMS_CLIENTS" in values else []),
         *([GoogleStandardPayments] if google else []),
+        clock=FrozenClock(datetime.fromisoformat(time_of_all)) if time_of_all else utc_now,
     )
     otp.user_loader(load_user)
     if google:

@@ -45,6 +45,18 @@ def talk(port: int, data: bytes, *, last: bool = False) -> list[Response]:
     return list(_answers(received))
 
 
+def ask(port: int, data: bytes) -> Response:
+    """Send one request, and read its answer by the length that it tells; servers may stay open."""
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
+        peer.sendall(data)
+        stream = peer.makefile("rb")
+        head = b"".join(iter(stream.readline, b"\r\n"))
+        lines = head.decode("latin-1").lower().split("\r\n")
+        (length,) = (line.partition(":")[2] for line in lines if line.startswith("content-length:"))
+        (answer,) = _answers(head + b"\r\n" + stream.read(int(length)))
+    return answer
+
+
 def _head(call: Call, lines: Iterable[tuple[str, str]], *, close: bool) -> bytes:
     ending = [("host", "wallet.example"), ("connection", "close" if close else "keep-alive")]
     text = "".join(f"{name}: {value}\r\n" for name, value in [*ending, *lines])

@@ -39,7 +39,8 @@ from flask_otp_mpp.signing.rsa256 import Malformed, SignatureHeader
 
 MAX_MESSAGE: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_MS: Final = re.compile(r"[0-9]{13}")
+# Milliseconds, or nanoseconds as the official client in Go writes them.
+_SINCE_EPOCH: Final = re.compile(r"([0-9]{13})([0-9]{6})?")
 # What clients print, java.time and the SDKs in Python, Go and PHP: seconds may be left out, and the
 # minutes of the offset.
 _ISO: Final = re.compile(
@@ -190,9 +191,11 @@ def _fingerprint(signature: bytes, moment: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """Read ISO 8601 with an offset, or milliseconds since the epoch; None if it is neither."""
-    if _EPOCH_MS.fullmatch(text):
-        return _EPOCH + timedelta(milliseconds=int(text))
+    """Read ISO 8601 with an offset, or milliseconds or nanoseconds since the epoch; else None."""
+    if number := _SINCE_EPOCH.fullmatch(text):
+        milliseconds, nanoseconds = number.groups("0")
+        microseconds = int(nanoseconds) // 1000
+        return _EPOCH + timedelta(milliseconds=int(milliseconds), microseconds=microseconds)
     if _ISO.fullmatch(text):
         try:
             return datetime.fromisoformat(text.upper())
