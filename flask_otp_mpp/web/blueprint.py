@@ -84,12 +84,7 @@ class ProtocolBlueprint:
                 path, endpoint, self._view, methods=["POST"], provide_automatic_options=False
             )
         app.register_blueprint(blueprint, url_prefix=self._mount.prefix)
-        prefix = self._mount.prefix
-        self._rules = {
-            rule.rule.removeprefix(prefix): rule
-            for rule in app.url_map.iter_rules()
-            if rule.endpoint.startswith(f"{self._name}.")
-        }
+        self._rules = {rule.endpoint: rule for rule in app.url_map.iter_rules()}
         request_started.connect(self._claim, app)
         app.url_value_preprocessors.setdefault(None, []).insert(0, self._admit)
         # After-request functions run in reverse: the first one has the last word.
@@ -115,7 +110,8 @@ class ProtocolBlueprint:
         rule = request.url_rule
         if below is None or (rule and f"{rule.rule}/".startswith(f"{self._mount.prefix}/")):
             return False
-        request.url_rule = self._rules.get(below or "/") or self._rules["/<path:rest>"]
+        endpoint = self._protocol.paths.get(below) or ("unknown" if below.strip("/") else "prefix")
+        request.url_rule = self._rules[f"{self._name}.{endpoint}"]
         request.view_args = {}
         if not (isinstance(request.routing_exception, SecurityError) and request.trusted_hosts):
             request.routing_exception = None

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, Flask, Request, abort
 from werkzeug.datastructures import Headers
+from werkzeug.routing import Rule
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
@@ -133,6 +134,18 @@ def by_subdomain() -> Flask:
     return Flask("tests.wallet", subdomain_matching=True)
 
 
+class InALanguage(Rule):
+    def __init__(self, string: str, *more: Any, **named: Any) -> None:
+        super().__init__(f"/<language>{string}", *more, **named)
+
+
+def by_language() -> Flask:
+    """Make an app whose rules all begin with a language."""
+    app = Flask("tests.wallet", static_folder=None)
+    app.url_rule_class = InALanguage
+    return app
+
+
 def behind_a_login() -> Flask:
     """Make an app whose pages are one blueprint, which takes all paths and has a login."""
     app = Flask("tests.wallet")
@@ -175,6 +188,7 @@ WAYS: dict[str, Way] = {
     "trusted-host": Way(
         config={"TRUSTED_HOSTS": ["wallet.example"]}, headers={"host": "wallet.example"}
     ),
+    "own-rule-class": Way(app=by_language),
     "catch-all-with-login": Way(app=behind_a_login),
     "catch-all-with-login-slash": Way("/aps//api/v1/users", app=behind_a_login),
     "catch-all-with-login-websocket": Way(app=behind_a_login, headers=WEBSOCKET),
