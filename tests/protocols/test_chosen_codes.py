@@ -10,16 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.core.settings import ConfigurationError
+from flask_otp_mpp.core.settings import ConfigurationError, Faults, read_group
 from flask_otp_mpp.protocols.alipay import alipayplus_codes, ams_codes
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
-from flask_otp_mpp.protocols.alipay.codes import Codes, Table
+from flask_otp_mpp.protocols.alipay.codes import Table
 from flask_otp_mpp.protocols.base import Deployment
+from flask_otp_mpp.protocols.chosen_codes import Codes
+from flask_otp_mpp.protocols.google import results
+from flask_otp_mpp.protocols.google.settings import GoogleSettings
 from flask_otp_mpp.protocols.values import AuthenticatedRequest, Operation, RequestContext
 from flask_otp_mpp.testing.contract.builders import request
 from tests.protocols.caller import CLIENT, CLOCK, FRESHNESS, SIGNER, configured, inbound
 from tests.vectors import RESULT_CODES
+from tests.web.google_wallet import open_google
 
 PROTOCOLS: Final[dict[type[AlipayPlus] | type[Ams], tuple[str, Table, Codes]]] = {
     AlipayPlus: ("ALIPAYPLUS_CODES", alipayplus_codes.TABLE, alipayplus_codes.CODES),
@@ -31,6 +35,7 @@ APIS: Final = {
     "verifyAuthentication": (Ams, Operation.VERIFY),
 }
 PROVEN: Final = AuthenticatedRequest(CLIENT, request(), b"")
+PLAIN: Final = {"g": {"envelope": "plain"}}
 each_protocol = pytest.mark.parametrize("protocol", list(PROTOCOLS), ids=lambda it: it.name)
 
 
@@ -148,7 +153,7 @@ def test_whatever_is_chosen_every_reason_has_a_failure_of_its_table(
             {"CHALLENGE_EXPIRED": "PROCESS_FAIL"},
             "CHALLENGE_EXPIRED, CHALLENGE_USED, USED_UNMATCHED, CHALLENGE_CLOSED must have one",
         ),
-        ("PARAM_ILLEGAL", "set it to a mapping {reason: result code}"),
+        ("PARAM_ILLEGAL", "set it to a mapping {reason: code}"),
     ],
 )
 def test_a_code_that_no_page_has_for_a_reason_is_refused_at_start_up(
@@ -176,3 +181,61 @@ def test_no_choice_is_the_same_as_an_empty_one() -> None:
     """F2: a host may compute the mapping."""
     limited = Outcome(reason=Reason.SEND_LIMITED)
     assert result(choose(Ams, {}), limited) == result(choose(Ams, None), limited)
+
+
+GOOGLE: Final = {
+    Reason.USER_LOCKED: ("PRECONDITION_VIOLATION", "400"),
+    Reason.TRIES_SPENT: ("PRECONDITION_VIOLATION", "400"),
+    Reason.CHALLENGE_EXPIRED: ("INVALID_IDENTIFIER", "404"),
+    Reason.SEND_LOCKED: ("ACCOUNT_CLOSED_FRAUD", "200"),
+    Reason.CHANNEL_UNAVAILABLE: ("PRECONDITION_VIOLATION", "400"),
+}
+
+
+@pytest.mark.parametrize("reason", GOOGLE)
+def test_another_reading_of_googles_documents_can_be_chosen(reason: Reason) -> None:
+    """O5: a result or an error; whether a repeat is decided anew follows from it."""
+    code, status = GOOGLE[reason]
+    faults: Faults = []
+    config = {"OTP_MPP_GOOGLE_CODES": {reason.name: code}, "OTP_MPP_GOOGLE_ACCOUNTS": PLAIN}
+    codes = read_group(GoogleSettings, config, faults).codes
+    assert faults == []
+    (operation,) = results.CODES[reason].operations
+    row = results.row_for(operation, reason, codes)
+    assert (row.code, row.status, row.message) == (code, status, results.CODES[reason].message)
+    cached = reason not in results.not_cached_reasons(operation, codes)
+    assert cached == (status == "200")
+
+
+@pytest.mark.parametrize(
+    ("codes", "finding"),
+    [
+        ({"CODE_UNMATCHED": "INVALID_PHONE_NUMBER"}, "'CODE_UNMATCHED': set it to one of INVALID"),
+        ({"FIELD_INVALID": "OTP_NOT_MATCHED"}, "'FIELD_INVALID': set it to one of INVALID_DECRYP"),
+        ({"USER_LOCKED": "SUCCESS"}, "'USER_LOCKED': set it to one of"),
+        ({"USER_LOCKED": 400}, "'USER_LOCKED': set it to one of"),
+        ({"UNFORESEEN": "FORBIDDEN"}, "'UNFORESEEN' has no code that could be another one"),
+        ({"PATH_UNKNOWN": "FORBIDDEN"}, "'PATH_UNKNOWN' has no code that could be another one"),
+        ({"USER_LOKED": "FORBIDDEN"}, "did you mean 'USER_LOCKED'"),
+    ],
+)
+def test_a_code_that_google_has_not_for_a_reason_is_refused_at_start_up(
+    codes: object, finding: str
+) -> None:
+    """F2: what has an HTTP status and no code keeps it, for Google tries again by it."""
+    faults: Faults = []
+    config = {"OTP_MPP_GOOGLE_CODES": codes, "OTP_MPP_GOOGLE_ACCOUNTS": PLAIN}
+    read_group(GoogleSettings, config, faults)
+    assert [key for key, _ in faults] == ["OTP_MPP_GOOGLE_CODES"]
+    assert finding in faults[0][1]
+
+
+def test_a_chosen_code_of_google_is_answered() -> None:
+    """O5: over HTTP; a locked user is told from a wrong code."""
+    wallet = open_google(OTP_MPP_GOOGLE_CODES={"TRIES_SPENT": "PRECONDITION_VIOLATION"})
+    sent, code = wallet.sent()
+    for guess in range(5):
+        wrong = f"{(int(code) + 1 + guess) % 10**6:06d}"
+        assert wallet.google.verify(sent, wrong).result == "OTP_NOT_MATCHED"
+    answer = wallet.google.verify(sent, code)
+    assert (answer.status, answer.error) == (400, "PRECONDITION_VIOLATION")

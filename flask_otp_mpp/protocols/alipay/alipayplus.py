@@ -28,7 +28,7 @@ from flask_otp_mpp.protocols.alipay.clients import (
     scopes_of,
     warn_of_sandbox,
 )
-from flask_otp_mpp.protocols.alipay.codes import BOTH, Codes, codes_reader
+from flask_otp_mpp.protocols.alipay.codes import BOTH, chosen_codes
 from flask_otp_mpp.protocols.alipay.settings import (
     DISTINCT_PATHS,
     REPEATS,
@@ -38,6 +38,7 @@ from flask_otp_mpp.protocols.alipay.settings import (
 )
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.json_fields import Fields, Rule
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
@@ -107,7 +108,7 @@ class AlipayPlusSettings:
     )
     codes: Codes = setting(
         "ALIPAYPLUS_CODES",
-        codes_reader(TABLE, READINGS),
+        chosen_codes(TABLE, READINGS),
         "Other result codes of the API's tables, by the reasons that they answer: "
         "`{'PSP_UNKNOWN': 'PARAM_ILLEGAL'}`.",
         default=None,

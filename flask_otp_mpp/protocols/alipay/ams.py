@@ -25,7 +25,7 @@ from flask_otp_mpp.core.settings import key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.ams_codes import CODES, READINGS, SUCCESS, TABLE
 from flask_otp_mpp.protocols.alipay.clients import SANDBOX_CLIENT, Client, clients_reader, keys_of
-from flask_otp_mpp.protocols.alipay.codes import BOTH, UNKNOWN, Codes, codes_reader
+from flask_otp_mpp.protocols.alipay.codes import BOTH, UNKNOWN, chosen_codes
 from flask_otp_mpp.protocols.alipay.settings import (
     DISTINCT_PATHS,
     REPEATS,
@@ -35,6 +35,7 @@ from flask_otp_mpp.protocols.alipay.settings import (
 )
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.json_fields import Fields, Rule
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
@@ -142,7 +143,7 @@ class AmsSettings:
     )
     codes: Codes = setting(
         "AMS_CODES",
-        codes_reader(TABLE, READINGS),
+        chosen_codes(TABLE, READINGS),
         "Other result codes of the API's tables, by the reasons that they answer: "
         "`{'SEND_LIMITED': 'REQUEST_TRAFFIC_EXCEED_LIMIT'}`.",
         default=None,

@@ -15,13 +15,13 @@ from flask_otp_mpp.protocols.alipay.codes import (
     COMMON_ROWS,
     SEND,
     VERIFY,
-    Codes,
     Reading,
     Table,
     codes_of,
     row,
     table,
 )
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.values import CodeRow
 
 TABLE: Final[Table] = table(

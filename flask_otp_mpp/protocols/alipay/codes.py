@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from flask_otp_mpp.core.readers import Reader, Unreadable, mapping
+from flask_otp_mpp.core.readers import Reader
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.core.settings import advice_on
+from flask_otp_mpp.protocols.chosen_codes import Codes, codes_reader
 from flask_otp_mpp.protocols.values import CodeRow, Operation
 
 Table: TypeAlias = Mapping[str, CodeRow]
 """The rows of an API's pages, by their code."""
-Codes: TypeAlias = Mapping[Reason, CodeRow]
-"""Which row answers each reason, with what is told beside its message; total."""
 
 SEND: Final = frozenset({Operation.SEND})
 VERIFY: Final = frozenset({Operation.VERIFY})
@@ -71,7 +69,7 @@ def _answer(rows: Table, reading: Reading, code: str) -> CodeRow:
     return replace(rows[code], operations=reading.operations, detail=reading.detail)
 
 
-def codes_reader(rows: Table, readings: Mapping[Reason, Reading]) -> Reader[Codes]:
+def chosen_codes(rows: Table, readings: Mapping[Reason, Reading]) -> Reader[Codes]:
     """Return a reader of the codes that a host chooses, by the names of their reasons.
 
     A chosen code must be a failure in the table of each API that can be refused for the reason.
@@ -80,39 +78,23 @@ def codes_reader(rows: Table, readings: Mapping[Reason, Reading]) -> Reader[Code
     strangers which ids exist.
     """
 
-    def parse(raw: object) -> Codes:
-        codes = dict(codes_of(rows, readings))
-        if raw is None or raw == {}:
-            return codes
-        findings = []
-        for name, code in mapping(raw, "{reason: result code}").items():
-            reason = Reason.__members__.get(name)
-            if reason is None:
-                findings.append(f"{name!r} is no reason; {advice_on(name, Reason.__members__)}")
-                continue
-            choices = _choices(rows, reason, readings[reason])
-            if code in choices:
-                codes[reason] = _answer(rows, readings[reason], code)
-            else:
-                findings.append(f"{name!r}: set it to one of {', '.join(choices)}")
-        if len({codes[reason].code for reason in _ID_NOT_USABLE}) > 1:
-            names = ", ".join(reason.name for reason in Reason if reason in _ID_NOT_USABLE)
-            findings.append(f"{names} must have one code, or answers tell which ids exist")
-        if findings:
-            raise Unreadable(findings, codes)
-        return codes
+    def choices_of(reason: Reason) -> Mapping[str, CodeRow]:
+        reading = readings[reason]
+        statuses = {UNKNOWN} if reason in _END_NOT_KNOWN else {UNKNOWN, "F"}
+        return {
+            one.code: _answer(rows, reading, one.code)
+            for one in rows.values()
+            if reading.operations <= one.operations and one.status in statuses
+        }
 
-    return Reader("a mapping of reason to result code", parse)
+    return codes_reader(codes_of(rows, readings), choices_of, _check_ids)
 
 
-def _choices(rows: Table, reason: Reason, reading: Reading) -> list[str]:
-    """List the codes of a table that a reason may have."""
-    return [
-        one.code
-        for one in rows.values()
-        if reading.operations <= one.operations
-        and one.status in ({UNKNOWN} if reason in _END_NOT_KNOWN else {UNKNOWN, "F"})
-    ]
+def _check_ids(codes: Codes) -> str:
+    if len({codes[reason].code for reason in _ID_NOT_USABLE}) == 1:
+        return ""
+    names = ", ".join(reason.name for reason in Reason if reason in _ID_NOT_USABLE)
+    return f"{names} must have one code, or answers tell which ids exist"
 
 
 COMMON_ROWS: Final = (

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.google.account_members import Errors
 from flask_otp_mpp.protocols.google.results import NO_BODY, RESULT, row_for
 from flask_otp_mpp.protocols.google.sealer import Sealer, SealFault
@@ -47,6 +48,7 @@ class Writer:
     clock: Clock
     send_results: frozenset[str]
     budget: SigningBudget
+    codes: Codes
 
     def write(
         self, context: RequestContext, outcome: Outcome, sealer: Sealer, errors: Errors
@@ -56,7 +58,7 @@ class Writer:
         :param errors: the account's choice.
         :raises SealFault: if a result can't be sealed now; an error is then left without a body.
         """
-        row = row_for(context.operation, outcome.reason)
+        row = row_for(context.operation, outcome.reason, self.codes)
         proven = context.authenticated is not None
         if proven and row.status == RESULT:
             return self._sealed(sealer, row, self._result(context, row.code, outcome))

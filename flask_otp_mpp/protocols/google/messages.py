@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +20,8 @@ from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
-from flask_otp_mpp.protocols.google.results import not_cached_reasons
+from flask_otp_mpp.protocols.chosen_codes import Codes
+from flask_otp_mpp.protocols.google.results import CODES, not_cached_reasons
 from flask_otp_mpp.protocols.json_fields import Fields, Rule, read_object
 from flask_otp_mpp.protocols.values import Operation, ParsedRequest
 
@@ -33,7 +34,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _HEADER: Final = "requestHeader"
 _TIME: Final = "requestTimestamp"
-_NOT_CACHED: Final = {operation: not_cached_reasons(operation) for operation in Operation}
 
 _MOMENT: Final = Rule(re.compile("[0-9]{1,19}"), "milliseconds since 1970, as a text of digits")
 _REQUEST_ID: Final = Rule(re.compile("[a-zA-Z0-9:_-]{1,100}"), "1 to 100 letters, digits or :-_")
@@ -62,12 +62,19 @@ class Reader:
     :param freshness: how far a request's time may be from now, either way.
     :param ttl: how long the result of a request is stored.
     :param number: returns a phone number in E.164 as it is to be looked up, None if it is none.
+    :param codes: which row answers each reason.
     """
 
     freshness: timedelta
     ttl: timedelta
     clock: Clock
     number: Callable[[str], str | None]
+    codes: Codes = field(default_factory=lambda: CODES, repr=False)
+    _not_cached: Mapping[Operation, frozenset[Reason]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        not_cached = {one: not_cached_reasons(one, self.codes) for one in Operation}
+        object.__setattr__(self, "_not_cached", not_cached)
 
     def read(self, operation: Operation, account: str, payload: bytes) -> ParsedRequest:
         """Read a request of that account.
@@ -94,7 +101,7 @@ class Reader:
             value=_key(operation, account, request_id),
             ttl=self.ttl,
             digest=digest_of(parameters),
-            not_cached=_NOT_CACHED[operation],
+            not_cached=self._not_cached[operation],
         )
         if operation is Operation.SEND:
             token = message.matching("smsMatchingToken", _TOKEN)

@@ -20,6 +20,7 @@ from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.google.account_members import Phones
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
@@ -58,7 +59,7 @@ class GoogleStandardPayments:
     credentials: ClassVar[frozenset[type[Credential]]] = frozenset({PhoneNumber, AssociationId})
     channels: ClassVar[frozenset[Channel]] = frozenset({Channel.MOBILE})
     operations: ClassVar[frozenset[Operation]] = frozenset(Operation)
-    codes: ClassVar[Mapping[Reason, CodeRow]] = CODES
+    codes: ClassVar[Codes] = CODES
     success: ClassVar[CodeRow] = SUCCESS
     settings: ClassVar[type[GoogleSettings]] = GoogleSettings
     clients: ClassVar[str | None] = None
@@ -107,7 +108,10 @@ class GoogleStandardPayments:
         self._readers = {one.account.name: one.reader for one in self._accounts.values()}
         self._freshness = settings.freshness
         self._writer = Writer(
-            deployment.clock, SEND_RESULTS | settings.send_results, deployment.budget
+            deployment.clock,
+            SEND_RESULTS | settings.send_results,
+            deployment.budget,
+            settings.codes,
         )
         mounted = key_of(GoogleSettings, "prefix")
         self.mounts = tuple(Mount(prefix, prefix, mounted) for prefix in self._accounts)
@@ -156,4 +160,5 @@ def _reader(
         ttl=settings.keep,
         clock=deployment.clock,
         number=(lambda text: normal(text) or text) if host_decides else normal,
+        codes=settings.codes,
     )

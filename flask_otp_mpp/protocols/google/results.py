@@ -6,9 +6,11 @@ Google Standard Payments v1: SendOtpResultCode, VerifyOtpResultCode, ErrorRespon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from flask_otp_mpp.core.reasons import Reason
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.values import CodeRow, Operation
 
 _SENDS: Final = frozenset({Operation.SEND})
@@ -46,7 +48,7 @@ _UNPROVEN: Final = _error("INVALID_PAYLOAD_SIGNATURE", 401, "No known key has si
 _NO_ASSOCIATION: Final = _error("INVALID_IDENTIFIER", 404, "associationId", _SENDS)
 _UNMET: Final = _failed_precondition("The request is not possible now.")
 
-CODES: Final[Mapping[Reason, CodeRow]] = {
+CODES: Final[Codes] = {
     Reason.PATH_UNKNOWN: _empty(404, "There is no such method."),
     Reason.METHOD_UNSUPPORTED: _empty(405, "Use the method POST."),
     Reason.MEDIA_TYPE_UNSUPPORTED: _empty(415, "The media type is not read here."),
@@ -105,15 +107,33 @@ EXTRA_ROWS: Final[Sequence[tuple[str, CodeRow]]] = (
 """Rows beside those of the reasons, each with its condition."""
 
 
-def row_for(operation: Operation | None, reason: Reason | None) -> CodeRow:
+def choices_of(reason: Reason) -> Mapping[str, CodeRow]:
+    """Return the rows that a host may choose for a reason, by their code.
+
+    Each is a result of every method that can be refused for the reason, or an error. What has no
+    code keeps its HTTP status.
+    """
+    usual = CODES[reason]
+    if usual.code == NO_BODY:
+        return {}
+    return {
+        row.code: replace(usual, code=row.code, status=row.status)
+        for row in CODES.values()
+        if row.code != NO_BODY and (row.status != RESULT or usual.operations <= row.operations)
+    }
+
+
+def row_for(operation: Operation | None, reason: Reason | None, codes: Codes = CODES) -> CodeRow:
     """Return the row that answers a request, never one that the operation does not know."""
     if reason is None:
         return SUCCESS
-    row = CODES[reason]
+    row = codes[reason]
     known = row.status != RESULT if operation is None else operation in row.operations
     return row if known else _UNMET
 
 
-def not_cached_reasons(operation: Operation) -> frozenset[Reason]:
+def not_cached_reasons(operation: Operation, codes: Codes = CODES) -> frozenset[Reason]:
     """Return the reasons whose answer is an error and no result; a repeat is decided anew."""
-    return frozenset(reason for reason in Reason if row_for(operation, reason).status != RESULT)
+    return frozenset(
+        reason for reason in Reason if row_for(operation, reason, codes).status != RESULT
+    )

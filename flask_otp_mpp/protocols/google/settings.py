@@ -40,7 +40,9 @@ from flask_otp_mpp.core.settings import (
     read_members,
     setting,
 )
+from flask_otp_mpp.protocols.chosen_codes import Codes, codes_reader
 from flask_otp_mpp.protocols.google.accounts import KINDS, Account, PlainAccount
+from flask_otp_mpp.protocols.google.results import CODES, choices_of
 
 _ENVELOPE: Final = choice(KINDS)
 _FORM: Final = "{account name: {member: value}}"
@@ -138,5 +140,12 @@ class GoogleSettings:
         "GOOGLE_SEND_RESULTS",
         Reader("a list of texts, or None", _parse_results, _check_results),
         "Further values of SendOtpResultCode that the wallet's hooks may name.",
+        default=None,
+    )
+    codes: Codes = setting(
+        "GOOGLE_CODES",
+        codes_reader(CODES, choices_of),
+        "Other results or error codes of Google's tables, by the reasons that they answer: "
+        "`{'USER_LOCKED': 'PRECONDITION_VIOLATION'}`.",
         default=None,
     )
