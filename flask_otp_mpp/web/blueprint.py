@@ -15,7 +15,7 @@ import logging
 import re
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Request, Response, current_app, request
 from flask.signals import got_request_exception, request_started
 from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
 
@@ -104,17 +104,17 @@ class ProtocolBlueprint:
 
         A route of the host keeps it if the text of its rule names our prefix.
         """
-        if request.blueprint == self._name:
+        current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        rule, below = current.url_rule, self._reader.path_below(current.environ)
+        if rule is not None and rule.endpoint.startswith(f"{self._name}."):
             return True
-        below = self._reader.path_below(request.environ)
-        rule = request.url_rule
         if below is None or (rule and f"{rule.rule}/".startswith(f"{self._mount.prefix}/")):
             return False
         endpoint = self._protocol.paths.get(below) or ("unknown" if below.strip("/") else "prefix")
-        request.url_rule = self._rules[f"{self._name}.{endpoint}"]
-        request.view_args = {}
-        if not (isinstance(request.routing_exception, SecurityError) and request.trusted_hosts):
-            request.routing_exception = None
+        current.url_rule = self._rules[f"{self._name}.{endpoint}"]
+        current.view_args = {}
+        if not (isinstance(current.routing_exception, SecurityError) and current.trusted_hosts):
+            current.routing_exception = None
         return True
 
     def _admit(self, _endpoint: str | None, _values: dict[str, Any] | None) -> None:
@@ -125,7 +125,12 @@ class ProtocolBlueprint:
             self._exempt_from_csrf()
         for name in (_BODY, _SEALED):
             request.environ.pop(name, None)
-        self._receive()
+        try:
+            self._receive()
+        except (Exception, *END_OF_PROCESS):
+            raise
+        except BaseException as error:  # Flask hands on an Exception only
+            raise RuntimeError("the traffic of the address could not be counted") from error
 
     def _receive(self) -> None:
         """Count the traffic of the address; within its limit, read the body up to its own.
@@ -134,8 +139,8 @@ class ProtocolBlueprint:
         """
         try:
             self._traffic.check_address(self._network())
-        except Exception as error:
-            if not isinstance(error, Refused):
+        except BaseException as error:
+            if not isinstance(error, (Refused, *END_OF_PROCESS)):
                 self._read_body()  # it can still prove the caller, whose answer is signed then
             raise
         self._read_body()

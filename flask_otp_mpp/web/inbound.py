@@ -20,6 +20,7 @@ from werkzeug.wsgi import get_input_stream
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.protocols.values import Inbound, Mount
+from flask_otp_mpp.web.in_sync import END_OF_PROCESS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -119,7 +120,9 @@ def read_body(request: Request, limit: int) -> Secret[bytes]:
             read = get_input_stream(request.environ, max_content_length=limit + 1).read()
     except RequestEntityTooLarge:
         refuse(Reason.BODY_TOO_LARGE)
-    except Exception:  # noqa: BLE001 - each server has its own for a bad chunk or a lost caller
+    except END_OF_PROCESS:
+        raise
+    except BaseException:  # noqa: BLE001 - servers have their own for a bad chunk, or a time-out
         refuse(Reason.BODY_UNREADABLE, "body: could not be read to its end.")
     finally:
         request.environ["wsgi.input"] = io.BytesIO(read)

@@ -24,10 +24,14 @@ class ServerFault(Exception):
     """Stand for an exception of a server's own, which is no OSError."""
 
 
+class Unusual(BaseException):
+    """Stand for a ``gevent.Timeout`` that a host has set for slow callers."""
+
+
 class Broken(io.RawIOBase):
     """A body that ends by an exception; counts how often it is read."""
 
-    def __init__(self, fault: Exception) -> None:
+    def __init__(self, fault: BaseException) -> None:
         self.fault = fault
         self.reads = 0
 
@@ -60,10 +64,16 @@ def deliver(wallet: Wallet, body: Broken, method: str = "POST", path: str = "/se
 
 
 @pytest.mark.parametrize(
-    "fault", [OSError("a bad chunk"), ValueError("a bad size"), ServerFault("a bad trailer")]
+    "fault",
+    [
+        OSError("a bad chunk"),
+        ValueError("a bad size"),
+        ServerFault("a bad trailer"),
+        Unusual("slow"),
+    ],
 )
 def test_it_is_a_fault_of_the_caller_and_one_line_in_the_log(
-    fault: Exception, wallet: Wallet, caplog: pytest.LogCaptureFixture
+    fault: BaseException, wallet: Wallet, caplog: pytest.LogCaptureFixture
 ) -> None:
     """X1: whatever type of exception the server has for it; no traceback."""
     caplog.set_level(logging.INFO)
@@ -72,6 +82,29 @@ def test_it_is_a_fault_of_the_caller_and_one_line_in_the_log(
         "alipayplus -: BODY_UNREADABLE client=- tracer=-"
     ]
     assert caplog.records[0].exc_info is None
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_what_ends_the_process_is_not_taken_for_a_bad_body(
+    end: type[BaseException], wallet: Wallet
+) -> None:
+    """X1: a worker that is told to stop stops."""
+    with pytest.raises(end):
+        deliver(wallet, Broken(end()))
+
+
+def test_a_storage_of_limits_that_times_out_unusually_is_answered(
+    wallet: Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G9: the caller is told, signed, and the body was read to prove who it is."""
+
+    def time_out(*_: object) -> None:
+        raise Unusual
+
+    monkeypatch.setattr(wallet.state.traffic, "check_address", time_out)
+    answer = wallet.send()
+    assert (answer.code, answer.verified) == ("UNKNOWN_EXCEPTION", True)
+    assert len(wallet.inbox) == 0
 
 
 def test_above_the_limit_of_the_address_no_body_is_read(make_wallet: MakeWallet) -> None:
