@@ -25,10 +25,11 @@ def in_sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
     call = app.ensure_sync(function)
 
     def run(*arguments: Any, **named: Any) -> Any:
-        try:
-            result = call(*arguments, **named)
-        finally:
-            del arguments, named  # an error reporter stores what the names of this frame stand for
+        # While the function runs no name of this frame stands for them: an error reporter that
+        # looks at the stack stores those.
+        positional, by_name = [arguments], [named]
+        del arguments, named
+        result = call(*positional.pop(), **by_name.pop())
         return _awaited(app, result) if inspect.isawaitable(result) else result
 
     return run
