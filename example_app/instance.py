@@ -42,12 +42,13 @@ OTP_MPP_ALIPAYPLUS_PSP_ID = "$psp_id"
 OTP_MPP_ALIPAYPLUS_CLIENTS = {"$client_id": {"1": str(here / "alipayplus.pub")}}
 OTP_MPP_AMS_CLIENTS = {"$merchant_id": {"1": str(here / "merchant.pub")}}
 OTP_MPP_GOOGLE_ACCOUNTS = {
-    "google": {
+    "SANDBOX_google": {
         "envelope": "jose",
         "our_keys": str(here / "wallet.jwks"),
         "their_keys": str(here / "google.pub.jwks"),
     }
 }
+OTP_MPP_TRIAL = True  # credentials that begin with TRIAL_ provoke result codes; for a sandbox only
 ''')
 
 FILES = (

@@ -47,6 +47,14 @@ def test_a_user_and_their_token_decide_the_answer(
     assert answer.verified
 
 
+def test_the_wallet_runs_in_the_acceptance_mode(alipayplus: AlipayPlusCaller, app: Flask) -> None:
+    """O5: its callers are of the sandbox; nobody's phone gets a message."""
+    sent = alipayplus.send("TRIAL_USER_1")
+    assert alipayplus.verify("TRIAL_USER_1", sent.verify_request_id, "123456").code == "SUCCESS"
+    assert alipayplus.send("TRIAL_DELIVERY_REFUSED").code == "PROCESS_FAIL"
+    assert app.test_client().get("/phone.json").get_json() == []
+
+
 def test_a_token_that_nobody_signed_is_invalid(alipayplus: AlipayPlusCaller) -> None:
     assert alipayplus.send("nonsense").code == "INVALID_TOKEN"
 
