@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from flask import Flask
 
+from flask_otp_mpp.core.secret import Secret
+
 END_OF_PROCESS: Final = (SystemExit, KeyboardInterrupt, GeneratorExit)
 """The exceptions that end more than the function that raises them. Others that are no ``Exception``
 do not: a ``gevent.Timeout`` ends what it was set for, a ``CancelledError`` a task."""
@@ -25,11 +27,10 @@ def in_sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
     call = app.ensure_sync(function)
 
     def run(*arguments: Any, **named: Any) -> Any:
-        # While the function runs no name of this frame stands for them: an error reporter that
-        # looks at the stack stores those.
-        positional, by_name = [arguments], [named]
+        # A hook may look at the stack, as an error reporter does that it calls.
+        positional, by_name = Secret(arguments), Secret(named)
         del arguments, named
-        result = call(*positional.pop(), **by_name.pop())
+        result = call(*positional.reveal(), **by_name.reveal())
         return _awaited(app, result) if inspect.isawaitable(result) else result
 
     return run

@@ -138,13 +138,12 @@ def trial_sender(sender: Sender) -> Sender:
     """Return a sender that delivers nothing to users of trials."""
 
     def send(user: User, message: Message) -> None:
-        try:
-            if isinstance(user, TrialUser):
-                user.deliver()
-            else:
-                sender(user, message)
-        finally:
-            del user, message  # an error reporter stores what the names of this frame stand for
+        if isinstance(user, TrialUser):
+            user.deliver()
+            return
+        given = Secret((user, message))  # the sender may look at the stack
+        del user, message
+        sender(*given.reveal())
 
     return send
 

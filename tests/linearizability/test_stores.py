@@ -24,6 +24,7 @@ DECISIONS: Final = {
     "sent",
     None,
     Reason.SEND_LIMITED,
+    Reason.SEND_LOCKED,
     Reason.REQUEST_PENDING,
     Reason.REQUEST_CONFLICT,
     Reason.DELIVERY_REFUSED,

@@ -194,8 +194,19 @@ class Nameless:
         return f"<User {PHONE} {EMAIL}>"
 
 
+class Ended(BaseException):
+    """What ends a hook and is no ``Exception``, as gevent's Timeout."""
+
+
+def end(*_: object) -> None:
+    raise Ended
+
+
 PLACES: dict[str, Callable[[], dict[str, Any]]] = {
     "sender": lambda: {"sender": fail},
+    "sender in the acceptance mode": lambda: {"sender": fail, "OTP_MPP_TRIAL": True},
+    "sender that ends by no exception": lambda: {"sender": end},
+    "loader that ends by no exception": lambda: {"loader": end},
     "loader": lambda: {"loader": fail},
     "identity": lambda: {"prepare": lambda app, otp: otp.user_identity(fail)},
     "no identity": lambda: {"loader": lambda token, caller: Nameless()},
