@@ -82,6 +82,7 @@ def test_an_armored_key_may_have_comments_and_text_before_it(
     for source in (held, str(tmp_path / "key.asc")):
         (account,) = read_accounts({"a": sides.pgp_wallet(their_keys=source)})
         opened = open_sealers([account])
+        assert opened["a"].opening_keys.verifying
         opened["a"].close()
 
 
