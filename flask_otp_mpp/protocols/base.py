@@ -19,6 +19,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
 from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.service import OtpService, SendOtp
 from flask_otp_mpp.core.users import Credential
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
@@ -104,6 +105,11 @@ class WireProtocol(Protocol):
         :param settings: an instance of its group.
         :raises ConfigurationError: with what only the deployment can tell.
         """
+
+    @property
+    def chosen_codes(self) -> Codes:
+        """The rows that answer, as the host has chosen them; ``codes`` without a choice."""
+        ...
 
     @property
     def client_names(self) -> Collection[str]:

@@ -10,6 +10,7 @@ from flask_otp_mpp.core.settings import PREFIX, REQUIRED, settings_of
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
 from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.protocols.values import CodeRow, Operation
@@ -61,13 +62,16 @@ def code_rows(protocol: type[WireProtocol]) -> list[Row]:
     ]
 
 
-def reason_rows() -> list[Row]:
-    """List what each protocol answers for each reason."""
+def reason_rows(codes: Mapping[str, Codes]) -> list[Row]:
+    """List what each protocol answers for each reason.
+
+    :param codes: the rows of each protocol, by its name.
+    """
     return [
-        (protocol.name, reason.name, row.code, row.status, row.tell())
-        for protocol in PROTOCOLS
+        (name, reason.name, row.code, row.status, row.tell())
+        for name, rows in codes.items()
         for reason in Reason
-        for row in [protocol.codes[reason]]
+        for row in [rows[reason]]
     ]
 
 

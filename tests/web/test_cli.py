@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from flask_otp_mpp import Reason, SQLAlchemyStore
+from flask_otp_mpp import AlipayPlus, Reason, SQLAlchemyStore
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key, one_line, private_pem
 from flask_otp_mpp.stores.sql.schema import VERSION_TABLE, metadata
 from flask_otp_mpp.web.doc_tables import PROTOCOLS
@@ -145,6 +145,16 @@ def test_codes_lists_every_reason(broken_app: Flask) -> None:
     lines = run(broken_app, "codes").output.splitlines()
     assert len(lines) == len(PROTOCOLS) * len(Reason) + 1
     assert lines[0].split() == ["protocol", "reason", "code", "status", "message"]
+
+
+def test_codes_lists_what_the_app_answers(make_wallet: MakeWallet) -> None:
+    """O5: the codes that its settings choose, of the protocols that it serves."""
+    wallet = make_wallet(OTP_MPP_ALIPAYPLUS_CODES={"PSP_UNKNOWN": "PARAM_ILLEGAL"})
+    listed = json.loads(run(wallet.app, "codes", "--served", "--json").stdout)
+    answered = {row["reason"]: row["code"] for row in listed}
+    usual = {reason.name: AlipayPlus.codes[reason].code for reason in Reason}
+    assert answered == {**usual, "PSP_UNKNOWN": "PARAM_ILLEGAL"}
+    assert {row["protocol"] for row in listed} == {"alipayplus"}
 
 
 def test_settings_lists_every_key(broken_app: Flask) -> None:

@@ -162,7 +162,7 @@ class AlipayPlus:
             called_uris(self.mounts, self.paths),
             settings.repeats,
         )
-        self._codes = settings.codes
+        self.chosen_codes = settings.codes
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         return self._signed_headers.open(inbound)
@@ -191,7 +191,7 @@ class AlipayPlus:
 
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         fields = {}
-        row = SUCCESS if outcome.reason is None else self._codes[outcome.reason]
+        row = SUCCESS if outcome.reason is None else self.chosen_codes[outcome.reason]
         if outcome.reason is None and context.operation is Operation.SEND:
             fields["verifyRequestId"] = outcome.challenge_id
         return self._signed_headers.answer(context, outcome, row, **fields)

@@ -192,9 +192,9 @@ class Ams:
         self._keep = settings.keep
         self._passed = _PASSED[settings.booleans]
         self._sandbox_at_both = settings.sandbox_at_both
-        self._codes = settings.codes
+        self.chosen_codes = settings.codes
         self._not_cached = frozenset(
-            reason for reason, it in self._codes.items() if it.status == UNKNOWN
+            reason for reason, it in self.chosen_codes.items() if it.status == UNKNOWN
         )
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
@@ -228,7 +228,7 @@ class Ams:
 
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         reason, parsed = outcome.reason, context.parsed
-        row = SUCCESS if reason is None else self._codes[reason]
+        row = SUCCESS if reason is None else self.chosen_codes[reason]
         fields: dict[str, str | bool] = {}
         if parsed is not None and context.operation is Operation.SEND:
             fields["authenticationRequestId"] = parsed.for_answer

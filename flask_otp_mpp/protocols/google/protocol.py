@@ -107,6 +107,7 @@ class GoogleStandardPayments:
         }
         self._readers = {one.account.name: one.reader for one in self._accounts.values()}
         self._freshness = settings.freshness
+        self.chosen_codes = settings.codes
         self._writer = Writer(
             deployment.clock,
             SEND_RESULTS | settings.send_results,

@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 
 import click
+from flask.cli import ScriptInfo
 
 from flask_otp_mpp.web import doc_tables
 from flask_otp_mpp.web.cli.options import examples, json_option
+from flask_otp_mpp.web.extension import state_of
 
 markdown_option = click.option(
     "--markdown", is_flag=True, help="Print the table as it is in the documentation."
@@ -16,17 +18,32 @@ markdown_option = click.option(
 
 
 @click.command(
-    epilog=examples("flask otp-mpp codes", "flask otp-mpp codes --json", status="always 0.")
+    epilog=examples(
+        "flask otp-mpp codes",
+        "flask --app wallet otp-mpp codes --served --json",
+        status="0; with --served 1 if the app does not start.",
+    )
 )
 @json_option
 @markdown_option
-def codes(as_json: bool, markdown: bool) -> None:
+@click.option(
+    "--served",
+    is_flag=True,
+    help="Print what the app answers: its protocols, with the codes that its settings choose.",
+)
+def codes(as_json: bool, markdown: bool, served: bool) -> None:
     """Print which result code each protocol answers for each reason."""
+    if served:
+        app = click.get_current_context().ensure_object(ScriptInfo).load_app()
+        chosen = {one.name: one.chosen_codes for one in state_of(app).protocols}
+        _print(doc_tables.REASON_HEAD, doc_tables.reason_rows(chosen), as_json=as_json)
+        return
     if markdown:
         for protocol in doc_tables.PROTOCOLS:
             click.echo(doc_tables.markdown(doc_tables.CODE_HEAD, doc_tables.code_rows(protocol)))
         return
-    _print(doc_tables.REASON_HEAD, doc_tables.reason_rows(), as_json=as_json)
+    usual = {protocol.name: protocol.codes for protocol in doc_tables.PROTOCOLS}
+    _print(doc_tables.REASON_HEAD, doc_tables.reason_rows(usual), as_json=as_json)
 
 
 @click.command(
