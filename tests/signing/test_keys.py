@@ -137,6 +137,12 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         load_public_key(str(file))
 
 
+def test_a_file_that_can_not_be_read_is_refused() -> None:
+    """F2: by its name, with the kind of error; this one is there, and nothing is at its start."""
+    with pytest.raises(KeyFault, match=r"file '/proc/self/mem': it can't be read \(OSError\)"):
+        load_public_key("/proc/self/mem")
+
+
 BEFORE = {
     "bag attributes of openssl pkcs12": "Bag Attributes\n    localKeyID: 54\nKey Attributes: <>\n",
     "a comment in UTF-8": "# Schlüssel für Zoë, 钱包\n",
