@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from flask_otp_mpp.callers.transport import Call, Response
+from flask_otp_mpp.protocols.google.accounts import open_sealers
+from flask_otp_mpp.protocols.google.sealer import Sealer
+from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.signing.keys import LocalSigner
-from tests.deployment.processes import MODULE, Deployed, deployed
+from tests.deployment.processes import MODULE, ROOT, Deployed, deployed
 from tests.deployment.test_servers import SERVERS
 from tests.deployment.wire import ask, request_bytes
 from tests.protocols.google import sides
@@ -31,8 +37,16 @@ LISTENING: Final[dict[str, Callable[[int], list[str]]]] = {
         sys.executable, "-m", "flask", "--app", MODULE, "run", f"--port={port}",
     ],
 }  # fmt: skip
-GOOGLE_JOSE: Final = [name for name, row in manifest(JOSE).items() if row.get("made_by")]
-GOOGLE_PGP: Final = [name for name, row in manifest(PGP).items() if row.get("made_by")]
+
+
+def of_each_library(kind: Path) -> list[str]:
+    """Return one message of each library; tests without a server open the others too."""
+    rows = manifest(kind).items()
+    return list({row["made_by"]: name for name, row in rows if "made_by" in row}.values())
+
+
+GOOGLE_JOSE: Final = of_each_library(JOSE)
+GOOGLE_PGP: Final = of_each_library(PGP)
 _users = count()
 
 
@@ -88,11 +102,23 @@ def test_a_request_of_an_official_sdk_is_served(server: Deployed, sdk: SdkReques
     assert sdk.accepts(response, PATH, key("wallet").public_key())
 
 
+@pytest.fixture(scope="module")
+def sealers(gnupg: None) -> Iterator[dict[str, Sealer]]:
+    """Open Google's side of both accounts."""
+    sides_of = {"jose": sides.jose_google(), "pgp": sides.pgp_google()}
+    opened = {
+        name: open_sealers(read_accounts({name: side}))[name] for name, side in sides_of.items()
+    }
+    yield opened
+    for sealer in opened.values():
+        sealer.close()
+
+
 @pytest.mark.parametrize("name", [*GOOGLE_JOSE, *GOOGLE_PGP])
 def test_a_message_of_a_library_that_google_may_use_is_served(
-    server: Deployed, name: str, gnupg: None
+    server: Deployed, name: str, sealers: dict[str, Sealer]
 ) -> None:
-    """F9: it opens, and names a send that never was; the answer is sealed."""
+    """F9: it opens, and names a send that never was; Google can open the answer."""
     is_jose = name in GOOGLE_JOSE
     path, body = ("v1", jose(name)) if is_jose else ("pgp", pgp(name))
     kind = "application/jose" if is_jose else "application/octet-stream"
@@ -100,7 +126,8 @@ def test_a_message_of_a_library_that_google_may_use_is_served(
     response = ask(server.port, request_bytes(call))
     headers = {name.lower(): value for name, value in response.headers}
     assert (response.status, headers["content-type"].partition(";")[0]) == (404, kind)
-    assert response.body
+    answer = json.loads(sealers["jose" if is_jose else "pgp"].open(response.body).payload)
+    assert answer["errorResponseCode"] == "INVALID_IDENTIFIER"
 
 
 def test_the_libraries_are_those_that_callers_use() -> None:
@@ -108,3 +135,12 @@ def test_the_libraries_are_those_that_callers_use() -> None:
     assert len(SDK_REQUESTS) == 5
     assert len(GOOGLE_JOSE) == 3
     assert len(GOOGLE_PGP) == 5
+    page = (ROOT / "docs/operations.md").read_text()
+    section = page.partition("## Clients of others")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
+    makers = [
+        row["made_by"]
+        for kind, names in ((JOSE, GOOGLE_JOSE), (PGP, GOOGLE_PGP))
+        for row in map(manifest(kind).__getitem__, names)
+    ]
+    assert documented == [*(sdk.client for sdk in SDK_REQUESTS), *makers]

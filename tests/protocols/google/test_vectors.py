@@ -55,7 +55,7 @@ def test_a_jose_manifest_has_no_row_without_a_test() -> None:
 
 @pytest.mark.parametrize("name", JOSE_SIGNED)
 def test_a_signed_jose_body_opens(name: str, open_account: Open) -> None:
-    legacy = {"rsa1_5": True, "key_algorithms": ["RSA-OAEP-256", "RSA1_5"]}
+    legacy = {"rsa1_5": True, "key_algorithms": ["RSA-OAEP-256", "RSA-OAEP", "RSA1_5"]}
     wallet = open_account(sides.jose_wallet(**legacy))
     assert decide(wallet, google.jose(name)) == google.plain("verifyOtp_request.json")
 
