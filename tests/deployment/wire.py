@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from itertools import takewhile
 
 from flask_otp_mpp.callers.transport import Call, Response
 
@@ -50,7 +51,7 @@ def ask(port: int, data: bytes) -> Response:
     with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
         peer.sendall(data)
         stream = peer.makefile("rb")
-        head = b"".join(iter(stream.readline, b"\r\n"))
+        head = b"".join(takewhile(b"\r\n".__ne__, iter(stream.readline, b"")))
         lines = head.decode("latin-1").lower().split("\r\n")
         (length,) = (line.partition(":")[2] for line in lines if line.startswith("content-length:"))
         (answer,) = _answers(head + b"\r\n" + stream.read(int(length)))

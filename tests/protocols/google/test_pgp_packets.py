@@ -224,13 +224,21 @@ def test_a_changed_message_passes_whole_or_is_refused(data: st.DataObject) -> No
     assert addressed_to(KEYS, passed) == passed
 
 
+def without_armor(message: bytes) -> bytes:
+    """Decode what stands between the header lines and the checksum."""
+    if not message.startswith(b"-----BEGIN"):
+        return message
+    _, _, data = message.replace(b"\r\n", b"\n").partition(b"\n\n")
+    return base64.b64decode(data.partition(b"\n=")[0])
+
+
 def test_the_vectors_pass_byte_for_byte() -> None:
-    """They were made by gpg and by Bouncy Castle."""
+    """They were made by five libraries, in armor or without."""
     ours = {WALLET_1, bytes.fromhex("0CDEED5B39C07DF5")}
     for name in google.manifest(google.PGP):
         message = from_base64url(google.pgp(name))
         if not name.startswith(("14", "30")):
-            assert addressed_to(ours, message) == message, name
+            assert addressed_to(ours, message) == without_armor(message), name
     with pytest.raises(NotForUs):
         addressed_to(ours, from_base64url(google.pgp("30_response_ok.pgp")))
 
