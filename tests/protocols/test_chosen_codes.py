@@ -63,7 +63,8 @@ def result(wallet: Any, outcome: Outcome, operation: Operation | None = None) ->
 def test_an_answer_begins_with_the_words_of_the_page(api: str, row: dict[str, str]) -> None:
     """O5: with code and status as the page has them, and the detail behind them."""
     protocol, operation = APIS[api]
-    codes = PROTOCOLS[protocol][2]
+    _, rows, codes = PROTOCOLS[protocol]
+    assert rows[row["code"]].message == row["message"]
     outcomes = [
         Outcome(reason=reason, detail="The detail.")
         for reason in Reason
