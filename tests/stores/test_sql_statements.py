@@ -138,7 +138,7 @@ CASES: Final[list[tuple[Case, int, int]]] = [
     (REFUSED, 2, 1),
     (FORGOTTEN, 2, 1),
     (unlocked, 3, 2),
-    (forgotten, 5, 2),
+    (forgotten, 6, 2),
     (answer_read, 1, 1),
 ]
 DOCUMENTED: Final = {

@@ -33,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -50,6 +51,9 @@ from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
 from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions, store_error
+
+_MOST_LOCKS: Final = 3
+"""How often the row of a user who is forgotten meanwhile is ensured and locked."""
 
 
 class SQLAlchemyStore:
@@ -112,8 +116,13 @@ class SQLAlchemyStore:
         sql = self._statements
 
         def work(transaction: Transaction) -> Challenge | Outcome:
-            values: Values = {"caller": draft.caller, "channel": draft.channel}
-            limits, found = self._lock_user(transaction, draft, values, sql.for_send)
+            values: Values = {
+                "caller": draft.caller,
+                "channel": draft.channel,
+                "at_subject": draft.subject,
+                "at_key": draft.request.value,
+            }
+            limits, found = self._lock_user(transaction, values, sql.for_send, ensure=True)
             if (first := statements.repeated(found[0], draft.request)) is not None:
                 return first
             now: datetime = found[0][0]
@@ -167,8 +176,12 @@ class SQLAlchemyStore:
         sql = self._statements
 
         def work(transaction: Transaction) -> Outcome:
-            values: Values = {"at_challenge": attempt.id}
-            limits, [row] = self._lock_user(transaction, attempt, values, sql.for_attempt)
+            values: Values = {
+                "at_challenge": attempt.id,
+                "at_subject": attempt.subject,
+                "at_key": attempt.request.value,
+            }
+            limits, [row] = self._lock_user(transaction, values, sql.for_attempt)
             if (first := statements.repeated(row, attempt.request)) is not None:
                 return first
             now: datetime = row[0]
@@ -207,10 +220,10 @@ class SQLAlchemyStore:
         sql, values = self._statements, {"at_subject": subject}
 
         def work(transaction: Transaction) -> bool:
-            rows, [others] = transaction.read(values, sql.lock_user, sql.other_rows)
+            limits, [others] = self._lock_user(transaction, values, sql.other_rows, ensure=True)
             transaction.write(values, sql.forget_challenges, sql.forget_requests, sql.forget_user)
             # A row that holds nothing was only made to be locked.
-            return any(others) or statements.limits_of(rows) not in (None, UserLimits())
+            return any(others) or limits not in (None, UserLimits())
 
         return self._transactions.run(work)
 
@@ -242,17 +255,27 @@ class SQLAlchemyStore:
     def _lock_user(
         self,
         transaction: Transaction,
-        asked: Draft | Attempt,
         values: Values,
         find: CompiledStatement,
+        *,
+        ensure: bool = False,
     ) -> tuple[UserLimits | None, list[Row]]:
-        """Lock the user's row for the rest of the transaction, then read; a send ensures the row.
+        """Lock the user's row for the rest of the transaction, then read.
+
+        The user may be forgotten, or a purge delete the row, just before it is locked. Without a
+        lock this one would fail on others, or wait for them while they wait for it. So the row is
+        ensured and locked once more.
+
+        :param ensure: whether the row is inserted if it is missing.
 
         SQLite has no row locks: there BEGIN IMMEDIATE has locked the whole file.
         """
-        sql, known = self._statements, {"at_subject": asked.subject, "at_key": asked.request.value}
-        ensure = [sql.ensure_user] if isinstance(asked, Draft) else []
-        *_, rows, found = transaction.read({**known, **values}, *ensure, sql.lock_user, find)
+        sql = self._statements
+        first = [sql.ensure_user] if ensure else []
+        for _ in range(_MOST_LOCKS):
+            *_, rows, found = transaction.read(values, *first, sql.lock_user, find)
+            if rows or not ensure:
+                break
         return statements.limits_of(rows), found
 
     def _refuse(
