@@ -2,7 +2,7 @@
 
 None joins a session of the host. A transaction first locks the user's row, which makes the verbs
 of one user follow one another on every database; what it then reads can't change under it, and the
-pure functions of :mod:`flask_otp_mpp.core.rules` decide. A send first ensures that there is a row.
+pure functions of :mod:`flask_otp_mpp.core.rules` decide. A send, and a forget, ensure the row first.
 
 The statements of a verb, BEGIN and COMMIT not counted, and its round trips to a server, with them:
 
@@ -22,7 +22,7 @@ settle, refused             2           1
 settle, not stored          2           1
 get_answer                  1           1
 unlock                      3           2
-forget                      5           2
+forget                      6           2
 =========================== =========== ============
 
 A store with a clock of its own reads in two round trips: the time is read after the row was locked.
