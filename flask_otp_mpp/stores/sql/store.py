@@ -2,7 +2,8 @@
 
 None joins a session of the host. A transaction first locks the user's row, which makes the verbs
 of one user follow one another on every database; what it then reads can't change under it, and the
-pure functions of :mod:`flask_otp_mpp.core.rules` decide. A send, and a forget, ensure the row first.
+pure functions of :mod:`flask_otp_mpp.core.rules` decide. A send and a forget ensure the row
+first.
 
 The statements of a verb, BEGIN and COMMIT not counted, and its round trips to a server, with them:
 
