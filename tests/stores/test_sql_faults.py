@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -165,12 +165,9 @@ WAITING: Final = {
 }
 
 
-@pytest.mark.slow
-def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None:
-    """O1: the server has rolled one of two back, and the other goes on."""
-    # PostgreSQL looks for deadlocks after a second; on a slow machine no wait may end before.
-    store = SQLAlchemyStore(place, options=StoreOptions(statement_timeout=SLOW))
-    challenge = opened(store, "ada")
+def _runs_of_a_verb_in_a_deadlock(store: SQLAlchemyStore, subject: str) -> int:
+    """Let a verb and another transaction wait for each other; return how often the verb began."""
+    challenge = opened(store, subject)
     texts = hear(store.engine)
     deciding, other = threading.Event(), sa.create_engine(store.engine.url)
 
@@ -179,8 +176,9 @@ def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None
             deciding.set()
 
     before_each_batch(store.engine, see)
+    limits = sa.select(user_limits).where(user_limits.c.subject == subject)
     with ThreadPoolExecutor() as pool, other.connect() as db, other.connect() as admin:
-        # The server rolls back who has written less, or who has waited longer.
+        # MariaDB rolls back who has written less.
         rows = [
             {"key": f"row {number}", "challenge_id": "", "detail": "", "keep_until": utc_now()}
             for number in range(20)
@@ -194,16 +192,27 @@ def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None
             assert time.monotonic() < until, "the verb does not wait for the challenge"
             admin.rollback()
             time.sleep(0.15)  # MariaDB looks again after a tenth of a second
-        db.execute(sa.select(user_limits).where(user_limits.c.subject == "ada").with_for_update())
+        # PostgreSQL rolls back who looks for the deadlock first: this one, on a slow machine.
+        with suppress(sa.exc.OperationalError):
+            db.execute(limits.with_for_update())
         db.rollback()
         assert verb.result() is Reason.CODE_UNMATCHED
-    assert sum("BEGIN" in text for text in texts) == 2
+        assert db.execute(limits).one().failures == 1
     other.dispose()
-    with store.engine.connect() as db:
-        assert (
-            db.scalar(sa.select(user_limits.c.failures).where(user_limits.c.subject == "ada")) == 1
-        )
-    store.engine.dispose()
+    return sum("BEGIN" in text for text in texts)
+
+
+@pytest.mark.slow
+def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None:
+    """O1: the server has rolled one of two back, and the other goes on."""
+    for number in range(5):  # until it is the verb that the server rolls back
+        # PostgreSQL looks for deadlocks after a second; on a slow machine no wait may end before.
+        store = SQLAlchemyStore(place, options=StoreOptions(statement_timeout=SLOW))
+        runs = _runs_of_a_verb_in_a_deadlock(store, f"ada {number}")
+        store.engine.dispose()
+        if runs > 1:
+            break
+    assert runs == 2
 
 
 @pytest.mark.slow
