@@ -105,9 +105,10 @@ class ProtocolBlueprint:
         A route of the host keeps it if the text of its rule names our prefix.
         """
         current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        rule, below = current.url_rule, self._reader.path_below(current.environ)
+        rule = current.url_rule
         if rule is not None and rule.endpoint.startswith(f"{self._name}."):
             return True
+        below = self._reader.path_below(current.environ)
         if below is None or (rule and f"{rule.rule}/".startswith(f"{self._mount.prefix}/")):
             return False
         endpoint = self._protocol.paths.get(below) or ("unknown" if below.strip("/") else "prefix")

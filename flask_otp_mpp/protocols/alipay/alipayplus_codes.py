@@ -12,6 +12,7 @@ from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.protocols.alipay.codes import (
     COMMON_READINGS,
     COMMON_ROWS,
+    ID_NOT_USABLE,
     SEND,
     VERIFY,
     Reading,
@@ -66,10 +67,6 @@ READINGS: Final[Mapping[Reason, Reading]] = {
     Reason.CODE_UNMATCHED: Reading("OTP_VERIFY_UNMATCHED", operations=VERIFY),
     Reason.TRIES_SPENT: _VERIFY_LIMIT,
     Reason.USER_LOCKED: _VERIFY_LIMIT,
-    Reason.CHALLENGE_UNKNOWN: _INVALID_ID,
-    Reason.CHALLENGE_EXPIRED: _INVALID_ID,
-    Reason.CHALLENGE_USED: _INVALID_ID,
-    Reason.USED_UNMATCHED: _INVALID_ID,
-    Reason.CHALLENGE_CLOSED: _INVALID_ID,
+    **dict.fromkeys(ID_NOT_USABLE, _INVALID_ID),
 }
 CODES: Final[Codes] = codes_of(TABLE, READINGS)

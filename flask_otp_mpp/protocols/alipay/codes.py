@@ -24,15 +24,14 @@ BOTH: Final = SEND | VERIFY
 UNKNOWN: Final = "U"
 """The status of a result that is not final: the caller may ask again."""
 _END_NOT_KNOWN: Final = frozenset({Reason.REQUEST_PENDING, Reason.UNFORESEEN})
-_ID_NOT_USABLE: Final = frozenset(
-    {
-        Reason.CHALLENGE_UNKNOWN,
-        Reason.CHALLENGE_EXPIRED,
-        Reason.CHALLENGE_USED,
-        Reason.USED_UNMATCHED,
-        Reason.CHALLENGE_CLOSED,
-    }
+ID_NOT_USABLE: Final = (
+    Reason.CHALLENGE_UNKNOWN,
+    Reason.CHALLENGE_EXPIRED,
+    Reason.CHALLENGE_USED,
+    Reason.USED_UNMATCHED,
+    Reason.CHALLENGE_CLOSED,
 )
+"""All that can be wrong with the id of an OTP. It has one answer, which tells nobody what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +90,9 @@ def chosen_codes(rows: Table, readings: Mapping[Reason, Reading]) -> Reader[Code
 
 
 def _check_ids(codes: Codes) -> str:
-    if len({codes[reason].code for reason in _ID_NOT_USABLE}) == 1:
+    if len({codes[reason].code for reason in ID_NOT_USABLE}) == 1:
         return ""
-    names = ", ".join(reason.name for reason in Reason if reason in _ID_NOT_USABLE)
+    names = ", ".join(reason.name for reason in ID_NOT_USABLE)
     return f"{names} must have one code, or answers tell which ids exist"
 
 

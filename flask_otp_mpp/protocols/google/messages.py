@@ -21,7 +21,7 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.chosen_codes import Codes
-from flask_otp_mpp.protocols.google.results import CODES, not_cached_reasons
+from flask_otp_mpp.protocols.google.results import not_cached_reasons
 from flask_otp_mpp.protocols.json_fields import Fields, Rule, read_object
 from flask_otp_mpp.protocols.values import Operation, ParsedRequest
 
@@ -69,7 +69,7 @@ class Reader:
     ttl: timedelta
     clock: Clock
     number: Callable[[str], str | None]
-    codes: Codes = field(default_factory=lambda: CODES, repr=False)
+    codes: Codes = field(repr=False)
     _not_cached: Mapping[Operation, frozenset[Reason]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -123,7 +123,7 @@ def choices_of(reason: Reason) -> Mapping[str, CodeRow]:
     }
 
 
-def row_for(operation: Operation | None, reason: Reason | None, codes: Codes = CODES) -> CodeRow:
+def row_for(operation: Operation | None, reason: Reason | None, codes: Codes) -> CodeRow:
     """Return the row that answers a request, never one that the operation does not know."""
     if reason is None:
         return SUCCESS
@@ -132,7 +132,7 @@ def row_for(operation: Operation | None, reason: Reason | None, codes: Codes = C
     return row if known else _UNMET
 
 
-def not_cached_reasons(operation: Operation, codes: Codes = CODES) -> frozenset[Reason]:
+def not_cached_reasons(operation: Operation, codes: Codes) -> frozenset[Reason]:
     """Return the reasons whose answer is an error and no result; a repeat is decided anew."""
     return frozenset(
         reason for reason in Reason if row_for(operation, reason, codes).status != RESULT

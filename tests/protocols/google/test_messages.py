@@ -18,7 +18,7 @@ from flask_otp_mpp.core.service import BySend, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, PhoneNumber
 from flask_otp_mpp.protocols.google.messages import Reader, Unreachable
 from flask_otp_mpp.protocols.google.phone import normal
-from flask_otp_mpp.protocols.google.results import row_for
+from flask_otp_mpp.protocols.google.results import CODES, row_for
 from flask_otp_mpp.protocols.values import Operation, ParsedRequest
 from flask_otp_mpp.testing import FrozenClock
 from tests.vectors.google import plain
@@ -30,6 +30,7 @@ READER = Reader(
     ttl=timedelta(days=30),
     clock=CLOCK,
     number=normal,
+    codes=CODES,
 )
 SEND, VERIFY, ECHO = Operation.SEND, Operation.VERIFY, Operation.ECHO
 FIELDS: dict[Operation, dict[str, Any]] = {
@@ -77,7 +78,7 @@ def refusal(operation: Operation, payload: bytes) -> Refused:
 
 
 def code(operation: Operation, payload: bytes) -> str:
-    return row_for(operation, refusal(operation, payload).reason).code
+    return row_for(operation, refusal(operation, payload).reason, CODES).code
 
 
 def outcome(operation: Operation, payload: bytes) -> str:
@@ -85,7 +86,7 @@ def outcome(operation: Operation, payload: bytes) -> str:
     try:
         READER.read(operation, "gpay", payload)
     except Refused as refused:
-        return row_for(operation, refused.reason).code
+        return row_for(operation, refused.reason, CODES).code
     return ""
 
 
@@ -93,7 +94,7 @@ def told(operation: Operation, **changed: Any) -> tuple[str, str]:
     """Return code and detail of the refusal of a changed request."""
     payload = json.dumps(message(operation, **changed)).encode()
     found = refusal(operation, payload)
-    return row_for(operation, found.reason).code, found.detail
+    return row_for(operation, found.reason, CODES).code, found.detail
 
 
 def test_the_samples_of_the_documentation_are_read() -> None:
@@ -138,7 +139,7 @@ def test_only_results_are_remembered(operation: Operation) -> None:
     assert isinstance(command, SendOtp | VerifyOtp)
     for reason in Reason:
         if reason is not Reason.REQUEST_PENDING:  # is kept while it is at work
-            answered = row_for(operation, reason).status
+            answered = row_for(operation, reason, CODES).status
             assert command.request.caches(reason) is (answered == "200"), reason
     assert command.request.caches(None)
 
