@@ -20,7 +20,9 @@ SECOND = [jwk("integrator-enc-2.private"), jwk("integrator-sig-1.private")]
 OTHER_SIGNER = [jwk("google-sig-2.public"), jwk("google-enc-1.public")]
 
 
-def replayed(wallet: GoogleWallet, google: Mapping[str, Any]) -> tuple[int, bytes]:
+def replayed(
+    wallet: GoogleWallet, google: Mapping[str, Any], second: str = "/google/second/sendOtp"
+) -> tuple[int, bytes]:
     """Send by the first account, then deliver the same bytes to the second; return its answer."""
     sent: list[Call] = []
     deliver = over_wsgi(wallet.app)
@@ -34,7 +36,7 @@ def replayed(wallet: GoogleWallet, google: Mapping[str, Any]) -> tuple[int, byte
         assert caller.send(ADA).result == "SUCCESS"
     finally:
         caller.close()
-    response = wallet.app.test_client().post("/google/second/sendOtp", data=sent[0].body)
+    response = wallet.app.test_client().post(second, data=sent[0].body)
     return response.status_code, response.data
 
 
@@ -145,7 +147,7 @@ def test_a_pgp_key_is_the_same_under_another_id() -> None:
 
 def test_accounts_of_different_envelopes_may_share_whatever_they_want() -> None:
     """C5: no message of one envelope is a message of another."""
-    open_google(
+    wallet = open_google(
         accounts={
             "jose": sides.jose_wallet(),
             "pgp": sides.pgp_wallet(paths="/pgp"),
@@ -153,3 +155,8 @@ def test_accounts_of_different_envelopes_may_share_whatever_they_want() -> None:
             "plain-too": {"envelope": "plain", "paths": "/too"},
         }
     )
+    posted = wallet.app.test_client().post
+    status, body = replayed(wallet, sides.jose_google(), "/google/pgp/sendOtp")
+    assert (status, body) == (400, b"")
+    assert posted("/google/plain/sendOtp", data=b"{}").status_code == 400
+    assert posted("/google/too/sendOtp", data=b"{}").status_code == 400
