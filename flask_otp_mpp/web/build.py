@@ -17,8 +17,10 @@ from flask import Flask
 from flask_limiter import Limiter
 
 from flask_otp_mpp.core.at_work import RequestsAtWork
+from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.codes import Codes
+from flask_otp_mpp.core.guarded_store import GuardedStore
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
@@ -45,6 +47,7 @@ from flask_otp_mpp.web.hooks import Hooks, sync_hooks
 from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
+from flask_otp_mpp.web.server_threads import half_of_threads
 from flask_otp_mpp.web.settings import (
     GROUPS,
     CodeSettings,
@@ -170,10 +173,12 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
             "use it for acceptance in a sandbox only"
         )
+    threads = half_of_threads()
+    deliveries = traffic.deliveries or threads
     return State(
         protocols=tuple(protocols),
         service=OtpService(
-            store=store,
+            store=GuardedStore(store, threads),
             policy=policy,
             codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),
@@ -185,7 +190,13 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
                 for channel, sender in hooks.senders.items()
             },
             on_lock=partial(announce_lock, app),
-            at_work=RequestsAtWork(traffic.waiting_repeats, traffic.waiting_repeats_of_client),
+            at_work=RequestsAtWork(
+                min(2, deliveries // 2)
+                if traffic.waiting_repeats is None
+                else traffic.waiting_repeats,
+                traffic.waiting_repeats_of_client,
+            ),
+            deliveries=Bulkhead(deliveries),
             quota=FlaskRefusalQuota(counts, traffic.refusal_limits),
         ),
         store=store,

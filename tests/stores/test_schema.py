@@ -190,7 +190,9 @@ def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> No
     host = sa.MetaData()
     sa.Table("host_table", host, sa.Column("id", sa.Integer, primary_key=True))
     schema.attach(host)
-    host.create_all(store.engine)
+    own = sa.create_engine(store.engine.url)  # which makes the file, if it is one
+    host.create_all(own)
+    own.dispose()
     assert differences(store.engine, host) == []
     assert noted(store.engine) is None
     assert answer(store, opened(store), RIGHT) is None

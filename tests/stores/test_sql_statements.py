@@ -171,7 +171,9 @@ def place(
         with mysql_url("statements") as url:
             yield url
     else:
-        yield f"sqlite:///{tmp_path_factory.mktemp('statements')}/otp.db"
+        file = tmp_path_factory.mktemp("statements") / "otp.db"
+        file.touch()  # the store makes it with its tables, which are dropped first
+        yield f"sqlite:///{file}"
 
 
 @pytest.fixture

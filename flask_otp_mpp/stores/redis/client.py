@@ -39,7 +39,7 @@ def connect(url: str, options: StoreOptions = DEFAULT) -> redis.Redis:
     try:
         pool = redis.BlockingConnectionPool.from_url(
             f"{scheme}://{rest}",
-            max_connections=options.connections,
+            max_connections=options.pool_size,
             timeout=POOL_SECONDS,
             socket_connect_timeout=options.connect_timeout,
             socket_timeout=options.statement_timeout,

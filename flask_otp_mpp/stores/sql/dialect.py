@@ -55,6 +55,7 @@ class Failure(Enum):
 
     ROLLED_BACK = auto()  # by the server, such as for a deadlock; it may succeed if it is run again
     READ_ONLY = auto()  # the server is a replica by now; a new connection may find the primary
+    REPLACED = auto()  # the file of the connection is not the one of its name any more
     OTHER = auto()
 
 
@@ -104,6 +105,10 @@ class Database(Protocol):
 
     def prepare(self, engine: sa.Engine) -> None:
         """Attach to an engine what its connections need."""
+
+    def create(self, url: sa.URL) -> None:
+        """Make the empty database, where it is a file that is missing."""
+        return
 
     def begin(self, db: sa.Connection) -> None:
         """Begin a transaction that SQLAlchemy takes for begun; no driver begins one by itself."""
@@ -190,7 +195,7 @@ def server_options(arguments: Mapping[str, Any], options: StoreOptions) -> dict[
         "pool_timeout": POOL_SECONDS,
         "pool_recycle": RECYCLE_SECONDS,
         "pool_size": options.pool_size,
-        "max_overflow": options.pool_overflow,
+        "max_overflow": 0,  # one that is opened and closed for each method costs more than it
         "pool_pre_ping": options.pre_ping,
         "pool_use_lifo": True,  # so that idle connections can be closed
     }

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError
 
+from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.stores.sql.dialect import (
     GRANT,
     IDLE_SECONDS,
@@ -98,6 +99,7 @@ class MySQL(Database):
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
     ) -> list[list[Row]]:
         """Execute a batch; whether a commit waits for the disk, the server's settings tell."""
+        driver._read_timeout = max(0.1, seconds_left(self.options.silence_timeout))  # noqa: SLF001
         texts = [statement.literal(literal, parameters) for statement, parameters in batch]
         return execute_text(driver, ["BEGIN"] * begin, texts, batch, commit=commit)
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, DBAPIError
 
+from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.stores.sql.dialect import (
     GRANT,
     IDLE_SECONDS,
@@ -71,7 +72,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
 
     def _bounded(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
         """Hand everything on; psycopg asks again, with nothing, about ten times a second."""
-        end = time.monotonic() + self.wait_seconds
+        end = time.monotonic() + seconds_left(self.wait_seconds)
         try:
             wanted = next(gen)
             while True:

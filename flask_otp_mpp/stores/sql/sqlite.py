@@ -14,21 +14,25 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
-from urllib.parse import parse_qs, unquote
+from typing import Any, Final, Self, TypeAlias
+from urllib.parse import parse_qs, quote, unquote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.dialect import Batch, Database, Row
+from flask_otp_mpp.stores.sql.dialect import Batch, Database, Failure, Row
 
 POLL_SECONDS: Final = (0.0002, 0.001)
 """Between two looks, at least and at most: about as long as a transaction takes."""
 _BEGIN: Final = "BEGIN IMMEDIATE"  # a deferred one that reads first may fail when it has to write
+_File: TypeAlias = tuple[int, int]
+"""A file, by its device and inode."""
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _REMEDIES: Final = {
     "^(?!database (?:table )?is locked)(.*)": "check the file and its permissions",
@@ -39,14 +43,30 @@ _IN_MEMORY: Final = (
 )
 
 
+class FileReplaced(sqlite3.OperationalError):
+    """Report that a connection works on a file that is not the one of its name any more."""
+
+
 class PollingConnection(sqlite3.Connection):
     """A connection that looks often whether the file is free.
 
     :ivar wait_seconds: after which it gives up.
+    :ivar path: of the file.
+    :ivar file: which file it has opened.
     """
 
     wait_seconds: float = 0
+    path: str = ""
+    file: _File | None = None
     _durable = True
+
+    def check_file(self) -> None:
+        """See that others who open the file by its name get the one that is open here.
+
+        :raises FileReplaced: if it was deleted or replaced; what is decided here then, nobody sees.
+        """
+        if _file_at(self.path) != self.file:
+            raise FileReplaced("the file was deleted or replaced")
 
     def prepare(self) -> None:
         """Take over the waiting from SQLite, for as long as it was told; wait for the disk."""
@@ -88,7 +108,7 @@ class _PollingCursor(sqlite3.Cursor):
                 return super().execute(*statement)
             except sqlite3.OperationalError as error:
                 now = time.monotonic()
-                end = now + self.connection.wait_seconds if end is None else end
+                end = now + seconds_left(self.connection.wait_seconds) if end is None else end
                 if not _is_busy(error) or now >= end:
                     raise
             time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311 - so that two don't look in step
@@ -113,7 +133,7 @@ class WriteQueue:
         :raises StoreError: if it does not come in time.
         """
         lock = self._lock
-        if not lock.acquire(timeout=self._wait_seconds):
+        if not lock.acquire(timeout=seconds_left(self._wait_seconds)):
             raise StoreError(f"the OTP database was not free for {self._wait_seconds:g} s")
         try:
             yield
@@ -151,12 +171,31 @@ class SQLite(Database):
             "connect_args": {"factory": PollingConnection, **wait},
             "pool_timeout": options.silence_timeout,
             "pool_size": options.pool_size,
-            "max_overflow": options.pool_overflow,
+            "max_overflow": 0,
         }
 
     def prepare(self, engine: sa.Engine) -> None:
-        sa.event.listen(engine, "do_connect", _create)
+        sa.event.listen(engine, "do_connect", _open)
         sa.event.listen(engine, "connect", _prepare)
+
+    def create(self, url: sa.URL) -> None:
+        """Make a missing file, which nobody but its owner may read.
+
+        SQLite itself would make one with the usual permissions. It gives to the files beside it,
+        -wal and -shm, those of the database.
+
+        :raises OperationalError: if it can't be made.
+        """
+        try:
+            os.close(os.open(_path(url.database or ""), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return
+        except OSError as error:
+            fault = sqlite3.OperationalError(f"unable to create the file: {error.strerror}")
+            raise OperationalError("", None, fault) from None
+
+    def failure(self, error: DBAPIError) -> Failure:
+        return Failure.REPLACED if isinstance(error.orig, FileReplaced) else Failure.OTHER
 
     def begin(self, db: sa.Connection) -> None:
         driver: Any = db.connection.dbapi_connection
@@ -167,8 +206,11 @@ class SQLite(Database):
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
     ) -> list[list[Row]]:
         """Execute one statement after the other; there is no server, so no round trip."""
+        alone = not driver.in_transaction
         if begin:
             driver.begin(durable=durable)
+        if alone:
+            driver.check_file()
         found = [said.rows(driver.execute(said.text, parameters)) for said, parameters in batch]
         if commit:
             driver.execute("COMMIT")
@@ -195,10 +237,10 @@ class SQLite(Database):
 
     def missing(self, url: sa.URL) -> str | None:
         """Find a file that is not there before SQLite makes an empty one of its name."""
-        name = url.database or ""
-        if name.startswith("file:") or Path(name).exists():
+        path = Path(_path(url.database or ""))
+        if path.exists():
             return None
-        if not Path(name).parent.is_dir():
+        if not path.parent.is_dir():
             return "lies in a folder that does not exist; make it, then"
         return "does not exist;"
 
@@ -212,17 +254,47 @@ def _in_memory(url: sa.URL) -> bool:
     return name in ("", ":memory:") or not options.isdisjoint({"mode", "vfs"})
 
 
-def _create(_dialect: object, _record: object, arguments: Sequence[Any], _more: object) -> None:
-    """Create a missing file, which nobody but its owner may read.
+def _path(name: str) -> str:
+    """Return the path of a file by its name, which may be a URI of SQLite's own."""
+    if not name.startswith("file:"):
+        return name
+    path = unquote(name.removeprefix("file:").partition("#")[0].partition("?")[0])
+    return path.removeprefix("//localhost").removeprefix("//") if path[:2] == "//" else path
 
-    SQLite itself would make one with the usual permissions. It gives to the files beside it, -wal
-    and -shm, those of the database.
+
+def _uri(name: str) -> str:
+    """Return the URI of a file that is opened only if it is there."""
+    if not name.startswith("file:"):
+        return f"file:{quote(name)}?mode=rw"
+    name = name.partition("#")[0]
+    return f"{name}{'&' if '?' in name else '?'}mode=rw"
+
+
+def _file_at(path: str) -> _File | None:
+    """Tell which file has a path; None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _open(
+    _dialect: object, _record: object, arguments: Sequence[Any], more: dict[str, Any]
+) -> PollingConnection:
+    """Open the file of a URL, and note which one it is.
+
+    :raises OperationalError: of the driver, if it is missing: it is not made anew.
     """
     name: str = arguments[0]
-    if name.startswith("file:"):
-        name = unquote(name.removeprefix("file:").partition("#")[0].partition("?")[0])
-    with suppress(OSError):  # it is there; or SQLite tells why it can't be made
-        os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    path = os.path.abspath(_path(name))
+    before = _file_at(path)
+    connection: PollingConnection = sqlite3.connect(_uri(name), **{**more, "uri": True})
+    connection.path, connection.file = path, _file_at(path)
+    if connection.file is None or connection.file != before:
+        connection.close()
+        raise FileReplaced("the file was replaced while it was opened")
+    return connection
 
 
 def _prepare(connection: PollingConnection, _record: object) -> None:

@@ -247,6 +247,7 @@ class SQLAlchemyStore:
 
     def _change_tables(self, change: Callable[[sa.Engine], None]) -> None:
         try:
+            self._database.create(self.engine.url)
             return change(self.engine)
         except SQLAlchemyError as error:
             failure = error

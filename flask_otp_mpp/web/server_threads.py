@@ -1,0 +1,43 @@
+"""How many requests the server of this process handles at a time, where that can be known."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any, Final
+
+UNKNOWN_HALF: Final = 4
+"""What is taken for half of the threads of a server that does not tell."""
+
+
+def half_of_threads() -> int:
+    """Return half of the requests that the server handles at a time, at least 1.
+
+    Called while the server loads the app.
+    """
+    threads = _of_gunicorn() or _of_module("mod_wsgi") or _of_uwsgi()
+    return UNKNOWN_HALF if threads is None else max(1, threads // 2)
+
+
+def _of_gunicorn() -> int | None:
+    """Find gunicorn's configuration where it calls what loads the app: it has no public place."""
+    frame: FrameType | None = sys._getframe() if "gunicorn" in sys.modules else None  # noqa: SLF001
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith("gunicorn."):
+            config: Any = getattr(frame.f_locals.get("self"), "cfg", None)
+            if config is not None:
+                greenlets = config.worker_class_str in ("gevent", "eventlet")
+                return int(config.worker_connections if greenlets else config.threads)
+        frame = frame.f_back
+    return None
+
+
+def _of_module(name: str) -> int | None:
+    threads: int | None = getattr(sys.modules.get(name), "threads_per_process", None)
+    return threads
+
+
+def _of_uwsgi() -> int | None:
+    options = getattr(sys.modules.get("uwsgi"), "opt", {})
+    threads = options.get("threads", options.get(b"threads"))
+    return None if threads is None else int(threads)
