@@ -11,7 +11,7 @@ FAILURES: Final = 5
 """How many calls in a row fail before the service is not called for a while."""
 OPEN_SECONDS: Final = 1.0
 """For how long it is not called. Then one call at a time finds out whether it is back."""
-SILENT_SECONDS: Final = 0.5
+SILENT_SECONDS: Final = 0.6
 """After which a service is silent: many calls are at work, and none has succeeded since."""
 
 

@@ -69,5 +69,5 @@ class StoreOptions:
 
 
 DEFAULT: Final = StoreOptions()
-POOL_SECONDS: Final = 0.5
-"""How many seconds a request waits for a free connection of the pool."""
+POOL_SECONDS: Final = 2
+"""How many seconds a request waits for a free connection of the pool, at most."""

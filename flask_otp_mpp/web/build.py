@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
@@ -67,6 +67,10 @@ from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
 
 logger = logging.getLogger("flask_otp_mpp")
+DELIVERIES: Final = 4
+"""How many messages are delivered at a time, if the server does not tell its threads."""
+WAITING_FOR_STORE: Final = 16
+"""How many threads may wait for a silent store then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +178,11 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             "use it for acceptance in a sandbox only"
         )
     threads = half_of_threads()
-    deliveries = traffic.deliveries or threads
+    deliveries = traffic.deliveries or threads or DELIVERIES
     return State(
         protocols=tuple(protocols),
         service=OtpService(
-            store=GuardedStore(store, threads),
+            store=GuardedStore(store, threads or max(deliveries, WAITING_FOR_STORE)),
             policy=policy,
             codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from types import FrameType
-from typing import Any, Final
-
-UNKNOWN_HALF: Final = 4
-"""What is taken for half of the threads of a server that does not tell."""
+from typing import Any
 
 
-def half_of_threads() -> int:
+def half_of_threads() -> int | None:
     """Return half of the requests that the server handles at a time, at least 1.
 
     Called while the server loads the app.
+
+    :returns: None if the server does not tell.
     """
-    threads = _of_gunicorn() or _of_module("mod_wsgi") or _of_uwsgi()
-    return UNKNOWN_HALF if threads is None else max(1, threads // 2)
+    threads = _of_gunicorn() or _of_mod_wsgi() or _of_uwsgi()
+    return None if threads is None else max(1, threads // 2)
 
 
 def _of_gunicorn() -> int | None:
@@ -32,8 +31,8 @@ def _of_gunicorn() -> int | None:
     return None
 
 
-def _of_module(name: str) -> int | None:
-    threads: int | None = getattr(sys.modules.get(name), "threads_per_process", None)
+def _of_mod_wsgi() -> int | None:
+    threads: int | None = getattr(sys.modules.get("mod_wsgi"), "threads_per_process", None)
     return threads
 
 

@@ -68,6 +68,7 @@ def wired(
             OTP_MPP_SEND_LIMITS=f"{QUOTA} per day",
             OTP_MPP_ADDRESS_LIMIT="",
             OTP_MPP_CLIENT_LIMIT="",
+            OTP_MPP_DELIVERIES=CROWD,
         )
         with serving(wallet.app) as base:
             yield Wired(wallet, proxy, base, SERVERS[str(request.param)])

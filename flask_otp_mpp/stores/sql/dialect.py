@@ -56,6 +56,7 @@ class Failure(Enum):
     ROLLED_BACK = auto()  # by the server, such as for a deadlock; it may succeed if it is run again
     READ_ONLY = auto()  # the server is a replica by now; a new connection may find the primary
     REPLACED = auto()  # the file of the connection is not the one of its name any more
+    TOO_SLOW = auto()  # a statement took longer than it may
     OTHER = auto()
 
 

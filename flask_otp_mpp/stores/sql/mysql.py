@@ -45,6 +45,8 @@ _FAILURES: Final = {
     1213: Failure.ROLLED_BACK,  # a deadlock
     1290: Failure.READ_ONLY,
     1792: Failure.READ_ONLY,
+    1205: Failure.TOO_SLOW,  # another one holds a row
+    2013: Failure.TOO_SLOW,  # or the server is gone, which the next statement tells
 }
 
 

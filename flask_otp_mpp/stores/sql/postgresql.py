@@ -40,6 +40,7 @@ _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _OTHER_CONNECTION: Final = ("26000", "42P05")
 _FAILURES: Final = {
     "25006": Failure.READ_ONLY,
+    "57014": Failure.TOO_SLOW,
     **dict.fromkeys(("40001", "40P01", *_OTHER_CONNECTION), Failure.ROLLED_BACK),
 }
 _USER: Final = "correct user and password in OTP_MPP_STORE"

@@ -10,29 +10,31 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import threading
 import time
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
-from urllib.parse import parse_qs, quote, unquote
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from flask_otp_mpp.core.deadline import seconds_left
-from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.stores.sql.dialect import Batch, Database, Failure, Row
+from flask_otp_mpp.stores.sql.sqlite_file import (
+    File,
+    FileReplaced,
+    create,
+    file_at,
+    in_memory,
+    path_of,
+    uri_of,
+)
+from flask_otp_mpp.stores.sql.write_queue import POLL_SECONDS, WriteQueue
 
-POLL_SECONDS: Final = (0.0002, 0.001)
-"""Between two looks, at least and at most: about as long as a transaction takes."""
 _BEGIN: Final = "BEGIN IMMEDIATE"  # a deferred one that reads first may fail when it has to write
-_File: TypeAlias = tuple[int, int]
-"""A file, by its device and inode."""
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _REMEDIES: Final = {
     "^(?!database (?:table )?is locked)(.*)": "check the file and its permissions",
@@ -41,10 +43,6 @@ _IN_MEMORY: Final = (
     "names a SQLite database in memory, which is another one for each connection, and one that is "
     "shared is the host's; use a file (sqlite:////path/otp.db), or memory:// for trials"
 )
-
-
-class FileReplaced(sqlite3.OperationalError):
-    """Report that a connection works on a file that is not the one of its name any more."""
 
 
 class PollingConnection(sqlite3.Connection):
@@ -57,7 +55,7 @@ class PollingConnection(sqlite3.Connection):
 
     wait_seconds: float = 0
     path: str = ""
-    file: _File | None = None
+    file: File | None = None
     _durable = True
 
     def check_file(self) -> None:
@@ -65,7 +63,7 @@ class PollingConnection(sqlite3.Connection):
 
         :raises FileReplaced: if it was deleted or replaced; what is decided here then, nobody sees.
         """
-        if _file_at(self.path) != self.file:
+        if file_at(self.path) != self.file:
             raise FileReplaced("the file was deleted or replaced")
 
     def prepare(self) -> None:
@@ -114,42 +112,6 @@ class _PollingCursor(sqlite3.Cursor):
             time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311 - so that two don't look in step
 
 
-class WriteQueue:
-    """The threads of a process that want to write, one after the other.
-
-    :param wait_seconds: for which a thread waits for its turn.
-    """
-
-    def __init__(self, wait_seconds: float) -> None:
-        self._wait_seconds = wait_seconds
-        self._lock = threading.Lock()
-        reset = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (usable := reset()) and usable())
-
-    @contextmanager
-    def acquire(self) -> Iterator[None]:
-        """Wait for the turn; it ends with the block.
-
-        :raises StoreError: if it does not come in time.
-        """
-        lock = self._lock
-        if not lock.acquire(timeout=seconds_left(self._wait_seconds)):
-            raise StoreError(f"the OTP database was not free for {self._wait_seconds:g} s")
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @staticmethod
-    def yield_to_others() -> None:
-        """Leave the file free until everybody who waits for it has looked."""
-        time.sleep(max(POLL_SECONDS))
-
-    def _reset(self) -> None:
-        """Forget whose turn it is in the parent: that thread is not in the child."""
-        self._lock = threading.Lock()
-
-
 class SQLite(Database):
     """SQLite files."""
 
@@ -162,7 +124,7 @@ class SQLite(Database):
         self._queue = WriteQueue(options.statement_timeout)
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
-        if _in_memory(url):
+        if in_memory(url.database or "", set(url.query)):
             raise ValueError(_IN_MEMORY)
         options = self.options
         wait = {} if "timeout" in url.query else {"timeout": options.silence_timeout}
@@ -179,23 +141,15 @@ class SQLite(Database):
         sa.event.listen(engine, "connect", _prepare)
 
     def create(self, url: sa.URL) -> None:
-        """Make a missing file, which nobody but its owner may read.
-
-        SQLite itself would make one with the usual permissions. It gives to the files beside it,
-        -wal and -shm, those of the database.
-
-        :raises OperationalError: if it can't be made.
-        """
         try:
-            os.close(os.open(_path(url.database or ""), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            return
-        except OSError as error:
-            fault = sqlite3.OperationalError(f"unable to create the file: {error.strerror}")
-            raise OperationalError("", None, fault) from None
+            create(path_of(url.database or ""))
+        except sqlite3.OperationalError as error:
+            raise OperationalError("", None, error) from None
 
     def failure(self, error: DBAPIError) -> Failure:
-        return Failure.REPLACED if isinstance(error.orig, FileReplaced) else Failure.OTHER
+        if isinstance(error.orig, FileReplaced):
+            return Failure.REPLACED
+        return Failure.TOO_SLOW if _is_busy(error.orig) else Failure.OTHER
 
     def begin(self, db: sa.Connection) -> None:
         driver: Any = db.connection.dbapi_connection
@@ -237,46 +191,12 @@ class SQLite(Database):
 
     def missing(self, url: sa.URL) -> str | None:
         """Find a file that is not there before SQLite makes an empty one of its name."""
-        path = Path(_path(url.database or ""))
+        path = Path(path_of(url.database or ""))
         if path.exists():
             return None
         if not path.parent.is_dir():
             return "lies in a folder that does not exist; make it, then"
         return "does not exist;"
-
-
-def _in_memory(url: sa.URL) -> bool:
-    """Tell whether a URL names no file, in any of the spellings that SQLite knows."""
-    name, options = url.database or "", set(url.query)
-    if name.startswith("file:"):  # SQLite reads it as a URI of its own
-        name, _, query = name.removeprefix("file:").partition("#")[0].partition("?")
-        name, options = unquote(name), options | parse_qs(query).keys()
-    return name in ("", ":memory:") or not options.isdisjoint({"mode", "vfs"})
-
-
-def _path(name: str) -> str:
-    """Return the path of a file by its name, which may be a URI of SQLite's own."""
-    if not name.startswith("file:"):
-        return name
-    path = unquote(name.removeprefix("file:").partition("#")[0].partition("?")[0])
-    return path.removeprefix("//localhost").removeprefix("//") if path[:2] == "//" else path
-
-
-def _uri(name: str) -> str:
-    """Return the URI of a file that is opened only if it is there."""
-    if not name.startswith("file:"):
-        return f"file:{quote(name)}?mode=rw"
-    name = name.partition("#")[0]
-    return f"{name}{'&' if '?' in name else '?'}mode=rw"
-
-
-def _file_at(path: str) -> _File | None:
-    """Tell which file has a path; None if there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _open(
@@ -287,10 +207,10 @@ def _open(
     :raises OperationalError: of the driver, if it is missing: it is not made anew.
     """
     name: str = arguments[0]
-    path = os.path.abspath(_path(name))
-    before = _file_at(path)
-    connection: PollingConnection = sqlite3.connect(_uri(name), **{**more, "uri": True})
-    connection.path, connection.file = path, _file_at(path)
+    path = os.path.abspath(path_of(name))
+    before = file_at(path)
+    connection: PollingConnection = sqlite3.connect(uri_of(name), **{**more, "uri": True})
+    connection.path, connection.file = path, file_at(path)
     if connection.file is None or connection.file != before:
         connection.close()
         raise FileReplaced("the file was replaced while it was opened")

@@ -33,7 +33,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
@@ -50,6 +49,7 @@ from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import check, schema, statements
 from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
+from flask_otp_mpp.stores.sql.purge import Purge
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
 from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions, store_error
 
@@ -230,20 +230,7 @@ class SQLAlchemyStore:
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         [[now]] = self._transactions.read({}, self._statements.now)
-        limit = min(batch, self._database.purge_limit)
-        total = 0
-        for key, over in statements.expired(policy, now):
-            deleted = limit
-            while deleted == limit:
-                deleted = self._transactions.retry(partial(self._delete_some, key, over, limit))
-                total += deleted
-                self._database.yield_to_others()
-        return total
-
-    def _delete_some(self, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int) -> int:
-        # A crash may bring back on SQLite what was over.
-        with self.engine.connect().execution_options(durable=False) as db, db.begin():
-            return self._database.delete_some(db, key, over, limit)
+        return Purge(self.engine, self._database, self._transactions, batch).run(policy, now)
 
     def _change_tables(self, change: Callable[[sa.Engine], None]) -> None:
         try:

@@ -27,8 +27,8 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
-from flask_otp_mpp.stores.options import POOL_SECONDS
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
+from flask_otp_mpp.stores.sql.free_connections import FreeConnections
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
 T = TypeVar("T")
@@ -94,6 +94,7 @@ class Transactions:
     """Run transactions on the connections of an engine."""
 
     def __init__(self, engine: sa.Engine, database: Database, clock: Clock | None) -> None:
+        self._free = FreeConnections(database.options.pool_size)
         self._engine = engine
         self._database = database
         self._clock = clock
@@ -146,7 +147,15 @@ class Transactions:
                 left = 1
 
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
-        connection = self._connection()
+        self._free.take()
+        try:
+            return self._run_on(self._connection(), work, durable=durable)
+        finally:
+            self._free.give_back()
+
+    def _run_on(
+        self, connection: PoolProxiedConnection, work: Callable[[Transaction], T], *, durable: bool
+    ) -> T:
         driver = connection.dbapi_connection
         execute = partial(self._database.execute, driver, durable=durable)
         transaction = Transaction(execute, self._clock)
@@ -165,10 +174,8 @@ class Transactions:
     def _connection(self) -> PoolProxiedConnection:
         """Take a connection that was opened after one was lost: a restart has ended all others.
 
-        :raises StoreUnavailable: if there is none, or no time left to wait for one.
+        :raises StoreUnavailable: if none can be opened.
         """
-        if not seconds_left(POOL_SECONDS):
-            raise StoreUnavailable("the OTP database was not asked: no time is left")
         try:
             while True:
                 connection = self._engine.raw_connection()
