@@ -19,6 +19,7 @@ from flask_limiter import Limiter
 from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.guarded_store import GuardedStore
 from flask_otp_mpp.core.message import Composer
@@ -90,6 +91,7 @@ class State:
     """Hold everything that one app serves with; nothing of it changes while the app runs.
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
+    :param skew: how far the clocks of callers are from this machine's.
     """
 
     protocols: tuple[WireProtocol, ...]
@@ -100,6 +102,7 @@ class State:
     body_limit: int
     ipv6_prefix: int
     public_keys: Mapping[str, RSAPublicKey]
+    skew: ClockSkew
 
 
 def build(app: Flask, components: Components, hooks: Hooks) -> State:
@@ -135,7 +138,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
     hooks = sync_hooks(app, hooks, faults)
-    budget, protocols = SigningBudget(), list[WireProtocol]()
+    budget, skew, protocols = SigningBudget(), ClockSkew(), list[WireProtocol]()
     for protocol, group in zip(classes, settings, strict=True):
         deployment = Deployment(
             signer=signer,
@@ -144,6 +147,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             client_key=hooks.client_key(protocol),
             insecure_allowed=debugging,
             budget=budget,
+            skew=skew,
         )
         try:
             protocols.append(protocol(group, deployment))
@@ -211,6 +215,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         body_limit=traffic.body_limit,
         ipv6_prefix=traffic.address_ipv6_prefix,
         public_keys=own_keys,
+        skew=skew,
     )
 
 

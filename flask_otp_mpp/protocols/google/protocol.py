@@ -162,4 +162,5 @@ def _reader(
         clock=deployment.clock,
         number=(lambda text: normal(text) or text) if host_decides else normal,
         codes=settings.codes,
+        skew=deployment.skew,
     )
