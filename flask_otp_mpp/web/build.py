@@ -32,7 +32,7 @@ from flask_otp_mpp.core.settings import (
     settings_of,
 )
 from flask_otp_mpp.core.users import Users, identity_of
-from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
+from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Mount
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import Signer
@@ -42,6 +42,7 @@ from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
+from flask_otp_mpp.web.limiter import open_limiter
 from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
@@ -54,12 +55,7 @@ from flask_otp_mpp.web.settings import (
     StoreSettings,
     TrialSettings,
 )
-from flask_otp_mpp.web.traffic import (
-    FlaskRefusalQuota,
-    FlaskTrafficLimiter,
-    LimiterCounts,
-    open_limiter,
-)
+from flask_otp_mpp.web.traffic import FlaskRefusalQuota, FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
 
@@ -89,9 +85,10 @@ class State:
     service: OtpService
     store: Store
     policy: Policy
-    traffic: TrafficLimiter
+    traffic: FlaskTrafficLimiter
     body_limit: int
     ipv6_prefix: int
+    host_limits: bool
     public_keys: Mapping[str, RSAPublicKey]
 
 
@@ -195,6 +192,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         ),
         body_limit=traffic.body_limit,
         ipv6_prefix=traffic.address_ipv6_prefix,
+        host_limits=traffic.host_limits,
         public_keys=own_keys,
     )
 
