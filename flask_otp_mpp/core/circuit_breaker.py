@@ -20,14 +20,22 @@ class CircuitBreaker:
 
     :param service: its name, for errors.
     :param threads: how many calls may be at work while the service is silent.
-    :param failure: the exception by which a call shows that the service does not answer; the
-        breaker raises it, too. Any other exception is an answer.
+    :param failure: the exception by which a call shows that the service does not answer. Any other
+        one is an answer.
+    :param refusal: what the breaker raises; by default the same.
     """
 
-    def __init__(self, service: str, threads: int, failure: type[Exception]) -> None:
+    def __init__(
+        self,
+        service: str,
+        threads: int,
+        failure: type[Exception],
+        refusal: type[Exception] | None = None,
+    ) -> None:
         self._service = service
         self._threads = threads
         self._failure = failure
+        self._refusal = refusal or failure
         self._lock = threading.Lock()
         self._at_work = 0
         self._answered_at = 0.0  # or, if it was not at work, when it was called
@@ -37,15 +45,15 @@ class CircuitBreaker:
     def __enter__(self) -> Self:
         """Begin a call.
 
-        :raises failure: at once, if the service is not to be called now.
+        :raises refusal: at once, if the service is not to be called now.
         """
         now = time.monotonic()
         with self._lock:
             if self._failures >= FAILURES:
                 if self._at_work or now - self._failed_at < OPEN_SECONDS:
-                    raise self._failure(f"{self._service} failed {self._failures} times in a row")
+                    raise self._refusal(f"{self._service} failed {self._failures} times in a row")
             elif self._at_work >= self._threads and now - self._answered_at > SILENT_SECONDS:
-                raise self._failure(f"{self._service} is silent")
+                raise self._refusal(f"{self._service} is silent")
             if not self._at_work:
                 self._answered_at = now
             self._at_work += 1

@@ -23,14 +23,16 @@ from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
 from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
-from flask_otp_mpp.protocols.base import TrafficLimiter, WireProtocol, handle, reject
+from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
 from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import CrashLog
 from flask_otp_mpp.web.events import announce
+from flask_otp_mpp.web.exemptions import exempt_from_csrf, exempt_from_limits
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS
 from flask_otp_mpp.web.inbound import InboundReader, read_body
 from flask_otp_mpp.web.response import SealedResponse
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -56,10 +58,11 @@ class ProtocolBlueprint:
         protocol: WireProtocol,
         mount: Mount,
         service: OtpService,
-        traffic: TrafficLimiter,
+        traffic: FlaskTrafficLimiter,
         *,
         body_limit: int,
         ipv6_prefix: int,
+        host_limits: bool,
     ) -> None:
         self._protocol = protocol
         self._mount = mount
@@ -68,9 +71,10 @@ class ProtocolBlueprint:
         self._traffic = traffic
         self._body_limit = body_limit
         self._ipv6_prefix = ipv6_prefix
+        self._host_limits = host_limits
         number = protocol.mounts.index(mount)
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
-        self._exempted = False
+        self._prepared = False
         self._crashes = CrashLog()
 
     def register(self, app: Flask) -> None:
@@ -129,8 +133,8 @@ class ProtocolBlueprint:
         """Count the traffic of the address and read the body, before any hook of the host."""
         if not self._claim():
             return
-        if not self._exempted:
-            self._exempt_from_csrf()
+        if not self._prepared:
+            self._prepare()
         for name in (_BODY, _SEALED):
             request.environ.pop(name, None)
         try:
@@ -210,12 +214,13 @@ class ProtocolBlueprint:
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)
 
-    def _exempt_from_csrf(self) -> None:
-        """Exempt these routes from Flask-WTF's check, whichever of the two is initialised first."""
-        csrf = current_app.extensions.get("csrf")
-        if callable(exempt := getattr(csrf, "exempt", None)):
-            exempt(self._blueprint)
-        self._exempted = True
+    def _prepare(self) -> None:
+        """Do at the first request what needs the host's extensions: it may make them after us."""
+        exempt_from_csrf(current_app, self._blueprint)
+        if not self._host_limits:
+            exempt_from_limits(current_app, self._blueprint)
+        self._traffic.see_processes(several=request.is_multiprocess)
+        self._prepared = True
 
 
 def _reason_of_status(status: int) -> Reason:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
@@ -35,20 +35,21 @@ from flask_otp_mpp.core.settings import (
     settings_of,
 )
 from flask_otp_mpp.core.users import Users, identity_of
-from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
+from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Mount
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
+from flask_otp_mpp.web.limiter import open_limiter
 from flask_otp_mpp.web.open_store import check_store, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
-from flask_otp_mpp.web.server_threads import half_of_threads
 from flask_otp_mpp.web.settings import (
     GROUPS,
     CodeSettings,
@@ -58,20 +59,11 @@ from flask_otp_mpp.web.settings import (
     StoreSettings,
     TrialSettings,
 )
-from flask_otp_mpp.web.traffic import (
-    FlaskRefusalQuota,
-    FlaskTrafficLimiter,
-    LimiterCounts,
-    open_limiter,
-)
+from flask_otp_mpp.web.traffic import FlaskRefusalQuota, FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
 
 logger = logging.getLogger("flask_otp_mpp")
-DELIVERIES: Final = 4
-"""How many messages are delivered at a time, if the server does not tell its threads."""
-WAITING_FOR_STORE: Final = 16
-"""How many threads may wait for a silent store then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +90,10 @@ class State:
     service: OtpService
     store: Store
     policy: Policy
-    traffic: TrafficLimiter
+    traffic: FlaskTrafficLimiter
     body_limit: int
     ipv6_prefix: int
+    host_limits: bool
     public_keys: Mapping[str, RSAPublicKey]
     skew: ClockSkew
 
@@ -169,7 +162,9 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if faults or store is None or limiter is None:
         raise ConfigurationError(faults)
 
-    counts = LimiterCounts(limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""))
+    capacity = capacity_of(traffic)
+    prefix = str(app.config.get("RATELIMIT_KEY_PREFIX") or "")
+    counts = LimiterCounts(limiter, prefix, capacity.for_service)
     warn_of_exposed_files(app.config, store)
     if isinstance(store, MemoryStore) and not debugging:
         logger.warning(
@@ -181,12 +176,10 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
             "use it for acceptance in a sandbox only"
         )
-    threads = half_of_threads()
-    deliveries = traffic.deliveries or threads or DELIVERIES
     return State(
         protocols=tuple(protocols),
         service=OtpService(
-            store=GuardedStore(store, threads or max(deliveries, WAITING_FOR_STORE)),
+            store=GuardedStore(store, capacity.for_service),
             policy=policy,
             codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),
@@ -198,13 +191,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
                 for channel, sender in hooks.senders.items()
             },
             on_lock=partial(announce_lock, app),
-            at_work=RequestsAtWork(
-                min(2, deliveries // 2)
-                if traffic.waiting_repeats is None
-                else traffic.waiting_repeats,
-                traffic.waiting_repeats_of_client,
-            ),
-            deliveries=Bulkhead(deliveries),
+            at_work=RequestsAtWork(capacity.repeats, traffic.waiting_repeats_of_client),
+            deliveries=Bulkhead(capacity.deliveries),
             quota=FlaskRefusalQuota(counts, traffic.refusal_limits),
         ),
         store=store,
@@ -214,6 +202,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         ),
         body_limit=traffic.body_limit,
         ipv6_prefix=traffic.address_ipv6_prefix,
+        host_limits=traffic.host_limits,
         public_keys=own_keys,
         skew=skew,
     )

@@ -69,6 +69,7 @@ class OtpMpp(HookRegistry):
                     state.traffic,
                     body_limit=state.body_limit,
                     ipv6_prefix=state.ipv6_prefix,
+                    host_limits=state.host_limits,
                 )
                 blueprint.register(app)
         app.extensions[EXTENSION] = state

@@ -10,7 +10,7 @@ from typing import Final
 from limits import RateLimitItem, parse_many
 from limits.strategies import STRATEGIES
 
-from flask_otp_mpp.core.readers import Reader, one_of, optional, seconds, text, whole
+from flask_otp_mpp.core.readers import FLAG, Reader, one_of, optional, seconds, text, whole
 from flask_otp_mpp.core.secret_files import text_or_file
 from flask_otp_mpp.core.settings import setting
 
@@ -127,4 +127,11 @@ class TrafficSettings:
         one_of(OnLimiterFailure),
         "Whether a request is refused or let through when traffic can't be counted.",
         default="closed",
+    )
+    host_limits: bool = setting(
+        "HOST_LIMITS",
+        FLAG,
+        "Whether the limits of the host's own Limiter (`default_limits`, `application_limits`) "
+        "count these requests too.",
+        default=False,
     )

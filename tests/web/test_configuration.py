@@ -345,7 +345,8 @@ def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
         ("redis://user:x@127.0.0.1:1/0?socket_timeout=hunter2", "redis://…"),
         ("redis+cluster://user:hunter2@127.0.0.1:1", "redis+cluster://…"),
         ("redis+sentinel://user:hunter2@127.0.0.1:1", "redis+sentinel://…"),
-        ("memcached://hunter2:1", "memcached://…, which needs 'pymemcache'; install that"),
+        ("async+redis://user:hunter2@127.0.0.1:1", "async+redis://…, whose counts only asyncio"),
+        ("valkey://hunter2:1", "valkey://…, which needs 'valkey'; install that"),
     ],
 )
 def test_the_password_of_a_limiter_is_not_in_the_message(name: str, uri: str, shown: str) -> None:
@@ -354,6 +355,17 @@ def test_the_password_of_a_limiter_is_not_in_the_message(name: str, uri: str, sh
     assert list(found) == ["OTP_MPP_LIMITER_STORAGE"]
     assert f"found {shown}" in found["OTP_MPP_LIMITER_STORAGE"]
     assert "hunter2" not in str(found)
+
+
+def test_a_strategy_that_the_limiters_storage_can_not_do_is_a_fault() -> None:
+    """F2: it is no fault of the URI, and is found before the first request."""
+    assert faults_of(
+        OTP_MPP_LIMITER_STRATEGY="moving-window",
+        OTP_MPP_LIMITER_STORAGE="memcached://user:hunter2@127.0.0.1:1",
+    ) == {
+        "OTP_MPP_LIMITER_STRATEGY": "'moving-window' can't be counted in memcached://…; "
+        "use 'fixed-window', or another storage"
+    }
 
 
 def test_no_secret_is_in_the_message() -> None:

@@ -88,16 +88,6 @@ class Database(Protocol):
         """Return the code of an error."""
         return None
 
-    @staticmethod
-    def exact_text(length: int) -> sa.types.TypeEngine[str]:
-        """Return the type of a text that nothing but the very same text equals."""
-        return sa.String(length)
-
-    @staticmethod
-    def exact_bytes(length: int) -> sa.types.TypeEngine[bytes]:
-        """Return the type of a few bytes."""
-        return sa.LargeBinary(length)
-
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
         """Return the arguments of ``create_engine``; what the URL's query says is left to it.
 

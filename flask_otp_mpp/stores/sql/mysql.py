@@ -25,16 +25,11 @@ from flask_otp_mpp.stores.sql.dialect import (
     number_literal,
     server_options,
 )
-from flask_otp_mpp.stores.sql.schema import ExactText
+from flask_otp_mpp.stores.sql.schema import INNODB
+from flask_otp_mpp.stores.sql.types import ExactText
 
 # MULTI_STATEMENTS, as a batch is one text; FOUND_ROWS, which SQLAlchemy expects.
 _CLIENT_FLAGS: Final = 1 << 16 | 1 << 1
-# Whatever the server's defaults: transactions, and all of Unicode.
-_INNODB: Final = {
-    f"{name}_{option}": value
-    for name in ("mysql", "mariadb")
-    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
 _MESSAGE: Final = r"""\(%s, ["'](.*)["']\)"""
 _REMEDIES: Final = {
     _MESSAGE % "(?:1045|1698)": "create the user, or correct user and password in OTP_MPP_STORE",
@@ -50,26 +45,12 @@ _FAILURES: Final = {
 }
 
 
-class Utf8(sa.VARBINARY):
-    """A text kept as bytes.
-
-    The collations of MySQL and MariaDB take 'ada' for 'Ada' or for 'ada ', and no name of an exact
-    one is known to both.
-    """
-
-    def bind_processor(self, dialect: sa.Dialect) -> Any:
-        return lambda value: None if value is None else value.encode()
-
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
-        return lambda value: None if value is None else bytes(value).decode()
-
-
 class MySQL(Database):
     """MySQL and MariaDB servers."""
 
     # A local time would have an hour twice a year that it can't tell from the next.
     time = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
-    table_options = _INNODB
+    table_options = INNODB
     failures = _FAILURES
     remedies = _REMEDIES
 
@@ -108,14 +89,6 @@ class MySQL(Database):
     @staticmethod
     def code(error: DBAPIError) -> object:
         return error.orig.args[0] if error.orig is not None and error.orig.args else None
-
-    @staticmethod
-    def exact_text(length: int) -> sa.types.TypeEngine[Any]:
-        return Utf8(4 * length)
-
-    @staticmethod
-    def exact_bytes(length: int) -> sa.types.TypeEngine[bytes]:
-        return sa.VARBINARY(length)
 
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
         """Insert a row, or set its key to what it is: INSERT IGNORE would end in deadlocks."""

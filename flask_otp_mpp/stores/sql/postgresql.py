@@ -166,11 +166,6 @@ class PostgreSQL(Database):
     def code(error: DBAPIError) -> object:
         return getattr(error.orig, "sqlstate", None)
 
-    @staticmethod
-    def exact_text(length: int) -> sa.types.TypeEngine[str]:
-        # A primary key must not depend on the operating system's rules for sorting.
-        return sa.String(length, collation="C")
-
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
         return insert(table).values(**values).on_conflict_do_nothing()
 

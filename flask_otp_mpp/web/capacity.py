@@ -1,10 +1,43 @@
-"""How many requests the server of this process handles at a time, where that can be known."""
+"""How many threads of this process may hang: what the server has, and what the host has set."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+from flask_otp_mpp.web.traffic_settings import TrafficSettings
+
+_DELIVERIES: Final = 4
+_WAITING_FOR_SERVICE: Final = 16
+_WAITING_REPEATS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Bound what a process waits for at a time, so that its threads are left for other requests.
+
+    :param deliveries: messages that are delivered.
+    :param repeats: repeats that wait for the request that they repeat.
+    :param for_service: requests that wait for a store, or the storage of limits, that is silent.
+    """
+
+    deliveries: int
+    repeats: int
+    for_service: int
+
+
+def capacity_of(settings: TrafficSettings) -> Capacity:
+    """Return what this process may wait for; called while the server loads the app."""
+    half = half_of_threads()
+    deliveries = settings.deliveries or half or _DELIVERIES
+    repeats = settings.waiting_repeats
+    return Capacity(
+        deliveries,
+        min(_WAITING_REPEATS, deliveries // 2) if repeats is None else repeats,
+        half or max(deliveries, _WAITING_FOR_SERVICE),
+    )
 
 
 def half_of_threads() -> int | None:

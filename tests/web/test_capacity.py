@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 
-from flask_otp_mpp.web.server_threads import half_of_threads
+from flask_otp_mpp.core.settings import read_group
+from flask_otp_mpp.web.capacity import Capacity, capacity_of, half_of_threads
+from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
 
 class Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -61,3 +64,26 @@ def test_servers_with_a_module_tell_theirs(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, SimpleNamespace(**contents))
     assert half_of_threads() == half
+
+
+@pytest.mark.parametrize(
+    ("threads", "settings", "expected"),
+    [
+        (None, {}, Capacity(4, 2, 16)),
+        (1, {}, Capacity(1, 0, 1)),
+        (4, {}, Capacity(2, 1, 2)),
+        (16, {}, Capacity(8, 2, 8)),
+        (16, {"deliveries": 3}, Capacity(3, 1, 8)),
+        (None, {"deliveries": 40, "waiting_repeats": 9}, Capacity(40, 9, 40)),
+    ],
+)
+def test_half_of_the_threads_may_hang(
+    threads: int | None, settings: dict[str, Any], expected: Capacity
+) -> None:
+    """A7, F4: unless the host has set how many."""
+
+    def load() -> Capacity:
+        return capacity_of(replace(read_group(TrafficSettings, {}, []), **settings))
+
+    found = load() if threads is None else Gunicorn(load, threads=threads).wsgi()
+    assert found == expected
