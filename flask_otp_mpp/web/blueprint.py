@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Request, Response, current_app, request
@@ -57,6 +58,7 @@ class ProtocolBlueprint:
         *,
         body_limit: int,
         ipv6_prefix: int,
+        check_hooks: Callable[[], None],
     ) -> None:
         self._protocol = protocol
         self._mount = mount
@@ -65,9 +67,10 @@ class ProtocolBlueprint:
         self._traffic = traffic
         self._body_limit = body_limit
         self._ipv6_prefix = ipv6_prefix
+        self._check_hooks = check_hooks
         number = protocol.mounts.index(mount)
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
-        self._exempted = False
+        self._started = False
 
     def register(self, app: Flask) -> None:
         """Register routes, error handlers, and the functions before and after a request."""
@@ -122,8 +125,8 @@ class ProtocolBlueprint:
         """Count the traffic of the address and read the body, before any hook of the host."""
         if not self._claim():
             return
-        if not self._exempted:
-            self._exempt_from_csrf()
+        if not self._started:
+            self._before_first_request()
         for name in (_BODY, _SEALED):
             request.environ.pop(name, None)
         try:
@@ -193,12 +196,17 @@ class ProtocolBlueprint:
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)
 
+    def _before_first_request(self) -> None:
+        """Do what can be done only when the host has initialised everything."""
+        self._check_hooks()
+        self._exempt_from_csrf()
+        self._started = True
+
     def _exempt_from_csrf(self) -> None:
         """Exempt these routes from Flask-WTF's check, whichever of the two is initialised first."""
         csrf = current_app.extensions.get("csrf")
         if callable(exempt := getattr(csrf, "exempt", None)):
             exempt(self._blueprint)
-        self._exempted = True
 
 
 def _outcome_of(error: BaseException) -> Outcome:

@@ -41,8 +41,9 @@ from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
+from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
-from flask_otp_mpp.web.open_store import check_store, open_store
+from flask_otp_mpp.web.open_store import check_store, is_command, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
 from flask_otp_mpp.web.settings import (
@@ -50,6 +51,7 @@ from flask_otp_mpp.web.settings import (
     CodeSettings,
     ComplianceSettings,
     MessageSettings,
+    ServingSettings,
     SigningSettings,
     StoreSettings,
     TrialSettings,
@@ -83,6 +85,7 @@ class State:
     """Hold everything that one app serves with; nothing of it changes while the app runs.
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
+    :param faults: of the configuration; there are some only in a :class:`FaultyState`.
     """
 
     protocols: tuple[WireProtocol, ...]
@@ -93,16 +96,19 @@ class State:
     body_limit: int
     ipv6_prefix: int
     public_keys: Mapping[str, RSAPublicKey]
+    clock: Clock
+    faults: Sequence[tuple[str, str]] = ()
 
 
-def build(app: Flask, components: Components, hooks: Hooks) -> State:
+def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultyState:
     """Build the state of an app.
 
-    :raises ConfigurationError: naming every fault that was found.
+    :raises ConfigurationError: naming every fault that was found, unless a command loads the app.
     """
     faults: Faults = []
     classes = components.protocols  # app.config gets no name: error reports show locals
     report_unknown(app.config, [*GROUPS, *(protocol.settings for protocol in classes)], faults)
+    read_group(ServingSettings, app.config, faults)
     signing = read_group(SigningSettings, app.config, faults)
     codes = read_group(CodeSettings, app.config, faults)
     storing = read_group(StoreSettings, app.config, faults)
@@ -156,7 +162,18 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
     if faults or store is None or limiter is None:
-        raise ConfigurationError(faults)
+        if not is_command():
+            raise ConfigurationError(faults)
+        return FaultyState(
+            faults,
+            protocols=tuple(protocols),
+            store=store,
+            policy=policy,
+            body_limit=traffic.body_limit,
+            ipv6_prefix=traffic.address_ipv6_prefix,
+            public_keys=own_keys,
+            clock=components.clock,
+        )
 
     counts = LimiterCounts(limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""))
     warn_of_exposed_files(app.config, store)
@@ -196,6 +213,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         body_limit=traffic.body_limit,
         ipv6_prefix=traffic.address_ipv6_prefix,
         public_keys=own_keys,
+        clock=components.clock,
     )
 
 

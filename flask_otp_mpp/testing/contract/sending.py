@@ -195,6 +195,12 @@ class SendTests(StoreTests):
             assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_UNKNOWN
         assert answer(store, young, RIGHT) is None
 
+    @pytest.mark.parametrize("batch", [0, -1])
+    def test_a_purge_of_no_row_at_a_time_is_refused(self, store: Store, batch: int) -> None:
+        """T5: it would never end."""
+        with pytest.raises(ValueError, match="1 row at a time or more"):
+            store.purge(POLICY, batch=batch)
+
     def test_a_purge_keeps_the_lock_of_a_user(self, store: Store, clock: FrozenClock) -> None:
         """T5, A2: a purge does not reset the failures of a user."""
         for _ in range(2):
