@@ -33,7 +33,7 @@ from flask_otp_mpp.web.response import SealedResponse
 
 logger = logging.getLogger("flask_otp_mpp")
 
-_BODY: Final = "flask_otp_mpp.body"
+BODY: Final = "flask_otp_mpp.body"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
@@ -127,7 +127,7 @@ class ProtocolBlueprint:
             return
         if not self._started:
             self._before_first_request()
-        for name in (_BODY, _SEALED):
+        for name in (BODY, _SEALED):
             request.environ.pop(name, None)
         try:
             self._receive()
@@ -151,7 +151,7 @@ class ProtocolBlueprint:
 
     def _read_body(self) -> None:
         real = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        request.environ[_BODY] = read_body(real, self._body_limit)
+        request.environ[BODY] = read_body(real, self._body_limit)
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
@@ -191,7 +191,7 @@ class ProtocolBlueprint:
     def _inbound(self) -> Inbound:
         environ = request.environ
         below = self._reader.path_below(environ) or ""
-        return self._reader.read(environ, below, self._network(), environ.get(_BODY))
+        return self._reader.read(environ, below, self._network(), environ.get(BODY))
 
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)

@@ -188,8 +188,9 @@ def test_simulate_sends_and_verifies_inside_the_app(
     )
     shown = json.loads(verified.stdout)
     assert shown["signature_holds"] is True
-    assert json.loads(shown["answer"]["body"])["result"]["resultCode"] == "SUCCESS"
-    assert shown["string_to_sign"].endswith(shown["request"]["body"])
+    assert shown["answer"]["body"]["result"]["resultCode"] == "SUCCESS"
+    assert shown["request"]["body"]["accessToken"] == "tok-ada"
+    assert shown["string_to_sign"].endswith(json.dumps(shown["request"]["body"]))
 
 
 def test_simulate_calls_a_running_wallet(make_wallet: MakeWallet, tmp_path: Path) -> None:
