@@ -102,10 +102,14 @@ def _paragraph(head: Row, row: Row, width: int) -> str:
     edge = max(map(len, head)) + 4
     lines = [row[0]]
     for name, cell in zip(head[1:], row[1:], strict=True):
-        begin = f"  {name}:".ljust(edge)
-        lines += textwrap.wrap(cell, width, initial_indent=begin, subsequent_indent=" " * edge) or [
-            begin.rstrip()
-        ]
+        wrapper = textwrap.TextWrapper(
+            width,
+            initial_indent=f"  {name}:".ljust(edge),
+            subsequent_indent=" " * edge,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += wrapper.wrap(cell) or [f"  {name}:"]
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -26,7 +26,7 @@ token_option: Final = click.option("--token", required=True, help="The user's ac
 code_option: Final = click.option("--code", required=True, help="The code that the user typed.")
 
 
-def call_options(usual_prefix: str, faults: Iterable[str]) -> Callable[[Any], Any]:
+def call_options(usual_prefix: str, faults: Sequence[str]) -> Callable[[Any], Any]:
     """Return a decorator that adds the options of every call.
 
     :param usual_prefix: the default of --prefix, in words.
@@ -44,7 +44,10 @@ def call_options(usual_prefix: str, faults: Iterable[str]) -> Callable[[Any], An
             f"or {usual_prefix}.",
         ),
         click.option(
-            "--tamper", type=click.Choice(list(faults)), help="Put this one fault into the request."
+            "--tamper",
+            type=click.Choice(faults),
+            metavar="FAULT",
+            help=f"Put one fault into the request: {', '.join(faults)}.",
         ),
         click.option(
             "--expect",
