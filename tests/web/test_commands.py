@@ -211,6 +211,17 @@ def test_a_purge_takes_a_sensible_batch_only(batch: str, wallet: Wallet) -> None
     assert "Invalid value for '--batch'" in result.output
 
 
+@pytest.mark.parametrize("command", ["unlock", "forget"])
+@pytest.mark.parametrize("subject", ["", "x" * 129, "\udcff"])
+def test_a_name_that_no_user_can_have_is_refused(
+    command: str, subject: str, wallet: Wallet
+) -> None:
+    """F2: bytes that are no UTF-8 too, as a shell may pass them."""
+    result = run(wallet.app, command, subject)
+    assert result.exit_code == 2
+    assert "a user's name has 1 to 128 characters in UTF-8" in result.output
+
+
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
     """Yield every command with the words that call it."""
     for name, command in group.commands.items():

@@ -11,7 +11,6 @@ from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
@@ -23,6 +22,7 @@ from flask_otp_mpp.testing.contract.builders import (
     refused,
 )
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 REUSE = Policy(resend=Resend.REUSE)
 

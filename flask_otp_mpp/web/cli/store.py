@@ -9,6 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.core.users import MAX_SUBJECT
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web.cli.group import echo, echo_json
 from flask_otp_mpp.web.cli.options import examples, json_option
@@ -17,6 +18,16 @@ from flask_otp_mpp.web.extension import state_of
 MAX_BATCH: Final = 100_000
 """More rows at a time would be locked for longer than a statement may take."""
 T = TypeVar("T")
+
+
+def _check_subject(_context: click.Context, _argument: click.Parameter, subject: str) -> str:
+    """Return a user's name.
+
+    :raises click.BadParameter: if no user can have it; a shell may pass bytes that are no UTF-8.
+    """
+    if 0 < len(subject) <= MAX_SUBJECT and not any("\ud800" <= c <= "\udfff" for c in subject):
+        return subject
+    raise click.BadParameter(f"a user's name has 1 to {MAX_SUBJECT} characters in UTF-8")
 
 
 @click.command(
@@ -107,7 +118,7 @@ def purge(batch: int, as_json: bool) -> None:
         status="0, whether the user was locked or not; 1 if the store failed.",
     )
 )
-@click.argument("subject")
+@click.argument("subject", callback=_check_subject)
 @json_option
 @with_appcontext
 def unlock(subject: str, as_json: bool) -> None:
@@ -129,7 +140,7 @@ def unlock(subject: str, as_json: bool) -> None:
         status="0, whether anything was stored or not; 1 if the store failed.",
     )
 )
-@click.argument("subject")
+@click.argument("subject", callback=_check_subject)
 @json_option
 @with_appcontext
 def forget(subject: str, as_json: bool) -> None:
