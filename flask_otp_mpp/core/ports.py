@@ -96,10 +96,20 @@ class Store(RequestStore, Protocol):
 
         A store may also delete such rows by itself; this then finds nothing.
 
-        :param batch: rows per transaction, so that no lock is held for long.
+        :param batch: rows per transaction, 1 or more, so that no lock is held for long.
         :returns: how many rows were deleted.
+        :raises ValueError: if the batch is less than one row.
         """
         ...
+
+
+def check_batch(batch: int) -> None:
+    """See that a purge deletes at least a row at a time: with none it would never end.
+
+    :raises ValueError: if it does not.
+    """
+    if batch < 1:
+        raise ValueError(f"a purge deletes 1 row at a time or more, and batch is {batch}")
 
 
 class RefusalQuota(Protocol):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Request, Response, current_app, request
@@ -36,7 +37,7 @@ from flask_otp_mpp.web.traffic import FlaskTrafficLimiter
 
 logger = logging.getLogger("flask_otp_mpp")
 
-_BODY: Final = "flask_otp_mpp.body"
+BODY: Final = "flask_otp_mpp.body"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _SECONDS: Final = "flask_otp_mpp.seconds"  # that are left when the body was read
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -63,6 +64,7 @@ class ProtocolBlueprint:
         body_limit: int,
         ipv6_prefix: int,
         host_limits: bool,
+        check_hooks: Callable[[], None],
     ) -> None:
         self._protocol = protocol
         self._mount = mount
@@ -72,9 +74,10 @@ class ProtocolBlueprint:
         self._body_limit = body_limit
         self._ipv6_prefix = ipv6_prefix
         self._host_limits = host_limits
+        self._check_hooks = check_hooks
         number = protocol.mounts.index(mount)
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
-        self._prepared = False
+        self._started = False
         self._crashes = CrashLog()
 
     def register(self, app: Flask) -> None:
@@ -133,9 +136,9 @@ class ProtocolBlueprint:
         """Count the traffic of the address and read the body, before any hook of the host."""
         if not self._claim():
             return
-        if not self._prepared:
-            self._prepare()
-        for name in (_BODY, _SEALED):
+        if not self._started:
+            self._before_first_request()
+        for name in (BODY, _SEALED):
             request.environ.pop(name, None)
         try:
             self._receive()
@@ -163,7 +166,7 @@ class ProtocolBlueprint:
 
     def _read_body(self) -> None:
         real = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        request.environ[_BODY] = read_body(real, self._body_limit)
+        request.environ[BODY] = read_body(real, self._body_limit)
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
@@ -209,18 +212,19 @@ class ProtocolBlueprint:
     def _inbound(self) -> Inbound:
         environ = request.environ
         below = self._reader.path_below(environ) or ""
-        return self._reader.read(environ, below, self._network(), environ.get(_BODY))
+        return self._reader.read(environ, below, self._network(), environ.get(BODY))
 
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)
 
-    def _prepare(self) -> None:
-        """Do at the first request what needs the host's extensions: it may make them after us."""
+    def _before_first_request(self) -> None:
+        """Do what can be done only when the host has initialised everything."""
+        self._check_hooks()
         exempt_from_csrf(current_app, self._blueprint)
         if not self._host_limits:
             exempt_from_limits(current_app, self._blueprint)
         self._traffic.see_processes(several=request.is_multiprocess)
-        self._prepared = True
+        self._started = True
 
 
 def _reason_of_status(status: int) -> Reason:

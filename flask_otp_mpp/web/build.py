@@ -45,9 +45,10 @@ from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
+from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
 from flask_otp_mpp.web.limiter import open_limiter
-from flask_otp_mpp.web.open_store import check_store, open_store
+from flask_otp_mpp.web.open_store import check_store, is_command, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
 from flask_otp_mpp.web.settings import (
@@ -55,6 +56,7 @@ from flask_otp_mpp.web.settings import (
     CodeSettings,
     ComplianceSettings,
     MessageSettings,
+    ServingSettings,
     SigningSettings,
     StoreSettings,
     TrialSettings,
@@ -84,6 +86,7 @@ class State:
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
     :param skew: how far the clocks of callers are from this machine's.
+    :param faults: of the configuration; there are some only in a :class:`FaultyState`.
     """
 
     protocols: tuple[WireProtocol, ...]
@@ -96,16 +99,19 @@ class State:
     host_limits: bool
     public_keys: Mapping[str, RSAPublicKey]
     skew: ClockSkew
+    clock: Clock
+    faults: Sequence[tuple[str, str]] = ()
 
 
-def build(app: Flask, components: Components, hooks: Hooks) -> State:
+def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultyState:
     """Build the state of an app.
 
-    :raises ConfigurationError: naming every fault that was found.
+    :raises ConfigurationError: naming every fault that was found, unless a command loads the app.
     """
     faults: Faults = []
     classes = components.protocols  # app.config gets no name: error reports show locals
     report_unknown(app.config, [*GROUPS, *(protocol.settings for protocol in classes)], faults)
+    read_group(ServingSettings, app.config, faults)
     signing = read_group(SigningSettings, app.config, faults)
     codes = read_group(CodeSettings, app.config, faults)
     storing = read_group(StoreSettings, app.config, faults)
@@ -160,22 +166,25 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
     if faults or store is None or limiter is None:
-        raise ConfigurationError(faults)
+        if not is_command():
+            raise ConfigurationError(faults)
+        return FaultyState(
+            faults,
+            protocols=tuple(protocols),
+            store=store,
+            policy=policy,
+            body_limit=traffic.body_limit,
+            ipv6_prefix=traffic.address_ipv6_prefix,
+            host_limits=traffic.host_limits,
+            public_keys=own_keys,
+            clock=components.clock,
+        )
 
     capacity = capacity_of(traffic)
     prefix = str(app.config.get("RATELIMIT_KEY_PREFIX") or "")
     counts = LimiterCounts(limiter, prefix, capacity.for_service)
     warn_of_exposed_files(app.config, store)
-    if isinstance(store, MemoryStore) and not debugging:
-        logger.warning(
-            "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "
-            "processes; use a database outside of trials"
-        )
-    if trial:
-        logger.warning(
-            "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
-            "use it for acceptance in a sandbox only"
-        )
+    _warn_of_trials(store, trial=trial, debugging=debugging)
     return State(
         protocols=tuple(protocols),
         service=OtpService(
@@ -205,7 +214,22 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         host_limits=traffic.host_limits,
         public_keys=own_keys,
         skew=skew,
+        clock=components.clock,
     )
+
+
+def _warn_of_trials(store: Store, *, trial: bool, debugging: bool) -> None:
+    """Warn of what serves for trials only."""
+    if isinstance(store, MemoryStore) and not debugging:
+        logger.warning(
+            "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "
+            "processes; use a database outside of trials"
+        )
+    if trial:
+        logger.warning(
+            "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
+            "use it for acceptance in a sandbox only"
+        )
 
 
 def _policy(config: Mapping[str, Any], given: Policy | None, faults: Faults) -> Policy:

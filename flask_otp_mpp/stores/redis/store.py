@@ -22,7 +22,7 @@ from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.ports import StoreError, check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
@@ -146,6 +146,7 @@ class RedisStore:
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         """Only look whether Redis answers: it deletes every key by itself when its TTL ends."""
+        check_batch(batch)
         with _store_errors():
             self.client.ping()
         return 0

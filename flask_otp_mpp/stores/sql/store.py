@@ -44,6 +44,7 @@ from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import check, schema, statements
@@ -229,6 +230,7 @@ class SQLAlchemyStore:
         return self._transactions.run(work)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
+        check_batch(batch)
         [[now]] = self._transactions.read({}, self._statements.now)
         return Purge(self.engine, self._database, self._transactions, batch).run(policy, now)
 
