@@ -30,7 +30,7 @@ def outcome(places: Bulkhead, deliver: threading.Event | float) -> Reason | None
 def test_deliveries_that_hang_hold_no_more_than_their_places(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A7: the others are refused, at once when nothing has moved for a while."""
+    """O7: the others are refused, at once when nothing has moved for a while."""
     monkeypatch.setattr(bulkhead, "MOVING_SECONDS", 0.1)
     places, answers = Bulkhead(PLACES), threading.Event()
     with ThreadPoolExecutor(8) as pool:
@@ -47,7 +47,7 @@ def test_deliveries_that_hang_hold_no_more_than_their_places(
 
 
 def test_a_crowd_of_quick_deliveries_comes_through() -> None:
-    """A7: each waits for its turn."""
+    """O7: each waits for its turn."""
     places = Bulkhead(PLACES)
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: outcome(places, 0.01), range(32)))

@@ -73,7 +73,7 @@ def silent(service: Service, threads: int) -> Iterator[list[Future[None]]]:
 
 
 def test_a_service_that_fails_in_a_row_is_called_no_more() -> None:
-    """A7: the call is refused at once, with what it would have failed by."""
+    """O7: the call is refused at once, with what it would have failed by."""
     service = Service(StoreUnavailable)
     assert service.calls_of(FAILURES + 20) == FAILURES
     with pytest.raises(StoreUnavailable, match="the service failed 5 times in a row"):
@@ -90,7 +90,7 @@ def test_a_success_between_failures_keeps_it_called() -> None:
 
 
 def test_an_error_of_one_request_is_an_answer() -> None:
-    """A7: no caller can bring about that others are not served."""
+    """O7: no caller can bring about that others are not served."""
     assert Service(StoreError).calls_of(100) == 100
 
 
@@ -109,7 +109,7 @@ def test_one_call_at_a_time_finds_out_whether_it_is_back() -> None:
 
 
 def test_a_silent_service_holds_a_few_threads() -> None:
-    """A7: those that called it; all others are refused at once, until it answers one."""
+    """O7: those that called it; all others are refused at once, until it answers one."""
     service = Service()
     with silent(service, THREADS) as calls:
         time.sleep(0.11)
@@ -122,7 +122,7 @@ def test_a_silent_service_holds_a_few_threads() -> None:
 
 
 def test_calls_that_have_just_begun_do_not_make_it_silent() -> None:
-    """A7: a crowd after a pause is no outage."""
+    """O7: a crowd after a pause is no outage."""
     service = Service()
     time.sleep(0.11)
     with silent(service, 4 * THREADS) as calls:

@@ -70,7 +70,7 @@ def sent(caller: AlipayPlusCaller, token: str) -> str:
 
 @pytest.mark.parametrize("backend", SERVERS)
 def test_pages_answer_while_the_store_is_silent(tmp_path: Path, backend: str) -> None:
-    """A7, F4: twenty requests a second hold half of the threads, each of them for a while."""
+    """O7: twenty requests a second hold half of the threads, each of them for a while."""
     with (
         empty_backend(backend, tmp_path) as url,
         proxy_to(*host_and_port(url)) as proxy,
@@ -97,7 +97,7 @@ def test_pages_answer_while_the_store_is_silent(tmp_path: Path, backend: str) ->
 
 
 def test_pages_answer_while_senders_hang(tmp_path: Path) -> None:
-    """A7, F4: what comes above half of the threads is answered, and nothing is reserved for it."""
+    """O7: what comes above half of the threads is answered, and nothing is reserved for it."""
     with run(tmp_path, "-w", "1", "--threads", "8", OTP_MPP_COOL_DOWN=0) as server:
         caller = server.caller()
 
@@ -113,7 +113,7 @@ def test_pages_answer_while_senders_hang(tmp_path: Path) -> None:
 
 
 def test_pages_answer_while_a_provider_is_down_and_merchants_repeat(tmp_path: Path) -> None:
-    """A7, F4: neither its time-outs nor the repeats that wait for them hold all threads."""
+    """O7: neither its time-outs nor the repeats that wait for them hold all threads."""
     clients = {MERCHANT: {"1": one_line(key("merchant").public_key())}}
     with run(
         tmp_path, "-w", "1", "--threads", "16", OTP_MPP_AMS_CLIENTS=clients

@@ -175,7 +175,7 @@ def test_a_small_step_that_takes_too_long_says_what_to_do(impatient: SQLAlchemyS
 def test_a_clock_that_went_back_is_told(
     store: SQLAlchemyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O2: a machine that was restored from an image keeps codes valid for longer."""
+    """O8: a machine that was restored from an image keeps codes valid for longer."""
     opened(store)
     store.purge(POLICY)
     assert caplog.messages == []

@@ -52,7 +52,7 @@ def replace(file: Path) -> None:
 def test_a_code_is_won_once_though_the_file_was_replaced(
     workers: list[SQLAlchemyStore], file: Path
 ) -> None:
-    """L5: each worker drops the connections to the old file, and works on the new one."""
+    """L5, L6, O8: each worker drops the connections to the old file, and works on the new one."""
     challenge = opened(workers[0], "bob")
     replace(file)
     workers[1].engine.dispose()  # it opens the new file anyhow
@@ -63,7 +63,7 @@ def test_a_code_is_won_once_though_the_file_was_replaced(
 def test_wrong_codes_are_counted_together_though_the_file_was_replaced(
     workers: list[SQLAlchemyStore], file: Path
 ) -> None:
-    """A1: nobody gets further guesses from a worker with a file of its own."""
+    """A1, O8: nobody gets further guesses from a worker with a file of its own."""
     challenge = opened(workers[0], "bob")
     replace(file)
     workers[1].engine.dispose()  # it opens the new file anyhow
@@ -74,7 +74,7 @@ def test_wrong_codes_are_counted_together_though_the_file_was_replaced(
 def test_a_deleted_file_is_an_error_and_is_not_made_anew(
     workers: list[SQLAlchemyStore], file: Path
 ) -> None:
-    """A7: neither by a connection that was open nor by a new one."""
+    """A7, O8: neither by a connection that was open nor by a new one."""
     challenge = opened(workers[0], "bob")
     file.unlink()
     for store in workers * 2:
@@ -101,7 +101,7 @@ def test_workers_serve_when_the_file_is_back(workers: list[SQLAlchemyStore], fil
 
 
 def test_only_init_db_makes_the_file_and_only_its_owner_reads_it(file: Path) -> None:
-    """P5: whatever the permissions of new files are."""
+    """X11: whatever the permissions of new files are."""
     store = SQLAlchemyStore(f"sqlite:///{file}")
     before = os.umask(0)
     try:

@@ -45,7 +45,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
     ],
 )
 def test_gunicorn_tells_its_threads(settings: dict[str, Any], half: int) -> None:
-    """A7, O2: by its configuration, or how many connections a worker of greenlets takes."""
+    """O7: by its configuration, or how many connections a worker of greenlets takes."""
     assert Gunicorn(half_of_threads, **settings).wsgi() == half
 
 
@@ -80,7 +80,7 @@ def test_servers_with_a_module_tell_theirs(
 def test_half_of_the_threads_may_hang(
     threads: int | None, settings: dict[str, Any], expected: Capacity
 ) -> None:
-    """A7, F4: unless the host has set how many."""
+    """O7: unless the host has set how many."""
 
     def load() -> Capacity:
         return capacity_of(replace(read_group(TrafficSettings, {}, []), **settings))

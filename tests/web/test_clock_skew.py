@@ -41,7 +41,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_clock_that_is_apart_is_told_once(
     make_wallet: MakeWallet, caplog: pytest.LogCaptureFixture, apart: int, said: str
 ) -> None:
-    """O2: also if it is so far apart that no request is accepted."""
+    """O8: also if it is so far apart that no request is accepted."""
     wallet = make_wallet()
     called(wallet, 80, apart)
     [warning] = warnings(caplog)
@@ -55,7 +55,7 @@ def test_a_clock_that_is_apart_is_told_once(
 def test_some_callers_with_a_wrong_clock_tell_nothing(
     make_wallet: MakeWallet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """O2: most of them agree with this machine."""
+    """O8: most of them agree with this machine."""
     wallet = make_wallet()
     for _ in range(10):
         called(wallet, 12, 0)
