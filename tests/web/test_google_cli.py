@@ -160,6 +160,20 @@ def test_a_caller_rejects_an_answer_that_does_not_decrypt() -> None:
         plain.echo(tamper="signature")
 
 
+def test_a_page_that_is_no_answer_is_shown() -> None:
+    """F2: as any server behind a wrong --url sends it; no traceback."""
+    elsewhere = Flask("elsewhere")
+    elsewhere.register_error_handler(404, lambda _: (b"<p>\xff", 404))
+    with serving(elsewhere) as url:
+        command = ["simulate", "google", "echo", *PLAIN, "--url", url, "--expect", "SUCCESS"]
+        shown = run(elsewhere, *command, "--json")
+        printed = run(elsewhere, *command)
+    assert json.loads(shown.stdout)["answer"]["body"] == "<p>\ufffd"
+    for result in (shown, printed):
+        assert result.exit_code == 1
+        assert "Expected SUCCESS, and the wallet answered no code." in result.stderr
+
+
 def test_keygen_generates_the_keys_of_an_account(tmp_path: Path) -> None:
     """G12: only its owner can read the private set; the printed set holds no secret."""
     path = tmp_path / "ours.jwks"

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,12 @@ from flask import Flask
 from flask_otp_mpp import (
     AlipayPlus,
     Ams,
-    Caller,
     Channel,
     ConfigurationError,
-    Message,
     OtpMpp,
     state_of,
 )
-from flask_otp_mpp.callers import AlipayPlusCaller, AmsCaller
-from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.callers import AlipayPlusCaller, AmsCaller, over_wsgi
 from flask_otp_mpp.signing import one_line
 from flask_otp_mpp.testing import FrozenClock, Inbox, override
 from tests.public import private_imports
@@ -34,13 +31,6 @@ from tests.wallet import load_user
 
 pytest_plugins = ["flask_otp_mpp.testing.plugin"]
 quickstart = load(ROOT / "docs/examples/quickstart.py")
-MESSAGE = Message(
-    Secret("123456"),
-    Secret("a message"),
-    Channel.MOBILE,
-    timedelta(seconds=300),
-    Caller("alipayplus", "C"),
-)
 EXAMPLE = re.compile(r"```py\n(.*?)```", re.DOTALL)
 
 
@@ -74,32 +64,50 @@ def test_requests_of_one_moment_are_no_repeats(
     assert otp_caller.send("token-of-ada").code == "SUCCESS"
 
 
+@pytest.fixture
+def send(otp_caller_key: RSAPrivateKey) -> Callable[[Flask], str]:
+    """Return what calls sendOTP of an app, by its own clock."""
+
+    def call(app: Flask) -> str:
+        caller = AlipayPlusCaller(
+            over_wsgi(app),
+            client_id="SANDBOX_TEST",
+            key=otp_caller_key,
+            server_keys=state_of(app).public_keys,
+            psp_id="TEST_PSP",
+            clock=state_of(app).clock,
+        )
+        return caller.send("token-of-ada").code
+
+    return call
+
+
 def test_an_app_without_the_inbox_has_its_own_sender(
-    otp_settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    otp_settings: dict[str, Any],
+    send: Callable[[Flask], str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """F1: what one app is given is no other one's."""
-    with override(inbox=(inner := Inbox())):
+    """F1: what one app is given is no other one's, whenever it is called."""
+    before = quickstart.create_app(otp_settings)
+    with override(inbox=(inbox := Inbox())):
         tested = quickstart.create_app(otp_settings)
-    usual = quickstart.create_app(otp_settings)
-    senders = [state_of(one).service._senders[Channel.MOBILE] for one in (tested, usual)]
-    for sender in senders:
-        sender(quickstart.USERS["token-of-ada"], MESSAGE)
-    assert len(inner) == 1
-    assert capsys.readouterr().out == "to +8613000000001: a message\n"
+    after = quickstart.create_app(otp_settings)
+    assert [send(app) for app in (before, tested, after)] == ["SUCCESS"] * 3
+    assert len(inbox) == 1
+    assert capsys.readouterr().out.count("to +8613000000001: ") == 2
 
 
-def test_blocks_may_be_nested(otp_settings: dict[str, Any]) -> None:
+def test_blocks_may_be_nested(otp_settings: dict[str, Any], send: Callable[[Flask], str]) -> None:
     """What the inner one leaves out is that of the outer one."""
     inbox, clock = Inbox(), FrozenClock()
     with override(inbox=inbox):
         with override(clock=clock):
             both = quickstart.create_app(otp_settings)
         inbox_only = quickstart.create_app(otp_settings)
+    assert [send(app) for app in (both, inbox_only)] == ["SUCCESS"] * 2
+    assert len(inbox) == 2
     assert state_of(both).clock is clock
     assert state_of(inbox_only).clock is not clock
-    for app in (both, inbox_only):
-        state_of(app).service._senders[Channel.MOBILE]("ada", MESSAGE)
-    assert len(inbox) == 2
 
 
 def test_a_sender_that_is_missing_stays_missing(otp_inbox: Inbox) -> None:

@@ -220,13 +220,13 @@ def _as_json(answer: GoogleAnswer) -> Mapping[str, object]:
 
 def _print(answer: GoogleAnswer) -> None:
     call, response, opened = answer.call, answer.response, answer.opened
-    echo(f"Payload\n  {answer.asked.decode()}\n")
+    echo(f"Payload\n  {answer.asked.decode(errors='replace')}\n")
     echo(f"Request\n  {call.method} {call.uri}")
     echo(lines(call.headers.items(), call.body))
     echo(f"\nAnswer\n  HTTP {response.status}")
     echo(lines(response.headers, response.body))
     if response.body:
-        echo(f"\nDecrypted\n  {'' if opened is None else opened.payload.decode()}")
+        echo(f"\nDecrypted\n  {'' if opened is None else opened.payload.decode(errors='replace')}")
         echo(f"\nThe answer {'opens' if opened else 'DOES NOT OPEN'}.")
     else:
         echo("\nThe answer has no body.")
