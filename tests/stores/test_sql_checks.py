@@ -99,6 +99,7 @@ def test_an_older_revision_is_named_with_the_command_that_upgrades_it(
 
 def test_a_version_that_is_too_old_is_named(store: SQLAlchemyStore) -> None:
     store.create_tables()
+    store.check()
     store.engine.dialect.server_version_info = (3, 1)
     with pytest.raises(UnfitStore, match=r"^\w+ 3\.1 at .* is too old; use \w+ \d+[.\d]* or newer"):
         store.check()
