@@ -103,7 +103,8 @@ class MySQL(Database):
             "write_timeout": options.silence_timeout,
             "init_command": (
                 f"SET SESSION innodb_lock_wait_timeout = {options.statement_timeout}, "
-                "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') "
+                # Whatever the server's: others change what a text or BEGIN means.
+                "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION' "
                 # MariaDB reads on here; MySQL has no such limit, and takes it for a comment.
                 f"/*M! , idle_transaction_timeout = {IDLE_SECONDS} */"
             ),
