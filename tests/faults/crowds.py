@@ -76,7 +76,9 @@ def crowd(store: SQLAlchemyStore, number: int, disturb: Callable[[], None]) -> C
         *(partial(store.spend, claim, POLICY) for claim in (*right, *wrong)),
         *(partial(store.reserve, claim, POLICY) for claim in sends),
     ]
-    work = [partial(pausing, ask, place) for place, ask in enumerate(asked)]
+    work: list[Callable[[], Any]] = [
+        partial(pausing, ask, place) for place, ask in enumerate(asked)
+    ]
     found: list[Any] = together([*work, disturb])[:-1]
     verified, reserved = found[: len(right) + len(wrong)], found[-len(sends) :]
     return Counted(

