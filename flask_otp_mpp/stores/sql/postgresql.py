@@ -117,10 +117,13 @@ class PostgreSQL(Database):
         _survive_names(engine.dialect)
 
     def begin(self, db: sa.Connection) -> None:
-        db.exec_driver_sql(";".join(self._beginning(db.connection.dbapi_connection)))
+        durable = db.get_execution_options().get("durable", True)
+        begin = self._beginning(db.connection.dbapi_connection, durable=durable)
+        db.exec_driver_sql(";".join(begin))
 
-    def _beginning(self, driver: Any) -> list[str]:
-        return [_BEGIN, *(driver.bounds if self._connections.without_options else ())]
+    def _beginning(self, driver: Any, *, durable: bool) -> list[str]:
+        bounds = driver.bounds if self._connections.without_options else ()
+        return [_BEGIN, *bounds, *([] if durable else ["SET LOCAL synchronous_commit = off"])]
 
     def execute(
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
@@ -142,9 +145,7 @@ class PostgreSQL(Database):
                 plans = set()
             texts = _planned(plans, before, batch)
         if begin:
-            before += self._beginning(driver)
-            if not durable:
-                before.append("SET LOCAL synchronous_commit = off")
+            before += self._beginning(driver, durable=durable)
         try:
             found = execute_text(driver, before, texts, batch, commit=commit)
         except psycopg.Error as error:
@@ -176,7 +177,8 @@ class PostgreSQL(Database):
         return db.execute(sa.delete(key.table).where(key == sa.func.any(keys), over)).rowcount
 
     def answers(self, error: DBAPIError) -> bool:
-        return self.code(error) is not None or "FATAL: " in first_line(error)
+        lost = isinstance(error.orig, psycopg.OperationalError) and self.code(error) is None
+        return not lost or "FATAL: " in first_line(error)
 
     def access_fault(self, error: DBAPIError) -> str | None:
         remedy = _REFUSALS.get(str(self.code(error)))
@@ -184,7 +186,7 @@ class PostgreSQL(Database):
 
     def unfit(self, db: sa.Connection) -> str | None:
         version, dsql = db.exec_driver_sql(_NAME).one()
-        name = "Aurora DSQL" if dsql else version
+        name = "Aurora DSQL" if int(dsql) else version
         if (fault := unfit.lookalike("PostgreSQL", name)) is not None:
             return fault
         standby, read_only, writers = db.exec_driver_sql(_STATE).one()

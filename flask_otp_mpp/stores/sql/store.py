@@ -243,7 +243,7 @@ class SQLAlchemyStore:
         return total
 
     def _delete_some(self, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int) -> int:
-        # A crash may bring back on SQLite what was over.
+        # A crash may bring back what was over.
         with self.engine.connect().execution_options(durable=False) as db, db.begin():
             return self._database.delete_some(db, key, over, limit)
 
