@@ -102,7 +102,7 @@ def test_a_process_that_changes_the_tables_is_not_waited_for_for_ever(
 
 
 def test_an_empty_database_gets_all_tables_by_an_upgrade(place: str) -> None:
-    """O1."""
+    """O1: and it can serve."""
     store = SQLAlchemyStore(place)
     assert store.upgrade_tables().endswith(f": created the tables, of revision {schema.REVISION}")
     assert store.check().endswith(", tables present")

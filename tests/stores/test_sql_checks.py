@@ -326,11 +326,15 @@ def test_a_database_that_may_only_be_read_is_told_when_the_app_starts(guest: str
 
 
 AS_NOBODY = """
-import sys
+import os, sys
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.core.ports import UnfitStore
+store = SQLAlchemyStore(sys.argv[1])
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
 try:
-    print(SQLAlchemyStore(sys.argv[1]).check())
+    print(store.check())
 except UnfitStore as unfit:
     print(unfit)
 """
@@ -347,9 +351,6 @@ def test_a_file_of_root_that_others_may_only_read_is_told(file: int, folder: int
         Path(name).chmod(folder)
         done = subprocess.run(
             [sys.executable, "-c", AS_NOBODY, f"sqlite:///{place}"],
-            user="nobody",
-            env={"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd="/",
             capture_output=True,
             text=True,
             check=False,

@@ -81,9 +81,9 @@ def test_connections_of_one_engine_share_one_tls_context(monkeypatch: pytest.Mon
         made.append(arguments)
         return make(*arguments, **options)
 
-    monkeypatch.setattr(ssl, "create_default_context", count)
     with mysql_url("tls") as url:
         store = SQLAlchemyStore(url)
+        monkeypatch.setattr(ssl, "create_default_context", count)
         hold_five(store)
         assert len(made) == 1
         monkeypatch.setattr(mysql, "TLS_SECONDS", -1)
