@@ -46,6 +46,7 @@ _REMEDIES: Final = {
     _MESSAGE % "(?:1820|1862)": "give the user a new password",
     _MESSAGE % "(?:3118|4151)": "ALTER USER ... ACCOUNT UNLOCK",
     _MESSAGE % "3159": "give ssl_ca in OTP_MPP_STORE",
+    _MESSAGE % "2026": "take ssl_ca out of OTP_MPP_STORE, or give the server a certificate",
     _MESSAGE % "(?:1142, .(?:CREATE|ALTER|INDEX|DROP|REFERENCES)|1227)": (
         "grant it CREATE, ALTER, INDEX, REFERENCES and DROP, or run the command as another user"
     ),

@@ -32,7 +32,12 @@ from flask_otp_mpp.stores.sql.dialect import (
     number_literal,
     server_options,
 )
-from flask_otp_mpp.stores.sql.postgresql_connections import Connections, TimeoutConnection
+from flask_otp_mpp.stores.sql.postgresql_connections import (
+    NO_OPTIONS,
+    Connections,
+    TimeoutConnection,
+    survive_names,
+)
 from flask_otp_mpp.stores.sql.statements import CompiledStatement
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -63,6 +68,9 @@ _REMEDIES: Final = {
     r"(must be owner of .*)": "run the command as the owner of the tables",
     r"(permission denied for .*)": GRANT,
     r"(cannot execute .* in a read-only transaction)": PRIMARY,
+    f"((?:{NO_OPTIONS}).*)": (
+        "take options out of OTP_MPP_STORE, and set them by ALTER ROLE ... SET"
+    ),
 }
 # Where a server speaks another language.
 _REFUSALS: Final = {"42501": GRANT, "3F000": "create the schema of its search_path"}
@@ -114,7 +122,7 @@ class PostgreSQL(Database):
             return self._connections.open(*args, **kwargs)
 
         sa.event.listen(engine, "do_connect", connect)
-        _survive_names(engine.dialect)
+        survive_names(engine.dialect)
 
     def begin(self, db: sa.Connection) -> None:
         durable = db.get_execution_options().get("durable", True)
@@ -207,25 +215,6 @@ class PostgreSQL(Database):
 
     def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         return "PostgreSQL", (13,)
-
-
-def _survive_names(dialect: Any) -> None:
-    """Let SQLAlchemy connect to a server of any name; it fails on a version without PostgreSQL's.
-
-    Whether the server can serve is checked later, and told in a sentence.
-    """
-    read = dialect._get_server_version_info  # noqa: SLF001 - which dialects override
-
-    def version(db: sa.Connection) -> tuple[int, ...]:
-        try:
-            found: tuple[int, ...] = read(db)
-        except AssertionError:
-            driver: Any = db.connection.dbapi_connection
-            number: int = driver.info.server_version
-            return divmod(number, 10000)
-        return found
-
-    dialect._get_server_version_info = version  # noqa: SLF001
 
 
 def _planned(plans: set[str], before: list[str], batch: Batch) -> list[str]:

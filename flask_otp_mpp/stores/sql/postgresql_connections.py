@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
+import sqlalchemy as sa
 
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.stores.sql.dialect import IDLE_SECONDS
@@ -96,3 +97,22 @@ class Connections:
             if name not in options
         ]
         return connection
+
+
+def survive_names(dialect: Any) -> None:
+    """Let SQLAlchemy connect to a server of any name; it fails on a version without PostgreSQL's.
+
+    Whether the server can serve is checked later, and told in a sentence.
+    """
+    read = dialect._get_server_version_info  # noqa: SLF001 - which dialects override
+
+    def version(db: sa.Connection) -> tuple[int, ...]:
+        try:
+            found: tuple[int, ...] = read(db)
+        except AssertionError:
+            driver: Any = db.connection.dbapi_connection
+            number: int = driver.info.server_version
+            return divmod(number, 10000)
+        return found
+
+    dialect._get_server_version_info = version  # noqa: SLF001
