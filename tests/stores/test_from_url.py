@@ -197,8 +197,10 @@ def driver_options(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str,
         store = SQLAlchemyStore(url, options=OPTIONS)
         if url.startswith("postgresql"):
             monkeypatch.setattr(
-                "flask_otp_mpp.stores.sql.postgresql.TimeoutConnection.connect", hear
+                "flask_otp_mpp.stores.sql.postgresql_connections.TimeoutConnection.connect", hear
             )
+        elif url.startswith("mysql"):
+            monkeypatch.setattr("pymysql.connections.Connection.__init__", hear)
         else:
             sa.event.listen(store.engine, "do_connect", lambda *given: hear(**given[-1]))
         with pytest.raises(sa.exc.TimeoutError):

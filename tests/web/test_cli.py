@@ -17,7 +17,7 @@ from flask import Flask
 
 from flask_otp_mpp import AlipayPlus, Reason, SQLAlchemyStore
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key, one_line, private_pem
-from flask_otp_mpp.stores.sql.schema import VERSION_TABLE, metadata
+from flask_otp_mpp.stores.sql.schema import REVISION, VERSION_TABLE, metadata
 from flask_otp_mpp.web.doc_tables import PROTOCOLS
 from tests.commands import run
 from tests.servers import serving
@@ -100,8 +100,13 @@ def test_init_db_creates_the_tables(make_wallet: MakeWallet) -> None:
     failed = run(wallet.app, "purge")
     assert failed.exit_code == 1
     assert "flask otp-mpp init-db" in failed.output
-    assert run(wallet.app, "init-db").output == "The tables are ready.\n"
-    assert run(wallet.app, "init-db").exit_code == 0
+    place = store.engine.url.render_as_string()
+    assert run(wallet.app, "init-db").output == (
+        f"{place}: created 3 tables: otp_mpp_challenges, otp_mpp_requests, otp_mpp_user_limits.\n"
+    )
+    again = run(wallet.app, "init-db")
+    assert again.output == f"{place}: nothing to do, the tables are of revision {REVISION}.\n"
+    assert again.exit_code == 0
     assert wallet.send("tok-bob").code == "SUCCESS"
 
 

@@ -43,7 +43,11 @@ DRIVERS: Final = {
     "mariadb": _PYMYSQL,
 }
 """By SQLAlchemy's name of the database."""
-GRANT: Final = "grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
+GRANT: Final = (
+    "grant it SELECT, INSERT, UPDATE and DELETE on otp_mpp_challenges, otp_mpp_requests and "
+    "otp_mpp_user_limits, and SELECT on otp_mpp_revision"
+)
+PRIMARY: Final = "name the primary in OTP_MPP_STORE"
 IDLE_SECONDS: Final = 5
 """After which a server ends the transaction of a process that has vanished."""
 RECYCLE_SECONDS: Final = 200
@@ -142,6 +146,10 @@ class Database(Protocol):
         """Return what an error means for the transaction."""
         return self.failures.get(self.code(error), Failure.OTHER)
 
+    def answers(self, error: DBAPIError) -> bool:
+        """Tell whether an error is what a server has answered, not that it did not answer."""
+        return False
+
     def access_fault(self, error: DBAPIError) -> str | None:
         """Return a fault that stays until corrected, such as an unknown user, with the remedy.
 
@@ -155,6 +163,17 @@ class Database(Protocol):
 
     def product(self, dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         """Return the name of the product, and its oldest version that can serve."""
+
+    def unfit(self, db: sa.Connection) -> str | None:
+        """Return why this server can't keep the store's guarantees, or can't be written to."""
+        return None
+
+    def lock_tables(self, db: sa.Connection) -> bool:
+        """Let no other process make or upgrade the tables until this connection is closed.
+
+        :returns: whether it was possible; if not, another process does.
+        """
+        return True
 
     def missing(self, url: sa.URL) -> str | None:
         """Return what is missing before a connection can be opened, without opening one."""

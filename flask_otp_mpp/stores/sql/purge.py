@@ -70,7 +70,7 @@ class Purge:
         return None
 
     def _delete_some(self, key: sa.Column[str], over: sa.ColumnElement[bool]) -> int | None:
-        # A crash may bring back on SQLite what was over.
+        # A crash may bring back what was over.
         unsafe = self._engine.connect().execution_options(durable=False)
         try:
             with unsafe as db, db.begin():

@@ -37,6 +37,9 @@ from flask_otp_mpp.stores.sql.write_queue import POLL_SECONDS, WriteQueue
 _BEGIN: Final = "BEGIN IMMEDIATE"  # a deferred one that reads first may fail when it has to write
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _REMEDIES: Final = {
+    "(attempt to write a readonly database|readonly database)": (
+        "let the app's user write to the file and to its folder"
+    ),
     "^(?!database (?:table )?is locked)(.*)": "check the file and its permissions",
 }
 _IN_MEMORY: Final = (

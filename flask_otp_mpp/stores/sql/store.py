@@ -47,12 +47,12 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
-from flask_otp_mpp.stores.sql import check, schema, statements
+from flask_otp_mpp.stores.sql import changes, check, statements
 from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
 from flask_otp_mpp.stores.sql.purge import Purge
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
-from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions, store_error
+from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions
 
 _MOST_LOCKS: Final = 3
 """How often the row of a user who is forgotten meanwhile is ensured and locked."""
@@ -86,20 +86,22 @@ class SQLAlchemyStore:
         )
         self._transactions = Transactions(self.engine, self._database, self._clock)
 
-    def create_tables(self) -> None:
+    def create_tables(self) -> str:
         """Create the tables that are missing, and note their revision.
 
+        :returns: what was done and where, in one line.
         :raises StoreError: if the database refuses.
         """
-        self._change_tables(schema.create)
+        return self._change_tables(changes.create)
 
-    def upgrade_tables(self) -> None:
+    def upgrade_tables(self) -> str:
         """Bring the tables to the newest revision.
 
+        :returns: what was done and where, in one line.
         :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
         :raises StoreError: if the database refuses.
         """
-        self._change_tables(schema.upgrade)
+        return self._change_tables(changes.upgrade)
 
     def check(self) -> str:
         """Check whether this store can work: is the database there, new enough, and prepared.
@@ -234,14 +236,14 @@ class SQLAlchemyStore:
         [[now]] = self._transactions.read({}, self._statements.now)
         return Purge(self.engine, self._database, self._transactions, batch).run(policy, now)
 
-    def _change_tables(self, change: Callable[[sa.Engine], None]) -> None:
+    def _change_tables(self, work: Callable[[sa.Connection], str]) -> str:
+        url = self.engine.url
         try:
-            self._database.create(self.engine.url)
-            return change(self.engine)
+            self._database.create(url)
+            return f"{check.place(url)}: {changes.change(url, self._database.options, work)}"
         except SQLAlchemyError as error:
             failure = error
-        unfit = check.access_fault(failure, self.engine.url, self._database)
-        raise unfit or store_error(failure)
+        raise check.fault(failure, url, self._database)
 
     def _lock_user(
         self,

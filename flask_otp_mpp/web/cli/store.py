@@ -34,37 +34,38 @@ def _check_subject(_context: click.Context, _argument: click.Parameter, subject:
     "init-db",
     epilog=examples(
         "flask --app wallet otp-mpp init-db",
-        status="0 if the tables are ready; 1 if the database does not answer, or has tables of "
-        "another revision.",
+        status="0 if the tables are ready; 1 if the database does not answer, refuses, or has "
+        "tables of another revision.",
     ),
 )
 @with_appcontext
 def init_db() -> None:
-    """Create the missing tables of the OTP store.
+    """Create the missing tables of the OTP store, and print what was done and where.
 
-    Run it once before the app is served. Tables that exist are checked and not changed; tables of
-    an older release need upgrade-db. Memory and Redis need no tables.
+    Run it once before the app is served; on several hosts at once, one does it and the others wait.
+    Tables that exist are checked and not changed; tables of an older release need upgrade-db.
+    Memory and Redis need no tables.
     """
     store = state_of().store
     if not isinstance(store, SQLAlchemyStore):
         echo(f"{type(store).__name__} needs no tables.")
         return
-    _run(store.create_tables)
-    _run(store.check)  # tables that existed before may be of another revision
-    echo("The tables are ready.")
+    done = _change(store.create_tables)
+    _change(store.check)  # tables that existed before may be of another revision
+    echo(f"{done}.")
 
 
 @click.command(
     "upgrade-db",
     epilog=examples(
         "flask --app wallet otp-mpp upgrade-db",
-        status="0 if the tables are up to date; 1 if the database does not answer, or Alembic is "
-        "missing.",
+        status="0 if the tables are up to date; 1 if the database does not answer or refuses, or "
+        "Alembic is missing.",
     ),
 )
 @with_appcontext
 def upgrade_db() -> None:
-    """Upgrade the tables of the OTP store to the newest revision.
+    """Upgrade the tables of the OTP store to the newest revision, and print what was done.
 
     This needs Alembic: pip install 'flask-otp-mpp[migrations]'. If your app has the tables in its
     own MetaData, upgrade them by your own migrations instead.
@@ -74,12 +75,11 @@ def upgrade_db() -> None:
         echo(f"{type(store).__name__} needs no tables.")
         return
     try:
-        _run(store.upgrade_tables)
+        echo(f"{_change(store.upgrade_tables)}.")
     except ModuleNotFoundError:
         raise click.ClickException(
             "Alembic is missing; pip install 'flask-otp-mpp[migrations]'"
         ) from None
-    echo("The tables are up to date.")
 
 
 @click.command(
@@ -158,6 +158,14 @@ def forget(subject: str, as_json: bool) -> None:
         echo_json({"forgotten": forgotten})
     else:
         echo("The user is forgotten." if forgotten else "Nothing was stored of the user.")
+
+
+def _change(work: Callable[[], T]) -> T:
+    """Return what was done to the tables; a store says itself what to do if it failed."""
+    try:
+        return work()
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _run(work: Callable[[], T]) -> T:
