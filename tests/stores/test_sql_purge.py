@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -13,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from flask_otp_mpp.core.challenge import Challenge
+from flask_otp_mpp.core.clock import utc_now
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreError, StoreOptions
-from flask_otp_mpp.stores.sql import write_queue
+from flask_otp_mpp.stores.sql import clock, write_queue
 from flask_otp_mpp.stores.sql.schema import challenges
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
@@ -184,3 +186,32 @@ def test_a_clock_that_went_back_is_told(
     CLOCK.forward(seconds=90)
     [message] = caplog.messages
     assert "went back: its newest code was issued 90 s after now" in message
+
+
+def test_a_clock_that_went_back_is_told_when_an_app_starts(
+    store: SQLAlchemyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O8: `check` is what an app that starts to serve asks."""
+    opened(store)
+    CLOCK.forward(seconds=-90)
+    store.check()
+    CLOCK.forward(seconds=90)
+    [message] = caplog.messages
+    assert "went back: its newest code was issued 90 s after now" in message
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("hours", "told"), [(-1, "3600 s ahead of"), (1, "3600 s behind")])
+def test_a_server_whose_clock_is_apart_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hours: int, told: str
+) -> None:
+    """O8: which of the two is wrong, the operator finds out."""
+    with tables_at(postgresql_url("purge")) as url:
+        store = SQLAlchemyStore(url)
+        store.check()
+        assert caplog.messages == []
+        monkeypatch.setattr(clock, "utc_now", lambda: utc_now() + timedelta(hours=hours))
+        store.check()
+        store.engine.dispose()
+    [message] = caplog.messages
+    assert told in message

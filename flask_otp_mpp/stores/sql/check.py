@@ -8,18 +8,20 @@ from urllib.parse import quote, quote_plus
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.core.secret import clear_frames
-from flask_otp_mpp.stores.sql import schema
+from flask_otp_mpp.stores.sql import clock, schema
 from flask_otp_mpp.stores.sql.dialect import Database, first_line
 
 _INIT: Final = "run `flask otp-mpp init-db`, or your own migrations"
 _UPGRADE: Final = "run `flask otp-mpp upgrade-db`, or your own migrations"
 
 
-def check(engine: sa.Engine, database: Database) -> str:
+def check(engine: sa.Engine, database: Database, own_clock: Clock | None) -> str:
     """Check a database, and leave no connection open.
 
+    :param own_clock: of the store; None if it decides by the server's.
     :returns: what was found, in one line without a password.
     :raises UnfitStore: with what was found instead, and what to do.
     :raises StoreError: if the database does not answer, and may do so later.
@@ -29,7 +31,9 @@ def check(engine: sa.Engine, database: Database) -> str:
     try:
         with engine.connect() as db:
             db.detach()  # it is closed, and not kept for a forked worker to share
-            return _found(db, database)
+            found = _found(db, database)
+            clock.look(db, database, own_clock)
+            return found
     except SQLAlchemyError as error:
         failure = error
     except NotImplementedError as error:  # of SQLAlchemy, about a version

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.stores.sql import clock
 from flask_otp_mpp.stores.sql.dialect import Database, Failure
-from flask_otp_mpp.stores.sql.schema import challenges
 from flask_otp_mpp.stores.sql.statements import expired
 from flask_otp_mpp.stores.sql.transaction import Transactions
-
-logger = logging.getLogger("flask_otp_mpp.stores")
 
 SHRINK: Final = 4
 """By how much a step is smaller after one that took too long."""
 SMALLEST_STEP: Final = 5
-CLOCK_STEP: Final = timedelta(seconds=1)
 
 
 class Purge:
@@ -40,13 +37,14 @@ class Purge:
         self._step = min(batch, database.purge_limit)
         self._total = 0
 
-    def run(self, policy: Policy, now: datetime) -> int:
+    def run(self, policy: Policy, now: datetime, own_clock: Clock | None) -> int:
         """Delete the rows that are over; return how many they were.
 
+        :param own_clock: of the store; None if it decides by the server's.
         :raises StoreError: if the database fails, or a small step takes too long; what was deleted
             stays deleted.
         """
-        self._check_clock(now)
+        self._transactions.retry(lambda: self._look_at_clock(own_clock))
         for key, over in expired(policy, now):
             deleted: int | None = self._step
             while deleted is None or deleted == self._step:
@@ -80,18 +78,6 @@ class Purge:
                 raise
         return None
 
-    def _check_clock(self, now: datetime) -> None:
-        """Warn of a clock that went back, as that of a restored machine: codes live longer then."""
-        newest = sa.select(challenges.c.issued_at).order_by(challenges.c.expires_at.desc()).limit(1)
-        issued = self._transactions.retry(lambda: self._scalar(newest))
-        if issued is not None and issued > now + CLOCK_STEP:
-            logger.warning(
-                "the clock by which the OTP store decides went back: its newest code was issued "
-                "%d s after now; until then, codes are valid for longer and limits end later",
-                (issued - now).total_seconds(),
-            )
-
-    def _scalar(self, query: sa.Select[Any]) -> datetime | None:
+    def _look_at_clock(self, own_clock: Clock | None) -> None:
         with self._engine.connect() as db:
-            found: datetime | None = db.scalar(query)
-            return found
+            clock.look(db, self._database, own_clock)

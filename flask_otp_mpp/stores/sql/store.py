@@ -110,7 +110,7 @@ class SQLAlchemyStore:
         :raises UnfitStore: with what was found instead, and what to do.
         :raises StoreError: if the database does not answer.
         """
-        return check.check(self.engine, self._database)
+        return check.check(self.engine, self._database, self._clock)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
         [row] = self._transactions.read({"at_key": request}, self._statements.answer)
@@ -234,7 +234,9 @@ class SQLAlchemyStore:
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         check_batch(batch)
         [[now]] = self._transactions.read({}, self._statements.now)
-        return Purge(self.engine, self._database, self._transactions, batch).run(policy, now)
+        return Purge(self.engine, self._database, self._transactions, batch).run(
+            policy, now, self._clock
+        )
 
     def _change_tables(self, work: Callable[[sa.Connection], str]) -> str:
         url = self.engine.url
