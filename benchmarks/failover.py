@@ -1,10 +1,11 @@
 """What a failover of Redis forgets, and for how long it answers nobody.
 
 Eight clients send and verify for forty users, each client with a store of its own; half of them
-connect anew every half second. After two seconds an operator moves the primary (`planned`), or its
+connect anew every half second. After two seconds an operator moves the primary, by SENTINEL
+FAILOVER or CLUSTER FAILOVER (`planned`), or pauses all writes before that (`paused`), or its
 process is killed (`kill`), and is started again, empty, as soon as another server has its place.
-Fourteen seconds later the traffic ends. `guarded` servers have min-replicas-to-write 1 and
-min-replicas-max-lag 1. All servers are on this machine and keep nothing on disk.
+Fourteen seconds later the traffic ends. `needed` is min-replicas-to-write; min-replicas-max-lag is
+1. All servers are on this machine and keep nothing on disk.
 
 Broken promises are counted from what the clients were answered: one code that won more than once;
 guesses that were judged above the five tries of a code; two messages of one user within the
@@ -34,16 +35,18 @@ from redis.retry import Retry
 from benchmarks.failover_traffic import Answers, Traffic
 from benchmarks.options import repeatable
 from benchmarks.progress import note
-from benchmarks.redis_nodes import GUARDED, Nodes, cluster, program, watched
+from benchmarks.redis_nodes import Nodes, cluster, guard, program, watched
 from benchmarks.report import Report, Table
 from benchmarks.stores import POLICY, WRONG, attempt, draft, p99, reserved
 from flask_otp_mpp import RedisStore
 
 BEFORE: Final = 2.0
 AFTER: Final = 14.0
+PAUSE: Final = 15
+FAILOVERS: Final = ("planned", "paused", "kill")
 BROKEN: Final = tuple(Answers().broken())
 COLUMNS: Final = (
-    "servers", "failover", "guarded", "answered", *BROKEN, "longest gap s", "failed",
+    "servers", "failover", "needed", "answered", *BROKEN, "longest gap s", "failed",
 )  # fmt: skip
 
 
@@ -51,23 +54,25 @@ COLUMNS: Final = (
 class Deployment:
     """Servers that can fail over.
 
+    :param replicas: of each primary.
     :param open: starts them, with options.
     """
 
     title: str
+    replicas: int
+    failovers: Sequence[str]
     open: Callable[[Path, Sequence[str]], AbstractContextManager[Nodes]]
 
 
 DEPLOYMENTS: Final = {
     "sentinel-1": Deployment(
-        "Sentinel, 1 replica", lambda folder, options: watched(folder, 1, options)
+        "Sentinel, 1 replica", 1, FAILOVERS, lambda folder, options: watched(folder, 1, options)
     ),
     "sentinel-2": Deployment(
-        "Sentinel, 2 replicas", lambda folder, options: watched(folder, 2, options)
+        "Sentinel, 2 replicas", 2, FAILOVERS, lambda folder, options: watched(folder, 2, options)
     ),
-    "cluster": Deployment("cluster, 3 and 3", cluster),
+    "cluster": Deployment("cluster, 3 and 3", 1, ("planned", "kill"), cluster),
 }
-FAILOVERS: Final = ("planned", "kill")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +88,11 @@ def run(args: argparse.Namespace) -> Report:
         return Report("failover", [], faults=["neither redis-server nor valkey-server is found"])
     runs = args.runs or (1 if args.quick else 5)
     rows = [
-        _row(name, kind, guarded=guarded, runs=runs)
+        _row(name, kind, needed, runs)
         for name in args.servers or DEPLOYMENTS
         for kind in args.failover or FAILOVERS
-        for guarded in (False, True)
+        if kind in DEPLOYMENTS[name].failovers
+        for needed in range(DEPLOYMENTS[name].replicas + 1)
     ]
     note()
     return Report(
@@ -100,15 +106,15 @@ def run(args: argparse.Namespace) -> Report:
     )
 
 
-def _row(name: str, kind: str, *, guarded: bool, runs: int) -> tuple[object, ...]:
+def _row(name: str, kind: str, needed: int, runs: int) -> tuple[object, ...]:
     found = []
     for number in range(runs):
-        note(f"{name}, {kind}, {'guarded' if guarded else 'not guarded'}, run {number + 1}")
-        found.append(_measured(DEPLOYMENTS[name], kind, GUARDED if guarded else ()))
+        note(f"{name}, {kind}, {needed} needed, run {number + 1}")
+        found.append(_measured(DEPLOYMENTS[name], kind, guard(needed)))
     return (
         DEPLOYMENTS[name].title,
         kind,
-        "yes" if guarded else "no",
+        needed,
         sum(one.answered for one in found),
         *(sum(one.broken()[promise] for one in found) for promise in BROKEN),
         max(one.longest_gap for one in found),
@@ -125,7 +131,9 @@ def _measured(deployment: Deployment, kind: str, how: Sequence[str]) -> Answers:
         traffic.start()
         try:
             time.sleep(BEFORE)
-            if kind == "planned":
+            if kind == "paused":
+                nodes.pause_writes(PAUSE)
+            if kind != "kill":
                 nodes.fail_over()
             else:
                 killed = nodes.kill_primary()

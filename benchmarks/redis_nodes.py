@@ -26,7 +26,6 @@ PRIMARIES: Final = 3
 SLOTS: Final = 16384
 DOWN_AFTER: Final = 1000
 """Milliseconds of silence after which Sentinels and nodes of a cluster take a server for dead."""
-GUARDED: Final = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
 _PATIENCE: Final = 30
 _TICK: Final = 0.05
 
@@ -118,6 +117,10 @@ class Nodes(ABC):
     def fail_over(self) -> None:
         """Make a replica the primary as an operator does, while all are up; return at once."""
 
+    def pause_writes(self, seconds: int) -> None:
+        """Let the primary do no writes for some time, as an operator does before a failover."""
+        self.primary().ask("CLIENT", "PAUSE", seconds * 1000, "WRITE")
+
     @abstractmethod
     def primary(self) -> Node:
         """Return the primary, of a cluster the first one."""
@@ -164,6 +167,11 @@ class Watched(Nodes):
             int(state["num-slaves"]) >= replicas
             and int(state["num-other-sentinels"]) == SENTINELS - 1
         )
+
+
+def guard(replicas: int) -> list[str]:
+    """Return options by which a primary writes only while so many replicas follow it closely."""
+    return ["--min-replicas-to-write", str(replicas), "--min-replicas-max-lag", "1"]
 
 
 @contextmanager

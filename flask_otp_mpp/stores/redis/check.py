@@ -116,7 +116,7 @@ class _Node:
             if not allow_eviction:
                 raise self._unfit(f"{evicting}, or accept it by OTP_MPP_STORE_EVICTION='warn'")
             self._warn(evicting)
-        for problem in requirements.warnings(info, self._settings):
+        for problem in requirements.warnings(info, self._settings, in_cluster=self.in_cluster):
             self._warn(problem)
         return f"version {info.get('redis_version', 'unknown')}"
 

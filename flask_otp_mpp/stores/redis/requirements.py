@@ -69,11 +69,20 @@ def _two_primaries(found: str, version: tuple[int, ...] | None, config: Config) 
         )
 
 
-def warnings(info: Info, config: Config) -> Iterator[str]:
+def warnings(info: Info, config: Config, *, in_cluster: bool) -> Iterator[str]:
     """Yield what could not be learnt, and what an operator must look to."""
     replicas = _replicas(info)
+    settings = config("min-replicas-*") if replicas else {}
+    needed = int(settings.get("min-replicas-to-write", 0))
+    # A primary of a cluster waits for its replica in a failover that was asked for.
+    if 0 < needed < replicas and not in_cluster:
+        yield (
+            f"has {replicas} replicas and min-replicas-to-write {needed}: while Sentinel moves the "
+            "primary, the old one still writes what is forgotten then; set min-replicas-to-write "
+            f"to {replicas}, or pause writes before a planned failover"
+        )
     # Redis tells how many replicas are good if both settings are above zero.
-    if replicas and not config("min-replicas-*") and "min_slaves_good_slaves" not in info:
+    if replicas and not settings and "min_slaves_good_slaves" not in info:
         yield (
             f"has {replicas} replica(s) and does not let its settings be read; {SETTINGS}: "
             f"without them, {_TWO_PRIMARIES}"
