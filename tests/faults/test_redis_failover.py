@@ -7,6 +7,7 @@ answered in the last moment, which is one call of each thread: replication is as
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,20 +31,20 @@ from benchmarks.redis_nodes import (
     wait_until,
     watched,
 )
-from flask_otp_mpp import RedisStore
+from flask_otp_mpp import RedisStore, UnfitStore
 from flask_otp_mpp.core.challenge import Challenge, Draft
 from flask_otp_mpp.core.policy import Policy, SendLimit
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores.redis.failover import nothing_was_done
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, attempt, draft, opened
+from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, answer, attempt, draft, opened
 from flask_otp_mpp.testing.contract.race import together
 from tests.faults.proxy import proxy_to
 from tests.linearizability.checker import explain, told
 from tests.linearizability.history import Recorder
 from tests.services import missing
-from tests.stores.redis_server import client, private_redis
+from tests.stores.redis_server import ROOT, client, documented_rule, private_redis
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -207,6 +208,27 @@ def test_a_killed_primary_is_replaced_by_sentinel(service: Watched) -> None:
         node.ask("CONFIG", "SET", "min-replicas-to-write", 1)
     unexplained = play(service, partial(kill, service))
     assert len(unexplained) <= 1, shown(unexplained)
+
+
+def test_the_documented_rights_are_enough_in_a_cluster(shards: Cluster) -> None:
+    """O3, O4: with the two that the client of a cluster needs."""
+    more = re.search(r"for a cluster,? `([^`]*)`", (ROOT / "docs/stores/redis.md").read_text())
+    assert more is not None
+    needed = more[1].split()
+    url = shards.url.replace("//", "//otp:secret@")
+    for given in (needed, needed[:1], needed[1:]):
+        for node in shards.nodes:
+            node.ask("ACL", "SETUSER", "otp", "reset", *documented_rule(), *given)
+        store = RedisStore(url)
+        if given == needed:
+            assert "the Redis cluster at 127.0.0.1" in store.check()
+            challenge = opened(store)
+            assert answer(store, challenge, RIGHT) is None
+            assert store.forget("alice")
+        else:
+            with pytest.raises(UnfitStore, match="give its user the rights"):
+                store.check()
+        store.close()
 
 
 def test_a_name_that_leads_to_another_server_is_followed(tmp_path: Path) -> None:

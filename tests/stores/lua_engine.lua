@@ -103,7 +103,7 @@ for line in io.lines() do
     redis = {call = call, pcall = call},
     KEYS = {table.unpack(given, 4, 3 + keys)},
     ARGV = {table.unpack(given, 4 + keys)},
-  }, {__index = _G})
+  }, {__index = function(_, global) return assert(_G[global], global) end})
   send(assert(load(sources[name], 'script', 't', environment))())
   io.stdout:flush()
 end

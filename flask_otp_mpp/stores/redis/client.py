@@ -110,7 +110,6 @@ def _address(client: Client) -> str:
 def _bounds(options: StoreOptions) -> dict[str, Any]:
     return {
         "max_connections": options.connections,
-        "timeout": POOL_SECONDS,
         "socket_connect_timeout": options.connect_timeout,
         "socket_timeout": options.statement_timeout,
         "socket_keepalive": True,
@@ -125,7 +124,13 @@ def _pool(url: RedisUrl, options: StoreOptions) -> redis.BlockingConnectionPool:
         generation=generation,
         primary=_primary(url, options, generation) if url.kind is Kind.SENTINEL else None,
         retry=_never(),
-        **{**_bounds(options), "host": host, "port": port, **url.options},
+        **{
+            **_bounds(options),
+            "timeout": POOL_SECONDS,
+            "host": host,
+            "port": port,
+            **url.options,
+        },
     )
 
 
@@ -152,13 +157,14 @@ def _primary(url: RedisUrl, options: StoreOptions, generation: Generation) -> Pr
 
 
 def _cluster(url: RedisUrl, options: StoreOptions) -> redis.RedisCluster:
+    # Each node has redis-py's own pool, which does not wait for a free connection. A blocking one
+    # takes back what it never gave away, which a cluster's client does when a redirection fails;
+    # two threads would then read one another's answers.
     first, *others = url.addresses
-    # By a URL, because only then the client takes a pool of another class.
     return redis.RedisCluster(
         url=f"{'rediss' if url.tls else 'redis'}://{first[0]}:{first[1]}",
         startup_nodes=[ClusterNode(host, port) for host, port in others],  # type: ignore[no-untyped-call]
         retry=_never(),
-        connection_pool_class=redis.BlockingConnectionPool,
         **{**_bounds(options), **url.options},
     )
 

@@ -13,7 +13,6 @@ from redis.exceptions import (
     ClusterDownError,
     MasterDownError,
     ReadOnlyError,
-    RedisClusterException,
     RedisError,
     ResponseError,
 )
@@ -48,7 +47,9 @@ def do(source: ClientSource, work: Callable[[Client], _T]) -> _T:
                 raise
         _renew(client)
         return work(client)
-    except (RedisError, RedisClusterException) as error:
+    # A cluster's client before redis-py 8 closes connections that other threads read from, which
+    # then fail with ValueError or AttributeError.
+    except Exception as error:
         clear_frames(error)  # the client's hold the password of the connection
         raise StoreError(f"the OTP store in Redis failed: {type(error).__name__}") from error
 
