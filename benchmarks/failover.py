@@ -98,9 +98,7 @@ def run(args: argparse.Namespace) -> Report:
     return Report(
         "failover",
         [
-            Table(
-                f"{runs} failover(s) each, broken promises in all of them together", COLUMNS, rows
-            ),
+            Table(f"Failovers, {runs} of each kind added up", COLUMNS, rows),
             _cost_of_waiting(200 if args.quick else 2000),
         ],
     )
