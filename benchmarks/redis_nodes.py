@@ -181,7 +181,7 @@ def watched(folder: Path, replicas: int = 1, options: Sequence[str] = ()) -> Ite
     with ExitStack() as stack:
         made = [_node(stack, first, folder, options)]
         for port in others[:replicas]:
-            replica = (*options, "--replicaof", f"127.0.0.1 {first}")
+            replica = (*options, "--replicaof", "127.0.0.1", str(first))
             made.append(_node(stack, port, folder, replica))
         sentinels = []
         for port in others[replicas:]:

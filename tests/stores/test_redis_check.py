@@ -125,7 +125,7 @@ def command(aside: redis.Redis, *words: str | int) -> Any:
 def test_replicas_are_looked_at(tmp_path: Path, server: PrivateRedis) -> None:
     """O3: the replica is refused, and its primary, until both settings are made."""
     (tmp_path / "replica").mkdir()
-    of = ("--replicaof", f"127.0.0.1 {server.port}", "--repl-diskless-sync-delay", "0")
+    of = ("--replicaof", "127.0.0.1", str(server.port), "--repl-diskless-sync-delay", "0")
     with private_redis(tmp_path / "replica", *of) as replica, client(server.url) as aside:
         found = refusal(replica.url)
         assert f"is a replica of 127.0.0.1:{server.port} and must not be written" in found

@@ -175,7 +175,7 @@ def test_a_redis_that_may_drop_keys_can_be_accepted(
 
 @pytest.fixture
 def replica(tmp_path: Path) -> Iterator[str]:
-    with private_redis(tmp_path, "--replicaof", f"127.0.0.1 {free_port()}") as server:
+    with private_redis(tmp_path, "--replicaof", "127.0.0.1", str(free_port())) as server:
         yield server.url
 
 

@@ -26,7 +26,7 @@ def problems(info: Info, config: Config, *, in_cluster: bool) -> Iterator[str]:
     :param info: all that INFO tells.
     :param in_cluster: whether the server was found as a node of a cluster.
     """
-    mode = info.get("redis_mode")
+    mode = info.get("redis_mode") or info.get("server_mode")  # so Valkey 9 calls it
     if mode == "sentinel":
         yield "is a Sentinel; name the service that it watches: redis+sentinel://host:26379/service"
         return
