@@ -80,6 +80,10 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def point_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server, as a name or a virtual address does it."""
+        self._target = (host, port)
+
     def refuse(self) -> None:
         """Behave as if the server is down: reset connections, refuse new ones."""
         self._order(self._unlisten)
