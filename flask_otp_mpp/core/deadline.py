@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-ANSWER_SECONDS: Final = 4.5
+ANSWER_SECONDS: Final = 4.0
 """How long a request may take, apart from its body. Callers wait about five seconds."""
 _end: ContextVar[float] = ContextVar("flask_otp_mpp_deadline", default=math.inf)
 

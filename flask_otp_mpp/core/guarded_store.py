@@ -13,7 +13,7 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import RequestStore, StoreError, StoreUnavailable
 from flask_otp_mpp.core.reasons import Outcome
 
-SETTLE_SECONDS: Final = 1.0
+SETTLE_SECONDS: Final = 0.8
 """How long the end of a delivery is tried to be stored at least, however late it is."""
 _FIRST_PAUSE: Final = 0.05
 

@@ -116,12 +116,12 @@ def run(folder: Path, *arguments: str, **changed: Any) -> Any:
     return deployed(folder, gunicorn(port, *arguments), port, **changed)
 
 
-def wait_for(server: Deployed, log: Path) -> None:
+def wait_for(server: Deployed, log: Path, page: str = "/pid") -> None:
     """Wait until the host answers; show the log if it does not."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.process.poll() is None:
         try:
-            if server.page("/pid").isdecimal():
+            if server.page(page):
                 return
         except OSError:
             time.sleep(0.05)

@@ -147,6 +147,15 @@ def test_a_slow_server_is_waited_for(wired: Wired, user: WalletUser) -> None:
     assert user.result(user.verify_call(request_id, code)) == "SUCCESS"
 
 
+def test_answers_leave_in_time_however_slow_the_server_is(wired: Wired, user: WalletUser) -> None:
+    """O1, O7: more threads than connections, and each answer of the server late by a second."""
+    request_id, code = user.sent()
+    wired.proxy.delay(1.0)
+    crowd = [wired.user() for _ in range(CROWD)]
+    calls = [user.verify_call(request_id, code), *(one.send_call() for one in crowd)]
+    assert set(at_once(user, calls)) <= {"SUCCESS", UNKNOWN}
+
+
 @pytest.mark.parametrize("fault", [*CUTS, Fault.SWALLOW_ANSWER], ids=lambda fault: fault.name)
 def test_a_reservation_that_broke_off_sends_nothing(
     wired: Wired, user: WalletUser, fault: Fault

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 import redis
@@ -13,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from flask_otp_mpp.stores.free_connections import FreeConnections
 from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, StoreOptions
 from flask_otp_mpp.stores.redis.connections import (
     Generation,
@@ -32,10 +34,17 @@ class ClientSource:
     cluster does, so that is done by the first verb that finds the cluster up.
 
     :param address: what to call the server in messages; without user and password.
+    :param free: the free connections of its pool, if they are known.
     """
 
-    def __init__(self, make: Callable[[], Client], address: str) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Client],
+        address: str,
+        free: AbstractContextManager[None] | None = None,
+    ) -> None:
         self.address = address
+        self.free = free or nullcontext()
         self._make = make
         self._made: Client | None = None
         self._lock = threading.Lock()
@@ -78,15 +87,16 @@ def connect(url: str, options: StoreOptions = DEFAULT) -> ClientSource:
         raise ValueError(NO_URL) from None
     client = redis.Redis.from_pool(pool)
     refuse_unfit(client)
+    free = FreeConnections(options.pool_size)
     match found.kind:
         case Kind.SERVER:
-            return ClientSource(lambda: client, _address(client))
+            return ClientSource(lambda: client, _address(client), free)
         case Kind.SENTINEL:
             address = f"Redis {found.service!r} by Sentinel at {found.hosts}"
-            return ClientSource(lambda: client, address)
+            return ClientSource(lambda: client, address, free)
         case Kind.CLUSTER:
             return ClientSource(
-                lambda: _cluster(found, options), f"the Redis cluster at {found.hosts}"
+                lambda: _cluster(found, options), f"the Redis cluster at {found.hosts}", free
             )
 
 

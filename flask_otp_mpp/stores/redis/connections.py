@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import redis
 from redis.connection import Connection, SSLConnection
+
+from flask_otp_mpp.core.deadline import seconds_left
+
+_LONGEST: Final = 60.0
+"""The time-out of a connection that has none, in seconds."""
 
 
 class Generation:
@@ -60,10 +65,12 @@ class RenewedConnection(Connection):
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self._generation, self._primary = generation, primary
         self._opened_in = generation.number
+        self._connect_seconds: float | None = self.socket_connect_timeout
 
     def connect(self) -> None:
         if self._opened_in != self._generation.number:
             self.disconnect()  # type: ignore[no-untyped-call]
+        self.socket_connect_timeout = _until_deadline(self._connect_seconds)
         super().connect()  # type: ignore[no-untyped-call]
 
     def _connect(self) -> Any:
@@ -71,6 +78,17 @@ class RenewedConnection(Connection):
             self.host, self.port = self._primary.find()
         self._opened_in = self._generation.number
         return super()._connect()  # type: ignore[no-untyped-call]
+
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send a command, whose answer is waited for until the deadline."""
+        super().send_packed_command(*args, **kwargs)  # type: ignore[no-untyped-call]
+        opened: Any = self._sock
+        opened.settimeout(_until_deadline(self.socket_timeout))
+
+
+def _until_deadline(seconds: float | None) -> float:
+    """Return a time-out that ends with the request; a socket takes 0 for another mode."""
+    return max(0.05, seconds_left(_LONGEST if seconds is None else seconds))
 
 
 class RenewedSSLConnection(RenewedConnection, SSLConnection):

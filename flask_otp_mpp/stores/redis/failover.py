@@ -51,14 +51,17 @@ def do(source: ClientSource, work: Callable[[Client], _T]) -> _T:
     if not seconds_left(POOL_SECONDS):
         raise StoreUnavailable("the OTP store in Redis was not asked: no time is left")
     try:
-        client = source.get()
-        try:
+        with source.free:
+            client = source.get()
+            try:
+                return work(client)
+            except RedisError as error:
+                if not nothing_was_done(error):
+                    raise
+            _renew(client)
             return work(client)
-        except RedisError as error:
-            if not nothing_was_done(error):
-                raise
-        _renew(client)
-        return work(client)
+    except StoreUnavailable:  # no connection was free
+        raise
     # A cluster's client before redis-py 8 closes connections that other threads read from, which
     # then fail with ValueError or AttributeError.
     except Exception as error:

@@ -100,12 +100,13 @@ class MySQL(Database):
         return server_options({**own, **fixed}, options)
 
     def prepare(self, engine: sa.Engine) -> None:
-        connection_class = _sharing_tls()
+        connection_class = _connection_class()
 
         def connect(
             _dialect: sa.Dialect, _record: object, args: list[Any], kwargs: dict[str, Any]
         ) -> Any:
             kwargs.pop("writer", None)
+            kwargs["connect_timeout"] = _until_deadline(kwargs["connect_timeout"])
             return connection_class(*args, **kwargs)
 
         sa.event.listen(engine, "do_connect", connect)
@@ -118,7 +119,6 @@ class MySQL(Database):
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
     ) -> list[list[Row]]:
         """Execute a batch; whether a commit waits for the disk, the server's settings tell."""
-        driver._read_timeout = max(0.1, seconds_left(self.options.silence_timeout))  # noqa: SLF001
         texts = [statement.literal(literal, parameters) for statement, parameters in batch]
         return execute_text(driver, [_BEGIN] * begin, texts, batch, commit=commit)
 
@@ -200,15 +200,31 @@ def literal(value: Any) -> str:
     return f"x'{value.hex()}'" if type(value) is bytes else number_literal(value)
 
 
-def _sharing_tls() -> type[Connection[Any]]:
+def _until_deadline(seconds: float) -> float:
+    """Return a time-out that ends with the request; PyMySQL knows none of 0."""
+    return max(0.05, seconds_left(seconds))
+
+
+def _connection_class() -> type[Connection[Any]]:
     """Return PyMySQL's connection, with one TLS context for all that are opened by an engine.
 
-    PyMySQL would read the certificates of all authorities for each, also where it is not told to
-    encrypt: it does where the server can.
+    Each time that it waits for the server ends with the request. PyMySQL would read the
+    certificates of all authorities for each connection, also where it is not told to encrypt: it
+    does where the server can.
     """
     known: list[tuple[float, ssl.SSLContext]] = []
 
-    class SharedTls(Connection):
+    class StoreConnection(Connection):
+        _silence: float
+
+        @property
+        def _read_timeout(self) -> float:
+            return _until_deadline(self._silence)
+
+        @_read_timeout.setter
+        def _read_timeout(self, seconds: float) -> None:
+            self._silence = seconds
+
         def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
             now = time.monotonic()
             if not known or now - known[-1][0] > TLS_SECONDS:
@@ -216,7 +232,7 @@ def _sharing_tls() -> type[Connection[Any]]:
                 known[:] = [(now, made)]
             return known[-1][1]
 
-    return SharedTls
+    return StoreConnection
 
 
 def _prepare(connection: Any, _record: object) -> None:

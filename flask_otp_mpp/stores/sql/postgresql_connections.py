@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -37,22 +38,35 @@ class TimeoutConnection(psycopg.Connection[Any]):
     bounds: Sequence[str] = ()
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
-        return super().wait(self._bounded(gen), *args, **kwargs)
+        bounded = _bounded(gen, seconds_left(self.wait_seconds), self.close)
+        return super().wait(bounded, *args, **kwargs)
 
-    def _bounded(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Hand everything on; psycopg asks again, with nothing, about ten times a second."""
-        end = time.monotonic() + seconds_left(self.wait_seconds)
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if not ready and time.monotonic() > end:
-                    gen.close()
-                    self.close()
-                    raise psycopg.OperationalError("the server does not answer")
-                wanted = gen.send(ready)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+    @classmethod
+    def _connect_gen(cls, *args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        # libpq's own time-out for it has whole seconds, and is 2 at least.
+        connecting = super()._connect_gen(*args, **kwargs)
+        return _bounded(connecting, seconds_left(math.inf), lambda: None)
+
+
+def _bounded(
+    gen: Generator[Any, Any, T], seconds: float, close: Callable[[], object]
+) -> Generator[Any, Any, T]:
+    """Hand everything on; psycopg asks again, with nothing, about ten times a second.
+
+    :param close: called if the server has been silent for these seconds.
+    """
+    end = time.monotonic() + seconds
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > end:
+                gen.close()
+                close()
+                raise psycopg.OperationalError("the server does not answer")
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
 
 
 class Connections:

@@ -27,8 +27,8 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
+from flask_otp_mpp.stores.free_connections import FreeConnections
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
-from flask_otp_mpp.stores.sql.free_connections import FreeConnections
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
 T = TypeVar("T")
@@ -147,11 +147,8 @@ class Transactions:
                 left = 1
 
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
-        self._free.take()
-        try:
+        with self._free:
             return self._run_on(self._connection(), work, durable=durable)
-        finally:
-            self._free.give_back()
 
     def _run_on(
         self, connection: PoolProxiedConnection, work: Callable[[Transaction], T], *, durable: bool

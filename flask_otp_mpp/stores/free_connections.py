@@ -14,6 +14,8 @@ from flask_otp_mpp.stores.options import POOL_SECONDS
 class FreeConnections:
     """Count the free connections of a pool, which itself knows no deadline.
 
+    A connection is used within ``with free:``.
+
     :param size: of the pool.
     """
 
@@ -23,15 +25,15 @@ class FreeConnections:
         reset = weakref.WeakMethod(self._reset)
         os.register_at_fork(after_in_child=lambda: (usable := reset()) and usable())
 
-    def take(self) -> None:
+    def __enter__(self) -> None:
         """Wait for a connection that is free.
 
         :raises StoreUnavailable: if there is none in time.
         """
         if not self._free.acquire(timeout=seconds_left(POOL_SECONDS)):
-            raise StoreUnavailable("no connection to the OTP database was free in time")
+            raise StoreUnavailable("no connection to the OTP store was free in time")
 
-    def give_back(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let another thread take the connection."""
         self._free.release()
 
