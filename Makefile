@@ -4,7 +4,7 @@ PORT = 5000
 ARGS =
 
 # What uses the libraries most: keys and JOSE, traffic, migrations, one history on each store.
-LOWEST = tests/signing tests/protocols/google tests/web/test_limiter.py tests/web/test_traffic.py \
+LOWEST = tests/signing tests/web/test_google.py tests/web/test_limiter.py tests/web/test_traffic.py \
     tests/hosts/test_limits.py tests/hosts/test_migrations.py tests/stores/test_schema.py \
     tests/stores/test_sql_checks.py
 
