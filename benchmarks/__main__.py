@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Final
 
 from benchmarks import (
+    failover,
     flood,
     google,
     imports,
@@ -37,6 +38,7 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     "flood": flood,
     "limits": limits,
     "google": google,
+    "failover": failover,
 }
 
 

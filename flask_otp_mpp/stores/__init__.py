@@ -49,14 +49,16 @@ __all__ = [
     "rules",
 ]
 
-_REDIS: Final = ("redis://", "rediss://", "valkey://", "valkeys://")
+# Also redis+sentinel and redis+cluster, as the library limits spells them.
+_REDIS: Final = ("redis://", "rediss://", "redis+", "valkey://", "valkeys://", "valkey+")
 
 
 def from_url(url: str, clock: Clock = utc_now, options: StoreOptions = DEFAULT) -> Store:
     """Make the store that a URL names.
 
-    :param url: ``memory://``; ``redis://``, ``rediss://`` or ``valkey://``; or a SQLAlchemy URL of
-        SQLite, PostgreSQL (psycopg), MySQL or MariaDB (PyMySQL).
+    :param url: ``memory://``; ``redis://``, ``rediss://``, ``redis+sentinel://`` or
+        ``redis+cluster://``, or the same with ``valkey``; or a SQLAlchemy URL of SQLite,
+        PostgreSQL (psycopg), MySQL or MariaDB (PyMySQL).
     :param clock: the one clock by which the store decides; by default the server's, or on SQLite
         and in memory the machine's.
     :param options: bounds for its connections; the query of the URL takes precedence.

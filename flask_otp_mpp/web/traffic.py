@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from flask_limiter import Limiter
@@ -20,6 +20,7 @@ from limits import RateLimitItem
 from limits.storage import MemoryStorage
 
 from flask_otp_mpp.core.caller import Caller
+from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.core.settings import key_of
@@ -36,12 +37,14 @@ class LimiterCounts:
     :param limiter: the one of :func:`~flask_otp_mpp.web.limiter.own_limiter`, or the host's.
     :param key_prefix: of the keys in the storage, before that of the Limiter; it keeps apart apps
         that share a storage.
+    :param threads: how many threads may wait for a storage that is silent.
     """
 
-    def __init__(self, limiter: Limiter, key_prefix: str = "") -> None:
+    def __init__(self, limiter: Limiter, key_prefix: str = "", threads: int = 16) -> None:
         self._limiter = limiter
         self._key_prefix = key_prefix
-        self._lock: AbstractContextManager[Any] | None = None
+        self._threads = threads
+        self._guard: AbstractContextManager[Any] | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -53,17 +56,22 @@ class LimiterCounts:
         if not limits or not self._limiter.enabled:
             return True
         strategy = self._limiter.limiter
-        if self._lock is None:
-            # MemoryStorage restarts its timer without a lock: two threads at once would raise.
-            memory = isinstance(strategy.storage, MemoryStorage)
-            self._lock = threading.Lock() if memory else nullcontext()
+        if self._guard is None:
+            self._guard = self._make_guard()
         # Flask-Limiter tells nobody the key_prefix that its Limiter was given.
         prefix = self._key_prefix or self._limiter._key_prefix  # noqa: SLF001
         # Each strategy stores another type under a key, so its name is part of the key.
         key = f"{prefix}{':' * bool(prefix)}otp_mpp:{type(strategy).__name__}"
-        with self._lock:
+        with self._guard:
             hits = [strategy.hit(limit, key, scope, name) for limit in limits]
         return all(hits)
+
+    def _make_guard(self) -> AbstractContextManager[Any]:
+        if isinstance(self._limiter.storage, MemoryStorage):
+            # It restarts its timer without a lock: two threads at once would raise.
+            return threading.Lock()
+        service = "the storage of the traffic limits"
+        return CircuitBreaker(service, self._threads, Exception, ConnectionError)
 
 
 class FlaskTrafficLimiter:

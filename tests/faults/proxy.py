@@ -80,6 +80,10 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def point_to(self, host: str, port: int) -> None:
+        """Lead new connections to another server, as a name or a virtual address does it."""
+        self._target = (host, port)
+
     def refuse(self) -> None:
         """Behave as if the server is down: reset connections, refuse new ones."""
         self._order(self._unlisten)
@@ -103,6 +107,11 @@ class FaultProxy:
         :param keep: how many bytes of the answer still arrive.
         """
         self._order(lambda: setattr(self, "_trigger", Trigger(word, fault, nth, keep)))
+
+    def redirect(self, host: str, port: int) -> None:
+        """Forward new connections to another server, as a name that moves; reset the others."""
+        self._order(lambda: setattr(self, "_target", (host, port)))
+        self.reset()
 
     def heal(self) -> None:
         """Forward again; reset connections that have lost bytes, as they can't go on."""

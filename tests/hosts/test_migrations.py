@@ -196,6 +196,7 @@ def test_a_host_that_attaches_tables_which_init_db_made_keeps_them(
 
 def test_a_table_of_the_host_is_still_dropped(tmp_path: Path) -> None:
     """T6: only names of ours are left alone."""
+    (tmp_path / "host.db").touch()  # no store makes it
     with host_of(f"sqlite:///{tmp_path}/host.db", tmp_path, include_object=include_object) as host:
         with host.store.engine.begin() as db:
             db.exec_driver_sql("CREATE TABLE old (id INTEGER PRIMARY KEY)")

@@ -24,7 +24,7 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing.contract.model import Model
-from tests.linearizability.history import Operation
+from tests.linearizability.history import UNKNOWN, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def explain(
             if operation.called > end:
                 break
             after, result = state.after(operation, policy)
-            if result == operation.result:
+            if operation.result in (result, UNKNOWN):
                 path.append(operation)
                 if search(left - {index}, after):
                     return True

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Outcome
 
 Verb: TypeAlias = Literal[
@@ -22,6 +22,8 @@ Verb: TypeAlias = Literal[
 ]
 Pause: TypeAlias = Callable[[], object]
 A_MOMENT: Final = 0.0005
+UNKNOWN: Final = "unknown"
+"""The result of a call whose answer was lost: it may have been done, or be done later, or never."""
 
 
 def rest() -> None:
@@ -96,10 +98,19 @@ class Recorder:
 
     :param pause: called between a store's reading and its writing, where it judges an attempt or a
         send; what can go wrong goes wrong there.
+    :param was_lost: whether an error means that an answer was lost, and not that nothing was done.
+        Without it, an error is a result that no store may give.
     """
 
-    def __init__(self, store: Store, policy: Policy, pause: Pause = rest) -> None:
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        pause: Pause = rest,
+        was_lost: Callable[[StoreError], bool] | None = None,
+    ) -> None:
         self.store = store
+        self._was_lost = was_lost
         self.pause = pause
         self.policy = _SlowPolicy(
             **{item.name: getattr(policy, item.name) for item in fields(policy)}
@@ -177,6 +188,12 @@ class Recorder:
         called = self._moment()
         try:
             result = call()
+        except StoreError as error:
+            if self._was_lost is not None:
+                if self._was_lost(error):
+                    self.history.append(Operation(thread, verb, arguments, UNKNOWN, called))
+                raise
+            result = error
         except Exception as error:  # noqa: BLE001 - shown by the checker, which never expects one
             result = error
         self.history.append(Operation(thread, verb, arguments, result, called, self._moment()))

@@ -21,7 +21,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import RIGHT, START, WRONG, attempt, draft, named
 from tests.linearizability.checker import State, explain
-from tests.linearizability.history import Operation, Recorder, in_parts
+from tests.linearizability.history import UNKNOWN, Operation, Recorder, in_parts
 from tests.linearizability.workload import Send, Step, Try, policy, run
 from tests.stores.naive import NaiveStore
 
@@ -61,6 +61,17 @@ def test_two_successes_with_one_code_are_not_explained() -> None:
     assert explained(RESERVED, tried(RIGHT, None, 2, 4))
     assert not explained(RESERVED, tried(RIGHT, None, 2, 4), tried(RIGHT, None, 3, 5))
     assert not explained(RESERVED, tried(RIGHT, None, 2, 3), tried(RIGHT, None, 4, 5))
+
+
+def test_a_call_whose_answer_was_lost_may_have_been_done_or_not() -> None:
+    """T3, T4: so what follows may say either; it is not done twice, nor before it was asked."""
+    lost = replace(tried(RIGHT, None, 4), result=UNKNOWN)
+    before, after = tried(WRONG, Reason.CODE_UNMATCHED, 2, 3), tried(RIGHT, None, 5, 6)
+    used = tried(RIGHT, Reason.CHALLENGE_USED, 5, 6)
+    assert explained(RESERVED, before, lost, after)
+    assert explained(RESERVED, before, lost, used)
+    assert not explained(RESERVED, before, used)
+    assert not explained(RESERVED, replace(used, called=2, returned=3), lost)
 
 
 def test_time_is_respected() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -21,6 +22,7 @@ from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.servers import free_port
 from tests.services import missing
 
+ROOT: Final = Path(__file__).parents[2]
 URL: Final = os.environ.get("OTP_MPP_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 
 
@@ -61,8 +63,19 @@ def opened_store(clock: Clock | None = None, url: str = URL) -> Iterator[RedisSt
             store.close()
 
 
+def documented_rule() -> list[str]:
+    """Return the words of the ACL rule that the documentation names, with the password secret."""
+    page = (ROOT / "docs/stores/redis.md").read_text()
+    found = re.search(r"^ACL SETUSER otp (.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1].replace(">password", ">secret").split()
+
+
 class PrivateRedis:
     """A Redis server for one test, on the loopback interface, which writes nothing to disk."""
+
+    first: tuple[str, ...] = ()
+    """What comes before all options: a file of settings."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder, self.options, self.port = folder, options, free_port()
@@ -74,7 +87,7 @@ class PrivateRedis:
             missing("neither redis-server nor valkey-server is installed")
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         self.process = subprocess.Popen(
-            [program, *where, "--save", "", "--appendonly", "no", *self.options],
+            [program, *self.first, *where, "--save", "", "--appendonly", "no", *self.options],
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 10

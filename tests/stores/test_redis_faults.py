@@ -33,15 +33,9 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
 )
 from tests.servers import free_port
-from tests.stores.redis_server import PrivateRedis, client, private_redis
+from tests.stores.redis_server import PrivateRedis, client, documented_rule, private_redis
 
 pytestmark = pytest.mark.server
-
-# The commands that the store needs; docs/stores/redis.md names the same.
-ALLOWED = (
-    "on >secret ~otp_mpp:* -@all +evalsha +eval +ping +info +time +hmget +hget +hset +hdel"
-    " +hlen +hkeys +hincrby +del +pttl +pexpire +persist +scan"
-)
 
 
 @pytest.fixture
@@ -242,7 +236,7 @@ def test_a_redis_user_needs_few_commands(
     server: PrivateRedis, aside: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """O3: those that the documentation names; without INFO there is a warning and no error."""
-    command(aside, "ACL", "SETUSER", "otp", *ALLOWED.split())
+    command(aside, "ACL", "SETUSER", "otp", *documented_rule())
     store = RedisStore(server.url.replace("//", "//otp:secret@"), FrozenClock())
     real = RedisStore(server.url.replace("//", "//otp:secret@"))
     for used in (store, real):

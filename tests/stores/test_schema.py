@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.ports import UnfitStore
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.sql import schema, types
 from flask_otp_mpp.stores.sql.schema import include_object, metadata
@@ -186,10 +187,19 @@ def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> No
     host = sa.MetaData()
     sa.Table("host_table", host, sa.Column("id", sa.Integer, primary_key=True))
     schema.attach(host)
-    host.create_all(store.engine)
+    own = sa.create_engine(store.engine.url)  # which makes the file, if it is one
+    host.create_all(own)
+    own.dispose()
     assert differences(store.engine, host) == []
     assert noted(store.engine) is None
     assert answer(store, opened(store), RIGHT) is None
+
+
+def test_what_a_host_migrates_itself_is_left_to_it(store: SQLAlchemyStore) -> None:
+    """T6: its tables have no revision of ours from which they could be upgraded."""
+    metadata.create_all(store.engine)
+    with pytest.raises(UnfitStore, match="your own migrations made them, and upgrade them"):
+        store.upgrade_tables()
 
 
 def test_the_newest_migration_is_the_revision_that_is_noted() -> None:
@@ -199,8 +209,19 @@ def test_the_newest_migration_is_the_revision_that_is_noted() -> None:
 
 
 def test_the_command_line_upgrades(make_wallet: Callable[..., Wallet]) -> None:
-    """T6: `flask otp-mpp upgrade-db`, also where there is nothing to upgrade."""
+    """T6: `flask otp-mpp upgrade-db` says what it did and where, also if that is nothing."""
     wallet = make_wallet(store="sqlite")
-    assert run(wallet.app, "upgrade-db").output == "The tables are up to date.\n"
+    store = wallet.state.store
+    assert isinstance(store, SQLAlchemyStore)
+    place = store.engine.url.render_as_string()
+    to_revision(store.engine, "0002")
+    assert run(wallet.app, "upgrade-db").output == (
+        f"{place}: upgraded from revision 0002 to {schema.REVISION}.\n"
+    )
+    nothing = f"{place}: nothing to do, the tables are of revision {{}}.\n"
+    assert run(wallet.app, "upgrade-db").output == nothing.format(schema.REVISION)
+    with store.engine.begin() as db:
+        db.execute(sa.update(schema.versions).values(version_num="9999"))
+    assert run(wallet.app, "upgrade-db").output == nothing.format("9999")
     assert wallet.send().code == "SUCCESS"
     assert run(make_wallet().app, "upgrade-db").output == "MemoryStore needs no tables.\n"

@@ -79,7 +79,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_STORE_EVICTION", False, "'refuse' or 'warn'"),
         ("OTP_MPP_STORE_POOL_SIZE", 0, "1 to 100"),
         ("OTP_MPP_STORE_POOL_SIZE", 101, "1 to 100"),
-        ("OTP_MPP_STORE_POOL_OVERFLOW", 101, "0 to 100"),
+        ("OTP_MPP_DELIVERIES", 0, "1 to 10000"),
         ("OTP_MPP_STORE_CONNECT_TIMEOUT", 0, "1 to 10 whole seconds"),
         ("OTP_MPP_STORE_CONNECT_TIMEOUT", 2.5, "whole number"),
         ("OTP_MPP_STORE_STATEMENT_TIMEOUT", 11, "1 to 10 whole seconds"),
@@ -136,7 +136,7 @@ def test_a_fault_is_named_with_its_key_and_remedy(key_name: str, value: Any, fin
 
 def test_a_store_has_the_configured_options(make_wallet: Callable[..., Wallet]) -> None:
     """O1: numbers as texts, too, as an environment without JSON gives them."""
-    usual = {"SIZE": 5, "OVERFLOW": 10, "TIMEOUT": 3}
+    usual = {"SIZE": 16, "OVERFLOW": 0, "TIMEOUT": 3}
     changed = {"SIZE": 2, "OVERFLOW": 0, "TIMEOUT": 2}
     for wanted, options in (
         (usual, {}),
@@ -144,7 +144,6 @@ def test_a_store_has_the_configured_options(make_wallet: Callable[..., Wallet]) 
             changed,
             {
                 "OTP_MPP_STORE_POOL_SIZE": "2",
-                "OTP_MPP_STORE_POOL_OVERFLOW": 0,
                 "OTP_MPP_STORE_STATEMENT_TIMEOUT": timedelta(seconds=1),
             },
         ),

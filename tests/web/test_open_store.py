@@ -30,7 +30,7 @@ from tests.deployment.processes import ROOT
 from tests.servers import free_port
 from tests.stores.redis_server import URL as REDIS_URL
 from tests.stores.redis_server import client as client_of
-from tests.stores.redis_server import prefixed, private_redis
+from tests.stores.redis_server import documented_rule, prefixed, private_redis
 from tests.stores.servers import mysql_url, postgresql_url
 from tests.wallet import Wallet, make_tables, open_wallet, settings
 
@@ -173,6 +173,46 @@ def test_a_redis_that_may_drop_keys_can_be_accepted(
     assert "volatile-lru" in caplog.text
 
 
+@pytest.fixture
+def replica(tmp_path: Path) -> Iterator[str]:
+    with private_redis(tmp_path, "--replicaof", "127.0.0.1", str(free_port())) as server:
+        yield server.url
+
+
+@pytest.mark.server
+def test_a_redis_replica_is_a_fault_unless_the_check_is_to_warn(
+    replica: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O3: it would start, and every send would fail."""
+    assert "is a replica of 127.0.0.1" in finding(store=replica)
+    wallet = open_wallet(store=replica, OTP_MPP_STORE_CHECK="warn")
+    assert "name the primary" in caplog.text
+    assert wallet.send().code == "UNKNOWN_EXCEPTION"
+    wallet.close()
+
+
+@pytest.mark.server
+def test_a_redis_user_with_the_documented_rights_starts_and_serves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O3, O4: without a warning; a wrong password is a fault."""
+    with private_redis(tmp_path) as server, client_of(server.url) as aside:
+        rule = ("ACL", "SETUSER", "otp", *documented_rule())
+        aside.execute_command(*rule)  # type: ignore[no-untyped-call]
+        wallet = open_wallet(store=server.url.replace("//", "//otp:secret@"))
+        sent = wallet.send()
+        assert sent.code == "SUCCESS"
+        assert (
+            wallet.caller.verify("tok-ada", sent.verify_request_id, wallet.inbox.code).code
+            == "SUCCESS"
+        )
+        assert caplog.records == []
+        wallet.close()
+        refused = finding(store=server.url.replace("//", "//otp:hunter2@"))
+        assert refused.endswith("refuses the user or the password; correct OTP_MPP_STORE")
+        assert "hunter2" not in refused
+
+
 class CheckedStore(MemoryStore):
     """Count the checks, and raise what it is told to."""
 
@@ -244,7 +284,7 @@ def test_time_outs_reach_the_server(
 def test_the_size_of_the_pool_reaches_redis() -> None:
     """O1: a verb that finds no free connection fails after a second."""
     with prefixed():
-        one: dict[str, Any] = {"OTP_MPP_STORE_POOL_SIZE": 1, "OTP_MPP_STORE_POOL_OVERFLOW": 0}
+        one: dict[str, Any] = {"OTP_MPP_STORE_POOL_SIZE": 1}
         store = open_wallet(store=REDIS_URL, **one).state.store
         assert isinstance(store, RedisStore)
         assert isinstance(store.client, redis.Redis)

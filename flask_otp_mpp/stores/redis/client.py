@@ -1,28 +1,66 @@
-"""Redis clients: make one that repeats no command, and check client and server."""
+"""Redis clients: make one that repeats no command, and refuse one that does."""
 
 from __future__ import annotations
 
-import logging
-import re
-from typing import Any, Final, TypeAlias
+import threading
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.cluster import ClusterNode
+from redis.exceptions import RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
-from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.options import DEFAULT, POOL_SECONDS, StoreOptions
+from flask_otp_mpp.stores.redis.connections import (
+    Generation,
+    Primary,
+    RenewedConnection,
+    RenewedSSLConnection,
+)
+from flask_otp_mpp.stores.redis.urls import NO_URL, Kind, RedisUrl, parse
 
 Client: TypeAlias = redis.Redis | redis.RedisCluster
 
-_OLDEST: Final = (6, 2)
-_NO_URL: Final = "is not a Redis URL; use redis://user:password@host:6379/0, or rediss:// for TLS"
-_logger = logging.getLogger("flask_otp_mpp.stores")
+
+class ClientSource:
+    """Hold the client of a store; make it when it is first needed.
+
+    A cluster's client asks the cluster for its slots when it is made. A host may start before its
+    cluster does, so that is done by the first verb that finds the cluster up.
+
+    :param address: what to call the server in messages; without user and password.
+    """
+
+    def __init__(self, make: Callable[[], Client], address: str) -> None:
+        self.address = address
+        self._make = make
+        self._made: Client | None = None
+        self._lock = threading.Lock()
+
+    def get(self) -> Client:
+        """Return the client.
+
+        :raises RedisError: if it can't be made; RedisClusterException if no node answers.
+        """
+        if self._made is None:
+            if not self._lock.acquire(timeout=POOL_SECONDS):
+                raise redis.ConnectionError("another thread still waits for the cluster")
+            try:
+                self._made = self._made or self._make()
+            finally:
+                self._lock.release()
+        return self._made
+
+    def close(self) -> None:
+        """Close the connections of the client, if it was made."""
+        if self._made is not None:
+            self._made.close()
 
 
-def connect(url: str, options: StoreOptions = DEFAULT) -> redis.Redis:
+def connect(url: str, options: StoreOptions = DEFAULT) -> ClientSource:
     """Make a client whose timeouts are shorter than a caller's, and which repeats no command.
 
     A command whose answer was lost may have been done. A repeat would find the request's
@@ -32,24 +70,107 @@ def connect(url: str, options: StoreOptions = DEFAULT) -> redis.Redis:
 
     :raises ValueError: if the URL can't be used; the message holds no password.
     """
-    scheme, _, rest = url.partition("://")
-    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
-    if scheme not in ("redis", "rediss"):
-        raise ValueError(_NO_URL)
+    found = parse(url)
     try:
-        pool = redis.BlockingConnectionPool.from_url(
-            f"{scheme}://{rest}",
-            max_connections=options.connections,
-            timeout=POOL_SECONDS,
-            socket_connect_timeout=options.connect_timeout,
-            socket_timeout=options.statement_timeout,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),
-        )
+        pool = _pool(found, options)
         pool.connection_class(**pool.connection_kwargs)  # opens nothing, but checks every option
     except (ValueError, TypeError, RedisError):  # their messages may quote the password
-        raise ValueError(_NO_URL) from None
-    return redis.Redis.from_pool(pool)
+        raise ValueError(NO_URL) from None
+    client = redis.Redis.from_pool(pool)
+    refuse_unfit(client)
+    match found.kind:
+        case Kind.SERVER:
+            return ClientSource(lambda: client, _address(client))
+        case Kind.SENTINEL:
+            address = f"Redis {found.service!r} by Sentinel at {found.hosts}"
+            return ClientSource(lambda: client, address)
+        case Kind.CLUSTER:
+            return ClientSource(
+                lambda: _cluster(found, options), f"the Redis cluster at {found.hosts}"
+            )
+
+
+def passed_in(client: Client) -> ClientSource:
+    """Hold a client that the host has made.
+
+    :raises ValueError: if it is unfit.
+    """
+    refuse_unfit(client)
+    return ClientSource(lambda: client, _address(client))
+
+
+def _address(client: Client) -> str:
+    if isinstance(client, redis.RedisCluster):
+        return "the Redis cluster"
+    options = client.get_connection_kwargs()
+    where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+    return f"Redis at {where}/{options.get('db') or 0}"
+
+
+def _bounds(options: StoreOptions) -> dict[str, Any]:
+    return {
+        "max_connections": options.pool_size,
+        "socket_connect_timeout": options.connect_timeout,
+        "socket_timeout": options.statement_timeout,
+        "socket_keepalive": True,
+    }
+
+
+def _pool(url: RedisUrl, options: StoreOptions) -> redis.BlockingConnectionPool:
+    generation = Generation()
+    host, port = url.addresses[0]
+    return redis.BlockingConnectionPool(  # type: ignore[no-untyped-call]
+        connection_class=RenewedSSLConnection if url.tls else RenewedConnection,
+        generation=generation,
+        primary=_primary(url, options, generation) if url.kind is Kind.SENTINEL else None,
+        retry=_never(),
+        **{
+            **_bounds(options),
+            "timeout": POOL_SECONDS,
+            "host": host,
+            "port": port,
+            **url.options,
+        },
+    )
+
+
+def _primary(url: RedisUrl, options: StoreOptions, generation: Generation) -> Primary:
+    """Make what asks the Sentinels; all of them together may take the time of one connection.
+
+    They get the servers' user and password, as ``limits`` does it. Sentinels that have no password
+    are asked without: they refuse one, and are then tried again.
+    """
+    seconds = options.connect_timeout / len(url.addresses)
+    how: dict[str, Any] = {
+        "socket_connect_timeout": seconds,
+        "socket_timeout": seconds,
+        "retry": _never(),
+        **({"ssl": True} if url.tls else {}),
+        **{name: value for name, value in url.options.items() if name.startswith("ssl_")},
+    }
+    names = ("username", "password")
+    secret = {name: url.options[name] for name in names if name in url.options}
+    sentinel = Sentinel(url.addresses, sentinel_kwargs={**how, **secret})  # type: ignore[no-untyped-call]
+    if secret:
+        sentinel.sentinels += Sentinel(url.addresses, sentinel_kwargs=how).sentinels  # type: ignore[no-untyped-call]
+    return Primary(sentinel, url.service, generation)
+
+
+def _cluster(url: RedisUrl, options: StoreOptions) -> redis.RedisCluster:
+    # Each node has redis-py's own pool, which does not wait for a free connection. A blocking one
+    # takes back what it never gave away, which a cluster's client does when a redirection fails;
+    # two threads would then read one another's answers.
+    first, *others = url.addresses
+    return redis.RedisCluster(
+        url=f"{'rediss' if url.tls else 'redis'}://{first[0]}:{first[1]}",
+        startup_nodes=[ClusterNode(host, port) for host, port in others],  # type: ignore[no-untyped-call]
+        retry=_never(),
+        **{**_bounds(options), **url.options},
+    )
+
+
+def _never() -> Retry:
+    return Retry(NoBackoff(), 0)
 
 
 def refuse_unfit(client: Client) -> None:
@@ -66,77 +187,3 @@ def refuse_unfit(client: Client) -> None:
             "the Redis client repeats commands whose answer was lost; "
             "use retry=Retry(NoBackoff(), 0)"
         )
-
-
-def check(client: Client, *, allow_eviction: bool = False) -> str:
-    """Check that a server is new enough and evicts no keys.
-
-    If a server does not allow INFO, as some managed ones do, there is only a warning in the log.
-
-    :param allow_eviction: whether there is only a warning for a server that may evict keys, too.
-    :returns: what was found, in one line.
-    :raises UnfitStore: with what was found instead, and what to do.
-    :raises StoreError: if the server does not answer.
-    """
-    address = _address(client)
-    try:
-        nodes = _server_info(client)
-    except ResponseError as error:
-        shown = f"{address} does not tell its version and its eviction policy"
-        _logger.warning(
-            "%s (%s); make sure that it is 6.2 or newer and evicts nothing",
-            shown,
-            type(error).__name__,
-        )
-        return shown
-    except (RedisError, RedisClusterException) as error:
-        clear_frames(error)  # the client's hold the password of the connection
-        raise StoreError(
-            f"{address} does not answer: {type(error).__name__}; "
-            "check that it runs, and OTP_MPP_STORE"
-        ) from error
-    for info in nodes:
-        _refuse_old_version(address, info)
-        if (problem := _eviction_problem(address, info)) is not None:
-            if not allow_eviction:
-                raise UnfitStore(f"{problem}, or accept it by OTP_MPP_STORE_EVICTION='warn'")
-            _logger.warning("%s", problem)
-    return f"{address}, version {nodes[0].get('redis_version', 'unknown')}"
-
-
-def _address(client: Client) -> str:
-    if isinstance(client, redis.RedisCluster):
-        return "the Redis cluster"
-    options = client.get_connection_kwargs()
-    where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-    return f"Redis at {where}/{options.get('db') or 0}"
-
-
-def _server_info(client: Client) -> list[dict[str, Any]]:
-    if isinstance(client, redis.RedisCluster):
-        return [
-            {**client.info("server", target_nodes=node), **client.info("memory", target_nodes=node)}
-            for node in client.get_primaries()  # type: ignore[no-untyped-call]
-        ]
-    with redis.Redis(connection_pool=client.connection_pool, single_connection_client=True) as one:
-        info = {**one.info("server"), **one.info("memory")}
-        if one.connection is not None:  # a forked worker must not share a connection
-            one.connection.disconnect()
-        return [info]
-
-
-def _refuse_old_version(address: str, info: dict[str, Any]) -> None:
-    version = str(info.get("redis_version", ""))
-    number = re.match(r"(\d+)\.(\d+)", version)
-    if number is not None and (int(number[1]), int(number[2])) < _OLDEST:
-        raise UnfitStore(f"{address} is version {version}; the store needs 6.2 or newer")
-
-
-def _eviction_problem(address: str, info: dict[str, Any]) -> str | None:
-    policy = str(info.get("maxmemory_policy", "noeviction"))
-    if not info.get("maxmemory") or policy == "noeviction":
-        return None
-    return (
-        f"{address} may evict keys (maxmemory-policy {policy}), and with them counted failures; "
-        "set maxmemory-policy to noeviction, or use a separate server"
-    )

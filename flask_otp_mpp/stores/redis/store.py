@@ -12,29 +12,30 @@ key changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.redis import encoding, scripts, user_keys
-from flask_otp_mpp.stores.redis.client import Client, check, connect, refuse_unfit
+from flask_otp_mpp.stores.redis.check import check
+from flask_otp_mpp.stores.redis.client import Client, connect, passed_in
+from flask_otp_mpp.stores.redis.failover import do
 
 
 class RedisStore:
     """Store challenges and user limits in Redis 6.2 or newer, or in Valkey.
 
-    :param url_or_client: ``redis://``, ``rediss://`` or ``valkey://``; or a client of redis-py, for
-        a cluster too, which must neither decode answers nor repeat commands by itself.
+    :param url_or_client: ``redis://``, ``rediss://``, ``redis+sentinel://``, ``redis+cluster://``,
+        or the same with ``valkey``; or a client of redis-py, which must neither decode answers nor
+        repeat commands by itself.
     :param clock: the one clock by which this store decides. Without one, or with the system's
         (``utc_now``), it is the server's clock: the same time for all hosts.
     :param prefix: the beginning of every key, so that several stores can share a server. It must
@@ -56,10 +57,11 @@ class RedisStore:
                 "the prefix holds a brace; a cluster would then compute a wrong slot from it"
             )
         self._owns_client = isinstance(url_or_client, str)
-        self.client: Client = (
-            connect(url_or_client, options) if isinstance(url_or_client, str) else url_or_client
+        self._source = (
+            connect(url_or_client, options)
+            if isinstance(url_or_client, str)
+            else passed_in(url_or_client)
         )
-        refuse_unfit(self.client)
         self.prefix = prefix
         self._clock: Clock | None = None if clock is utc_now else clock
         self._allow_eviction = options.allow_eviction
@@ -134,10 +136,13 @@ class RedisStore:
         writes meanwhile may stay, so a part of what it writes may be deleted and another part not.
         """
         own = f"{self._hash_tag(subject)}:".encode()
-        with _store_errors():
-            name = encoding.encode_text(subject)
-            found, claims = user_keys.find(self.client, self.prefix, own, name)
-            deleted = self.client.delete(*found) if found else 0
+        name = encoding.encode_text(subject)
+
+        def delete(client: Client) -> tuple[int, dict[bytes, bytes]]:
+            found, claims = user_keys.find(client, self.prefix, own, name)
+            return (client.delete(*found) if found else 0), claims
+
+        deleted, claims = do(self._source, delete)
         freed = [
             self._run(scripts.FORGET, [claim], [subject, holders])
             for claim, holders in claims.items()
@@ -146,23 +151,31 @@ class RedisStore:
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         """Only look whether Redis answers: it deletes every key by itself when its TTL ends."""
-        with _store_errors():
-            self.client.ping()
+        check_batch(batch)
+        do(self._source, lambda client: client.ping())
         return 0
 
     def check(self) -> str:
-        """Check that the server answers, is new enough, and evicts no keys.
+        """Check that the server answers, is fit for the store, and can be written.
 
         :returns: what was found, in one line.
         :raises UnfitStore: with what was found instead, and what to do.
         :raises StoreError: if the server does not answer.
         """
-        return check(self.client, allow_eviction=self._allow_eviction)
+        return check(self._source, self.prefix, allow_eviction=self._allow_eviction)
 
     def close(self) -> None:
         """Close the connections, unless the client was passed in."""
         if self._owns_client:
-            self.client.close()
+            self._source.close()
+
+    @property
+    def client(self) -> Client:
+        """The client; one of a cluster is made when it is first asked for.
+
+        :raises redis.RedisError: if that can't be done; or ``redis.RedisClusterException``.
+        """
+        return self._source.get()
 
     def _claim(self, request: IdempotencyKey, subject: str) -> encoding.KeyHolder | None:
         """Claim an idempotency key for a request; return its holder if that is another one."""
@@ -201,11 +214,14 @@ class RedisStore:
         now = "" if self._clock is None else encoding.encode_time(self._clock())
         # Sent as bytes, so that the encoding of a client that was passed in can't change them.
         sent = [encoding.encode_text(value) for value in (*keys, now, *values)]
-        with _store_errors():
+
+        def run(client: Client) -> Any:
             try:
-                return self.client.evalsha(script.sha, len(keys), *sent)
+                return client.evalsha(script.sha, len(keys), *sent)
             except NoScriptError:  # after a restart, flush or failover; nothing has been done yet
-                return self.client.eval(script.source, len(keys), *sent)
+                return client.eval(script.source, len(keys), *sent)
+
+        return do(self._source, run)
 
     def _user_keys(self, work: Draft | Attempt) -> list[str]:
         return [
@@ -227,12 +243,3 @@ class RedisStore:
         # The braces put all keys of a user into one slot of a cluster. A digest holds no brace, has
         # one length, and does not show who the user is.
         return f"{self.prefix}{{{hashlib.sha256(encoding.encode_text(name)).hexdigest()}}}"
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException) as error:
-        clear_frames(error)  # the client's hold the password of the connection
-        raise StoreError(f"the OTP store in Redis failed: {type(error).__name__}") from error

@@ -4,6 +4,10 @@
 -- type, a server without memory) then fails before the first write, so a verb happens as a whole or
 -- not at all.
 
+-- Lua 5.4, which some servers have, has no global unpack; that of Redis has no other one. To read a
+-- global that there is not is an error.
+local unpack = table.unpack or unpack
+
 -- Milliseconds that a key is kept longer than needed: the clock of a host may be behind.
 local SPARE = 60000
 

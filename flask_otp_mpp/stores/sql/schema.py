@@ -1,4 +1,4 @@
-"""The three tables of the SQL store: their definition, creation, revision and upgrade.
+"""The three tables of the SQL store: their definition and revision.
 
 They hold no code, no token and no address. Moments are microseconds since the epoch: the same on
 every database, with no time zone to lose.
@@ -82,7 +82,7 @@ requests = sa.Table(
 )
 
 # As Alembic makes it, so that Alembic can upgrade from here.
-_versions = sa.Table(
+versions = sa.Table(
     VERSION_TABLE, sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
 )
 
@@ -128,32 +128,8 @@ def set_options(options: Mapping[str, Any]) -> None:
         table.dialect_kwargs.update(options)
 
 
-def create(engine: sa.Engine) -> None:
-    """Make the tables that are missing, and note their revision if none is noted."""
-    metadata.create_all(engine)
-    _versions.create(engine, checkfirst=True)
-    with engine.begin() as db:
-        if db.scalar(sa.select(_versions.c.version_num)) is None:
-            db.execute(sa.insert(_versions).values(version_num=REVISION))
-
-
 def revision(db: sa.Connection) -> str | None:
     """Return the noted revision; None is noted by a host that migrates the tables itself."""
     if not sa.inspect(db).has_table(VERSION_TABLE):
         return None
-    return db.scalar(sa.select(_versions.c.version_num))
-
-
-def upgrade(engine: sa.Engine) -> None:
-    """Bring the tables to the newest revision; an empty database gets them all.
-
-    :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
-    """
-    from alembic import command  # noqa: PLC0415 - only who upgrades needs it
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as db:
-        config.attributes["connection"] = db
-        command.upgrade(config, "head")
+    return db.scalar(sa.select(versions.c.version_num))
