@@ -179,9 +179,10 @@ def test_a_client_that_was_passed_in_is_not_closed(clock: FrozenClock) -> None:
     with prefixed() as prefix, client() as own:
         store = RedisStore(own, clock, prefix)
         opened(store)
-        pooled = own.connection_pool.get_connection()
+        pooled: Any = own.connection_pool.get_connection()
         store.close()
-        assert pooled.is_connected
+        pooled.send_command("PING")
+        assert pooled.read_response() == b"PONG"
         own.connection_pool.release(pooled)
 
 
