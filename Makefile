@@ -3,10 +3,10 @@
 PORT = 5000
 ARGS =
 
-# What uses the libraries most: keys and JOSE, traffic, migrations, one history on each store.
-LOWEST = tests/signing tests/protocols/google tests/web/test_limiter.py tests/web/test_traffic.py \
-    tests/hosts/test_limits.py tests/hosts/test_migrations.py tests/stores/test_schema.py \
-    tests/stores/test_sql_checks.py
+# What uses the libraries most: keys and JOSE, traffic, migrations, batches on each database.
+LOWEST = tests/signing tests/protocols/google/test_jose.py tests/web/test_limiter.py \
+    tests/web/test_traffic.py tests/hosts/test_limits.py tests/hosts/test_migrations.py \
+    tests/stores/test_schema.py tests/stores/test_sql_batches.py tests/stores/test_redis_keys.py
 
 .PHONY: help demo serve test test-all test-lowest test-newest lint bench profile clean
 

@@ -1,7 +1,4 @@
-"""Write constraints-lowest.txt: the lowest versions of the libraries that pyproject.toml names.
-
-All other packages have the versions of constraints.txt.
-"""
+"""Write constraints-lowest.txt: the lowest versions of the libraries that pyproject.toml names."""
 
 from __future__ import annotations
 
@@ -16,8 +13,8 @@ HEAD = "# The lowest versions that pyproject.toml names; written by tools/lowest
 _BOUND = re.compile(r"([\w-]+)>=([\d.]+)")
 
 
-def lowest() -> dict[str, str]:
-    """Return the lowest version of each library that the package needs, or can use."""
+def pins() -> str:
+    """Return a pin for each library that the package needs, or can use."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
     versions = {}
@@ -26,15 +23,6 @@ def lowest() -> dict[str, str]:
         if bound is None:
             sys.exit(f"pyproject.toml: {requirement!r} names no lowest version, such as name>=1.2")
         versions[bound[1]] = bound[2]
-    versions["psycopg-binary"] = versions["psycopg"]  # they are released together
-    return versions
-
-
-def pins() -> str:
-    """Return the text of the file."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    others = dict(line.lower().split("==") for line in lines if not line.startswith("#"))
-    versions = {**others, **lowest()}
     return HEAD + "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -179,9 +180,10 @@ def test_a_client_that_was_passed_in_is_not_closed(clock: FrozenClock) -> None:
     with prefixed() as prefix, client() as own:
         store = RedisStore(own, clock, prefix)
         opened(store)
-        pooled = own.connection_pool.get_connection()
+        pooled: Any = own.connection_pool.get_connection()
         store.close()
-        assert pooled.is_connected
+        pooled.send_command("PING")
+        assert pooled.read_response() == b"PONG"
         own.connection_pool.release(pooled)
 
 

@@ -197,7 +197,9 @@ def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> No
 
 def test_what_a_host_migrates_itself_is_left_to_it(store: SQLAlchemyStore) -> None:
     """T6: its tables have no revision of ours from which they could be upgraded."""
-    metadata.create_all(store.engine)
+    host = sa.create_engine(store.engine.url)  # which makes an SQLite file; the store's does not
+    metadata.create_all(host)
+    host.dispose()
     with pytest.raises(UnfitStore, match="your own migrations made them, and upgrade them"):
         store.upgrade_tables()
 
