@@ -108,7 +108,7 @@ def test_the_options_of_the_query_reach_servers_and_sentinels(tls: bool) -> None
     assert len(asked) == 4  # each with the password, and then without
     for sentinel in asked:
         how = sentinel.connection_pool.connection_kwargs
-        assert how["socket_connect_timeout"] == 1
+        assert how["socket_connect_timeout"] == 0.5
         assert issubclass(sentinel.connection_pool.connection_class, redis.SSLConnection) is tls
     assert [s.connection_pool.connection_kwargs.get("password") for s in asked] == [
         "hunter2", "hunter2", None, None,
