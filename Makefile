@@ -3,13 +3,20 @@
 PORT = 5000
 ARGS =
 
-.PHONY: help demo serve test test-all lint bench profile clean
+# What uses the libraries most: keys and JOSE, traffic, migrations, one history on each store.
+LOWEST = tests/signing tests/protocols/google tests/web/test_limiter.py tests/web/test_traffic.py \
+    tests/hosts/test_limits.py tests/hosts/test_migrations.py tests/stores/test_schema.py \
+    tests/stores/test_sql_checks.py
+
+.PHONY: help demo serve test test-all test-lowest test-newest lint bench profile clean
 
 help:
 	@echo 'make demo    play callers against the example wallet, and check every answer (ARGS=--help)'
 	@echo 'make serve   keep the example wallet running (PORT=$(PORT))'
 	@echo 'make test    run the tests that are quick and need no service, in about a minute'
 	@echo 'make test-all run all tests (ARGS="tests/example -k phone" goes to pytest in both)'
+	@echo 'make test-lowest run some of them with the lowest versions of all libraries, in a minute'
+	@echo 'make test-newest run the quick ones with the newest versions'
 	@echo 'make lint    check format, style, types, layers, weak code and secrets'
 	@echo 'make bench   compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
 	@echo 'make profile show where the time of a send and a verify goes (ARGS=--help)'
@@ -35,6 +42,14 @@ test-all:
 	@sh tools/venv.sh test
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
+test-lowest:
+	@sh tools/venv.sh lowest
+	@.venv-lowest/bin/python -m pytest -n auto --dist worksteal $(or $(ARGS),$(LOWEST))
+
+test-newest:
+	@sh tools/venv.sh newest
+	@.venv-newest/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not server' $(ARGS)
+
 lint:
 	@sh tools/venv.sh test
 	.venv/bin/python -m ruff format --check .
@@ -53,6 +68,6 @@ profile:
 	@.venv/bin/python -m benchmarks profile $(ARGS)
 
 clean:
-	rm -rf .venv build dist htmlcov *.egg-info .coverage* .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest build dist htmlcov *.egg-info .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

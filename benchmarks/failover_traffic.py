@@ -32,7 +32,7 @@ POLICY: Final = Policy(
     failure_limit=100,
     disable_after=100,
 )
-ONE_CONNECTION: Final = StoreOptions(pool_size=1, pool_overflow=0)
+ONE_CONNECTION: Final = StoreOptions(pool_size=1)
 REOPENED: Final = 0.5
 """Seconds after which half of the clients connect anew, as processes that start."""
 

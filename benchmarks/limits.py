@@ -26,7 +26,8 @@ from benchmarks.empty_stores import available, empty_store
 from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
 from benchmarks.roundtrips import Relay
-from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts, own_limiter
+from flask_otp_mpp.web.limiter import own_limiter
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import OnLimiterFailure
 
 NAMES: Final = ("memory", "redis")

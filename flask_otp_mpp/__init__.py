@@ -2,7 +2,7 @@
 
 It serves the OTP calls of Alipay+, AMS and Google Standard Payments. Public are the names in
 ``__all__`` here and in four packages below: :mod:`~flask_otp_mpp.callers` (callers for trials),
-:mod:`~flask_otp_mpp.testing` (doubles, and the test suite for stores),
+:mod:`~flask_otp_mpp.testing` (tools for tests, and the test suite for stores),
 :mod:`~flask_otp_mpp.stores`, and :mod:`~flask_otp_mpp.signing` (keys and access tokens). Other
 modules may change in any release.
 """

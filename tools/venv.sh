@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks.
+# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks; .venv-lowest with
+# the lowest versions of the libraries, and .venv-newest with the newest, to run the tests with.
 #
-#   sh tools/venv.sh demo|test|bench
+#   sh tools/venv.sh demo|test|bench|lowest|newest
 #
 # It takes $PYTHON, or else the first Python of 3.11 or newer that it finds, and installs by uv if
 # there is one, by pip otherwise. Repeated, it only looks whether anything has changed.
@@ -13,11 +14,15 @@ stop() {
 }
 
 purpose=${1:-}
+venv=.venv
+constraints=constraints.txt
 case $purpose in
     demo) groups= ;;
     test) groups='--group test --group lint --group bench' ;;
     bench) groups='--group bench' ;;
-    *) stop 'usage: sh tools/venv.sh demo|test|bench' ;;
+    lowest) groups='--group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
+    newest) groups='--group test' venv=.venv-newest constraints=/dev/null ;;
+    *) stop 'usage: sh tools/venv.sh demo|test|bench|lowest|newest' ;;
 esac
 case $0 in
     */*) cd "${0%/*}/.." ;;
@@ -45,35 +50,35 @@ done
 
 # Nothing is to be done if Python, place and requirements are what they were.
 base=$("$python" -c 'import os, sys; print(sys.version.split()[0], sys.prefix, os.getcwd())')
-made_of="$base $(cat pyproject.toml constraints.txt | cksum)"
-is_for() { [ -f ".venv/made-for-$1" ] && [ "$(cat ".venv/made-for-$1")" = "$made_of" ]; }
-if [ -x .venv/bin/python ] && { is_for "$purpose" || is_for test; }; then exit 0; fi
+made_of="$base $(cat pyproject.toml "$constraints" | cksum)"
+is_for() { [ -f "$venv/made-for-$1" ] && [ "$(cat "$venv/made-for-$1")" = "$made_of" ]; }
+if [ -x $venv/bin/python ] && { is_for "$purpose" || is_for test; }; then exit 0; fi
 
 if command -v uv >/dev/null 2>&1; then uv=yes; else uv=no; fi
 if [ $uv = no ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     stop "$python can't make environments: it has no venv module." \
         'Get it by: apt install python3-venv (Debian, Ubuntu), or install uv.'
 fi
-if [ -e .venv ] && [ ! -e .venv/pyvenv.cfg ]; then
-    stop '.venv is in the way: it is no virtual environment. Move it elsewhere.'
+if [ -e "$venv" ] && [ ! -e $venv/pyvenv.cfg ]; then
+    stop "$venv is in the way: it is no virtual environment. Move it elsewhere."
 fi
 
-echo "Making .venv for $purpose with Python ${base%% *}; this may take a minute ..."
-if [ ! -x .venv/bin/python ] || [ "$(cat .venv/made-with 2>/dev/null)" != "$base" ]; then
-    rm -rf .venv
+echo "Making $venv for $purpose with Python ${base%% *}; this may take a minute ..."
+if [ ! -x $venv/bin/python ] || [ "$(cat $venv/made-with 2>/dev/null)" != "$base" ]; then
+    rm -rf "$venv"
     if [ $uv = yes ]; then
-        uv venv --quiet --python "$python" .venv
+        uv venv --quiet --python "$python" "$venv"
     else
-        "$python" -m venv .venv
+        "$python" -m venv "$venv"
     fi
-    echo "$base" >.venv/made-with
+    echo "$base" >$venv/made-with
 fi
 # shellcheck disable=SC2086 # the groups are words
 if [ $uv = yes ]; then
-    uv pip install --quiet --python .venv/bin/python -c constraints.txt -e '.[google,phone]' $groups
+    uv pip install --quiet --python $venv/bin/python -c "$constraints" -e '.[google,phone]' $groups
 else
-    pip='.venv/bin/python -m pip -qq --disable-pip-version-check'
+    pip="$venv/bin/python -m pip -qq --disable-pip-version-check"
     if [ -n "$groups" ]; then $pip install 'pip>=25.1'; fi # older ones know no groups
-    $pip install -c constraints.txt -e '.[google,phone]' $groups
+    $pip install -c "$constraints" -e '.[google,phone]' $groups
 fi || stop 'The packages could not be installed; see above for why. Is the network reachable?'
-echo "$made_of" >".venv/made-for-$purpose"
+echo "$made_of" >"$venv/made-for-$purpose"

@@ -37,8 +37,9 @@ def text(user: User, message: Message) -> None:
     send_sms(user.phone, message.body)
 
 
-def create_app() -> Flask:
+def create_app(config: dict[str, object] | None = None) -> Flask:
     app = Flask(__name__)
     app.config.from_prefixed_env()  # FLASK_OTP_MPP_PEPPER and so on
+    app.config.from_mapping(config)
     otp.init_app(app)
     return app

@@ -30,7 +30,7 @@ class AlipayPlusCaller(SignedCaller[AlipayPlusAnswer]):
     :param acquirer_id: the ``acquirerId``, for whom Alipay+ calls.
     :param prefix: the path of the two APIs as Alipay+ calls and signs it.
     :param signing: client id and keys: ``client_id``, ``key``, ``server_keys`` and optionally
-        ``key_version`` and ``clock``, as :class:`SignedCaller` explains them.
+        ``key_version``, ``paths`` and ``clock``, as :class:`SignedCaller` explains them.
     """
 
     paths = ("/sendOTP", "/verifyOTP")
@@ -56,7 +56,7 @@ class AlipayPlusCaller(SignedCaller[AlipayPlusAnswer]):
         :param tamper: the one fault that the request is to contain.
         :param fields: further fields, or other values for the usual ones.
         """
-        return self.call("/sendOTP", {**self._common(token), **fields}, tamper=tamper)
+        return self.call(self.paths[0], {**self._common(token), **fields}, tamper=tamper)
 
     def verify(
         self,
@@ -73,7 +73,7 @@ class AlipayPlusCaller(SignedCaller[AlipayPlusAnswer]):
         :param code: the code that the user typed.
         """
         answer = {"verifyRequestId": verify_request_id, "otpCode": code}
-        return self.call("/verifyOTP", {**self._common(token), **answer, **fields}, tamper=tamper)
+        return self.call(self.paths[1], {**self._common(token), **answer, **fields}, tamper=tamper)
 
     def _common(self, token: str) -> dict[str, Any]:
         return {"acquirerId": self._acquirer_id, "pspId": self._psp_id, "accessToken": token}

@@ -35,7 +35,7 @@ class AmsCaller(SignedCaller[AmsAnswer]):
     :param prefix: the path of the two APIs as the merchant calls and signs it; by default that of
         the sandbox if the client id starts with ``SANDBOX_``, else that of production.
     :param signing: client id and keys: ``client_id``, ``key``, ``server_keys`` and optionally
-        ``key_version`` and ``clock``, as :class:`SignedCaller` explains them.
+        ``key_version``, ``paths`` and ``clock``, as :class:`SignedCaller` explains them.
     """
 
     paths = ("/initAuthentication", "/verifyAuthentication")
@@ -71,7 +71,7 @@ class AmsCaller(SignedCaller[AmsAnswer]):
             "userIdentityType": "WALLET_TOKEN",
             "userIdentityValue": token,
         }
-        return self.call("/initAuthentication", {**payload, **fields}, tamper=tamper)
+        return self.call(self.paths[0], {**payload, **fields}, tamper=tamper)
 
     def verify(
         self, request_id: str, code: str, *, tamper: Tamper | None = None, **fields: Any
@@ -86,4 +86,4 @@ class AmsCaller(SignedCaller[AmsAnswer]):
             "authenticationRequestId": request_id,
             "authenticationValue": code,
         }
-        return self.call("/verifyAuthentication", {**payload, **fields}, tamper=tamper)
+        return self.call(self.paths[1], {**payload, **fields}, tamper=tamper)

@@ -33,8 +33,12 @@ class GoogleAnswer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The payload of the answer; empty if ``opened`` is None."""
-        return {} if self.opened is None else dict(json.loads(self.opened.payload))
+        """The payload of the answer; empty if ``opened`` is None, or holds no JSON object."""
+        try:
+            value = {} if self.opened is None else json.loads(self.opened.payload)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
 
     @property
     def code(self) -> str:

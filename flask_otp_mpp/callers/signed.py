@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import (
     Any,
-    ClassVar,
     Generic,
     NotRequired,
     TypedDict,
@@ -82,20 +81,21 @@ A = TypeVar("A", bound=SignedAnswer)
 class SigningOptions(TypedDict):
     """The keyword arguments that every signed caller takes beside those of its protocol.
 
-    They are explained at :class:`SignedCaller`; ``key_version`` and ``clock`` may be left out.
+    They are explained at :class:`SignedCaller`; those that are not required may be left out.
     """
 
     client_id: str
     key: rsa.RSAPrivateKey
     server_keys: Mapping[str, rsa.RSAPublicKey]
     key_version: NotRequired[str]
+    paths: NotRequired[tuple[str, str]]
     clock: NotRequired[Clock]
 
 
 class SignedCaller(Generic[A]):
     """Call a wallet with signed requests; the base of the callers of Alipay+ and AMS.
 
-    :cvar paths: the paths of the protocol's two APIs, below the prefix.
+    :ivar paths: the paths of the protocol's two APIs, below the prefix.
     :cvar answers: the class of the answers.
     :param transport: sends the HTTP requests: ``over_wsgi(app)`` or ``over_http(url)``.
     :param client_id: the ``Client-Id`` of the requests.
@@ -104,11 +104,13 @@ class SignedCaller(Generic[A]):
         the version that it names.
     :param key_version: the version of ``key`` that the requests name.
     :param prefix: the path of the APIs as the caller calls and signs it.
+    :param paths: those of the two APIs below the prefix, if they are not the usual ones: first the
+        one that sends, then the one that verifies.
     :param clock: returns the time of the request, as aware UTC.
     :raises ValueError: if no client can have such an id.
     """
 
-    paths: ClassVar[tuple[str, str]]
+    paths: tuple[str, str]
     answers: Callable[[Call, Response, str, bool], A]
 
     def __init__(
@@ -120,6 +122,7 @@ class SignedCaller(Generic[A]):
         server_keys: Mapping[str, rsa.RSAPublicKey],
         key_version: str = "1",
         prefix: str,
+        paths: tuple[str, str] | None = None,
         clock: Clock = utc_now,
     ) -> None:
         if CLIENT_ID.fullmatch(client_id) is None:
@@ -130,6 +133,8 @@ class SignedCaller(Generic[A]):
         self._server_keys = dict(server_keys)
         self._key_version = key_version
         self._prefix = prefix
+        if paths is not None:
+            self.paths = paths
         self._clock = clock
 
     def call(

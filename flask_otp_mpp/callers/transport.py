@@ -68,12 +68,19 @@ def over_http(base_url: str, timeout: float = 10.0) -> Transport:
     return send
 
 
-def over_wsgi(app: WSGIApplication) -> Transport:
-    """Return a transport that calls an app inside this process, without a server."""
+def over_wsgi(app: WSGIApplication, rewrites: Mapping[str, str] | None = None) -> Transport:
+    """Return a transport that calls an app inside this process, without a server.
+
+    :param rewrites: prefixes of paths, and what a proxy in front of the app makes of them.
+    """
     client = Client(app, use_cookies=False)
 
     def send(call: Call) -> Response:
         path, _, query = call.uri.partition("?")
+        for public, inner in (rewrites or {}).items():
+            if f"{path}/".startswith(f"{public}/"):
+                path = inner + path.removeprefix(public)
+                break
         answer = client.open(
             path,
             method=call.method,

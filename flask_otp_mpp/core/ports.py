@@ -15,12 +15,20 @@ class StoreError(Exception):
     """Report that a store could not do its work; the request is answered as UNFORESEEN."""
 
 
+class StoreUnavailable(StoreError):
+    """Report a store that does not answer: it can't be reached, or takes too long.
+
+    After some of these in a row it is left alone for a moment. So a store must not raise it for
+    what one request alone can bring about, such as a value that it can't keep.
+    """
+
+
 class UnfitStore(StoreError):
     """Report a store that answers but can't give its guarantees as it is, and what to change."""
 
 
-class Store(Protocol):
-    """Keep challenges, users' limits and answers; every method but ``forget`` is atomic.
+class RequestStore(Protocol):
+    """Decide the requests of callers; every method is atomic.
 
     A store decides by :mod:`flask_otp_mpp.core.rules` and by one clock of its own. A request whose
     key it knows gets the stored answer: nothing is counted, compared or sent twice. If the digest
@@ -43,13 +51,15 @@ class Store(Protocol):
         :returns: the challenge, if the caller of this method must now deliver a message for it;
             otherwise the outcome that is already decided: a refusal, or the stored answer.
         :raises StoreError: if the backend fails; nothing is reserved then.
+        :raises StoreUnavailable: if it does not answer.
         """
         ...
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         """Store how the delivery of a reserved challenge ended.
 
-        If its user was forgotten meanwhile, nothing is stored.
+        If its user was forgotten meanwhile, nothing is stored. It is called again with the same
+        arguments if it failed, which must change nothing more.
 
         :param outcome: a refusal closes the challenge, unless it was delivered before and was only
             to be sent again.
@@ -59,6 +69,10 @@ class Store(Protocol):
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         """Count an attempt, compare its code, and update challenge and limits of the user."""
         ...
+
+
+class Store(RequestStore, Protocol):
+    """Keep challenges, users' limits and answers; every method but ``forget`` is atomic."""
 
     def unlock(self, subject: str) -> bool:
         """End a user's lock and forget their failures.
@@ -82,10 +96,20 @@ class Store(Protocol):
 
         A store may also delete such rows by itself; this then finds nothing.
 
-        :param batch: rows per transaction, so that no lock is held for long.
+        :param batch: rows per transaction, 1 or more, so that no lock is held for long.
         :returns: how many rows were deleted.
+        :raises ValueError: if the batch is less than one row.
         """
         ...
+
+
+def check_batch(batch: int) -> None:
+    """See that a purge deletes at least a row at a time: with none it would never end.
+
+    :raises ValueError: if it does not.
+    """
+    if batch < 1:
+        raise ValueError(f"a purge deletes 1 row at a time or more, and batch is {batch}")
 
 
 class RefusalQuota(Protocol):

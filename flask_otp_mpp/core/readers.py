@@ -203,6 +203,15 @@ def _flag(raw: object) -> bool:
     raise ValueError(f"found {describe(raw)}; set it to true or false")
 
 
+def optional(reader: Reader[T]) -> Reader[T | None]:
+    """Return a reader that takes None, too."""
+
+    def parse(raw: object) -> T | None:
+        return None if raw is None else reader(raw)
+
+    return Reader(f"{reader.kind}, or None", parse)
+
+
 TEXT: Final = Reader("a text", text)
 OPTIONAL_TEXT: Final = Reader("a text, or None", optional_text)
 PATH: Final = Reader("a URL path", path)

@@ -50,6 +50,7 @@ class Reason(Enum):
     CHALLENGE_CLOSED = "the challenge was closed by a newer one, or never delivered"
     REQUEST_PENDING = "the same request is in progress, or was interrupted"
     REQUEST_CONFLICT = "the idempotency key was used with other parameters"
+    OVERLOADED = "too many messages are being delivered in this process; nothing was done"
     UNFORESEEN = "anything unforeseen: a store is down, a provider timed out, a hook raised"
 
 

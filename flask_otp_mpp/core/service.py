@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from flask_otp_mpp.core.at_work import RequestsAtWork
+from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Channel, Draft
 from flask_otp_mpp.core.codes import Codes, new_challenge_id
+from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.idempotency import NOTHING_DONE, IdempotencyKey
 from flask_otp_mpp.core.message import Composer, Message
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import RefusalQuota, Store
+from flask_otp_mpp.core.ports import RefusalQuota, RequestStore
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.users import Credential, User, Users
@@ -88,7 +90,7 @@ class OtpService:
     def __init__(
         self,
         *,
-        store: Store,
+        store: RequestStore,
         policy: Policy,
         codes: Codes,
         composer: Composer,
@@ -96,6 +98,7 @@ class OtpService:
         senders: Mapping[Channel, Sender],
         on_lock: Callable[[str, datetime, Caller], None],
         at_work: RequestsAtWork,
+        deliveries: Bulkhead,
         quota: RefusalQuota,
     ) -> None:
         self._store = store
@@ -106,6 +109,7 @@ class OtpService:
         self._senders = senders
         self._on_lock = on_lock
         self._at_work = at_work
+        self._deliveries = deliveries
         self._quota = quota
 
     def send(self, command: SendOtp) -> Outcome:
@@ -115,6 +119,8 @@ class OtpService:
         One that raises anything else leaves it open, for the message may have gone out, unless the
         command is ``retry_unknown``. A refusal before the user is known leaves nothing in the
         store: a repeat is decided anew.
+
+        :raises Refused: OVERLOADED, before anything is reserved.
         """
         known = self._stored(command.request)
         if known is None:
@@ -124,7 +130,7 @@ class OtpService:
             at_work: AbstractContextManager[Any] = nullcontext()
             if command.wait:
                 at_work = self._at_work.work(command.request.value)
-            with at_work:
+            with at_work, self._deliveries:
                 known = self._send_new(command, *found)
         if known.reason is Reason.REQUEST_PENDING and self._has_ended(command):
             return self._stored(command.request) or known
@@ -199,7 +205,7 @@ class OtpService:
 
         Where it is not at work here, it may just have ended: the store knows.
         """
-        seconds = command.wait.total_seconds()
+        seconds = seconds_left(command.wait.total_seconds())
         client, request = command.caller.client_digest, command.request.value
         return seconds > 0 and self._at_work.has_ended(request, client, seconds)
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
 from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.service import OtpService, SendOtp
@@ -62,6 +63,7 @@ class Deployment:
         bodies that are neither signed nor encrypted.
     :param budget: how much is signed for callers who have not proven who they are; one for all
         protocols.
+    :param skew: how far the callers' clocks are from this machine's; one for all protocols.
     """
 
     signer: Signer
@@ -70,6 +72,7 @@ class Deployment:
     client_key: ClientKeyHook | None = None
     insecure_allowed: bool = False
     budget: SigningBudget = field(default_factory=SigningBudget, repr=False)
+    skew: ClockSkew = field(default_factory=ClockSkew, repr=False)
 
 
 class WireProtocol(Protocol):

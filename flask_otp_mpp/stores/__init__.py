@@ -22,6 +22,7 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql.schema import attach as attach_tables
+from flask_otp_mpp.stores.sql.schema import include_object
 from flask_otp_mpp.stores.sql.store import SQLAlchemyStore
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ __all__ = [
     "UserLimits",
     "attach_tables",
     "from_url",
+    "include_object",
     "rules",
 ]
 

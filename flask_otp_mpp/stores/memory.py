@@ -11,6 +11,7 @@ from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 
 _PURGE_EVERY = timedelta(minutes=1)
@@ -112,6 +113,7 @@ class MemoryStore:
             return bool(challenges or limits or answers)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
+        check_batch(batch)
         with self._lock:
             return self._purge(policy, self._clock())
 

@@ -17,8 +17,7 @@ class StoreOptions:
     also a key of the configuration, with bounds.
 
     :param allow_eviction: whether a Redis server that may evict keys is accepted with a warning.
-    :param pool_size: connections that a process keeps open.
-    :param pool_overflow: more connections that it may open while many requests run at once.
+    :param pool_size: connections that a process opens, when it needs them, and keeps.
     :param connect_timeout: seconds that opening a connection may take.
     :param statement_timeout: seconds that one statement or script may take, or wait for a row that
         another transaction has locked.
@@ -35,14 +34,9 @@ class StoreOptions:
     pool_size: int = setting(
         "STORE_POOL_SIZE",
         whole(1, 100),
-        "How many connections to its store a process keeps open.",
-        default=5,
-    )
-    pool_overflow: int = setting(
-        "STORE_POOL_OVERFLOW",
-        whole(0, 100),
-        "How many more it opens while many requests come at once.",
-        default=10,
+        "How many connections to its store a process opens, when it needs them, and keeps. As many "
+        "as its threads are enough.",
+        default=16,
     )
     connect_timeout: int = setting(
         "STORE_CONNECT_TIMEOUT",
@@ -73,12 +67,7 @@ class StoreOptions:
         """
         return self.statement_timeout + 1
 
-    @property
-    def connections(self) -> int:
-        """The most connections that a process opens."""
-        return self.pool_size + self.pool_overflow
-
 
 DEFAULT: Final = StoreOptions()
-POOL_SECONDS: Final = 1
-"""How many seconds a request waits for a free connection of the pool."""
+POOL_SECONDS: Final = 2
+"""How many seconds a request waits for a free connection of the pool, at most."""

@@ -13,27 +13,33 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Request, Response, current_app, request
 from flask.signals import got_request_exception, request_started
 from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
 
+from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
-from flask_otp_mpp.protocols.base import TrafficLimiter, WireProtocol, handle, reject
+from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
 from flask_otp_mpp.web.addresses import network_of
-from flask_otp_mpp.web.crash_log import log_crash
+from flask_otp_mpp.web.crash_log import CrashLog
 from flask_otp_mpp.web.events import announce
+from flask_otp_mpp.web.exemptions import exempt_from_csrf, exempt_from_limits
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS
 from flask_otp_mpp.web.inbound import InboundReader, read_body
 from flask_otp_mpp.web.response import SealedResponse
+from flask_otp_mpp.web.traffic import FlaskTrafficLimiter
 
 logger = logging.getLogger("flask_otp_mpp")
 
-_BODY: Final = "flask_otp_mpp.body"
+BODY: Final = "flask_otp_mpp.body"
 _SEALED: Final = "flask_otp_mpp.sealed"
+_SECONDS: Final = "flask_otp_mpp.seconds"  # that are left when the body was read
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
 _REASONS: Final = {
@@ -53,10 +59,12 @@ class ProtocolBlueprint:
         protocol: WireProtocol,
         mount: Mount,
         service: OtpService,
-        traffic: TrafficLimiter,
+        traffic: FlaskTrafficLimiter,
         *,
         body_limit: int,
         ipv6_prefix: int,
+        host_limits: bool,
+        check_hooks: Callable[[], None],
     ) -> None:
         self._protocol = protocol
         self._mount = mount
@@ -65,9 +73,12 @@ class ProtocolBlueprint:
         self._traffic = traffic
         self._body_limit = body_limit
         self._ipv6_prefix = ipv6_prefix
+        self._host_limits = host_limits
+        self._check_hooks = check_hooks
         number = protocol.mounts.index(mount)
         self._name = f"otp_mpp_{protocol.name}" + (f"_{number + 1}" if number else "")
-        self._exempted = False
+        self._started = False
+        self._crashes = CrashLog()
 
     def register(self, app: Flask) -> None:
         """Register routes, error handlers, and the functions before and after a request."""
@@ -92,7 +103,10 @@ class ProtocolBlueprint:
 
     def _view(self, **_: str) -> Response:
         try:
-            outbound, event = handle(self._protocol, self._inbound(), self._service, self._traffic)
+            with answer_within(request.environ[_SECONDS]):
+                outbound, event = handle(
+                    self._protocol, self._inbound(), self._service, self._traffic
+                )
         except (Exception, *END_OF_PROCESS):
             raise
         except BaseException as error:  # noqa: BLE001 - Flask hands on an Exception only
@@ -122,9 +136,9 @@ class ProtocolBlueprint:
         """Count the traffic of the address and read the body, before any hook of the host."""
         if not self._claim():
             return
-        if not self._exempted:
-            self._exempt_from_csrf()
-        for name in (_BODY, _SEALED):
+        if not self._started:
+            self._before_first_request()
+        for name in (BODY, _SEALED):
             request.environ.pop(name, None)
         try:
             self._receive()
@@ -136,19 +150,23 @@ class ProtocolBlueprint:
     def _receive(self) -> None:
         """Count the traffic of the address; within its limit, read the body up to its own.
 
+        A slow caller takes its own time: that of the body does not count for the deadline.
+
         :raises Refused: TRAFFIC_EXCEEDED, BODY_TOO_LARGE or BODY_UNREADABLE.
         """
+        begin = time.monotonic()
         try:
             self._traffic.check_address(self._network())
         except BaseException as error:
             if not isinstance(error, (Refused, *END_OF_PROCESS)):
                 self._read_body()  # it can still prove the caller, whose answer is signed then
             raise
+        request.environ[_SECONDS] = begin + ANSWER_SECONDS - time.monotonic()
         self._read_body()
 
     def _read_body(self) -> None:
         real = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        request.environ[_BODY] = read_body(real, self._body_limit)
+        request.environ[BODY] = read_body(real, self._body_limit)
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
@@ -161,7 +179,13 @@ class ProtocolBlueprint:
     def _on_crash(self, error: BaseException) -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
         got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
-        return self._reject(_outcome_of(error))
+        return self._reject(self._outcome_of(error))
+
+    def _outcome_of(self, error: BaseException) -> Outcome:
+        """Return how a request ends by an exception; one that is no refusal is logged."""
+        if isinstance(error, Refused):
+            return error.outcome
+        return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {self._crashes.log(error)}.")
 
     def _seal_response(self, response: Response) -> Response:
         """Return a sealed response as it is, and replace any other one below the prefix."""
@@ -180,7 +204,7 @@ class ProtocolBlueprint:
         try:
             outbound, event = reject(self._protocol, self._inbound(), outcome)
         except Exception as error:  # noqa: BLE001 - the signer is down: no answer can be signed
-            log_crash(error)
+            self._crashes.log(error)
             request.environ[_SEALED] = _UNSIGNED_503
             return SealedResponse(_UNSIGNED_503)
         return _seal(outbound, event)
@@ -188,24 +212,19 @@ class ProtocolBlueprint:
     def _inbound(self) -> Inbound:
         environ = request.environ
         below = self._reader.path_below(environ) or ""
-        return self._reader.read(environ, below, self._network(), environ.get(_BODY))
+        return self._reader.read(environ, below, self._network(), environ.get(BODY))
 
     def _network(self) -> str:
         return network_of(request.remote_addr or "", self._ipv6_prefix)
 
-    def _exempt_from_csrf(self) -> None:
-        """Exempt these routes from Flask-WTF's check, whichever of the two is initialised first."""
-        csrf = current_app.extensions.get("csrf")
-        if callable(exempt := getattr(csrf, "exempt", None)):
-            exempt(self._blueprint)
-        self._exempted = True
-
-
-def _outcome_of(error: BaseException) -> Outcome:
-    """Return how a request ends by an exception; one that is no refusal is logged."""
-    if isinstance(error, Refused):
-        return error.outcome
-    return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {log_crash(error)}.")
+    def _before_first_request(self) -> None:
+        """Do what can be done only when the host has initialised everything."""
+        self._check_hooks()
+        exempt_from_csrf(current_app, self._blueprint)
+        if not self._host_limits:
+            exempt_from_limits(current_app, self._blueprint)
+        self._traffic.see_processes(several=request.is_multiprocess)
+        self._started = True
 
 
 def _reason_of_status(status: int) -> Reason:

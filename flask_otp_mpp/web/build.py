@@ -17,8 +17,11 @@ from flask import Flask
 from flask_limiter import Limiter
 
 from flask_otp_mpp.core.at_work import RequestsAtWork
+from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.codes import Codes
+from flask_otp_mpp.core.guarded_store import GuardedStore
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
@@ -32,17 +35,20 @@ from flask_otp_mpp.core.settings import (
     settings_of,
 )
 from flask_otp_mpp.core.users import Users, identity_of
-from flask_otp_mpp.protocols.base import Deployment, TrafficLimiter, WireProtocol
+from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Mount
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
+from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
-from flask_otp_mpp.web.open_store import check_store, open_store
+from flask_otp_mpp.web.limiter import open_limiter
+from flask_otp_mpp.web.open_store import check_store, is_command, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
 from flask_otp_mpp.web.profiles import Configuration, check_profile
 from flask_otp_mpp.web.settings import (
@@ -50,16 +56,12 @@ from flask_otp_mpp.web.settings import (
     CodeSettings,
     ComplianceSettings,
     MessageSettings,
+    ServingSettings,
     SigningSettings,
     StoreSettings,
     TrialSettings,
 )
-from flask_otp_mpp.web.traffic import (
-    FlaskRefusalQuota,
-    FlaskTrafficLimiter,
-    LimiterCounts,
-    open_limiter,
-)
+from flask_otp_mpp.web.traffic import FlaskRefusalQuota, FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
 
@@ -83,26 +85,33 @@ class State:
     """Hold everything that one app serves with; nothing of it changes while the app runs.
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
+    :param skew: how far the clocks of callers are from this machine's.
+    :param faults: of the configuration; there are some only in a :class:`FaultyState`.
     """
 
     protocols: tuple[WireProtocol, ...]
     service: OtpService
     store: Store
     policy: Policy
-    traffic: TrafficLimiter
+    traffic: FlaskTrafficLimiter
     body_limit: int
     ipv6_prefix: int
+    host_limits: bool
     public_keys: Mapping[str, RSAPublicKey]
+    skew: ClockSkew
+    clock: Clock
+    faults: Sequence[tuple[str, str]] = ()
 
 
-def build(app: Flask, components: Components, hooks: Hooks) -> State:
+def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultyState:
     """Build the state of an app.
 
-    :raises ConfigurationError: naming every fault that was found.
+    :raises ConfigurationError: naming every fault that was found, unless a command loads the app.
     """
     faults: Faults = []
     classes = components.protocols  # app.config gets no name: error reports show locals
     report_unknown(app.config, [*GROUPS, *(protocol.settings for protocol in classes)], faults)
+    read_group(ServingSettings, app.config, faults)
     signing = read_group(SigningSettings, app.config, faults)
     codes = read_group(CodeSettings, app.config, faults)
     storing = read_group(StoreSettings, app.config, faults)
@@ -128,7 +137,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
     hooks = sync_hooks(app, hooks, faults)
-    budget, protocols = SigningBudget(), list[WireProtocol]()
+    budget, skew, protocols = SigningBudget(), ClockSkew(), list[WireProtocol]()
     for protocol, group in zip(classes, settings, strict=True):
         deployment = Deployment(
             signer=signer,
@@ -137,6 +146,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
             client_key=hooks.client_key(protocol),
             insecure_allowed=debugging,
             budget=budget,
+            skew=skew,
         )
         try:
             protocols.append(protocol(group, deployment))
@@ -156,24 +166,29 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
     if faults or store is None or limiter is None:
-        raise ConfigurationError(faults)
+        if not is_command():
+            raise ConfigurationError(faults)
+        return FaultyState(
+            faults,
+            protocols=tuple(protocols),
+            store=store,
+            policy=policy,
+            body_limit=traffic.body_limit,
+            ipv6_prefix=traffic.address_ipv6_prefix,
+            host_limits=traffic.host_limits,
+            public_keys=own_keys,
+            clock=components.clock,
+        )
 
-    counts = LimiterCounts(limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""))
+    capacity = capacity_of(traffic)
+    prefix = str(app.config.get("RATELIMIT_KEY_PREFIX") or "")
+    counts = LimiterCounts(limiter, prefix, capacity.for_service)
     warn_of_exposed_files(app.config, store)
-    if isinstance(store, MemoryStore) and not debugging:
-        logger.warning(
-            "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "
-            "processes; use a database outside of trials"
-        )
-    if trial:
-        logger.warning(
-            "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
-            "use it for acceptance in a sandbox only"
-        )
+    _warn_of_trials(store, trial=trial, debugging=debugging)
     return State(
         protocols=tuple(protocols),
         service=OtpService(
-            store=store,
+            store=GuardedStore(store, capacity.for_service),
             policy=policy,
             codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),
@@ -185,7 +200,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
                 for channel, sender in hooks.senders.items()
             },
             on_lock=partial(announce_lock, app),
-            at_work=RequestsAtWork(traffic.waiting_repeats, traffic.waiting_repeats_of_client),
+            at_work=RequestsAtWork(capacity.repeats, traffic.waiting_repeats_of_client),
+            deliveries=Bulkhead(capacity.deliveries),
             quota=FlaskRefusalQuota(counts, traffic.refusal_limits),
         ),
         store=store,
@@ -195,8 +211,25 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State:
         ),
         body_limit=traffic.body_limit,
         ipv6_prefix=traffic.address_ipv6_prefix,
+        host_limits=traffic.host_limits,
         public_keys=own_keys,
+        skew=skew,
+        clock=components.clock,
     )
+
+
+def _warn_of_trials(store: Store, *, trial: bool, debugging: bool) -> None:
+    """Warn of what serves for trials only."""
+    if isinstance(store, MemoryStore) and not debugging:
+        logger.warning(
+            "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "
+            "processes; use a database outside of trials"
+        )
+    if trial:
+        logger.warning(
+            "'OTP_MPP_TRIAL' is on: every client can use credentials that begin with TRIAL_; "
+            "use it for acceptance in a sandbox only"
+        )
 
 
 def _policy(config: Mapping[str, Any], given: Policy | None, faults: Faults) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -82,13 +83,34 @@ def markdown(head: Row, rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def plain(head: Row, rows: Sequence[Row]) -> str:
-    """Write a table in columns for a terminal."""
+def plain(head: Row, rows: Sequence[Row], width: int | None = None) -> str:
+    """Write a table in columns; if they do not fit, a paragraph for each row.
+
+    :param width: of the terminal, in characters; None if there is no bound.
+    """
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        return "\n".join(_paragraph(head, row, width) for row in rows)
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in [head, *rows]
     )
+
+
+def _paragraph(head: Row, row: Row, width: int) -> str:
+    """Write a row as lines: its first cell, and below it each other one behind its head."""
+    edge = max(map(len, head)) + 4
+    lines = [row[0]]
+    for name, cell in zip(head[1:], row[1:], strict=True):
+        wrapper = textwrap.TextWrapper(
+            width,
+            initial_indent=f"  {name}:".ljust(edge),
+            subsequent_indent=" " * edge,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        lines += wrapper.wrap(cell) or [f"  {name}:"]
+    return "\n".join(lines)
 
 
 def _default(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import Final, cast
 
 from flask import Flask, current_app
@@ -10,13 +12,22 @@ from flask_limiter import Limiter
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
+from flask_otp_mpp.core.settings import key_of, read_group
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.web.blueprint import ProtocolBlueprint
 from flask_otp_mpp.web.build import Components, State, build
 from flask_otp_mpp.web.hooks import HookRegistry
+from flask_otp_mpp.web.overrides import clock_in_force, hooks_in_force
+from flask_otp_mpp.web.settings import ServingSettings
 
 EXTENSION: Final = "otp_mpp"
+_ENABLED: Final = key_of(ServingSettings, "enabled")
+logger = logging.getLogger("flask_otp_mpp")
+
+
+class NotServedError(RuntimeError):
+    """Report that an app has no OtpMpp, or one that is switched off."""
 
 
 class OtpMpp(HookRegistry):
@@ -53,13 +64,23 @@ class OtpMpp(HookRegistry):
     def init_app(self, app: Flask) -> None:
         """Read settings, keys and hooks, and register routes with the app.
 
+        With ``OTP_MPP_ENABLED`` set to false nothing is registered. If a command of ``flask`` other
+        than ``run`` loads the app, faults do not stop it: they are raised when it asks for what
+        they concern.
+
         :raises ConfigurationError: with every fault of the configuration, if there is any.
         :raises RuntimeError: if the app has an OtpMpp already.
         """
         if EXTENSION in app.extensions:
             raise RuntimeError("this app has an OtpMpp already; pass it all protocols at once")
-        state = build(app, self._components, self._hooks)
-        self._in_use = True
+        self._unread.clear()
+        if not read_group(ServingSettings, app.config, []).enabled:
+            logger.warning("%r is false: this app serves no OTP", _ENABLED)
+            app.extensions[EXTENSION] = None
+            return
+        clock = clock_in_force(self._components.clock)
+        components = replace(self._components, clock=clock)
+        state = build(app, components, hooks_in_force(self._hooks))
         for protocol in state.protocols:
             for mount in protocol.mounts:
                 blueprint = ProtocolBlueprint(
@@ -69,6 +90,8 @@ class OtpMpp(HookRegistry):
                     state.traffic,
                     body_limit=state.body_limit,
                     ipv6_prefix=state.ipv6_prefix,
+                    host_limits=state.host_limits,
+                    check_hooks=self._check_all_read,
                 )
                 blueprint.register(app)
         app.extensions[EXTENSION] = state
@@ -82,7 +105,8 @@ class OtpMpp(HookRegistry):
         :param subject: the user, as the ``user_identity`` hook names it.
         :returns: whether there was anything to forget.
         :raises StoreError: if the store failed.
-        :raises RuntimeError: outside of an app context, or if the app has no OtpMpp.
+        :raises RuntimeError: outside of an app context, or if the app has no OtpMpp, or
+            ``OTP_MPP_ENABLED`` is false.
         """
         return state_of().store.unlock(subject)
 
@@ -97,7 +121,8 @@ class OtpMpp(HookRegistry):
         :param subject: the user, as the ``user_identity`` hook names it.
         :returns: whether there was anything to delete.
         :raises StoreError: if the store failed.
-        :raises RuntimeError: outside of an app context, or if the app has no OtpMpp.
+        :raises RuntimeError: outside of an app context, or if the app has no OtpMpp, or
+            ``OTP_MPP_ENABLED`` is false.
         """
         return state_of().store.forget(subject)
 
@@ -124,9 +149,14 @@ def _check_protocol(given: object) -> None:
 def state_of(app: Flask | None = None) -> State:
     """Return what an app serves with, the current app if none is given.
 
-    :raises RuntimeError: if the app has no OtpMpp.
+    :raises RuntimeError: if the app has no OtpMpp, or ``OTP_MPP_ENABLED`` is false.
     """
     extensions = (app or current_app).extensions
     if EXTENSION not in extensions:
-        raise RuntimeError("this app has no OtpMpp; call otp.init_app(app) in its factory")
+        raise NotServedError("this app has no OtpMpp; call otp.init_app(app) in its factory")
+    if extensions[EXTENSION] is None:
+        raise NotServedError(
+            f"{_ENABLED!r} is false, so this app has no OTP: neither routes nor a store; set it to "
+            "true"
+        )
     return cast(State, extensions[EXTENSION])

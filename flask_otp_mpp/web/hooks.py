@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from flask_otp_mpp.core.users import AccessToken, Credential, UserLoader
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.web.in_sync import in_sync
 
+logger = logging.getLogger("flask_otp_mpp")
 H = TypeVar("H", bound=Callable[..., Any])
 L = TypeVar("L", bound=UserLoader)
 I = TypeVar("I", bound=Callable[[Any], str | Awaitable[str]])  # noqa: E741
@@ -27,7 +29,7 @@ K = TypeVar("K", bound=Callable[[str, str | None], Any])
 
 @dataclass(slots=True)
 class Hooks:
-    """Collect what the host registers before it calls ``init_app``."""
+    """Collect what a host registers; each app gets a copy of its own."""
 
     user_loaders: dict[type[Credential], Callable[..., Any]] = field(default_factory=dict)
     user_identity: dict[None, Callable[..., Any]] = field(default_factory=dict)
@@ -40,12 +42,16 @@ class Hooks:
 
 
 class HookRegistry:
-    """The registration of a host's hooks, by decorators; the part of ``OtpMpp`` that does it."""
+    """The registration of a host's hooks, by decorators; the part of ``OtpMpp`` that does it.
+
+    An app keeps the hooks that ``init_app`` has read. One that is registered later is for the apps
+    that are initialised later; there it replaces the earlier hook in its place.
+    """
 
     def __init__(self, protocols: Sequence[type[WireProtocol]]) -> None:
         self._protocols = protocols
         self._hooks = Hooks()
-        self._in_use = False
+        self._unread: dict[str, Callable[..., Any]] = {}  # by their use, since the last init_app
 
     @overload
     def user_loader(self, what: type[Credential], /) -> Callable[[L], L]: ...
@@ -130,12 +136,24 @@ class HookRegistry:
     def _register(
         self, registry: dict[Any, Any], key: object, hook: H, use: str, *arguments: str
     ) -> H:
-        if self._in_use:
+        if use in self._unread:
             raise RuntimeError(
-                f"hook {name_of(hook)!r} is registered after init_app, which has read the hooks "
-                "already; register it before"
+                f"{use} has the hook {name_of(self._unread[use])!r} already, which "
+                f"{name_of(hook)!r} would replace; register one of them"
             )
-        return register(registry, key, hook, use, *arguments)
+        check_hook(hook, use, *arguments)
+        registry[key] = self._unread[use] = hook
+        return hook
+
+    def _check_all_read(self) -> None:
+        """See that no hook was registered too late.
+
+        :raises RuntimeError: naming the hooks that no app has read.
+        """
+        if late := ", ".join(f"{use} {name_of(hook)!r}" for use, hook in self._unread.items()):
+            finding = f"registered after init_app, so that no app calls it: {late}; do it before"
+            logger.error("no request is served: %s", finding)
+            raise RuntimeError(finding)
 
 
 def _check_channel(given: object) -> None:
@@ -149,20 +167,13 @@ def _check_channel(given: object) -> None:
         raise TypeError(f"@otp.sender is used {found}; write {choices}")
 
 
-def register(registry: dict[Any, Any], key: object, hook: H, use: str, *arguments: str) -> H:
-    """Add a hook to those that were registered before.
+def check_hook(hook: object, use: str, *arguments: str) -> None:
+    """See that a hook can be called with what it is called with.
 
     :param use: how a host registers it, for errors: ``@otp.sender(Channel.MOBILE)``.
     :param arguments: the names of what it is called with.
-    :raises RuntimeError: if another one is registered there.
     :raises TypeError: if it can't be called with these arguments.
     """
-    if key in registry:
-        known = name_of(registry[key])
-        raise RuntimeError(
-            f"{use} has the hook {known!r} already, which {name_of(hook)!r} would replace; "
-            "register one of them"
-        )
     wanted = ", ".join(arguments)
     if not callable(hook):
         raise TypeError(f"{use} got {hook!r}; give it a function of ({wanted})")
@@ -177,8 +188,6 @@ def register(registry: dict[Any, Any], key: object, hook: H, use: str, *argument
             f"hook {name_of(hook)!r} takes {signature}, and {use} calls it with ({wanted}); "
             f"write def {name_of(hook)}({wanted})"
         ) from None
-    registry[key] = hook
-    return hook
 
 
 def name_of(hook: object) -> str:

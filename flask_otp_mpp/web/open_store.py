@@ -40,7 +40,7 @@ def check_store(store: Store | None, settings: StoreSettings, faults: Faults) ->
     hosts. Commands of ``flask`` other than ``run`` don't look: one of them prepares the store.
     """
     look = getattr(store, "check", None)
-    if look is None or _is_command():
+    if look is None or is_command():
         return
     try:
         look()
@@ -53,7 +53,7 @@ def check_store(store: Store | None, settings: StoreSettings, faults: Faults) ->
         _logger.warning("%r: %s; until it does, requests are answered as unforeseen", _KEY, away)
 
 
-def _is_command() -> bool:
+def is_command() -> bool:
     """Tell whether a command of ``flask`` loads the app, and does not go on to serve it."""
     context = click.get_current_context(silent=True)
     if context is None or context.find_object(ScriptInfo) is None:

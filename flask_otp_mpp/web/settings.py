@@ -97,6 +97,19 @@ def _check_domain(domain: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServingSettings:
+    """Whether an app serves OTP at all."""
+
+    enabled: bool = setting(
+        "ENABLED",
+        FLAG,
+        "Whether the app serves OTP. If false, `init_app` registers nothing, and no other setting "
+        "is read.",
+        default=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigningSettings:
     """The wallet's own keys, by which answers are signed."""
 
@@ -206,6 +219,7 @@ class TrialSettings:
 
 
 GROUPS: Final[tuple[type, ...]] = (
+    ServingSettings,
     SigningSettings,
     CodeSettings,
     StoreSettings,

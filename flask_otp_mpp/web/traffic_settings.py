@@ -10,7 +10,7 @@ from typing import Final
 from limits import RateLimitItem, parse_many
 from limits.strategies import STRATEGIES
 
-from flask_otp_mpp.core.readers import Reader, one_of, seconds, text, whole
+from flask_otp_mpp.core.readers import FLAG, Reader, one_of, optional, seconds, text, whole
 from flask_otp_mpp.core.secret_files import text_or_file
 from flask_otp_mpp.core.settings import setting
 
@@ -79,12 +79,21 @@ class TrafficSettings:
         "The traffic of one client, counted after its signature was found good.",
         default="6000 per minute",
     )
-    waiting_repeats: int = setting(
+    deliveries: int | None = setting(
+        "DELIVERIES",
+        optional(whole(1, 10_000)),
+        "How many messages a process delivers at a time. Further sends are answered as unknown, "
+        "and nothing is done. Without it, half of what gunicorn, uWSGI or mod_wsgi handles at a "
+        "time, and 4 under other servers.",
+        default=None,
+    )
+    waiting_repeats: int | None = setting(
         "WAITING_REPEATS",
-        whole(0, 1000),
+        optional(whole(0, 1000)),
         "How many repeats may wait at a time, in a process, for the request they repeat (AMS). "
-        "Each of them holds a thread, 3 seconds at most.",
-        default=2,
+        "Each of them holds a thread, 3 seconds at most. Without it, half as many as may be "
+        "delivered at a time, and 2 at most.",
+        default=None,
     )
     waiting_repeats_of_client: int = setting(
         "WAITING_REPEATS_OF_CLIENT",
@@ -118,4 +127,11 @@ class TrafficSettings:
         one_of(OnLimiterFailure),
         "Whether a request is refused or let through when traffic can't be counted.",
         default="closed",
+    )
+    host_limits: bool = setting(
+        "HOST_LIMITS",
+        FLAG,
+        "Whether the limits of the host's own Limiter (`default_limits`, `application_limits`) "
+        "count these requests too.",
+        default=False,
     )

@@ -35,7 +35,8 @@ def create_app(config: Path) -> Flask:
     """Open the wallet; each message that it sends is one line of JSON in the outbox.
 
     It serves merchants and accounts of Google if there are some. A user whose name begins with
-    ``slow`` gets a message after two seconds. With ``CLOCK`` its time stands still.
+    ``slow`` gets a message after two seconds; for one that begins with ``down`` the provider has
+    not answered by then. With ``CLOCK`` its time stands still.
     """
     values = json.loads(config.read_text())
     outbox = Path(values.pop("OUTBOX"))
@@ -56,8 +57,10 @@ def create_app(config: Path) -> Flask:
 
     @otp.sender(Channel.MOBILE)
     def text(user: User, message: Message) -> None:
-        if user.id.startswith("slow"):
+        if user.id.startswith(("slow", "down")):
             time.sleep(SLOW_SECONDS)
+        if user.id.startswith("down"):
+            raise TimeoutError
         line = json.dumps({"user": user.id, "code": message.code, "pid": os.getpid()})
         descriptor = os.open(outbox, os.O_WRONLY | os.O_APPEND)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import socket
 import subprocess
@@ -88,7 +89,7 @@ esac""",
 def test_a_purpose_that_is_none_is_answered_with_the_usage(purpose: str) -> None:
     done = venv(purpose, PATH="")
     assert done.returncode == 1
-    assert done.stderr == "usage: sh tools/venv.sh demo|test|bench\n"
+    assert done.stderr == "usage: sh tools/venv.sh demo|test|bench|lowest|newest\n"
 
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -109,7 +110,7 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_make_lists_its_targets(words: list[str]) -> None:
     done = make(ROOT, *words)
     assert done.returncode == 0
-    for target in ("demo", "serve", "test", "lint", "bench", "profile", "clean"):
+    for target in ("demo", "serve", "test", "test-lowest", "lint", "bench", "profile", "clean"):
         assert f"make {target} " in done.stdout
 
 
@@ -129,8 +130,15 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     assert "make serve PORT=" in done.stdout
 
 
-def test_the_constraints_are_plain_pins() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-lowest.txt"])
+def test_the_constraints_are_plain_pins(file: str) -> None:
+    lines = (ROOT / file).read_text().splitlines()
     pins = [line for line in lines if not line.startswith("#")]
     assert len(pins) > 20
     assert all(len(pin.split("==")) == 2 and " " not in pin for pin in pins)
+
+
+def test_the_lowest_versions_are_those_that_the_project_names() -> None:
+    """O4: if this fails, run `python tools/lowest.py`."""
+    lowest = runpy.run_path(str(ROOT / "tools/lowest.py"))
+    assert (ROOT / "constraints-lowest.txt").read_text() == lowest["pins"]()

@@ -108,6 +108,11 @@ class FaultProxy:
         """
         self._order(lambda: setattr(self, "_trigger", Trigger(word, fault, nth, keep)))
 
+    def redirect(self, host: str, port: int) -> None:
+        """Forward new connections to another server, as a name that moves; reset the others."""
+        self._order(lambda: setattr(self, "_target", (host, port)))
+        self.reset()
+
     def heal(self) -> None:
         """Forward again; reset connections that have lost bytes, as they can't go on."""
         self._order(self._heal)

@@ -13,7 +13,7 @@ from flask_limiter import Limiter
 from flask_otp_mpp import MemoryStore, StoreError, otp_refused, otp_sent, otp_verified, refuse
 from flask_otp_mpp.callers.transport import Call
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.web.traffic import own_limiter
+from flask_otp_mpp.web.limiter import own_limiter
 from tests.hosts.hostile_hosts import SWITCHES, case, open_host, sealed
 from tests.wallet import Wallet
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -214,11 +215,13 @@ def test_strangers_gain_no_signatures_by_spellings() -> None:
     """X2: there are as many spellings as slashes, and they share one budget."""
     wallet = open_host(OTP_MPP_ADDRESS_LIMIT="")
     answers = []
+    start = time.monotonic()
     for slashes in range(60):
         caller = wallet.calling(raw(wallet.app), prefix="/" * slashes + PREFIX)
         answers.append(caller.send("tok-ada", tamper="key"))
     assert {answer.response.status for answer in answers} == {200, 429}
-    assert sum(answer.response.status == 200 for answer in answers) <= 25 + 5
+    signed = sum(answer.response.status == 200 for answer in answers)
+    assert signed <= 25 + 5 * (time.monotonic() - start) + 1
 
 
 @pytest.mark.parametrize("way", ["slash-within", "host-matching", "websocket", "ReadOnlyLimit"])

@@ -17,7 +17,7 @@ from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, attempt, draft, named, request
 from flask_otp_mpp.testing.contract.race import together
-from tests.linearizability.history import Recorder
+from tests.linearizability.history import Recorder, rest
 
 THREADS: Final = 4
 STEPS: Final = 2  # each of one or two operations, so that a history stays small
@@ -107,10 +107,15 @@ def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
     together(work)
 
 
-def record(store: Store, clock: FrozenClock, number: int) -> Recorder:
-    """Record one history: a few steps one after another, and then all threads at once."""
+def record(
+    store: Store, clock: FrozenClock, number: int, pause: Callable[[], object] = rest
+) -> Recorder:
+    """Record one history: a few steps one after another, and then all threads at once.
+
+    :param pause: called where a store decides.
+    """
     chance = Random(number)
-    recorder = Recorder(store, policy(chance.choice(list(Resend))))
+    recorder = Recorder(store, policy(chance.choice(list(Resend))), pause)
     store.purge(recorder.policy)
     users = [f"{name} {number}" for name in ("alice", "alice", "alice", "bob")]
     drafts = [draft(user, key=_key(chance, number)) for user in users]

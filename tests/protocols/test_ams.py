@@ -106,6 +106,7 @@ EXPECTED = {
     Reason.CHALLENGE_CLOSED: "AUTHENTICATION_REQUEST_ID_INVALID",
     Reason.REQUEST_PENDING: "UNKNOWN_EXCEPTION",
     Reason.REQUEST_CONFLICT: "PARAM_ILLEGAL",
+    Reason.OVERLOADED: "UNKNOWN_EXCEPTION",
     Reason.UNFORESEEN: "UNKNOWN_EXCEPTION",
 }
 
@@ -297,6 +298,7 @@ def test_what_is_not_final_is_not_remembered() -> None:
     caches = read_init().request.caches
     assert {reason for reason in Reason if not caches(reason)} == {
         Reason.TRAFFIC_EXCEEDED,
+        Reason.OVERLOADED,
         Reason.UNFORESEEN,
     }
     assert caches(None)

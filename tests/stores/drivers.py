@@ -10,6 +10,14 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
+BEGINNINGS = ("BEGIN", "START TRANSACTION")
+"""What a transaction begins with, on one server or another."""
+
+
+def begins(text: str) -> bool:
+    """Tell whether a batch begins a transaction."""
+    return any(beginning in text for beginning in BEGINNINGS)
+
 
 def before_each_batch(engine: sa.Engine, act: Callable[[Any, str], None]) -> None:
     """Call ``act`` with the driver's connection and the text, before each text is sent.
@@ -50,7 +58,7 @@ def statements(texts: list[str]) -> list[str]:
     found = [statement.strip() for text in texts for statement in text.split(";")]
     settings = r"(PREPARE|DEALLOCATE|PRAGMA|SET) "
     return [
-        "BEGIN" if statement.startswith("BEGIN") else statement
+        "BEGIN" if statement.startswith(BEGINNINGS) else statement
         for statement in found
         if not re.match(settings, statement)
     ]

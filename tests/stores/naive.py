@@ -21,6 +21,7 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 
 
@@ -101,6 +102,7 @@ class NaiveStore:
         return self._size() != before
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
+        check_batch(batch)
         now = self._clock()
         before = self._size()
         self._challenges = {

@@ -16,7 +16,7 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
 from flask_otp_mpp.stores.sql.schema import metadata
-from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract
+from flask_otp_mpp.testing import BackendFaults, FrozenClock, SharedStoreContract, StoreContract
 
 # On a busy machine 32 threads that lock one row may need longer than a caller would wait.
 IN_NO_HURRY: Final = StoreOptions(pool_size=32, statement_timeout=20)
@@ -32,13 +32,11 @@ def tables_at(place: AbstractContextManager[str]) -> Iterator[str]:
         yield url
 
 
-class OnServer(SharedStoreContract, BackendFaults):
+class InOneProcess(StoreContract):
     """Run the contract in one place on a server, emptied before each claim."""
 
     url: str
-    closed: ClassVar[str]
-    """A URL of the same kind, of a port where nobody listens."""
-    agreement = settings(SharedStoreContract.agreement, max_examples=30)
+    agreement = settings(StoreContract.agreement, max_examples=30)
 
     @pytest.fixture(autouse=True)
     def opened_stores(self, url: str) -> Iterator[None]:
@@ -63,14 +61,21 @@ class OnServer(SharedStoreContract, BackendFaults):
                 db.execute(sa.delete(table))
         return store
 
-    def opener(self, store: Store) -> Callable[[], SQLAlchemyStore]:
-        return partial(SQLAlchemyStore, self.url, self.time, IN_NO_HURRY)
-
     def restart(self, store: Store) -> Store:
         return self.open(self.url, self.time)
 
-    def broken(self, folder: Path, clock: FrozenClock) -> Store:
-        return self.open(self.closed, clock)
-
     def end(self, store: Store) -> None:
         self.close()
+
+
+class OnServer(InOneProcess, SharedStoreContract, BackendFaults):
+    """Race in several processes as well, and ask a server that is away."""
+
+    closed: ClassVar[str]
+    """A URL of the same kind, of a port where nobody listens."""
+
+    def opener(self, store: Store) -> Callable[[], SQLAlchemyStore]:
+        return partial(SQLAlchemyStore, self.url, self.time, IN_NO_HURRY)
+
+    def broken(self, folder: Path, clock: FrozenClock) -> Store:
+        return self.open(self.closed, clock)

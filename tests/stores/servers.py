@@ -40,6 +40,17 @@ def postgresql_url(name: str) -> Iterator[str]:
 
 
 @contextmanager
+def own_database(name: str, options: str = "") -> Iterator[sa.URL]:
+    """Make a database of PostgreSQL, for what a schema is not enough; give its URL."""
+    place = _named(name)
+    url = run(POSTGRESQL, f"CREATE DATABASE {place} {options}")
+    try:
+        yield url.set(database=place)
+    finally:
+        run(POSTGRESQL, f"DROP DATABASE {place} WITH (FORCE)")
+
+
+@contextmanager
 def mysql_url(name: str) -> Iterator[str]:
     """Make a database; give its URL."""
     place = _named(name)

@@ -167,9 +167,7 @@ assert not hasattr(flask_otp_mpp, "NoStore")
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-OPTIONS = StoreOptions(
-    pool_size=3, pool_overflow=4, connect_timeout=5, statement_timeout=6, pre_ping=True
-)
+OPTIONS = StoreOptions(pool_size=3, connect_timeout=5, statement_timeout=6, pre_ping=True)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +179,7 @@ def test_a_sql_store_applies_its_options(url: str) -> None:
     assert isinstance(store, SQLAlchemyStore)
     pool = store.engine.pool
     assert isinstance(pool, sa.QueuePool)
-    assert (pool.size(), pool._max_overflow) == (3, 4)
+    assert (pool.size(), pool._max_overflow) == (3, 0)
     assert pool._pre_ping is not url.startswith("sqlite")
 
 
@@ -199,8 +197,10 @@ def driver_options(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str,
         store = SQLAlchemyStore(url, options=OPTIONS)
         if url.startswith("postgresql"):
             monkeypatch.setattr(
-                "flask_otp_mpp.stores.sql.postgresql.TimeoutConnection.connect", hear
+                "flask_otp_mpp.stores.sql.postgresql_connections.TimeoutConnection.connect", hear
             )
+        elif url.startswith("mysql"):
+            monkeypatch.setattr("pymysql.connections.Connection.__init__", hear)
         else:
             sa.event.listen(store.engine, "do_connect", lambda *given: hear(**given[-1]))
         with pytest.raises(sa.exc.TimeoutError):

@@ -19,9 +19,10 @@ from alembic.migration import MigrationContext
 from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.ports import UnfitStore
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.stores.sql import schema
-from flask_otp_mpp.stores.sql.schema import metadata
+from flask_otp_mpp.stores.sql import schema, types
+from flask_otp_mpp.stores.sql.schema import include_object, metadata
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
@@ -58,13 +59,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLAlchemy
 
 
 def differences(engine: sa.Engine, wanted: sa.MetaData) -> list[Any]:
-    """Return what autogenerate would do; the table of revisions is Alembic's own affair."""
-
-    def counts(_: object, name: str | None, kind: str, *__: object) -> bool:
-        return kind != "table" or name != schema.VERSION_TABLE
-
+    """Return what autogenerate would do."""
     with engine.connect() as db:
-        options = {"compare_type": True, "include_object": counts}
+        options = {"compare_type": True, "include_object": include_object}
         return list(compare_metadata(MigrationContext.configure(db, opts=options), wanted))
 
 
@@ -143,7 +140,7 @@ def test_locks_and_sends_from_before_clients_were_told_apart_count_for_each_clie
     """T6, A2: an upgrade ends no lock and allows no further send; later locks are by client."""
     store.create_tables()
     to_revision(store.engine, "0003")
-    now = schema.Moment().process_bind_param(datetime.now(UTC), store.engine.dialect)
+    now = types.Moment().process_bind_param(datetime.now(UTC), store.engine.dialect)
     assert now is not None
     hour = 3_600_000_000
     rows = [
@@ -164,7 +161,7 @@ def test_locks_and_sends_from_before_clients_were_told_apart_count_for_each_clie
             db.execute(sa.insert(older).values(**values))
     store.upgrade_tables()
     ends = {name: store.reserve(draft(name, client=client), POLICY) for name, *_ in rows}
-    moment = schema.EPOCH + now * schema.MICROSECOND
+    moment = types.EPOCH + now * types.MICROSECOND
     assert ends["locked"] == Outcome(ANY, Reason.SEND_LOCKED, until=moment + timedelta(hours=1))
     assert ends["sent"] == Outcome(
         ANY, Reason.SEND_LIMITED, until=moment + POLICY.cool_down - timedelta(seconds=1)
@@ -190,10 +187,19 @@ def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> No
     host = sa.MetaData()
     sa.Table("host_table", host, sa.Column("id", sa.Integer, primary_key=True))
     schema.attach(host)
-    host.create_all(store.engine)
+    own = sa.create_engine(store.engine.url)  # which makes the file, if it is one
+    host.create_all(own)
+    own.dispose()
     assert differences(store.engine, host) == []
     assert noted(store.engine) is None
     assert answer(store, opened(store), RIGHT) is None
+
+
+def test_what_a_host_migrates_itself_is_left_to_it(store: SQLAlchemyStore) -> None:
+    """T6: its tables have no revision of ours from which they could be upgraded."""
+    metadata.create_all(store.engine)
+    with pytest.raises(UnfitStore, match="your own migrations made them, and upgrade them"):
+        store.upgrade_tables()
 
 
 def test_the_newest_migration_is_the_revision_that_is_noted() -> None:
@@ -203,8 +209,19 @@ def test_the_newest_migration_is_the_revision_that_is_noted() -> None:
 
 
 def test_the_command_line_upgrades(make_wallet: Callable[..., Wallet]) -> None:
-    """T6: `flask otp-mpp upgrade-db`, also where there is nothing to upgrade."""
+    """T6: `flask otp-mpp upgrade-db` says what it did and where, also if that is nothing."""
     wallet = make_wallet(store="sqlite")
-    assert run(wallet.app, "upgrade-db").output == "The tables are up to date.\n"
+    store = wallet.state.store
+    assert isinstance(store, SQLAlchemyStore)
+    place = store.engine.url.render_as_string()
+    to_revision(store.engine, "0002")
+    assert run(wallet.app, "upgrade-db").output == (
+        f"{place}: upgraded from revision 0002 to {schema.REVISION}.\n"
+    )
+    nothing = f"{place}: nothing to do, the tables are of revision {{}}.\n"
+    assert run(wallet.app, "upgrade-db").output == nothing.format(schema.REVISION)
+    with store.engine.begin() as db:
+        db.execute(sa.update(schema.versions).values(version_num="9999"))
+    assert run(wallet.app, "upgrade-db").output == nothing.format("9999")
     assert wallet.send().code == "SUCCESS"
     assert run(make_wallet().app, "upgrade-db").output == "MemoryStore needs no tables.\n"

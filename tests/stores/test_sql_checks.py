@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import socket
 import struct
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 import pytest
@@ -17,6 +22,7 @@ import sqlalchemy as sa
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql import schema
+from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
 from tests.services import MYSQL, POSTGRESQL
 from tests.stores import servers
 from tests.stores.servers import mysql_url, postgresql_url, run
@@ -99,6 +105,7 @@ def test_an_older_revision_is_named_with_the_command_that_upgrades_it(
 
 def test_a_version_that_is_too_old_is_named(store: SQLAlchemyStore) -> None:
     store.create_tables()
+    store.check()
     store.engine.dialect.server_version_info = (3, 1)
     with pytest.raises(UnfitStore, match=r"^\w+ 3\.1 at .* is too old; use \w+ \d+[.\d]* or newer"):
         store.check()
@@ -213,17 +220,144 @@ def guest() -> Iterator[str]:
 def test_a_role_without_privileges_is_told_which_it_needs(guest: str) -> None:
     """F2: on PostgreSQL, whose catalogue shows tables to everybody."""
     with postgresql_url("grants") as url:
-        owner = SQLAlchemyStore(url)
-        owner.create_tables()
-        owner.engine.dispose()
-        place = re.search("search_path=([a-z0-9_]+)", unquote(url))
-        assert place
-        run(servers.POSTGRESQL, f"GRANT USAGE ON SCHEMA {place[1]} TO {guest}")
+        make_tables(url)
+        place = schema_of(url)
         guests = sa.make_url(url).set(username=guest, password="hunter2")
-        assert "permission denied for table otp_mpp_revision; grant it SELECT" in refused(guests)
+        run(servers.POSTGRESQL, f"GRANT USAGE ON SCHEMA {place} TO {guest}")
+        check, making = (unfit(guests, verb) for verb in ("check", "create_tables"))
+        assert "permission denied for table otp_mpp_challenges; grant it SELECT, INSERT" in check
+        assert "permission denied for table otp_mpp_revision; grant it SELECT, INSERT" in making
+        run(servers.POSTGRESQL, f"GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO {guest}")
+        assert "permission denied for table otp_mpp_challenges; grant it" in unfit(guests, "check")
+        run(servers.POSTGRESQL, f"DROP TABLE {place}.otp_mpp_requests")
+        for verb in ("create_tables", "upgrade_tables"):
+            run(servers.POSTGRESQL, f"UPDATE {place}.otp_mpp_revision SET version_num = '0003'")
+            found = unfit(guests, verb)
+            assert re.search(
+                "permission denied for schema .*; grant it USAGE .* and CREATE|"
+                "must be owner of table .*; run the command as the owner",
+                found,
+            )
         run(servers.POSTGRESQL, f"ALTER ROLE {guest} NOLOGIN")
         found = f"role '{guest}' is not permitted to log in; ALTER ROLE {guest} LOGIN"
         assert found in refused(guests)
+
+
+def unfit(url: sa.URL, verb: str) -> str:
+    """Return why something can't be done at a URL."""
+    store = SQLAlchemyStore(url.render_as_string(hide_password=False))
+    with pytest.raises(UnfitStore) as caught:
+        getattr(store, verb)()
+    store.engine.dispose()
+    return str(caught.value)
+
+
+def make_tables(url: str) -> None:
+    owner = SQLAlchemyStore(url)
+    owner.create_tables()
+    owner.engine.dispose()
+
+
+def schema_of(url: str) -> str:
+    place = re.search("search_path=([a-z0-9_]+)", unquote(url))
+    assert place
+    return place[1]
+
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "stores" / "sql.md"
+
+
+def documented_grants(role: str, place: str) -> list[str]:
+    """Return the statements of the page that let a role serve, for a role and a schema."""
+    [block] = re.findall(r"```sql\n(GRANT .*?)```", PAGE.read_text(), re.S)
+    named = block.replace("otp_mpp_", f"{place}.otp_mpp_").replace(" TO otp;", f" TO {role};")
+    return [text for text in named.split(";\n") if text]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_role_with_the_documented_grants_serves_and_one_less_is_told(
+    guest: str, kind: str
+) -> None:
+    """F2: the page's list is enough, and each of it is needed, except to read the revision."""
+    at = {"postgresql": postgresql_url, "mysql": mysql_url}[kind]
+    server = {"postgresql": servers.POSTGRESQL, "mysql": servers.MYSQL}[kind]
+    with at("grants") as url:
+        make_tables(url)
+        place = schema_of(url) if kind == "postgresql" else sa.make_url(url).database or ""
+        if kind == "postgresql":
+            run(server, f"GRANT USAGE ON SCHEMA {place} TO {guest}")
+        *grants, to_read = documented_grants(guest, place)
+        run(server, *grants)
+        guests = sa.make_url(url).set(username=guest, password="hunter2")
+        store = SQLAlchemyStore(guests.render_as_string(hide_password=False))
+        assert store.check().endswith(", tables present")  # the columns are looked at as well
+        assert answer(store, opened(store), RIGHT) is None
+        assert store.purge(POLICY) == 0
+        run(server, to_read)
+        assert store.check().endswith(", tables present")
+        run(server, f"UPDATE {place}.otp_mpp_revision SET version_num = '0000'")
+        with pytest.raises(UnfitStore, match="has tables of revision 0000, older than"):
+            store.check()
+        run(server, f"UPDATE {place}.otp_mpp_revision SET version_num = '9999'")
+        store.engine.dispose()
+        for right in ("INSERT", "UPDATE", "DELETE"):
+            table = f"{place}.otp_mpp_requests"
+            run(server, f"REVOKE {right} ON {table} FROM {guest}")
+            assert re.search("denied .*; grant it SELECT, INSERT, UPD", unfit(guests, "check"))
+            run(server, f"GRANT {right} ON {table} TO {guest}")
+
+
+@pytest.mark.server
+def test_a_database_that_may_only_be_read_is_told_when_the_app_starts(guest: str) -> None:
+    """F2: a role whose transactions only read, and a session of MariaDB that does."""
+    with postgresql_url("grants") as url:
+        make_tables(url)
+        run(servers.POSTGRESQL, f"ALTER ROLE {guest} SET default_transaction_read_only = on")
+        guests = sa.make_url(url).set(username=guest, password="hunter2")
+        assert "default_transaction_read_only is on; set it off" in unfit(guests, "check")
+        assert "in a read-only transaction; name the primary" in unfit(guests, "create_tables")
+    with mysql_url("grants") as url:
+        make_tables(url)
+        reading = sa.make_url(url).update_query_dict(
+            {"init_command": "SET SESSION TRANSACTION READ ONLY"}
+        )
+        assert "can only be read, because tx_read_only is ON" in unfit(reading, "check")
+
+
+AS_NOBODY = """
+import os, sys
+from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp.core.ports import UnfitStore
+store = SQLAlchemyStore(sys.argv[1])
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    print(store.check())
+except UnfitStore as unfit:
+    print(unfit)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave a file to somebody else")
+@pytest.mark.parametrize(("file", "folder"), [(0o644, 0o755), (0o644, 0o777), (0o666, 0o755)])
+def test_a_file_of_root_that_others_may_only_read_is_told(file: int, folder: int) -> None:
+    """F2: init-db was run by root, and the app is not: every send would fail."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        place = Path(name) / "otp.db"
+        make_tables(f"sqlite:///{place}")
+        place.chmod(file)
+        Path(name).chmod(folder)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, f"sqlite:///{place}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert re.search(
+        r"otp\.db can't be used: .*; (let the app's user write|check the file)", done.stdout
+    ), done
 
 
 @pytest.mark.server

@@ -31,7 +31,7 @@ from flask_otp_mpp.testing.contract.builders import (
     draft,
     opened,
 )
-from tests.stores.drivers import before_each_batch, hear
+from tests.stores.drivers import before_each_batch, begins, hear
 from tests.stores.on_server import tables_at
 from tests.stores.servers import MYSQL, POSTGRESQL, mysql_url, postgresql_url, run
 
@@ -129,7 +129,7 @@ def test_a_connection_lost_before_commit_is_run_again_and_counted_once(
     runs: list[str] = []
 
     def cut(driver: Any, text: str) -> None:
-        if "BEGIN" in text and not runs:
+        if begins(text) and not runs:
             runs.append("cut")
             kill(store, session_behind(driver))
 
@@ -199,7 +199,7 @@ def _runs_of_a_verb_in_a_deadlock(store: SQLAlchemyStore, subject: str) -> int:
         assert verb.result() is Reason.CODE_UNMATCHED
         assert db.execute(limits).one().failures == 1
     other.dispose()
-    return sum("BEGIN" in text for text in texts)
+    return sum(map(begins, texts))
 
 
 @pytest.mark.slow
@@ -229,7 +229,7 @@ def test_a_row_that_stays_locked_is_waited_for_once_and_not_long(
         answer(waiting, challenge, WRONG)
     waiting.engine.dispose()
     assert options.statement_timeout - 0.5 < time.monotonic() - began < SLOW
-    assert sum("BEGIN" in text for text in texts) == 1
+    assert sum(map(begins, texts)) == 1
     assert not store.unlock("alice")
 
 

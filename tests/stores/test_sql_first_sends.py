@@ -26,7 +26,7 @@ from flask_otp_mpp.testing.contract.builders import (
     opened,
 )
 from tests.services import MYSQL, POSTGRESQL
-from tests.stores.drivers import hear
+from tests.stores.drivers import begins, hear
 from tests.stores.on_server import tables_at
 from tests.stores.servers import mysql_url, postgresql_url
 
@@ -73,7 +73,7 @@ def at_once(store: SQLAlchemyStore, subjects: list[str]) -> tuple[list[Challenge
 
     with ThreadPoolExecutor(len(subjects)) as pool:
         results = list(pool.map(send, subjects))
-    return results, sum("BEGIN" in text for text in texts)
+    return results, sum(map(begins, texts))
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))

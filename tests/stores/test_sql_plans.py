@@ -27,7 +27,7 @@ from tests.stores.servers import postgresql_url
 
 pytestmark = pytest.mark.server
 
-ONE = StoreOptions(pool_size=1, pool_overflow=0)
+ONE = StoreOptions(pool_size=1)
 STATEMENTS = 9
 """Of a first send and a verify, their ends included."""
 

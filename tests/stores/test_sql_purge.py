@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -13,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 
 from flask_otp_mpp.core.challenge import Challenge
-from flask_otp_mpp.stores import SQLAlchemyStore
-from flask_otp_mpp.stores.sql import sqlite
+from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.stores import SQLAlchemyStore, StoreError, StoreOptions
+from flask_otp_mpp.stores.sql import clock, write_queue
 from flask_otp_mpp.stores.sql.schema import challenges
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, opened
@@ -91,10 +93,10 @@ def test_between_two_steps_a_file_is_free_for_as_long_as_somebody_may_look_away(
         with aside.connect() as db:
             db.exec_driver_sql("BEGIN IMMEDIATE")  # it is free
 
-    monkeypatch.setattr(sqlite, "time", SimpleNamespace(sleep=nap, monotonic=time.monotonic))
+    monkeypatch.setattr(write_queue, "time", SimpleNamespace(sleep=nap, monotonic=time.monotonic))
     counts = deleted(store, 100)
     assert len(naps) >= len(counts) > 3
-    assert set(naps) == {max(sqlite.POLL_SECONDS)}
+    assert set(naps) == {max(write_queue.POLL_SECONDS)}
     aside.dispose()
 
 
@@ -126,3 +128,90 @@ def test_a_row_that_somebody_works_on_is_left_to_the_next_purge(store: SQLAlchem
         assert sum(deleted(store, 100)) == ROWS - 1
     assert store.purge(POLICY) == 1
     assert answer(store, young, RIGHT) is None
+
+
+def slow_deletes(store: SQLAlchemyStore, seconds: float) -> None:
+    """Let the deletion of each challenge take some time, as in a table with many dead rows."""
+    with store.engine.begin() as db:
+        db.exec_driver_sql(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN PERFORM pg_sleep({seconds}); RETURN OLD; END $$"
+        )
+        db.exec_driver_sql(
+            "CREATE TRIGGER wait BEFORE DELETE ON otp_mpp_challenges "
+            "FOR EACH ROW EXECUTE FUNCTION wait()"
+        )
+
+
+@pytest.fixture
+def impatient() -> Iterator[SQLAlchemyStore]:
+    with tables_at(postgresql_url("purge")) as url:
+        store = SQLAlchemyStore(url, CLOCK, StoreOptions(statement_timeout=1))
+        yield store
+        store.engine.dispose()
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_step_that_takes_too_long_is_followed_by_smaller_ones(
+    impatient: SQLAlchemyStore,
+) -> None:
+    """T5: all rows are deleted in the end."""
+    fill(impatient)
+    slow_deletes(impatient, 0.004)
+    assert impatient.purge(POLICY) == ROWS + 2
+    assert impatient.purge(POLICY) == 0
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_small_step_that_takes_too_long_says_what_to_do(impatient: SQLAlchemyStore) -> None:
+    """T5: the URL is not to blame; the time-out or the table is."""
+    fill(impatient)
+    slow_deletes(impatient, 0.3)
+    message = "deleted 0 rows, then to delete 5 from otp_mpp_challenges took too long; clean"
+    with pytest.raises(StoreError, match=message):
+        impatient.purge(POLICY, batch=20)
+
+
+def test_a_clock_that_went_back_is_told(
+    store: SQLAlchemyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O8: a machine that was restored from an image keeps codes valid for longer."""
+    opened(store)
+    store.purge(POLICY)
+    assert caplog.messages == []
+    CLOCK.forward(seconds=-90)
+    store.purge(POLICY)
+    CLOCK.forward(seconds=90)
+    [message] = caplog.messages
+    assert "went back: its newest code was issued 90 s after now" in message
+
+
+def test_a_clock_that_went_back_is_told_when_an_app_starts(
+    store: SQLAlchemyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O8: `check` is what an app that starts to serve asks."""
+    opened(store)
+    CLOCK.forward(seconds=-90)
+    store.check()
+    CLOCK.forward(seconds=90)
+    [message] = caplog.messages
+    assert "went back: its newest code was issued 90 s after now" in message
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("hours", "told"), [(-1, "3600 s ahead of"), (1, "3600 s behind")])
+def test_a_server_whose_clock_is_apart_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, hours: int, told: str
+) -> None:
+    """O8: which of the two is wrong, the operator finds out."""
+    with tables_at(postgresql_url("purge")) as url:
+        store = SQLAlchemyStore(url)
+        store.check()
+        assert caplog.messages == []
+        monkeypatch.setattr(clock, "utc_now", lambda: utc_now() + timedelta(hours=hours))
+        store.check()
+        store.engine.dispose()
+    [message] = caplog.messages
+    assert told in message

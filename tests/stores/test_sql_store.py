@@ -98,6 +98,7 @@ def test_tables_may_be_created_twice(store: SQLAlchemyStore) -> None:
 
 def test_a_counted_try_survives_a_power_cut(store: SQLAlchemyStore) -> None:
     """T4: SQLite is told to write every commit through to the disk, on every connection."""
+    store.create_tables()
     for _ in range(2):
         connection = store.engine.raw_connection()
         cursor = connection.cursor()
@@ -126,6 +127,7 @@ def test_a_collision_of_two_nodes_is_tried_again_and_then_told(
     store: SQLAlchemyStore, collisions: int, begun: int
 ) -> None:
     """Two nodes may insert the same request at once; one of them then finds the other's row."""
+    store.create_tables()
     left, calls = collisions, 0
 
     def work(_: Transaction) -> str:

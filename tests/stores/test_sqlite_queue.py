@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.sqlite import PollingConnection, WriteQueue
+from flask_otp_mpp.stores.sql.sqlite import PollingConnection
+from flask_otp_mpp.stores.sql.write_queue import WriteQueue
 from flask_otp_mpp.testing.contract.builders import RIGHT, answer, opened
 
 SHORT = 0.05

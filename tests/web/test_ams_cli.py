@@ -53,7 +53,7 @@ def test_simulate_ams_sends_and_verifies_inside_the_app(
     shown = json.loads(verified.stdout)
     assert shown["signature_holds"] is True
     assert shown["request"]["uri"] == f"{prefix}/verifyAuthentication"
-    assert json.loads(shown["answer"]["body"])["isPassed"] == "true"
+    assert shown["answer"]["body"]["isPassed"] == "true"
 
 
 def test_simulate_ams_sends_faults_to_a_running_wallet(

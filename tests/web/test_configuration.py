@@ -79,7 +79,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_STORE_EVICTION", False, "'refuse' or 'warn'"),
         ("OTP_MPP_STORE_POOL_SIZE", 0, "1 to 100"),
         ("OTP_MPP_STORE_POOL_SIZE", 101, "1 to 100"),
-        ("OTP_MPP_STORE_POOL_OVERFLOW", 101, "0 to 100"),
+        ("OTP_MPP_DELIVERIES", 0, "1 to 10000"),
         ("OTP_MPP_STORE_CONNECT_TIMEOUT", 0, "1 to 10 whole seconds"),
         ("OTP_MPP_STORE_CONNECT_TIMEOUT", 2.5, "whole number"),
         ("OTP_MPP_STORE_STATEMENT_TIMEOUT", 11, "1 to 10 whole seconds"),
@@ -136,7 +136,7 @@ def test_a_fault_is_named_with_its_key_and_remedy(key_name: str, value: Any, fin
 
 def test_a_store_has_the_configured_options(make_wallet: Callable[..., Wallet]) -> None:
     """O1: numbers as texts, too, as an environment without JSON gives them."""
-    usual = {"SIZE": 5, "OVERFLOW": 10, "TIMEOUT": 3}
+    usual = {"SIZE": 16, "OVERFLOW": 0, "TIMEOUT": 3}
     changed = {"SIZE": 2, "OVERFLOW": 0, "TIMEOUT": 2}
     for wanted, options in (
         (usual, {}),
@@ -144,7 +144,6 @@ def test_a_store_has_the_configured_options(make_wallet: Callable[..., Wallet]) 
             changed,
             {
                 "OTP_MPP_STORE_POOL_SIZE": "2",
-                "OTP_MPP_STORE_POOL_OVERFLOW": 0,
                 "OTP_MPP_STORE_STATEMENT_TIMEOUT": timedelta(seconds=1),
             },
         ),
@@ -346,7 +345,8 @@ def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
         ("redis://user:x@127.0.0.1:1/0?socket_timeout=hunter2", "redis://…"),
         ("redis+cluster://user:hunter2@127.0.0.1:1", "redis+cluster://…"),
         ("redis+sentinel://user:hunter2@127.0.0.1:1", "redis+sentinel://…"),
-        ("memcached://hunter2:1", "memcached://…, which needs 'pymemcache'; install that"),
+        ("async+redis://user:hunter2@127.0.0.1:1", "async+redis://…, whose counts only asyncio"),
+        ("valkey://hunter2:1", "valkey://…, which needs 'valkey'; install that"),
     ],
 )
 def test_the_password_of_a_limiter_is_not_in_the_message(name: str, uri: str, shown: str) -> None:
@@ -355,6 +355,17 @@ def test_the_password_of_a_limiter_is_not_in_the_message(name: str, uri: str, sh
     assert list(found) == ["OTP_MPP_LIMITER_STORAGE"]
     assert f"found {shown}" in found["OTP_MPP_LIMITER_STORAGE"]
     assert "hunter2" not in str(found)
+
+
+def test_a_strategy_that_the_limiters_storage_can_not_do_is_a_fault() -> None:
+    """F2: it is no fault of the URI, and is found before the first request."""
+    assert faults_of(
+        OTP_MPP_LIMITER_STRATEGY="moving-window",
+        OTP_MPP_LIMITER_STORAGE="memcached://user:hunter2@127.0.0.1:1",
+    ) == {
+        "OTP_MPP_LIMITER_STRATEGY": "'moving-window' can't be counted in memcached://…; "
+        "use 'fixed-window', or another storage"
+    }
 
 
 def test_no_secret_is_in_the_message() -> None:

@@ -172,7 +172,7 @@ def failing_store(verb: str) -> dict[str, Any]:
 
 
 def failing_storage(app: Flask) -> None:
-    state_of(app).traffic._client_limits = [NoLimit()]  # type: ignore[attr-defined]
+    state_of(app).traffic._client_limits = [NoLimit()]  # type: ignore[list-item]
 
 
 class NoLimit:

@@ -55,13 +55,13 @@ def test_simulate_google_sends_verifies_and_echoes_inside_the_app() -> None:
     """G9: the output shows the payloads and the encrypted bodies."""
     wallet = now(open_google(accounts={"gpay": sides.jose_wallet()}, testing=False))
     sent = simulate(wallet, "send", *SEALED, "--phone", ADA, "--request-id", "one")
-    assert json.loads(sent["answer"]["payload"])["result"] == "SUCCESS"
-    assert json.loads(sent["request"]["payload"])["accountPhoneNumber"] == ADA
+    assert sent["answer"]["payload"]["result"] == "SUCCESS"
+    assert sent["request"]["payload"]["accountPhoneNumber"] == ADA
     assert ADA not in sent["request"]["body"]
     assert sent["answer_opens"] is True
     code = wallet.inbox.code
     verified = simulate(wallet, "verify", *SEALED, "--sent", "one", "--code", code)
-    assert json.loads(verified["answer"]["payload"])["result"] == "SUCCESS"
+    assert verified["answer"]["payload"]["result"] == "SUCCESS"
     echoed = run(wallet.app, "simulate", "google", "echo", *SEALED, "--message", "good day")
     assert echoed.exit_code == 0
     for part in (
@@ -77,9 +77,9 @@ def test_simulate_google_sends_verifies_and_echoes_inside_the_app() -> None:
 def test_the_association_and_the_token_are_options() -> None:
     wallet = now(open_google())
     token = "FA+9qCX9VSu"
-    options = ("--association", "assoc-ada", "--token", token)
+    options = ("--association", "assoc-ada", "--matching-token", token)
     sent = simulate(wallet, "send", *PLAIN, *options)
-    assert json.loads(sent["answer"]["payload"])["result"] == "SUCCESS"
+    assert sent["answer"]["payload"]["result"] == "SUCCESS"
     assert token in wallet.inbox.received[-1][1].body
 
 
@@ -121,8 +121,8 @@ def test_simulate_google_calls_a_running_wallet() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "'our_keys'"),
-        (["--key", "/no/such/file"], "names a file that can't be read"),
+        (["--envelope", "jose"], "'our_keys'"),
+        (["--envelope", "jose", "--key", "/no/such/file"], "names a file that can't be read"),
         ([*SEALED, "--url", "http://127.0.0.1/prefix"], "no http or https URL without a path"),
         ([*PLAIN, "--key", "x"], "'our_keys' is no member"),
         ([*PLAIN, "--tamper", "signature"], "needs an impostor's keys"),
@@ -158,6 +158,20 @@ def test_a_caller_rejects_an_answer_that_does_not_decrypt() -> None:
     assert (accepted.result, accepted.code, accepted.verified) == ("SUCCESS", "SUCCESS", True)
     with pytest.raises(ValueError, match="impostor"):
         plain.echo(tamper="signature")
+
+
+def test_a_page_that_is_no_answer_is_shown() -> None:
+    """F2: as any server behind a wrong --url sends it; no traceback."""
+    elsewhere = Flask("elsewhere")
+    elsewhere.register_error_handler(404, lambda _: (b"<p>\xff", 404))
+    with serving(elsewhere) as url:
+        command = ["simulate", "google", "echo", *PLAIN, "--url", url, "--expect", "SUCCESS"]
+        shown = run(elsewhere, *command, "--json")
+        printed = run(elsewhere, *command)
+    assert json.loads(shown.stdout)["answer"]["body"] == "<p>\ufffd"
+    for result in (shown, printed):
+        assert result.exit_code == 1
+        assert "Expected SUCCESS, and the wallet answered no code." in result.stderr
 
 
 def test_keygen_generates_the_keys_of_an_account(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,11 +12,13 @@ from flask import Flask
 
 from flask_otp_mpp import (
     AccessTokens,
+    AlipayPlus,
     Caller,
     Channel,
     Message,
     OtpMpp,
     Reason,
+    Subject,
     otp_sent,
     refuse,
     state_of,
@@ -24,8 +26,8 @@ from flask_otp_mpp import (
 from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import LocalSigner, one_line, private_pem
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
-from flask_otp_mpp.testing import Inbox
-from tests.wallet import ACQUIRER, CLIENT, PSP, Wallet, key, load_user
+from flask_otp_mpp.testing import FrozenClock, Inbox
+from tests.wallet import ACQUIRER, CLIENT, PSP, Wallet, key, load_user, settings
 
 MakeWallet = Callable[..., Wallet]
 OWN_KEYS = {
@@ -210,12 +212,42 @@ def test_a_signer_of_the_host_signs_in_place_of_a_key(make_wallet: MakeWallet) -
     assert wallet.state.public_keys == {}
 
 
-def test_a_hook_registered_after_init_app_is_a_runtime_error(wallet: Wallet) -> None:
+def test_a_hook_that_no_app_has_read_stops_the_first_request(
+    wallet: Wallet, caplog: pytest.LogCaptureFixture
+) -> None:
     """F2: instead of a hook that is silently never called."""
-    with pytest.raises(RuntimeError, match="'load_user' is registered after init_app"):
-        wallet.otp.user_loader(load_user)
-    with pytest.raises(RuntimeError, match="after init_app"):
-        wallet.otp.sender(Channel.MOBILE)(Inbox())
+
+    def late(*_: object) -> None:
+        return None
+
+    wallet.otp.user_loader(Subject)(late)
+    wallet.otp.sender(Channel.MOBILE)(late)
+    for _ in range(2):
+        answer = wallet.send()
+        assert answer.verified
+        assert answer.code == "UNKNOWN_EXCEPTION"
+    assert len(wallet.inbox) == 0
+    assert (
+        "no request is served: registered after init_app, so that no app calls it: "
+        "@otp.user_loader(Subject) 'late', @otp.sender(Channel.MOBILE) 'late'; do it before"
+    ) in caplog.messages
+
+
+def test_each_app_keeps_the_hooks_that_its_init_app_has_read() -> None:
+    """F1: an OtpMpp whose factory registers senders serves several apps, each by its own."""
+    otp, inboxes, wallets = OtpMpp(AlipayPlus), (Inbox(), Inbox()), []
+    otp.user_loader(load_user)
+    for inbox in inboxes:
+        otp.sender(Channel.MOBILE)(inbox)
+        with pytest.raises(RuntimeError, match="has the hook 'Inbox' already"):
+            otp.sender(Channel.MOBILE)(Inbox())
+        app = Flask("tests.factory")
+        app.config.update(settings())
+        otp.init_app(app)
+        wallets.append(Wallet(app, otp, inbox, FrozenClock(datetime.now(UTC))))
+    for wallet in wallets:
+        assert wallet.send().code == "SUCCESS"
+    assert [len(inbox) for inbox in inboxes] == [1, 1]
 
 
 def test_an_app_takes_one_extension_only(wallet: Wallet) -> None:

@@ -284,7 +284,7 @@ def test_time_outs_reach_the_server(
 def test_the_size_of_the_pool_reaches_redis() -> None:
     """O1: a verb that finds no free connection fails after a second."""
     with prefixed():
-        one: dict[str, Any] = {"OTP_MPP_STORE_POOL_SIZE": 1, "OTP_MPP_STORE_POOL_OVERFLOW": 0}
+        one: dict[str, Any] = {"OTP_MPP_STORE_POOL_SIZE": 1}
         store = open_wallet(store=REDIS_URL, **one).state.store
         assert isinstance(store, RedisStore)
         assert isinstance(store.client, redis.Redis)

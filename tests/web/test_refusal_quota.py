@@ -13,7 +13,8 @@ from flask_otp_mpp import SQLAlchemyStore
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.stores.sql.schema import requests
 from flask_otp_mpp.web import traffic
-from flask_otp_mpp.web.traffic import FlaskRefusalQuota, LimiterCounts, own_limiter
+from flask_otp_mpp.web.limiter import own_limiter
+from flask_otp_mpp.web.traffic import FlaskRefusalQuota, LimiterCounts
 from tests.ams import OTHER, open_shop
 from tests.servers import free_port
 from tests.wallet import Wallet

@@ -23,6 +23,7 @@ from flask_otp_mpp.protocols.alipay.alipayplus_codes import CODES, READINGS, SUC
 from flask_otp_mpp.protocols.alipay.clients import (
     TEXTS,
     AlipayPlusClient,
+    Scope,
     clients_reader,
     keys_of,
     scopes_of,
@@ -149,7 +150,8 @@ class AlipayPlus:
             hooked=deployment.client_key is not None,
         )
         warn_of_sandbox(self._scopes)
-        self.client_names: Collection[str] = settings.clients.keys()
+        self.client_keys = keys_of(settings.clients)
+        self.client_names: Collection[str] = self.client_keys.keys()
         key = key_of(AlipayPlusSettings, "prefix")
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
         self.paths: Mapping[str, Operation] = {
@@ -157,12 +159,16 @@ class AlipayPlus:
             settings.verify_path: Operation.VERIFY,
         }
         self._signed_headers = SignedHeaders(
-            ClientKeys(keys_of(settings.clients), deployment.client_key),
+            ClientKeys(self.client_keys, deployment.client_key),
             deployment,
             called_uris(self.mounts, self.paths),
             settings.repeats,
         )
         self.chosen_codes = settings.codes
+
+    def scope_of(self, client: str) -> Scope:
+        """Return what a client may name; for one that is not listed, what such a client may."""
+        return self._scopes.get(client, self._unlisted)
 
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         return self._signed_headers.open(inbound)
@@ -177,7 +183,7 @@ class AlipayPlus:
         else:
             challenge_id = fields.text("verifyRequestId", 64)
             code = Secret(fields.matching("otpCode", _OTP_CODE))
-        scope = self._scopes.get(authenticated.client, self._unlisted)
+        scope = self.scope_of(authenticated.client)
         if psp not in scope.psp_ids:
             refuse(Reason.PSP_UNKNOWN, "pspId: is not this wallet's.")
         if scope.acquirers is not None and acquirer not in scope.acquirers:

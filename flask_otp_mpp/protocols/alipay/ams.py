@@ -175,7 +175,8 @@ class Ams:
     ) -> None:
         if settings is None or deployment is None:
             raise made_by_host(type(self))
-        self.client_names: Collection[str] = settings.clients.keys()
+        self.client_keys = keys_of(settings.clients)
+        self.client_names: Collection[str] = self.client_keys.keys()
         usual, sandbox = key_of(AmsSettings, "prefix"), key_of(AmsSettings, "sandbox_prefix")
         self._sandbox = mount_at(settings.sandbox_prefix, settings.sandbox_public_prefix, sandbox)
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, usual), self._sandbox)
@@ -184,7 +185,7 @@ class Ams:
             settings.verify_path: Operation.VERIFY,
         }
         self._signed_headers = SignedHeaders(
-            ClientKeys(keys_of(settings.clients), deployment.client_key),
+            ClientKeys(self.client_keys, deployment.client_key),
             deployment,
             called_uris(self.mounts, self.paths),
             settings.repeats,

@@ -140,6 +140,7 @@ COMMON_READINGS: Final[Mapping[Reason, Reading]] = {
         "UNKNOWN_EXCEPTION", "The same request is in progress, or was interrupted."
     ),
     Reason.REQUEST_CONFLICT: Reading("PARAM_ILLEGAL"),
+    Reason.OVERLOADED: Reading("UNKNOWN_EXCEPTION", "Nothing was done. Try again later.", SEND),
     Reason.UNFORESEEN: Reading("UNKNOWN_EXCEPTION"),
 }
 """Readings that both protocols share."""

@@ -71,6 +71,7 @@ class SignedHeaders:
         self._sign = rsa256.header_signer(deployment.signer)
         self._freshness = deployment.freshness
         self._clock = deployment.clock
+        self._skew = deployment.skew
         self._judge_repeats = repeats is Repeats.JUDGE
         self._unproven = UnprovenAnswers(self._sign, deployment.budget, uris)
 
@@ -106,7 +107,9 @@ class SignedHeaders:
         moment = parse_time(time)
         if moment is None:
             refuse(Reason.REQUEST_STALE, "Request-Time: must be ISO 8601 with offset, or ms.")
-        if abs(self._clock() - moment) > self._freshness:
+        age = self._clock() - moment
+        self._skew.observe(age.total_seconds())
+        if abs(age) > self._freshness:
             limit = int(self._freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"Request-Time: must be within {limit} s of now.")
         self._unproven.remember(client, inbound.address)

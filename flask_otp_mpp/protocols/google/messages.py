@@ -15,6 +15,7 @@ from typing import Any, Final
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
+from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.idempotency import IdempotencyKey, digest_of
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import Secret
@@ -63,6 +64,7 @@ class Reader:
     :param ttl: how long the result of a request is stored.
     :param number: returns a phone number in E.164 as it is to be looked up, None if it is none.
     :param codes: which row answers each reason.
+    :param skew: takes the age of each request into account.
     """
 
     freshness: timedelta
@@ -70,6 +72,7 @@ class Reader:
     clock: Clock
     number: Callable[[str], str | None]
     codes: Codes = field(repr=False)
+    skew: ClockSkew = field(repr=False)
     _not_cached: Mapping[Operation, frozenset[Reason]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,8 +127,9 @@ class Reader:
         return ParsedRequest(command, for_answer=request.value[:MAX_VERIFY_ID])
 
     def _check_time(self, text: str) -> None:
-        now = (self.clock() - _EPOCH) // _MILLISECOND
-        if abs(now - int(text)) > self.freshness // _MILLISECOND:
+        age = (self.clock() - _EPOCH) // _MILLISECOND - int(text)
+        self.skew.observe(age / 1000)
+        if abs(age) > self.freshness // _MILLISECOND:
             limit = int(self.freshness.total_seconds())
             refuse(Reason.REQUEST_STALE, f"{_HEADER}.{_TIME}: must be within {limit} s of now.")
 

@@ -122,6 +122,10 @@ class GoogleStandardPayments:
             "/echo": Operation.ECHO,
         }
 
+    def account_at(self, mount: Mount) -> Account:
+        """Return the account that is served at a mount."""
+        return self._accounts[mount.prefix].account
+
     def authenticate(self, inbound: Inbound) -> AuthenticatedRequest:
         """Open the body by the keys of the account whose prefix is called.
 
@@ -162,4 +166,5 @@ def _reader(
         clock=deployment.clock,
         number=(lambda text: normal(text) or text) if host_decides else normal,
         codes=settings.codes,
+        skew=deployment.skew,
     )

@@ -98,6 +98,7 @@ CODES: Final[Codes] = {
     Reason.REQUEST_CONFLICT: _error(
         "IDEMPOTENCY_VIOLATION", 412, "This requestId came with other parameters."
     ),
+    Reason.OVERLOADED: _empty(503, "No code is sent for now.", _SENDS),
     Reason.UNFORESEEN: _empty(503, "The result is not known."),
 }
 

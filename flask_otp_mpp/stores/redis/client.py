@@ -115,7 +115,7 @@ def _address(client: Client) -> str:
 
 def _bounds(options: StoreOptions) -> dict[str, Any]:
     return {
-        "max_connections": options.connections,
+        "max_connections": options.pool_size,
         "socket_connect_timeout": options.connect_timeout,
         "socket_timeout": options.statement_timeout,
         "socket_keepalive": True,

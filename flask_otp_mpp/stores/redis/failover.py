@@ -13,17 +13,26 @@ from redis.exceptions import (
     ClusterDownError,
     MasterDownError,
     ReadOnlyError,
+    RedisClusterException,
     RedisError,
     ResponseError,
 )
 
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.deadline import seconds_left
+from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
+from flask_otp_mpp.stores.options import POOL_SECONDS
 from flask_otp_mpp.stores.redis.client import Client, ClientSource
 from flask_otp_mpp.stores.redis.connections import Generation
 
 _T = TypeVar("_T")
 
+_NO_ANSWER: Final = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    ClusterDownError,
+    RedisClusterException,
+)
 _NOTHING_DONE: Final = (ReadOnlyError, MasterDownError, BusyLoadingError, ClusterDownError)
 # Redis 6.2 puts the code of a script's error into its text; redis-py has no class for NOREPLICAS.
 _REFUSED: Final = re.compile(r"(^|-)(READONLY|MASTERDOWN|NOREPLICAS) ")
@@ -37,7 +46,10 @@ def do(source: ClientSource, work: Callable[[Client], _T]) -> _T:
     after that nothing is repeated.
 
     :raises StoreError: if it can't be done, or nobody knows whether it was.
+    :raises StoreUnavailable: if the server does not answer, or the time of the request is over.
     """
+    if not seconds_left(POOL_SECONDS):
+        raise StoreUnavailable("the OTP store in Redis was not asked: no time is left")
     try:
         client = source.get()
         try:
@@ -51,7 +63,8 @@ def do(source: ClientSource, work: Callable[[Client], _T]) -> _T:
     # then fail with ValueError or AttributeError.
     except Exception as error:
         clear_frames(error)  # the client's hold the password of the connection
-        raise StoreError(f"the OTP store in Redis failed: {type(error).__name__}") from error
+        kind = StoreUnavailable if isinstance(error, _NO_ANSWER) else StoreError
+        raise kind(f"the OTP store in Redis failed: {type(error).__name__}") from error
 
 
 def nothing_was_done(error: RedisError) -> bool:

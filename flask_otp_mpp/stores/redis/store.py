@@ -21,6 +21,7 @@ from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.redis import encoding, scripts, user_keys
@@ -150,6 +151,7 @@ class RedisStore:
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         """Only look whether Redis answers: it deletes every key by itself when its TTL ends."""
+        check_batch(batch)
         do(self._source, lambda client: client.ping())
         return 0
 

@@ -43,7 +43,11 @@ DRIVERS: Final = {
     "mariadb": _PYMYSQL,
 }
 """By SQLAlchemy's name of the database."""
-GRANT: Final = "grant it SELECT, INSERT, UPDATE and DELETE on the tables otp_mpp_*"
+GRANT: Final = (
+    "grant it SELECT, INSERT, UPDATE and DELETE on otp_mpp_challenges, otp_mpp_requests and "
+    "otp_mpp_user_limits, and SELECT on otp_mpp_revision"
+)
+PRIMARY: Final = "name the primary in OTP_MPP_STORE"
 IDLE_SECONDS: Final = 5
 """After which a server ends the transaction of a process that has vanished."""
 RECYCLE_SECONDS: Final = 200
@@ -55,6 +59,8 @@ class Failure(Enum):
 
     ROLLED_BACK = auto()  # by the server, such as for a deadlock; it may succeed if it is run again
     READ_ONLY = auto()  # the server is a replica by now; a new connection may find the primary
+    REPLACED = auto()  # the file of the connection is not the one of its name any more
+    TOO_SLOW = auto()  # a statement took longer than it may
     OTHER = auto()
 
 
@@ -86,16 +92,6 @@ class Database(Protocol):
         """Return the code of an error."""
         return None
 
-    @staticmethod
-    def exact_text(length: int) -> sa.types.TypeEngine[str]:
-        """Return the type of a text that nothing but the very same text equals."""
-        return sa.String(length)
-
-    @staticmethod
-    def exact_bytes(length: int) -> sa.types.TypeEngine[bytes]:
-        """Return the type of a few bytes."""
-        return sa.LargeBinary(length)
-
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
         """Return the arguments of ``create_engine``; what the URL's query says is left to it.
 
@@ -104,6 +100,10 @@ class Database(Protocol):
 
     def prepare(self, engine: sa.Engine) -> None:
         """Attach to an engine what its connections need."""
+
+    def create(self, url: sa.URL) -> None:
+        """Make the empty database, where it is a file that is missing."""
+        return
 
     def begin(self, db: sa.Connection) -> None:
         """Begin a transaction that SQLAlchemy takes for begun; no driver begins one by itself."""
@@ -146,6 +146,10 @@ class Database(Protocol):
         """Return what an error means for the transaction."""
         return self.failures.get(self.code(error), Failure.OTHER)
 
+    def answers(self, error: DBAPIError) -> bool:
+        """Tell whether an error is what a server has answered, not that it did not answer."""
+        return False
+
     def access_fault(self, error: DBAPIError) -> str | None:
         """Return a fault that stays until corrected, such as an unknown user, with the remedy.
 
@@ -159,6 +163,17 @@ class Database(Protocol):
 
     def product(self, dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         """Return the name of the product, and its oldest version that can serve."""
+
+    def unfit(self, db: sa.Connection) -> str | None:
+        """Return why this server can't keep the store's guarantees, or can't be written to."""
+        return None
+
+    def lock_tables(self, db: sa.Connection) -> bool:
+        """Let no other process make or upgrade the tables until this connection is closed.
+
+        :returns: whether it was possible; if not, another process does.
+        """
+        return True
 
     def missing(self, url: sa.URL) -> str | None:
         """Return what is missing before a connection can be opened, without opening one."""
@@ -190,7 +205,7 @@ def server_options(arguments: Mapping[str, Any], options: StoreOptions) -> dict[
         "pool_timeout": POOL_SECONDS,
         "pool_recycle": RECYCLE_SECONDS,
         "pool_size": options.pool_size,
-        "max_overflow": options.pool_overflow,
+        "max_overflow": 0,  # one that is opened and closed for each method costs more than it
         "pool_pre_ping": options.pre_ping,
         "pool_use_lifo": True,  # so that idle connections can be closed
     }

@@ -9,80 +9,79 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, DBAPIError
 
+from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.stores.sql import unfit
 from flask_otp_mpp.stores.sql.dialect import (
     GRANT,
-    IDLE_SECONDS,
+    PRIMARY,
     Batch,
     Database,
     Failure,
     Row,
     execute_text,
+    first_line,
     number_literal,
     server_options,
+)
+from flask_otp_mpp.stores.sql.postgresql_connections import (
+    NO_OPTIONS,
+    Connections,
+    TimeoutConnection,
+    survive_names,
 )
 from flask_otp_mpp.stores.sql.statements import CompiledStatement
 
 logger = logging.getLogger("flask_otp_mpp")
-T = TypeVar("T")
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # A plan is not there, or is there already: this is not the connection that it seems to be.
 _OTHER_CONNECTION: Final = ("26000", "42P05")
 _FAILURES: Final = {
     "25006": Failure.READ_ONLY,
+    "57014": Failure.TOO_SLOW,
     **dict.fromkeys(("40001", "40P01", *_OTHER_CONNECTION), Failure.ROLLED_BACK),
 }
 _USER: Final = "correct user and password in OTP_MPP_STORE"
+_TLS: Final = "correct sslmode and sslrootcert in OTP_MPP_STORE, or the server's certificate"
+# A server tells no code of an error to who can't connect.
 _REMEDIES: Final = {
     r'(role ".*" does not exist)': "create it, or correct the user in OTP_MPP_STORE",
     r'(role "(.*)" is not permitted to log in)': r"ALTER ROLE \2 LOGIN",
     r'(\w+ authentication failed for user ".*")': _USER,
     r"(no password supplied)": _USER,
+    r"((?:no )?pg_hba\.conf (?:entry|rejects connection) for .*)": (
+        "let it in by pg_hba.conf, or correct user, database and sslmode in OTP_MPP_STORE"
+    ),
+    r"(server does not support SSL.*|certificate verify failed|root certificate file .*)": _TLS,
+    r"(server certificate for .* does not match .*)": _TLS,
     r'(database ".*" does not exist)': "create it, or correct its name in OTP_MPP_STORE",
     r'(permission denied for database ".*")': "grant the role CONNECT on it",
+    r"(permission denied for schema .*)": "grant it USAGE on the schema, and CREATE for init-db",
+    r"(no schema has been selected .*)": "create the schema of its search_path",
+    r"(must be owner of .*)": "run the command as the owner of the tables",
     r"(permission denied for .*)": GRANT,
+    r"(cannot execute .* in a read-only transaction)": PRIMARY,
+    f"((?:{NO_OPTIONS}).*)": (
+        "take options out of OTP_MPP_STORE, and set them by ALTER ROLE ... SET"
+    ),
 }
-
-
-class TimeoutConnection(psycopg.Connection[Any]):
-    """A connection that closes itself when the server has been silent for too long.
-
-    The server's own time-outs can't help if it is frozen or if nothing arrives from it, and libpq
-    waits for an answer for ever.
-
-    :ivar wait_seconds: how long the server may be silent.
-    :ivar plans: names of the statements that are planned on it; None if that is not known.
-    """
-
-    wait_seconds: float = 3
-    plans: set[str] | None = None
-
-    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
-        return super().wait(self._bounded(gen), *args, **kwargs)
-
-    def _bounded(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Hand everything on; psycopg asks again, with nothing, about ten times a second."""
-        end = time.monotonic() + self.wait_seconds
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                if not ready and time.monotonic() > end:
-                    gen.close()
-                    self.close()
-                    raise psycopg.OperationalError("the server does not answer")
-                wanted = gen.send(ready)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+# Where a server speaks another language.
+_REFUSALS: Final = {"42501": GRANT, "3F000": "create the schema of its search_path"}
+_NAME: Final = "SELECT version(), count(*) FROM pg_class WHERE relname = 'iam_pg_role_mappings'"
+"""Of these databases, Aurora DSQL alone has that table; it calls itself PostgreSQL."""
+_TABLES_LOCK: Final = int.from_bytes(b"otp_mpp")
+_STATE: Final = """
+SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),
+(SELECT string_agg(extname, ' and ') FROM pg_extension WHERE extname IN ('bdr', 'spock'))
+"""
 
 
 class PostgreSQL(Database):
@@ -92,40 +91,48 @@ class PostgreSQL(Database):
     time = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
     failures = _FAILURES
     remedies = _REMEDIES
-    _behind_pooler = False
+
+    def __init__(self, options: StoreOptions) -> None:
+        super().__init__(options)
+        self._behind_pooler = False
+        self._connections = Connections(options)
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
+        unfit.single_writer(url)
         options = self.options
         arguments = {
             "connect_timeout": options.connect_timeout,  # libpq takes less than 2 for 2
             "tcp_user_timeout": options.silence_timeout * 1000,
             "application_name": "flask-otp-mpp",
         }
-        bounds = (
-            f"-c statement_timeout={options.statement_timeout}s "
-            f"-c lock_timeout={options.statement_timeout}s "
-            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
-        )
         query = url.query.get("options", ())
-        given = (query,) if isinstance(query, str) else query
         own = {name: value for name, value in arguments.items() if name not in url.query}
-        # No two texts are the same: the driver has nothing to prepare.
-        fixed = {"autocommit": True, "prepare_threshold": None}
-        # The last of several settings counts.
-        return server_options({**own, **fixed, "options": " ".join((bounds, *given))}, options)
+        fixed = {
+            "autocommit": True,
+            "prepare_threshold": None,  # no two texts are the same: there is nothing to prepare
+            "client_encoding": "utf8",  # of a database in SQL_ASCII, psycopg would return bytes
+            "options": query if isinstance(query, str) else " ".join(query),
+        }
+        return server_options({**own, **fixed}, options)
 
     def prepare(self, engine: sa.Engine) -> None:
         def connect(
             _dialect: sa.Dialect, _record: object, args: list[Any], kwargs: dict[str, Any]
         ) -> TimeoutConnection:
-            connection = TimeoutConnection.connect(*args, **kwargs)
-            connection.wait_seconds = self.options.silence_timeout
-            return connection
+            kwargs.pop("writer", None)
+            return self._connections.open(*args, **kwargs)
 
         sa.event.listen(engine, "do_connect", connect)
+        survive_names(engine.dialect)
 
     def begin(self, db: sa.Connection) -> None:
-        db.exec_driver_sql(_BEGIN)
+        durable = db.get_execution_options().get("durable", True)
+        begin = self._beginning(db.connection.dbapi_connection, durable=durable)
+        db.exec_driver_sql(";".join(begin))
+
+    def _beginning(self, driver: Any, *, durable: bool) -> list[str]:
+        bounds = driver.bounds if self._connections.without_options else ()
+        return [_BEGIN, *bounds, *([] if durable else ["SET LOCAL synchronous_commit = off"])]
 
     def execute(
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
@@ -147,14 +154,12 @@ class PostgreSQL(Database):
                 plans = set()
             texts = _planned(plans, before, batch)
         if begin:
-            before.append(_BEGIN)
-            if not durable:
-                before.append("SET LOCAL synchronous_commit = off")
+            before += self._beginning(driver, durable=durable)
         try:
             found = execute_text(driver, before, texts, batch, commit=commit)
         except psycopg.Error as error:
             if error.sqlstate in _OTHER_CONNECTION and not self._behind_pooler:
-                self._behind_pooler = True
+                self._behind_pooler = self._connections.without_options = True
                 logger.warning("the OTP database is behind a pooler: statements are not kept there")
             raise
         driver.plans = plans
@@ -164,22 +169,45 @@ class PostgreSQL(Database):
     def code(error: DBAPIError) -> object:
         return getattr(error.orig, "sqlstate", None)
 
-    @staticmethod
-    def exact_text(length: int) -> sa.types.TypeEngine[str]:
-        # A primary key must not depend on the operating system's rules for sorting.
-        return sa.String(length, collation="C")
-
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
         return insert(table).values(**values).on_conflict_do_nothing()
 
     def delete_some(
         self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int
     ) -> int:
-        """Delete by where rows lie, which needs no index; skip rows that are locked."""
-        place: sa.ColumnElement[Any] = sa.literal_column("ctid")
-        found = sa.select(place).select_from(key.table).where(over).limit(limit)
-        places = sa.func.array(found.with_for_update(skip_locked=True).scalar_subquery())
-        return db.execute(sa.delete(key.table).where(place == sa.func.any(places), over)).rowcount
+        """Delete by a list of keys; skip rows that are locked."""
+        found = sa.select(key).where(over).limit(limit).with_for_update(skip_locked=True)
+        keys = sa.func.array(found.scalar_subquery())
+        return db.execute(sa.delete(key.table).where(key == sa.func.any(keys), over)).rowcount
+
+    def answers(self, error: DBAPIError) -> bool:
+        lost = isinstance(error.orig, psycopg.OperationalError) and self.code(error) is None
+        return not lost or "FATAL: " in first_line(error)
+
+    def access_fault(self, error: DBAPIError) -> str | None:
+        remedy = _REFUSALS.get(str(self.code(error)))
+        return super().access_fault(error) or (remedy and f"{first_line(error)}; {remedy}")
+
+    def unfit(self, db: sa.Connection) -> str | None:
+        version, dsql = db.exec_driver_sql(_NAME).one()
+        name = "Aurora DSQL" if int(dsql) else version
+        if (fault := unfit.lookalike("PostgreSQL", name)) is not None:
+            return fault
+        standby, read_only, writers = db.exec_driver_sql(_STATE).one()
+        if writers is not None and not unfit.single_writer(db.engine.url):
+            return unfit.several_writers(f"a cluster of {writers}")
+        if standby:
+            return f"can only be read, because it is a standby; {PRIMARY}"
+        if read_only == "on":
+            return (
+                "can only be read: default_transaction_read_only is on; set it off for the role "
+                f"and the database, or {PRIMARY}"
+            )
+        return None
+
+    def lock_tables(self, db: sa.Connection) -> bool:
+        # A lock of the session would be lost behind a pooler.
+        return bool(db.scalar(sa.func.pg_try_advisory_xact_lock(_TABLES_LOCK).select()))
 
     def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         return "PostgreSQL", (13,)

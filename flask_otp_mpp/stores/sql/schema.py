@@ -1,8 +1,7 @@
-"""The three tables of the SQL store: their definition, creation, revision and upgrade.
+"""The three tables of the SQL store: their definition and revision.
 
 They hold no code, no token and no address. Moments are microseconds since the epoch: the same on
-every database, with no time zone to lose. Names are compared byte by byte on every database: 'Ada',
-'ada' and 'ada ' are three users.
+every database, with no time zone to lose.
 
 A stand-alone store keeps its revision in a version table of its own. A host that has Alembic or
 Flask-Migrate may take the tables into its own MetaData instead, and migrate them with its own.
@@ -10,137 +9,33 @@ Flask-Migrate may take the tables into its own MetaData instead, and migrate the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from flask_otp_mpp.core.challenge import Channel
-from flask_otp_mpp.core.limits import ClientLimits, CountedSend
 from flask_otp_mpp.core.reasons import MAX_DETAIL
-from flask_otp_mpp.stores.sql.dialect import DRIVERS, load
+from flask_otp_mpp.stores.sql.types import (
+    ChannelName,
+    Clients,
+    Digest,
+    ExactText,
+    Moment,
+    Sends,
+    plain,
+)
 
 REVISION: Final = "0004"
 VERSION_TABLE: Final = "otp_mpp_revision"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
-
-
-class Moment(sa.TypeDecorator[datetime]):
-    """Keep an aware moment as a whole number of microseconds, exactly."""
-
-    impl = sa.BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
-        return _to_micros(value)
-
-    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
-        return _from_micros(value)
-
-
-class ExactText(sa.TypeDecorator[str]):
-    """Keep a text so that nothing but the very same text equals it."""
-
-    impl = sa.String
-    cache_ok = True
-
-    def __init__(self, length: int) -> None:
-        super().__init__(length)
-        self.length = length
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[str]:
-        return dialect.type_descriptor(load(dialect.name).exact_text(self.length))
-
-
-class Digest(sa.TypeDecorator[bytes]):
-    """Keep the digest of a code."""
-
-    impl = sa.LargeBinary
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[bytes]:
-        return dialect.type_descriptor(load(dialect.name).exact_bytes(32))
-
-
-class ChannelName(sa.TypeDecorator[Channel]):
-    """Keep a channel by its name."""
-
-    impl = sa.String(16)
-    cache_ok = True
-
-    def process_bind_param(self, value: Channel | None, dialect: sa.Dialect) -> str | None:
-        return None if value is None else value.value
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Channel | None:
-        return None if value is None else Channel(value)
-
-
-class Clients(sa.TypeDecorator[tuple[ClientLimits, ...]]):
-    """Keep what is counted for a user at each client, as a short JSON list."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(
-        self, value: tuple[ClientLimits, ...] | None, dialect: sa.Dialect
-    ) -> str:
-        return json.dumps(
-            [
-                [
-                    one.client,
-                    one.failures,
-                    one.locks,
-                    _to_micros(one.locked_until),
-                    _to_micros(one.forget_at),
-                ]
-                for one in value or ()
-            ]
-        )
-
-    def process_result_value(
-        self, value: str | None, dialect: sa.Dialect
-    ) -> tuple[ClientLimits, ...]:
-        return tuple(
-            ClientLimits(client, failures, locks, _from_micros(locked_until), _moment(forget_at))
-            for client, failures, locks, locked_until, forget_at in json.loads(value or "[]")
-        )
-
-
-class Sends(sa.TypeDecorator[tuple[CountedSend, ...]]):
-    """Keep the sends that a limit looks back to, as a short JSON list."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[CountedSend, ...] | None, dialect: sa.Dialect) -> str:
-        return json.dumps([[one.channel, one.client, _to_micros(one.at)] for one in value or ()])
-
-    def process_result_value(
-        self, value: str | None, dialect: sa.Dialect
-    ) -> tuple[CountedSend, ...]:
-        return tuple(
-            CountedSend(Channel(channel), client, _moment(at))
-            for channel, client, at in json.loads(value or "[]")
-        )
-
-
-def _to_micros(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - EPOCH) // MICROSECOND
-
-
-def _from_micros(micros: int | None) -> datetime | None:
-    return None if micros is None else _moment(micros)
-
-
-def _moment(micros: int) -> datetime:
-    return EPOCH + micros * MICROSECOND
-
+_PREFIX: Final = "otp_mpp_"
+INNODB: Final = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+"""What MySQL and MariaDB are told, whatever their defaults: transactions, and all of Unicode."""
 
 metadata = sa.MetaData()
 
@@ -182,12 +77,12 @@ requests = sa.Table(
     sa.Column("until", Moment),
     sa.Column("keep_until", Moment, nullable=False, index=True),
     # The defaults are for rows, and for writers, of before there were these columns.
-    sa.Column("digest", ExactText(64), nullable=False, server_default=""),
-    sa.Column("subject", ExactText(128), nullable=False, server_default="", index=True),
+    sa.Column("digest", ExactText(64), nullable=False, server_default=sa.text("''")),
+    sa.Column("subject", ExactText(128), nullable=False, server_default=sa.text("''"), index=True),
 )
 
 # As Alembic makes it, so that Alembic can upgrade from here.
-_versions = sa.Table(
+versions = sa.Table(
     VERSION_TABLE, sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
 )
 
@@ -195,14 +90,33 @@ _versions = sa.Table(
 def attach(target: sa.MetaData) -> None:
     """Add the tables of the store to a host's MetaData, so that its autogenerate knows them.
 
+    The types of their columns are SQLAlchemy's own: a migration that Alembic writes of them imports
+    nothing of this package, and makes the same tables on each database.
+
     :param target: for example ``db.metadata`` of Flask-SQLAlchemy. Create and upgrade the tables by
         the host's migrations then, and leave ``flask otp-mpp init-db`` alone.
     """
-    for name in DRIVERS:
-        with suppress(ImportError):  # the host does not use that database
-            set_options(load(name).table_options)
+    set_options(INNODB)  # also for a host that writes its migrations on another database
     for table in metadata.sorted_tables:
-        table.to_metadata(target)
+        for column in table.to_metadata(target).columns:
+            column.type = plain(column.type)
+
+
+def include_object(
+    _object: object,
+    name: str | None,
+    kind: str,
+    reflected: bool,  # noqa: FBT001 - Alembic calls it so
+    compare_to: object,
+) -> bool:
+    """Keep Alembic's autogenerate from dropping the tables that ``flask otp-mpp init-db`` made.
+
+    Pass it on as Alembic's option of this name, by ``Migrate(app, db, include_object=...)`` of
+    Flask-Migrate or ``context.configure`` of ``env.py``. A table that the host's MetaData does not
+    know is left alone if its name begins with ``otp_mpp_``; all others are compared.
+    """
+    unknown = kind == "table" and reflected and compare_to is None
+    return not (unknown and (name or "").startswith(_PREFIX))
 
 
 def set_options(options: Mapping[str, Any]) -> None:
@@ -214,32 +128,8 @@ def set_options(options: Mapping[str, Any]) -> None:
         table.dialect_kwargs.update(options)
 
 
-def create(engine: sa.Engine) -> None:
-    """Make the tables that are missing, and note their revision if none is noted."""
-    metadata.create_all(engine)
-    _versions.create(engine, checkfirst=True)
-    with engine.begin() as db:
-        if db.scalar(sa.select(_versions.c.version_num)) is None:
-            db.execute(sa.insert(_versions).values(version_num=REVISION))
-
-
 def revision(db: sa.Connection) -> str | None:
     """Return the noted revision; None is noted by a host that migrates the tables itself."""
     if not sa.inspect(db).has_table(VERSION_TABLE):
         return None
-    return db.scalar(sa.select(_versions.c.version_num))
-
-
-def upgrade(engine: sa.Engine) -> None:
-    """Bring the tables to the newest revision; an empty database gets them all.
-
-    :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
-    """
-    from alembic import command  # noqa: PLC0415 - only who upgrades needs it
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as db:
-        config.attributes["connection"] = db
-        command.upgrade(config, "head")
+    return db.scalar(sa.select(versions.c.version_num))

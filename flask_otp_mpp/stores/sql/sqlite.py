@@ -10,27 +10,36 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import threading
 import time
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import parse_qs, unquote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.stores.sql.dialect import Batch, Database, Row
+from flask_otp_mpp.stores.sql.dialect import Batch, Database, Failure, Row
+from flask_otp_mpp.stores.sql.sqlite_file import (
+    File,
+    FileReplaced,
+    create,
+    file_at,
+    in_memory,
+    path_of,
+    uri_of,
+)
+from flask_otp_mpp.stores.sql.write_queue import POLL_SECONDS, WriteQueue
 
-POLL_SECONDS: Final = (0.0002, 0.001)
-"""Between two looks, at least and at most: about as long as a transaction takes."""
 _BEGIN: Final = "BEGIN IMMEDIATE"  # a deferred one that reads first may fail when it has to write
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _REMEDIES: Final = {
+    "(attempt to write a readonly database|readonly database)": (
+        "let the app's user write to the file and to its folder"
+    ),
     "^(?!database (?:table )?is locked)(.*)": "check the file and its permissions",
 }
 _IN_MEMORY: Final = (
@@ -43,10 +52,22 @@ class PollingConnection(sqlite3.Connection):
     """A connection that looks often whether the file is free.
 
     :ivar wait_seconds: after which it gives up.
+    :ivar path: of the file.
+    :ivar file: which file it has opened.
     """
 
     wait_seconds: float = 0
+    path: str = ""
+    file: File | None = None
     _durable = True
+
+    def check_file(self) -> None:
+        """See that others who open the file by its name get the one that is open here.
+
+        :raises FileReplaced: if it was deleted or replaced; what is decided here then, nobody sees.
+        """
+        if file_at(self.path) != self.file:
+            raise FileReplaced("the file was deleted or replaced")
 
     def prepare(self) -> None:
         """Take over the waiting from SQLite, for as long as it was told; wait for the disk."""
@@ -88,46 +109,10 @@ class _PollingCursor(sqlite3.Cursor):
                 return super().execute(*statement)
             except sqlite3.OperationalError as error:
                 now = time.monotonic()
-                end = now + self.connection.wait_seconds if end is None else end
+                end = now + seconds_left(self.connection.wait_seconds) if end is None else end
                 if not _is_busy(error) or now >= end:
                     raise
             time.sleep(random.uniform(*POLL_SECONDS))  # noqa: S311 - so that two don't look in step
-
-
-class WriteQueue:
-    """The threads of a process that want to write, one after the other.
-
-    :param wait_seconds: for which a thread waits for its turn.
-    """
-
-    def __init__(self, wait_seconds: float) -> None:
-        self._wait_seconds = wait_seconds
-        self._lock = threading.Lock()
-        reset = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (usable := reset()) and usable())
-
-    @contextmanager
-    def acquire(self) -> Iterator[None]:
-        """Wait for the turn; it ends with the block.
-
-        :raises StoreError: if it does not come in time.
-        """
-        lock = self._lock
-        if not lock.acquire(timeout=self._wait_seconds):
-            raise StoreError(f"the OTP database was not free for {self._wait_seconds:g} s")
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @staticmethod
-    def yield_to_others() -> None:
-        """Leave the file free until everybody who waits for it has looked."""
-        time.sleep(max(POLL_SECONDS))
-
-    def _reset(self) -> None:
-        """Forget whose turn it is in the parent: that thread is not in the child."""
-        self._lock = threading.Lock()
 
 
 class SQLite(Database):
@@ -142,7 +127,7 @@ class SQLite(Database):
         self._queue = WriteQueue(options.statement_timeout)
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
-        if _in_memory(url):
+        if in_memory(url.database or "", set(url.query)):
             raise ValueError(_IN_MEMORY)
         options = self.options
         wait = {} if "timeout" in url.query else {"timeout": options.silence_timeout}
@@ -151,12 +136,23 @@ class SQLite(Database):
             "connect_args": {"factory": PollingConnection, **wait},
             "pool_timeout": options.silence_timeout,
             "pool_size": options.pool_size,
-            "max_overflow": options.pool_overflow,
+            "max_overflow": 0,
         }
 
     def prepare(self, engine: sa.Engine) -> None:
-        sa.event.listen(engine, "do_connect", _create)
+        sa.event.listen(engine, "do_connect", _open)
         sa.event.listen(engine, "connect", _prepare)
+
+    def create(self, url: sa.URL) -> None:
+        try:
+            create(path_of(url.database or ""))
+        except sqlite3.OperationalError as error:
+            raise OperationalError("", None, error) from None
+
+    def failure(self, error: DBAPIError) -> Failure:
+        if isinstance(error.orig, FileReplaced):
+            return Failure.REPLACED
+        return Failure.TOO_SLOW if _is_busy(error.orig) else Failure.OTHER
 
     def begin(self, db: sa.Connection) -> None:
         driver: Any = db.connection.dbapi_connection
@@ -167,8 +163,11 @@ class SQLite(Database):
         self, driver: Any, batch: Batch, *, begin: bool, commit: bool, durable: bool
     ) -> list[list[Row]]:
         """Execute one statement after the other; there is no server, so no round trip."""
+        alone = not driver.in_transaction
         if begin:
             driver.begin(durable=durable)
+        if alone:
+            driver.check_file()
         found = [said.rows(driver.execute(said.text, parameters)) for said, parameters in batch]
         if commit:
             driver.execute("COMMIT")
@@ -195,34 +194,30 @@ class SQLite(Database):
 
     def missing(self, url: sa.URL) -> str | None:
         """Find a file that is not there before SQLite makes an empty one of its name."""
-        name = url.database or ""
-        if name.startswith("file:") or Path(name).exists():
+        path = Path(path_of(url.database or ""))
+        if path.exists():
             return None
-        if not Path(name).parent.is_dir():
+        if not path.parent.is_dir():
             return "lies in a folder that does not exist; make it, then"
         return "does not exist;"
 
 
-def _in_memory(url: sa.URL) -> bool:
-    """Tell whether a URL names no file, in any of the spellings that SQLite knows."""
-    name, options = url.database or "", set(url.query)
-    if name.startswith("file:"):  # SQLite reads it as a URI of its own
-        name, _, query = name.removeprefix("file:").partition("#")[0].partition("?")
-        name, options = unquote(name), options | parse_qs(query).keys()
-    return name in ("", ":memory:") or not options.isdisjoint({"mode", "vfs"})
+def _open(
+    _dialect: object, _record: object, arguments: Sequence[Any], more: dict[str, Any]
+) -> PollingConnection:
+    """Open the file of a URL, and note which one it is.
 
-
-def _create(_dialect: object, _record: object, arguments: Sequence[Any], _more: object) -> None:
-    """Create a missing file, which nobody but its owner may read.
-
-    SQLite itself would make one with the usual permissions. It gives to the files beside it, -wal
-    and -shm, those of the database.
+    :raises OperationalError: of the driver, if it is missing: it is not made anew.
     """
     name: str = arguments[0]
-    if name.startswith("file:"):
-        name = unquote(name.removeprefix("file:").partition("#")[0].partition("?")[0])
-    with suppress(OSError):  # it is there; or SQLite tells why it can't be made
-        os.close(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    path = os.path.abspath(path_of(name))
+    before = file_at(path)
+    connection: PollingConnection = sqlite3.connect(uri_of(name), **{**more, "uri": True})
+    connection.path, connection.file = path, file_at(path)
+    if connection.file is None or connection.file != before:
+        connection.close()
+        raise FileReplaced("the file was replaced while it was opened")
+    return connection
 
 
 def _prepare(connection: PollingConnection, _record: object) -> None:

@@ -22,14 +22,8 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
 from flask_otp_mpp.stores.sql.dialect import Database, Row
-from flask_otp_mpp.stores.sql.schema import (
-    EPOCH,
-    MICROSECOND,
-    Moment,
-    challenges,
-    requests,
-    user_limits,
-)
+from flask_otp_mpp.stores.sql.schema import challenges, requests, user_limits
+from flask_otp_mpp.stores.sql.types import EPOCH, MICROSECOND, Moment
 
 Values: TypeAlias = Mapping[str, Any]
 _Statement: TypeAlias = sa.Select[Any] | sa.Select[Any, Any] | sa.Insert | sa.Update | sa.Delete

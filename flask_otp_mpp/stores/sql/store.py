@@ -33,7 +33,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
@@ -45,13 +44,15 @@ from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
-from flask_otp_mpp.stores.sql import check, schema, statements
+from flask_otp_mpp.stores.sql import changes, check, statements
 from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
+from flask_otp_mpp.stores.sql.purge import Purge
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
-from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions, store_error
+from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions
 
 _MOST_LOCKS: Final = 3
 """How often the row of a user who is forgotten meanwhile is ensured and locked."""
@@ -85,20 +86,22 @@ class SQLAlchemyStore:
         )
         self._transactions = Transactions(self.engine, self._database, self._clock)
 
-    def create_tables(self) -> None:
+    def create_tables(self) -> str:
         """Create the tables that are missing, and note their revision.
 
+        :returns: what was done and where, in one line.
         :raises StoreError: if the database refuses.
         """
-        self._change_tables(schema.create)
+        return self._change_tables(changes.create)
 
-    def upgrade_tables(self) -> None:
+    def upgrade_tables(self) -> str:
         """Bring the tables to the newest revision.
 
+        :returns: what was done and where, in one line.
         :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
         :raises StoreError: if the database refuses.
         """
-        self._change_tables(schema.upgrade)
+        return self._change_tables(changes.upgrade)
 
     def check(self) -> str:
         """Check whether this store can work: is the database there, new enough, and prepared.
@@ -107,7 +110,7 @@ class SQLAlchemyStore:
         :raises UnfitStore: with what was found instead, and what to do.
         :raises StoreError: if the database does not answer.
         """
-        return check.check(self.engine, self._database)
+        return check.check(self.engine, self._database, self._clock)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
         [row] = self._transactions.read({"at_key": request}, self._statements.answer)
@@ -229,29 +232,20 @@ class SQLAlchemyStore:
         return self._transactions.run(work)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
+        check_batch(batch)
         [[now]] = self._transactions.read({}, self._statements.now)
-        limit = min(batch, self._database.purge_limit)
-        total = 0
-        for key, over in statements.expired(policy, now):
-            deleted = limit
-            while deleted == limit:
-                deleted = self._transactions.retry(partial(self._delete_some, key, over, limit))
-                total += deleted
-                self._database.yield_to_others()
-        return total
+        return Purge(self.engine, self._database, self._transactions, batch).run(
+            policy, now, self._clock
+        )
 
-    def _delete_some(self, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int) -> int:
-        # A crash may bring back on SQLite what was over.
-        with self.engine.connect().execution_options(durable=False) as db, db.begin():
-            return self._database.delete_some(db, key, over, limit)
-
-    def _change_tables(self, change: Callable[[sa.Engine], None]) -> None:
+    def _change_tables(self, work: Callable[[sa.Connection], str]) -> str:
+        url = self.engine.url
         try:
-            return change(self.engine)
+            self._database.create(url)
+            return f"{check.place(url)}: {changes.change(url, self._database.options, work)}"
         except SQLAlchemyError as error:
             failure = error
-        unfit = check.access_fault(failure, self.engine.url, self._database)
-        raise unfit or store_error(failure)
+        raise check.fault(failure, url, self._database)
 
     def _lock_user(
         self,

@@ -12,16 +12,28 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import (
+    TimeoutError as PoolTimeout,
+)
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from flask_otp_mpp.core.clock import Clock
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.deadline import seconds_left
+from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
+from flask_otp_mpp.stores.sql.free_connections import FreeConnections
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
 T = TypeVar("T")
+_OTHER_PLACE: Final = (Failure.READ_ONLY, Failure.REPLACED)
+"""Failures after which another connection may lead to the right place."""
 MAX_RUNS: Final = 5
 RETRY_SECONDS: Final = 2
 """A verb that took longer before it was rolled back is not run again: its caller is waiting."""
@@ -82,6 +94,7 @@ class Transactions:
     """Run transactions on the connections of an engine."""
 
     def __init__(self, engine: sa.Engine, database: Database, clock: Clock | None) -> None:
+        self._free = FreeConnections(database.options.pool_size)
         self._engine = engine
         self._database = database
         self._clock = clock
@@ -127,14 +140,22 @@ class Transactions:
                 return attempt()
             except SQLAlchemyError as error:
                 failure = error
-            late = time.monotonic() - began > RETRY_SECONDS
+            late = time.monotonic() - began > RETRY_SECONDS or not seconds_left(1)
             if left == 0 or late or not self._did_nothing(failure):
                 raise store_error(failure)  # outside of the handler, which would chain the failure
             if getattr(failure, "connection_invalidated", False):
                 left = 1
 
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
-        connection = self._connection()
+        self._free.take()
+        try:
+            return self._run_on(self._connection(), work, durable=durable)
+        finally:
+            self._free.give_back()
+
+    def _run_on(
+        self, connection: PoolProxiedConnection, work: Callable[[Transaction], T], *, durable: bool
+    ) -> T:
         driver = connection.dbapi_connection
         execute = partial(self._database.execute, driver, durable=durable)
         transaction = Transaction(execute, self._clock)
@@ -151,7 +172,10 @@ class Transactions:
         return result
 
     def _connection(self) -> PoolProxiedConnection:
-        """Take a connection that was opened after one was lost: a restart has ended all others."""
+        """Take a connection that was opened after one was lost: a restart has ended all others.
+
+        :raises StoreUnavailable: if none can be opened.
+        """
         try:
             while True:
                 connection = self._engine.raw_connection()
@@ -161,7 +185,10 @@ class Transactions:
                 connection.close()
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, None, None)
-            raise self._wrapped(error, gone=gone) from error
+            failure = self._wrapped(error, gone=gone)
+            if gone:
+                raise failure from error
+        raise store_error(failure, StoreUnavailable)
 
     def _broken_off(
         self, error: Exception, connection: PoolProxiedConnection, transaction: Transaction
@@ -170,7 +197,7 @@ class Transactions:
         driver: Any = connection.dbapi_connection
         gone = self._engine.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
         wrapped = self._wrapped(error, gone=gone)
-        if gone or self._database.failure(wrapped) is Failure.READ_ONLY:
+        if gone or self._database.failure(wrapped) in _OTHER_PLACE:
             wrapped.connection_invalidated = True
             self._lost_at = time.monotonic()
             connection.invalidate(error)
@@ -180,7 +207,7 @@ class Transactions:
             except self._errors:
                 connection.invalidate()
         if gone and transaction.committing:  # it may have been done
-            return StoreError(f"the OTP database failed at COMMIT: {type(wrapped).__name__}")
+            return StoreUnavailable(f"the OTP database failed at COMMIT: {type(wrapped).__name__}")
         return wrapped
 
     def _wrapped(self, error: Exception, *, gone: bool) -> DBAPIError:
@@ -204,10 +231,15 @@ class Transactions:
         )
 
 
-def store_error(failure: SQLAlchemyError) -> StoreError:
-    """Return what a store raises for an error of the database, outside of its handler."""
+def store_error(failure: SQLAlchemyError, kind: type[StoreError] = StoreError) -> StoreError:
+    """Return what a store raises for an error of the database, outside of its handler.
+
+    :param kind: unless the failure itself says that the database does not answer.
+    """
     clear_frames(failure)  # a driver's hold the password of the connection
-    error = StoreError(f"the OTP database failed: {type(failure).__name__}")
+    if isinstance(failure, PoolTimeout) or getattr(failure, "connection_invalidated", False):
+        kind = StoreUnavailable
+    error = kind(f"the OTP database failed: {type(failure).__name__}")
     # A driver's message about a value repeats the value.
     error.__cause__ = None if isinstance(failure, DataError | IntegrityError) else failure
     return error

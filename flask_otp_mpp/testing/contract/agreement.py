@@ -22,7 +22,6 @@ from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
 from flask_otp_mpp.core.idempotency import NOT_COUNTED, IdempotencyKey
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     CLIENT,
     KEEP,
@@ -36,6 +35,7 @@ from flask_otp_mpp.testing.contract.builders import (
 )
 from flask_otp_mpp.testing.contract.model import Model
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 TWO_DAYS = 2 * 24 * 60 * 60
 # One user, caller and channel is used most, so that many steps meet there.

@@ -11,9 +11,9 @@ import pytest
 
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Outcome
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, attempt, draft
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 VERBS: Final[dict[str, Callable[[Store], Any]]] = {
     "reserve": lambda store: store.reserve(draft("canary"), POLICY),

@@ -12,7 +12,6 @@ from flask_otp_mpp.core.limits import MAX_CLIENTS
 from flask_otp_mpp.core.policy import DAY, SendLimit
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import FOREVER, Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     CLIENT,
     POLICY,
@@ -25,6 +24,7 @@ from flask_otp_mpp.testing.contract.builders import (
     refused,
 )
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 OTHER = "fedcba9876543210"
 FEW = replace(QUICK, failure_limit=100, disable_after=7)

@@ -11,7 +11,6 @@ from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     KEEP,
     POLICY,
@@ -25,6 +24,7 @@ from flask_otp_mpp.testing.contract.builders import (
     refused,
 )
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 LONG: Final = "u" * 127
 # Pairs that are equal for a collation, a padded column, a pattern, a template, a key made of parts,

@@ -11,7 +11,6 @@ from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
@@ -23,6 +22,7 @@ from flask_otp_mpp.testing.contract.builders import (
     refused,
 )
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 REUSE = Policy(resend=Resend.REUSE)
 
@@ -194,6 +194,12 @@ class SendTests(StoreTests):
         for challenge in old:
             assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_UNKNOWN
         assert answer(store, young, RIGHT) is None
+
+    @pytest.mark.parametrize("batch", [0, -1])
+    def test_a_purge_of_no_row_at_a_time_is_refused(self, store: Store, batch: int) -> None:
+        """T5: it would never end."""
+        with pytest.raises(ValueError, match="1 row at a time or more"):
+            store.purge(POLICY, batch=batch)
 
     def test_a_purge_keeps_the_lock_of_a_user(self, store: Store, clock: FrozenClock) -> None:
         """T5, A2: a purge does not reset the failures of a user."""

@@ -9,7 +9,6 @@ import pytest
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     RIGHT,
@@ -20,6 +19,7 @@ from flask_otp_mpp.testing.contract.builders import (
     refused,
 )
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 MICROSECOND = timedelta(microseconds=1)
 

@@ -11,9 +11,9 @@ import pytest
 
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason
-from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract import race
 from flask_otp_mpp.testing.contract.builders import POLICY, QUICK, RIGHT, START, answer, opened
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 
 class StoreTests(ABC):

@@ -5,15 +5,16 @@ It is a plugin of Flask's command line, so that a key can be generated before an
 
 from __future__ import annotations
 
-from flask.cli import AppGroup
-
-from flask_otp_mpp.web.cli.keys import keygen
+from flask_otp_mpp.web.cli.group import OtpGroup
+from flask_otp_mpp.web.cli.keys import keygen, pubkey
 from flask_otp_mpp.web.cli.simulate import simulate
 from flask_otp_mpp.web.cli.store import forget, init_db, purge, unlock, upgrade_db
 from flask_otp_mpp.web.cli.tables import codes, settings
 
 __all__ = ["cli"]
 
-cli = AppGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
-for command in (keygen, init_db, upgrade_db, purge, unlock, forget, codes, settings, simulate):
+cli = OtpGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
+for command in (
+    *(keygen, pubkey, init_db, upgrade_db, purge, unlock, forget, codes, settings, simulate),
+):
     cli.add_command(command)

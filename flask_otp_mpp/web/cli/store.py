@@ -2,71 +2,84 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 from flask.cli import with_appcontext
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.core.users import MAX_SUBJECT
 from flask_otp_mpp.stores import SQLAlchemyStore
+from flask_otp_mpp.web.cli.group import echo, echo_json
 from flask_otp_mpp.web.cli.options import examples, json_option
 from flask_otp_mpp.web.extension import state_of
 
+MAX_BATCH: Final = 100_000
+"""More rows at a time would be locked for longer than a statement may take."""
 T = TypeVar("T")
+
+
+def _check_subject(_context: click.Context, _argument: click.Parameter, subject: str) -> str:
+    """Return a user's name.
+
+    :raises click.BadParameter: if no user can have it; a shell may pass bytes that are no UTF-8.
+    """
+    if 0 < len(subject) <= MAX_SUBJECT and not any("\ud800" <= c <= "\udfff" for c in subject):
+        return subject
+    raise click.BadParameter(f"a user's name has 1 to {MAX_SUBJECT} characters in UTF-8")
 
 
 @click.command(
     "init-db",
     epilog=examples(
         "flask --app wallet otp-mpp init-db",
-        status="0 if the tables are ready; 1 if the database does not answer, or has tables of "
-        "another revision.",
+        status="0 if the tables are ready; 1 if the database does not answer, refuses, or has "
+        "tables of another revision.",
     ),
 )
 @with_appcontext
 def init_db() -> None:
-    """Create the missing tables of the OTP store.
+    """Create the missing tables of the OTP store, and print what was done and where.
 
-    Run it once before the app is served. Tables that exist are checked and not changed; tables of
-    an older release need upgrade-db. Memory and Redis need no tables.
+    Run it once before the app is served; on several hosts at once, one does it and the others wait.
+    Tables that exist are checked and not changed; tables of an older release need upgrade-db.
+    Memory and Redis need no tables.
     """
     store = state_of().store
     if not isinstance(store, SQLAlchemyStore):
-        click.echo(f"{type(store).__name__} needs no tables.")
+        echo(f"{type(store).__name__} needs no tables.")
         return
-    _run(store.create_tables)
-    _run(store.check)  # tables that existed before may be of another revision
-    click.echo("The tables are ready.")
+    done = _change(store.create_tables)
+    _change(store.check)  # tables that existed before may be of another revision
+    echo(f"{done}.")
 
 
 @click.command(
     "upgrade-db",
     epilog=examples(
         "flask --app wallet otp-mpp upgrade-db",
-        status="0 if the tables are up to date; 1 if the database does not answer, or Alembic is "
-        "missing.",
+        status="0 if the tables are up to date; 1 if the database does not answer or refuses, or "
+        "Alembic is missing.",
     ),
 )
 @with_appcontext
 def upgrade_db() -> None:
-    """Upgrade the tables of the OTP store to the newest revision.
+    """Upgrade the tables of the OTP store to the newest revision, and print what was done.
 
     This needs Alembic: pip install 'flask-otp-mpp[migrations]'. If your app has the tables in its
     own MetaData, upgrade them by your own migrations instead.
     """
     store = state_of().store
     if not isinstance(store, SQLAlchemyStore):
-        click.echo(f"{type(store).__name__} needs no tables.")
+        echo(f"{type(store).__name__} needs no tables.")
         return
     try:
-        _run(store.upgrade_tables)
+        echo(f"{_change(store.upgrade_tables)}.")
     except ModuleNotFoundError:
         raise click.ClickException(
             "Alembic is missing; pip install 'flask-otp-mpp[migrations]'"
         ) from None
-    click.echo("The tables are up to date.")
 
 
 @click.command(
@@ -76,7 +89,13 @@ def upgrade_db() -> None:
         status="0 if everything expired is deleted; 1 if the store failed.",
     )
 )
-@click.option("--batch", default=1000, show_default=True, help="Rows deleted per transaction.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, MAX_BATCH),
+    default=1000,
+    show_default=True,
+    help="Rows deleted per transaction.",
+)
 @json_option
 @with_appcontext
 def purge(batch: int, as_json: bool) -> None:
@@ -87,7 +106,10 @@ def purge(batch: int, as_json: bool) -> None:
     """
     state = state_of()
     rows = _run(lambda: state.store.purge(state.policy, batch=batch))
-    click.echo(json.dumps({"deleted": rows}) if as_json else f"{rows} rows deleted.")
+    if as_json:
+        echo_json({"deleted": rows})
+    else:
+        echo(f"{rows} rows deleted.")
 
 
 @click.command(
@@ -96,7 +118,7 @@ def purge(batch: int, as_json: bool) -> None:
         status="0, whether the user was locked or not; 1 if the store failed.",
     )
 )
-@click.argument("subject")
+@click.argument("subject", callback=_check_subject)
 @json_option
 @with_appcontext
 def unlock(subject: str, as_json: bool) -> None:
@@ -107,9 +129,9 @@ def unlock(subject: str, as_json: bool) -> None:
     """
     unlocked = _run(lambda: state_of().store.unlock(subject))
     if as_json:
-        click.echo(json.dumps({"unlocked": unlocked}))
+        echo_json({"unlocked": unlocked})
     else:
-        click.echo("The user is unlocked." if unlocked else "The user had no lock or failures.")
+        echo("The user is unlocked." if unlocked else "The user had no lock or failures.")
 
 
 @click.command(
@@ -118,7 +140,7 @@ def unlock(subject: str, as_json: bool) -> None:
         status="0, whether anything was stored or not; 1 if the store failed.",
     )
 )
-@click.argument("subject")
+@click.argument("subject", callback=_check_subject)
 @json_option
 @with_appcontext
 def forget(subject: str, as_json: bool) -> None:
@@ -133,9 +155,17 @@ def forget(subject: str, as_json: bool) -> None:
     """
     forgotten = _run(lambda: state_of().store.forget(subject))
     if as_json:
-        click.echo(json.dumps({"forgotten": forgotten}))
+        echo_json({"forgotten": forgotten})
     else:
-        click.echo("The user is forgotten." if forgotten else "Nothing was stored of the user.")
+        echo("The user is forgotten." if forgotten else "Nothing was stored of the user.")
+
+
+def _change(work: Callable[[], T]) -> T:
+    """Return what was done to the tables; a store says itself what to do if it failed."""
+    try:
+        return work()
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _run(work: Callable[[], T]) -> T:

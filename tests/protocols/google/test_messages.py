@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.core.service import BySend, Command, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, PhoneNumber
@@ -31,6 +32,7 @@ READER = Reader(
     clock=CLOCK,
     number=normal,
     codes=CODES,
+    skew=ClockSkew(),
 )
 SEND, VERIFY, ECHO = Operation.SEND, Operation.VERIFY, Operation.ECHO
 FIELDS: dict[Operation, dict[str, Any]] = {

@@ -66,6 +66,20 @@ def read_sets(raw: object, *, private: bool) -> tuple[Jwk, ...]:
     return tuple(found.values())
 
 
+def public_set(keys: Iterable[Jwk]) -> str:
+    """Return the public halves of keys as a JWK set, for the other side."""
+    listed = [
+        {
+            "kid": key.kid,
+            **({} if key.use is None else {"use": key.use}),
+            **({} if key.alg is None else {"alg": key.alg}),
+            **{name: key.members[name] for name in ("kty", "n", "e")},
+        }
+        for key in keys
+    ]
+    return json.dumps({"keys": listed}, indent=1)
+
+
 def pick(keys: Iterable[Jwk], use: str) -> tuple[Jwk, ...]:
     """Return the keys for that use, in the order in which they are configured.
 

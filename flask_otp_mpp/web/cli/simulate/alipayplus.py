@@ -3,85 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
-from flask_otp_mpp.callers.alipayplus import PREFIX, AlipayPlusCaller
+from flask_otp_mpp.callers.alipayplus import PREFIX, AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.signed_faults import Tamper
+from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
+from flask_otp_mpp.protocols.alipay.clients import Scope
 from flask_otp_mpp.web.cli.options import add_options, examples
+from flask_otp_mpp.web.cli.simulate.calls import code_option, token_option
 from flask_otp_mpp.web.cli.simulate.signed import (
     STATUS,
+    Connection,
+    call_and_print,
     connect,
-    print_answer,
     signing_options,
 )
 
 C = TypeVar("C", bound=Callable[..., Any])
+USUAL_ACQUIRER: Final = "1022188000000000000"
 
 
 def _options(command: C) -> C:
-    return signing_options(
-        add_options(
-            click.option("--psp-id", required=True, help="The wallet's pspId."),
-            click.option(
-                "--acquirer-id",
-                default="1022188000000000000",
-                show_default=True,
-                help="The acquirerId.",
-            ),
-            click.option("--token", required=True, help="The user's access token."),
-            click.option(
-                "--prefix", default=PREFIX, show_default=True, help="The API's path prefix."
-            ),
-        )(command)
-    )
+    return add_options(
+        token_option,
+        click.option("--psp-id", help="The wallet's pspId. Default: the app's for this client."),
+        click.option(
+            "--acquirer-id",
+            help="The acquirerId. Default: one that the app allows this client, or "
+            f"{USUAL_ACQUIRER}.",
+        ),
+        signing_options(PREFIX),
+    )(command)
 
 
 @click.command(
     epilog=examples(
-        "flask --app wallet otp-mpp simulate send --client-id TRIAL --key caller.pem \\\n"
-        "    --psp-id 1022172000000000001 --token tok-ada",
+        "flask --app wallet otp-mpp simulate send --key caller.pem --token tok-ada",
+        "flask otp-mpp simulate send --url http://127.0.0.1:5000 --key caller.pem \\\n"
+        "    --client-id TRIAL --psp-id 1022172000000000001 --server-key 1=wallet.pub \\\n"
+        "    --token tok-ada --expect SUCCESS",
         status=STATUS,
     )
 )
 @_options
 @click.option("--type", "verify_type", default="MOBILE", show_default=True, help="The verifyType.")
-def send(
-    as_json: bool, token: str, verify_type: str, tamper: Tamper | None, **options: Any
-) -> None:
-    """Call sendOTP as Alipay+: ask the wallet to send a code."""
-    answer = _caller(**options).send(token, tamper=tamper, verifyType=verify_type)
-    print_answer(answer, as_json=as_json)
+def send(token: str, verify_type: str, tamper: Tamper | None, **options: Any) -> None:
+    """Call sendOTP as Alipay+: ask the wallet to send a code.
+
+    What an option does not say is read from the app: the client whose key --key is, its pspId, the
+    public prefix, and the wallet's public key.
+    """
+    _call(lambda caller: caller.send(token, tamper=tamper, verifyType=verify_type), **options)
 
 
 @click.command(
     epilog=examples(
-        "flask --app wallet otp-mpp simulate verify --client-id TRIAL --key caller.pem \\\n"
-        "    --psp-id 1022172000000000001 --token tok-ada --id VERIFY_REQUEST_ID --code 123456",
+        "flask --app wallet otp-mpp simulate verify --key caller.pem --token tok-ada \\\n"
+        "    --id VERIFY_REQUEST_ID --code 123456 --expect SUCCESS",
         status=STATUS,
     )
 )
 @_options
 @click.option(
-    "--id", "verify_request_id", required=True, help="The verifyRequestId that sendOTP answered."
+    "--id",
+    "verify_request_id",
+    required=True,
+    help="The id of the send: the verifyRequestId that sendOTP was answered with.",
 )
-@click.option("--code", required=True, help="The code that the user typed.")
+@code_option
 def verify(
+    token: str, verify_request_id: str, code: str, tamper: Tamper | None, **options: Any
+) -> None:
+    """Call verifyOTP as Alipay+: ask the wallet whether a code is right.
+
+    The other options are those of send.
+    """
+    _call(lambda caller: caller.verify(token, verify_request_id, code, tamper=tamper), **options)
+
+
+def _call(
+    method: Callable[[AlipayPlusCaller], AlipayPlusAnswer],
+    *,
+    psp_id: str | None,
+    acquirer_id: str | None,
     as_json: bool,
-    token: str,
-    verify_request_id: str,
-    code: str,
-    tamper: Tamper | None,
+    expect: str | None,
     **options: Any,
 ) -> None:
-    """Call verifyOTP as Alipay+: ask the wallet whether a code is right."""
-    answer = _caller(**options).verify(token, verify_request_id, code, tamper=tamper)
-    print_answer(answer, as_json=as_json)
-
-
-def _caller(*, psp_id: str, acquirer_id: str, prefix: str, **options: Any) -> AlipayPlusCaller:
-    transport, signing = connect(**options)
-    return AlipayPlusCaller(
-        transport, psp_id=psp_id, acquirer_id=acquirer_id, prefix=prefix, **signing
+    connection = connect(AlipayPlus, **options)
+    scope = _scope(connection)
+    psp_id = psp_id or min(scope.psp_ids, default=None)
+    if psp_id is None:
+        raise click.UsageError("without an app that knows it, --psp-id is needed")
+    caller = AlipayPlusCaller(
+        connection.target.transport,
+        psp_id=psp_id,
+        acquirer_id=acquirer_id or min(scope.acquirers or (), default=USUAL_ACQUIRER),
+        prefix=connection.prefix or PREFIX,
+        **connection.signing,
     )
+    call_and_print(connection.target, lambda: method(caller), as_json=as_json, expected=expect)
+
+
+def _scope(connection: Connection[AlipayPlus]) -> Scope:
+    """Return what the client may name, as far as an app knows it."""
+    protocol = connection.target.protocol
+    if protocol is None:
+        return Scope(frozenset(), None)
+    return protocol.scope_of(connection.signing["client_id"])

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 
-from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, AmsCaller
+from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX, AmsAnswer, AmsCaller
 from flask_otp_mpp.callers.signed_faults import Tamper
+from flask_otp_mpp.protocols.alipay.ams import Ams
 from flask_otp_mpp.web.cli.options import add_options, examples
+from flask_otp_mpp.web.cli.simulate.calls import code_option, token_option
 from flask_otp_mpp.web.cli.simulate.signed import (
     STATUS,
+    call_and_print,
     connect,
-    print_answer,
     signing_options,
 )
 
 
-@click.group(cls=AppGroup)
+@click.group(
+    cls=AppGroup,
+    epilog=examples(
+        "flask --app wallet otp-mpp simulate ams init --key shop.pem --id order-1 --token tok-ada",
+        status=STATUS,
+    ),
+)
 def ams() -> None:
     """Call the wallet as a merchant of AMS: init, then verify."""
 
@@ -28,12 +37,11 @@ _options = add_options(
         "--id",
         "request_id",
         required=True,
-        help="The authenticationRequestId: you choose it, the same for init and verify.",
+        help="The id of the send: the authenticationRequestId, which you choose; the same for "
+        "init and verify.",
     ),
-    click.option(
-        "--prefix",
-        help=f"The API's path prefix.  [default: {SANDBOX_PREFIX} if the client id starts with "
-        f"SANDBOX_, otherwise {PREFIX}]",
+    signing_options(
+        f"{SANDBOX_PREFIX} if the client id starts with SANDBOX_, and {PREFIX} otherwise"
     ),
 )
 
@@ -41,42 +49,48 @@ _options = add_options(
 @ams.command(
     with_appcontext=False,
     epilog=examples(
-        "flask --app wallet otp-mpp simulate ams init --client-id SHOP_1 --key shop.pem \\\n"
-        "    --id order-1 --token tok-ada",
+        "flask --app wallet otp-mpp simulate ams init --key shop.pem \\\n"
+        "    --id order-1 --token tok-ada --expect SUCCESS",
         status=STATUS,
     ),
 )
-@signing_options
 @_options
-@click.option("--token", required=True, help="The user's access token.")
+@token_option
 @click.option("--channel", default="SMS", show_default=True, help="The authenticationChannelType.")
-def init(
-    as_json: bool, token: str, request_id: str, channel: str, tamper: Tamper | None, **options: Any
-) -> None:
-    """Call initAuthentication: ask the wallet to send a code."""
-    answer = _caller(**options).init(token, request_id, channel=channel, tamper=tamper)
-    print_answer(answer, as_json=as_json)
+def init(token: str, request_id: str, channel: str, tamper: Tamper | None, **options: Any) -> None:
+    """Call initAuthentication: ask the wallet to send a code.
+
+    What an option does not say is read from the app: the client whose key --key is, its public
+    prefix, and the wallet's public key.
+    """
+    _call(lambda caller: caller.init(token, request_id, channel=channel, tamper=tamper), **options)
 
 
 @ams.command(
     with_appcontext=False,
     epilog=examples(
-        "flask --app wallet otp-mpp simulate ams verify --client-id SHOP_1 --key shop.pem \\\n"
-        "    --id order-1 --code 123456",
+        "flask --app wallet otp-mpp simulate ams verify --key shop.pem \\\n"
+        "    --id order-1 --code 123456 --expect SUCCESS",
         status=STATUS,
     ),
 )
-@signing_options
 @_options
-@click.option("--code", required=True, help="The code that the user typed.")
-def verify(
-    as_json: bool, request_id: str, code: str, tamper: Tamper | None, **options: Any
+@code_option
+def verify(request_id: str, code: str, tamper: Tamper | None, **options: Any) -> None:
+    """Call verifyAuthentication: ask the wallet whether a code is right.
+
+    The other options are those of init.
+    """
+    _call(lambda caller: caller.verify(request_id, code, tamper=tamper), **options)
+
+
+def _call(
+    method: Callable[[AmsCaller], AmsAnswer],
+    *,
+    as_json: bool,
+    expect: str | None,
+    **options: Any,
 ) -> None:
-    """Call verifyAuthentication: ask the wallet whether a code is right."""
-    answer = _caller(**options).verify(request_id, code, tamper=tamper)
-    print_answer(answer, as_json=as_json)
-
-
-def _caller(*, prefix: str | None, **options: Any) -> AmsCaller:
-    transport, signing = connect(**options)
-    return AmsCaller(transport, prefix=prefix, **signing)
+    connection = connect(Ams, **options)
+    caller = AmsCaller(connection.target.transport, prefix=connection.prefix, **connection.signing)
+    call_and_print(connection.target, lambda: method(caller), as_json=as_json, expected=expect)

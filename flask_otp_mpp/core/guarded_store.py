@@ -1,0 +1,58 @@
+"""A store as requests use it: left alone while it does not answer, and told the end of a send."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
+from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within, seconds_left
+from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.policy import Policy
+from flask_otp_mpp.core.ports import RequestStore, StoreError, StoreUnavailable
+from flask_otp_mpp.core.reasons import Outcome
+
+SETTLE_SECONDS: Final = 1.0
+"""How long the end of a delivery is tried to be stored at least, however late it is."""
+_FIRST_PAUSE: Final = 0.05
+
+
+class GuardedStore:
+    """Call a store through a circuit breaker.
+
+    :param threads: how many threads may wait for a store that is silent.
+    """
+
+    def __init__(self, store: RequestStore, threads: int) -> None:
+        self._store = store
+        self._breaker = CircuitBreaker("the OTP store", threads, StoreUnavailable)
+
+    def get_answer(self, request: str) -> StoredAnswer | None:
+        with self._breaker:
+            return self._store.get_answer(request)
+
+    def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
+        with self._breaker:
+            return self._store.reserve(draft, policy)
+
+    def settle(self, draft: Draft, outcome: Outcome) -> None:
+        """Store how a delivery ended; try again for as long as the caller waits.
+
+        The message is out. If its end is not stored, every repeat is answered that the end is
+        unknown. To store it twice is the same as once.
+        """
+        pause = _FIRST_PAUSE
+        with answer_within(max(SETTLE_SECONDS, seconds_left(ANSWER_SECONDS))):
+            while True:
+                try:
+                    return self._store.settle(draft, outcome)
+                except StoreError:
+                    if seconds_left(pause) < pause:
+                        raise
+                time.sleep(pause)
+                pause *= 2
+
+    def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
+        with self._breaker:
+            return self._store.spend(attempt, policy)

@@ -1,0 +1,46 @@
+"""The group of the commands: how they print, and how they tell what is wrong with an app."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import Any, Final
+
+import click
+from flask.cli import AppGroup
+
+from flask_otp_mpp.core.settings import ConfigurationError
+from flask_otp_mpp.web.extension import NotServedError
+
+_STDOUT: Final = "flask_otp_mpp.stdout"
+
+
+class OtpGroup(AppGroup):
+    """A group whose output is that of its commands alone.
+
+    What the host's code prints meanwhile, its factory and its hooks, goes to the standard error.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.meta[_STDOUT] = sys.stdout
+        try:
+            with redirect_stdout(sys.stderr):
+                return super().invoke(ctx)
+        except (ConfigurationError, NotServedError) as fault:
+            raise click.ClickException(str(fault)) from None
+
+
+def echo(text: str) -> None:
+    """Print a command's own output."""
+    click.echo(text, file=click.get_current_context().meta[_STDOUT])
+
+
+def echo_json(value: object) -> None:
+    """Print a command's own output as JSON."""
+    echo(json.dumps(value, indent=2))
+
+
+def is_terminal() -> bool:
+    """Tell whether a command's own output goes to a terminal."""
+    return bool(click.get_current_context().meta[_STDOUT].isatty())
