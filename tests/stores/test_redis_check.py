@@ -138,7 +138,7 @@ def test_replicas_are_looked_at(tmp_path: Path, server: PrivateRedis) -> None:
         assert "version" in store.check()
         replica.stop()
         wait_until(lambda: not aside.info("replication")["connected_slaves"], "a replica")
-        with pytest.raises(StoreError, match="refuses to write: NOREPLICAS") as caught:
+        with pytest.raises(StoreError, match=r"refuses to write: .*NOREPLICAS") as caught:
             store.check()
         assert not isinstance(caught.value, UnfitStore)  # it may come back
         store.close()

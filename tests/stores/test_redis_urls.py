@@ -41,9 +41,9 @@ def test_a_url_is_read_as_limits_reads_it(url: str, kind: Kind, service: str) ->
 def test_what_limits_leaves_out_has_a_default() -> None:
     assert parse("redis+sentinel://h1/wallet").addresses == (("h1", 26379),)
     assert parse("redis+cluster://h1,h2:7000").addresses == (("h1", 6379), ("h2", 7000))
-    found = parse("redis+sentinel://otp:p%40ss@h1/wallet?db=2&ssl=true&ssl_cert_reqs=none")
+    found = parse("redis+sentinel://otp:hunter2%40@h1/wallet?db=2&ssl=true&ssl_cert_reqs=none")
     assert found.tls
-    assert found.options["password"] == "p@ss"
+    assert found.options["password"] == "hunter2@"
     assert (found.options["db"], found.options["ssl_cert_reqs"]) == (2, "none")
 
 
@@ -108,7 +108,7 @@ def test_the_options_of_the_query_reach_servers_and_sentinels(tls: bool) -> None
     assert len(asked) == 4  # each with the password, and then without
     for sentinel in asked:
         how = sentinel.connection_pool.connection_kwargs
-        assert how["socket_connect_timeout"] == 1
+        assert how["socket_connect_timeout"] == 0.5
         assert issubclass(sentinel.connection_pool.connection_class, redis.SSLConnection) is tls
     assert [s.connection_pool.connection_kwargs.get("password") for s in asked] == [
         "hunter2", "hunter2", None, None,

@@ -139,7 +139,7 @@ class _Node:
             raise self._unfit(f"refuses a command: {error}; {_RIGHTS}") from None
         if refused is None:
             return
-        command, problem = (part.decode(errors="replace") for part in refused)
+        command, problem = (part.decode(errors="replace").strip() for part in refused)
         if _FORBIDDEN.search(problem):
             raise self._unfit(f"does not let this user do {command}; {_RIGHTS}")
         if "READONLY" in problem:

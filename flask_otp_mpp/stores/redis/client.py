@@ -65,8 +65,14 @@ class ClientSource:
 
     def close(self) -> None:
         """Close the connections of the client, if it was made."""
-        if self._made is not None:
-            self._made.close()
+        client = self._made
+        if client is None:
+            return
+        client.close()
+        if isinstance(client, redis.Redis):
+            primary = client.get_connection_kwargs().get("primary")
+            if isinstance(primary, Primary):
+                primary.close()
 
 
 def connect(url: str, options: StoreOptions = DEFAULT) -> ClientSource:
@@ -150,7 +156,10 @@ def _primary(url: RedisUrl, options: StoreOptions, generation: Generation) -> Pr
     They get the servers' user and password, as ``limits`` does it. Sentinels that have no password
     are asked without: they refuse one, and are then tried again.
     """
-    seconds = options.connect_timeout / len(url.addresses)
+    names = ("username", "password")
+    secret = {name: url.options[name] for name in names if name in url.options}
+    tries = [secret, {}] if secret else [{}]
+    seconds = options.connect_timeout / len(tries) / len(url.addresses)
     how: dict[str, Any] = {
         "socket_connect_timeout": seconds,
         "socket_timeout": seconds,
@@ -158,11 +167,12 @@ def _primary(url: RedisUrl, options: StoreOptions, generation: Generation) -> Pr
         **({"ssl": True} if url.tls else {}),
         **{name: value for name, value in url.options.items() if name.startswith("ssl_")},
     }
-    names = ("username", "password")
-    secret = {name: url.options[name] for name in names if name in url.options}
-    sentinel = Sentinel(url.addresses, sentinel_kwargs={**how, **secret})  # type: ignore[no-untyped-call]
-    if secret:
-        sentinel.sentinels += Sentinel(url.addresses, sentinel_kwargs=how).sentinels  # type: ignore[no-untyped-call]
+    sentinel, *others = (
+        Sentinel(url.addresses, sentinel_kwargs={**how, **login})  # type: ignore[no-untyped-call]
+        for login in tries
+    )
+    for other in others:
+        sentinel.sentinels += other.sentinels
     return Primary(sentinel, url.service, generation)
 
 

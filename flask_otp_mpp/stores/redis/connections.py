@@ -50,6 +50,11 @@ class Primary:
             self._generation.end()
         return found
 
+    def close(self) -> None:
+        """Close the connections to the Sentinels."""
+        for sentinel in self._sentinel.sentinels:
+            sentinel.close()
+
 
 class RenewedConnection(Connection):
     """A connection that is opened anew when its generation has ended.
