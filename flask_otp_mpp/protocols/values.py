@@ -173,11 +173,11 @@ class Event:
     challenge_id: str = ""
     subject: str = ""
     repeated: bool = False
-    time: datetime = field(default_factory=utc_now)
+    time: datetime = field(default_factory=utc_now, compare=False)
     channel: Channel | None = None
     code: str = ""
     reference: str = ""
     tracer: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    attempts: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    attempts: int = field(default=0, compare=False)
     count: int | None = None
