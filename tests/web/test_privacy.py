@@ -96,8 +96,14 @@ def test_no_log_signal_or_answer_holds_code_token_phone_or_email(
         for signal in receivers:
             signal.disconnect(receive)
     assert any("locked" in repr(values) or "until" in values for values in seen)
+    extras = [
+        {name: value for name, value in vars(record).items() if name.startswith("otp_")}
+        for record in everything_logged.records
+    ]
+    assert any(extra.get("otp_subject") == "u1" for extra in extras)
     text = (
         everything_logged.text
+        + repr(extras)
         + repr(seen)
         + "".join(
             repr(answer.response.headers) + answer.response.body.decode() for answer in answers
