@@ -134,7 +134,7 @@ def test_one_name_for_two_requests_is_not_explained() -> None:
 
 def test_a_fault_is_not_explained() -> None:
     """T3: no verb of the workload may raise."""
-    fault = Operation(1, "unlock", ("alice",), StoreError("the backend is busy"), 2, 3)
+    fault = Operation(1, "unlock", ("alice", None, False), StoreError("the backend is busy"), 2, 3)
     assert explained(RESERVED, replace(fault, result=False))
     assert not explained(RESERVED, fault)
 
