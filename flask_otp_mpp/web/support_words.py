@@ -48,8 +48,12 @@ def _state_lines(state: UserState, today: date) -> Iterator[str]:
     if not state.disabled and not locks:
         yield "Not locked."
     if state.failures or state.clients:
-        places = ", ".join(f"{one.failures} at {one.client}" for one in state.clients)
-        behind = f"; since the last lock: {places}" if places else ""
+        places = ", ".join(
+            f"{one.failures} at {one.client}{' since the lock' if one.locks else ''}"
+            for one in state.clients
+            if one.failures
+        )
+        behind = f" ({places})" if places else ""
         yield f"{_count(state.failures, 'wrong code')} since the last right one{behind}."
     for following in state.next_sends:
         yield _next_send(following, today)

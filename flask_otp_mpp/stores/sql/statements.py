@@ -8,7 +8,7 @@ is thereby read after the row was locked. What was decided is written by one sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -248,14 +248,18 @@ def challenges_of(rows: list[Row]) -> list[Challenge]:
 
 
 def record_of(rows: list[Row]) -> UserRecord:
-    """Return what was read of a user: a row for each challenge, the newest first."""
+    """Return what was read of a user: a row for each challenge, the newest first.
+
+    A delivery that is refused locks no row, so it may close a challenge while the right code for it
+    is compared; that one is used then.
+    """
     now, *held = rows[0]
     width = len(_FIELDS[UserLimits])
     limits = UserLimits() if held[0] is None else UserLimits(*held[:width])
     told = [row[1 + width :] for row in reversed(rows)]
-    return UserRecord(
-        now, limits, tuple(ChallengeRecord(*values) for values in told if values[0] is not None)
-    )
+    found = [ChallengeRecord(*values) for values in told if values[0] is not None]
+    challenges = (one if one.used_at is None else replace(one, closed_at=None) for one in found)
+    return UserRecord(now, limits, tuple(challenges))
 
 
 def outcome_values(request: IdempotencyKey, outcome: Outcome) -> dict[str, Any]:
