@@ -46,6 +46,13 @@ class UserRecord:
     limits: UserLimits = field(default_factory=UserLimits)
     challenges: tuple[ChallengeRecord, ...] = ()
 
+    @classmethod
+    def of(
+        cls, read_at: datetime, limits: UserLimits, challenges: Iterable[Challenge]
+    ) -> UserRecord:
+        """Make a record of what a store holds of a user."""
+        return cls(read_at, limits, newest(map(record_of, challenges)))
+
 
 def record_of(challenge: Challenge) -> ChallengeRecord:
     """Return a challenge without what no operator needs."""

@@ -114,7 +114,7 @@ def test_the_next_send_is_the_first_that_the_rules_grant(
 
 
 def test_a_disabled_user_waits_for_an_unlock_at_every_client() -> None:
-    """A3."""
+    """A3: whichever client asks."""
     found = state(replace(sends(100), failures=50))
     assert found.disabled
     assert {(one.client, one.at, one.wait) for one in found.next_sends} == {

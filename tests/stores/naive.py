@@ -23,7 +23,7 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.core.user_record import UserRecord, newest, record_of
+from flask_otp_mpp.core.user_record import UserRecord
 
 
 class NaiveStore:
@@ -85,8 +85,8 @@ class NaiveStore:
         return self._note(attempt.request, decided.outcome, attempt.subject, now)
 
     def look_up(self, subject: str) -> UserRecord:
-        own = [record_of(one) for one in self._challenges.values() if one.subject == subject]
-        return UserRecord(self._clock(), self._limits(subject), newest(own))
+        own = [one for one in self._challenges.values() if one.subject == subject]
+        return UserRecord.of(self._clock(), self._limits(subject), own)
 
     def unlock(
         self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False

@@ -11,7 +11,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.core.user_record import UserRecord, newest, record_of
+from flask_otp_mpp.core.user_record import UserRecord
 
 
 class Model:
@@ -80,9 +80,9 @@ class Model:
         return outcome
 
     def look_up(self, subject: str) -> UserRecord:
-        own = [record_of(one) for one in self.challenges.values() if one.subject == subject]
+        own = [one for one in self.challenges.values() if one.subject == subject]
         limits = self.user_limits.get(subject, UserLimits())
-        return UserRecord(self.clock(), limits, newest(own))
+        return UserRecord.of(self.clock(), limits, own)
 
     def unlock(
         self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
