@@ -86,6 +86,8 @@ class State:
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
     :param skew: how far the clocks of callers are from this machine's.
+    :param components: what the host passed to ``OtpMpp``.
+    :param hooks: as the host registered them.
     :param faults: of the configuration; there are some only in a :class:`FaultyState`.
     """
 
@@ -100,6 +102,8 @@ class State:
     public_keys: Mapping[str, RSAPublicKey]
     skew: ClockSkew
     clock: Clock
+    components: Components
+    hooks: Hooks
     faults: Sequence[tuple[str, str]] = ()
 
 
@@ -136,7 +140,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     if limiter is None:
         limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
-    hooks = sync_hooks(app, hooks, faults)
+    registered, hooks = hooks, sync_hooks(app, hooks, faults)
     budget, skew, protocols = SigningBudget(), ClockSkew(), list[WireProtocol]()
     for protocol, group in zip(classes, settings, strict=True):
         deployment = Deployment(
@@ -178,6 +182,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             host_limits=traffic.host_limits,
             public_keys=own_keys,
             clock=components.clock,
+            components=components,
+            hooks=registered,
         )
 
     capacity = capacity_of(traffic)
@@ -215,6 +221,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         public_keys=own_keys,
         skew=skew,
         clock=components.clock,
+        components=components,
+        hooks=registered,
     )
 
 
