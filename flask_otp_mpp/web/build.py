@@ -86,6 +86,8 @@ class State:
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
     :param skew: how far the clocks of callers are from this machine's.
+    :param debug: whether the app was in debug mode when it was initialised; a command of ``flask``
+        sets that of the app anew.
     :param components: what the host passed to ``OtpMpp``.
     :param hooks: as the host registered them.
     :param faults: of the configuration; there are some only in a :class:`FaultyState`.
@@ -102,6 +104,7 @@ class State:
     public_keys: Mapping[str, RSAPublicKey]
     skew: ClockSkew
     clock: Clock
+    debug: bool
     components: Components
     hooks: Hooks
     faults: Sequence[tuple[str, str]] = ()
@@ -182,6 +185,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             host_limits=traffic.host_limits,
             public_keys=own_keys,
             clock=components.clock,
+            debug=app.debug,
             components=components,
             hooks=registered,
         )
@@ -221,6 +225,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         public_keys=own_keys,
         skew=skew,
         clock=components.clock,
+        debug=app.debug,
         components=components,
         hooks=registered,
     )

@@ -30,7 +30,7 @@ from flask_otp_mpp.web.checks.base import Check, Finding, Severity
 from flask_otp_mpp.web.checks.checked_app import CheckedApp
 from flask_otp_mpp.web.extension import NotServedError, state_of
 
-__all__ = ["CHECKS", "Check", "Finding", "Severity", "check_app"]
+__all__ = ["CHECKS", "Check", "CheckedApp", "Finding", "Severity", "check_app"]
 
 _SUBJECTS: Final = (
     *(modes, keys, key_files, google, peppers, store, limiter, host, proxies, senders, libraries),

@@ -12,11 +12,14 @@ from flask_limiter import Limiter
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.settings import ConfigurationError, read_group
 from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.build import State
 from flask_otp_mpp.web.checks.store_report import StoreReport, report_of
 from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks
 from flask_otp_mpp.web.limiter import open_limiter
+from flask_otp_mpp.web.profiles import Configuration
+from flask_otp_mpp.web.settings import StoreSettings
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
 G = TypeVar("G")
@@ -47,7 +50,7 @@ class CheckedApp:
     @property
     def debugging(self) -> bool:
         """Whether the app is in debug or testing mode."""
-        return self.app.debug or self.app.testing
+        return self.state.debug or self.app.testing
 
     @property
     def store(self) -> Store | None:
@@ -68,6 +71,19 @@ class CheckedApp:
         """Each protocol that is served, or was to be, with its settings."""
         for protocol in self.state.components.protocols:
             yield protocol, self.settings(protocol.settings)
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the rules of a profile look at."""
+        return Configuration(
+            policy=self.state.policy,
+            policy_given=self.state.components.policy is not None,
+            channels=self.hooks.senders.keys(),
+            store=self.store,
+            storing=self.settings(StoreSettings),
+            options=self.settings(StoreOptions),
+            debugging=self.debugging,
+        )
 
     @cached_property
     def store_report(self) -> StoreReport | None:

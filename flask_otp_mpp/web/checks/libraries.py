@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib import metadata
 from typing import Final
 
 from packaging.requirements import Requirement
@@ -18,7 +18,7 @@ _PACKAGE: Final = "flask-otp-mpp"
 
 @CHECKS.add("library-old", Severity.ERROR, "a library is older than what the package works with")
 def _old(_checked: CheckedApp) -> Iterator[Hit]:
-    for text in requires(_PACKAGE) or ():
+    for text in metadata.requires(_PACKAGE) or ():
         needed = Requirement(text)
         installed = _installed(needed.name)
         if installed and not needed.specifier.contains(installed, prereleases=True):
@@ -36,6 +36,6 @@ def _alembic(checked: CheckedApp) -> Iterator[Hit]:
 
 def _installed(name: str) -> str | None:
     try:
-        return version(name)
-    except PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return None

@@ -26,7 +26,7 @@ def _configuration(checked: CheckedApp) -> Iterator[Hit]:
 
 @CHECKS.add("debug-mode", Severity.ERROR, "the app is in debug mode")
 def _debug_mode(checked: CheckedApp) -> Iterator[Hit]:
-    if checked.app.debug:
+    if checked.state.debug:
         yield Hit(
             "DEBUG",
             "is on: exceptions leave the app, and trials and accounts without encryption may start",

@@ -69,18 +69,23 @@ def _shown(finding: Finding, width: int | None) -> str:
     """Write a finding as a paragraph: a head, what was found, and what to do."""
     head = f"{finding.severity:<{_MARGIN}}{finding.id}: {finding.title}"
     where = f"{finding.where}: {finding.found}."
-    return "\n".join((head, *_wrapped(where, width), *_wrapped(f"-> {finding.remedy}", width), ""))
-
-
-def _wrapped(text: str, width: int | None) -> list[str]:
     margin = " " * _MARGIN
+    lines = [
+        *_wrapped(head, width, ""),
+        *_wrapped(where, width, margin),
+        *_wrapped(f"-> {finding.remedy}", width, margin),
+    ]
+    return "\n".join((*lines, ""))
+
+
+def _wrapped(text: str, width: int | None, first: str) -> list[str]:
     if width is None:
-        return [margin + text]
+        return [first + text]
     return textwrap.wrap(
         text,
         max(width, 2 * _MARGIN),
-        initial_indent=margin,
-        subsequent_indent=margin,
+        initial_indent=first,
+        subsequent_indent=" " * _MARGIN,
         break_long_words=False,
         break_on_hyphens=False,
     )
