@@ -15,17 +15,23 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit, UnsafePolicy
-from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
+from flask_otp_mpp.core.ports import Store, StoreError, StoreUnavailable, UnfitStore
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
-from flask_otp_mpp.protocols.values import Event, Operation
+from flask_otp_mpp.protocols.values import Act, Event, Operation
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
-from flask_otp_mpp.web.events import otp_refused, otp_sent, otp_verified, user_locked
+from flask_otp_mpp.web.events import (
+    operator_acted,
+    otp_refused,
+    otp_sent,
+    otp_verified,
+    user_locked,
+)
 from flask_otp_mpp.web.extension import OtpMpp, state_of
 
 if TYPE_CHECKING:
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessToken",
     "AccessTokens",
+    "Act",
     "AlipayPlus",
     "Ams",
     "AssociationId",
@@ -63,9 +70,11 @@ __all__ = [
     "Signer",
     "Store",
     "StoreError",
+    "StoreUnavailable",
     "Subject",
     "UnfitStore",
     "UnsafePolicy",
+    "operator_acted",
     "otp_refused",
     "otp_sent",
     "otp_verified",

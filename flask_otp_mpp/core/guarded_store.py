@@ -12,6 +12,7 @@ from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import RequestStore, StoreError, StoreUnavailable
 from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.core.trace import Part, timed
 
 SETTLE_SECONDS: Final = 0.8
 """How long the end of a delivery is tried to be stored at least, however late it is."""
@@ -29,11 +30,11 @@ class GuardedStore:
         self._breaker = CircuitBreaker("the OTP store", threads, StoreUnavailable)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
-        with self._breaker:
+        with timed(Part.STORE), self._breaker:
             return self._store.get_answer(request)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        with self._breaker:
+        with timed(Part.STORE), self._breaker:
             return self._store.reserve(draft, policy)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
@@ -43,7 +44,8 @@ class GuardedStore:
         unknown. To store it twice is the same as once.
         """
         pause = _FIRST_PAUSE
-        with answer_within(max(SETTLE_SECONDS, seconds_left(ANSWER_SECONDS))):
+        seconds = max(SETTLE_SECONDS, seconds_left(ANSWER_SECONDS))
+        with timed(Part.STORE), answer_within(seconds):
             while True:
                 try:
                     return self._store.settle(draft, outcome)
@@ -54,5 +56,5 @@ class GuardedStore:
                 pause *= 2
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
-        with self._breaker:
+        with timed(Part.STORE), self._breaker:
             return self._store.spend(attempt, policy)

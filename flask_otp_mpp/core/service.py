@@ -20,6 +20,7 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import RefusalQuota, RequestStore
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
 from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.core.trace import Part, current, timed
 from flask_otp_mpp.core.users import Credential, User, Users
 
 Sender: TypeAlias = Callable[[User, Message], object]
@@ -144,10 +145,13 @@ class OtpService:
         request = self._for_store(command)
         if (known := self._stored(command.request)) is not None:
             return known
+        if isinstance(command.target, ById):
+            current().challenge_id = command.target.challenge_id
         found = catch_refusal(self._target, command)
         if isinstance(found, Outcome):
             return found
         challenge_id, subject = found
+        current().challenge_id = challenge_id
         caller, binding = command.caller, command.caller.digest
         attempt = Attempt(
             id=challenge_id,
@@ -185,13 +189,15 @@ class OtpService:
         if isinstance(reserved, Outcome):
             self._count_stored(command, draft.request, reserved)
             return replace(reserved, subject=subject)
+        current().challenge_id = reserved.id
         if reserved.id != draft.id:
             code = self._codes.recover(reserved)
         try:
             message = self._composer.compose(
                 code, command.channel, reserved.life_left, caller, command.sms_token
             )
-            refused = catch_refusal(_deliver, sender, user, message)
+            with timed(Part.DELIVERY):
+                refused = catch_refusal(_deliver, sender, user, message)
         except BaseException:  # gevent.Timeout too, and whatever ends the process
             if command.retry_unknown:
                 self._store.settle(draft, Outcome(reserved.id, Reason.UNFORESEEN))

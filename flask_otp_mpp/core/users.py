@@ -9,6 +9,7 @@ from uuid import UUID
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.reasons import Reason, refuse
 from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.core.trace import Part, current, timed
 
 # Any object of the host's; it is passed from one hook to the next as it is.
 User: TypeAlias = Any
@@ -80,7 +81,8 @@ class Users:
         """
         loader = self._loaders.get(type(credential))  # a type without a hook finds no user
         # The repr of a host's user may hold anything, a phone number too.
-        user = Secret(None if loader is None else loader(credential.reveal(), caller))
+        with timed(Part.HOOKS):
+            user = Secret(None if loader is None else loader(credential.reveal(), caller))
         if user.reveal() is caller:  # as dict.get does, whose second argument is a default
             raise TypeError("a user_loader returned the caller; return the user, or None")
         if user.reveal() is None:
@@ -91,6 +93,7 @@ class Users:
                 f"the user_identity hook returned {type(subject).__name__}; "
                 f"return a non-empty str of at most {MAX_SUBJECT} characters"
             )
+        current().subject = subject
         return user, subject
 
     def confirm(self, subject: str, caller: Caller) -> None:
@@ -100,7 +103,12 @@ class Users:
         :raises Refused: if the host has a loader by :class:`Subject`, and it finds none or refuses.
         """
         loader = self._loaders.get(Subject)
-        if loader is not None and loader(subject, caller) is None:
+        current().subject = subject
+        if loader is None:
+            return
+        with timed(Part.HOOKS):
+            found = loader(subject, caller)
+        if found is None:
             refuse(Subject.missing)
 
 

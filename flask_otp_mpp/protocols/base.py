@@ -7,10 +7,13 @@ A protocol authenticates a caller, reads a command, and writes the answer.
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
@@ -19,6 +22,7 @@ from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.reasons import Outcome, Reason, catch_refusal, refuse
 from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.service import OtpService, SendOtp
+from flask_otp_mpp.core.trace import Trace, recording
 from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.values import (
@@ -35,6 +39,11 @@ from flask_otp_mpp.protocols.values import (
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.client_keys import ClientKeyHook
 from flask_otp_mpp.signing.keys import Signer
+
+logger = logging.getLogger("flask_otp_mpp")
+_LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
+"""Texts of callers that may be logged: they begin no second line and no further field."""
+_PATH: Final = re.compile(r"[A-Za-z0-9._~/%-]{1,200}")
 
 
 class TrafficLimiter(Protocol):
@@ -149,21 +158,37 @@ class WireProtocol(Protocol):
 
 
 def handle(
-    protocol: WireProtocol, inbound: Inbound, service: OtpService, traffic: TrafficLimiter
+    protocol: WireProtocol,
+    inbound: Inbound,
+    service: OtpService,
+    traffic: TrafficLimiter,
+    trace: Trace | None = None,
 ) -> tuple[Outbound, Event]:
     """Serve one request: check it, do what it asks, and seal the answer.
 
     Every refusal is answered. Any other exception passes: the calling code reports it, and then
     answers by :func:`reject`.
+
+    :param trace: of the request; it is filled in.
     """
-    context = RequestContext(inbound)
-    outcome = catch_refusal(_serve, protocol, context, service, traffic)
-    return _answer(protocol, context, outcome)
+    trace = trace or Trace()
+    trace.context = context = RequestContext(inbound)
+    with recording(trace):
+        outcome = catch_refusal(_serve, protocol, context, service, traffic)
+    if outcome.reason is Reason.SIGNATURE_INVALID and logger.isEnabledFor(logging.DEBUG):
+        _log_verified(inbound)
+    return _answer(protocol, context, outcome, trace)
 
 
-def reject(protocol: WireProtocol, inbound: Inbound, outcome: Outcome) -> tuple[Outbound, Event]:
-    """Answer a request that did not reach :func:`handle`, or failed in it."""
-    return _answer(protocol, RequestContext(inbound), outcome)
+def reject(
+    protocol: WireProtocol, inbound: Inbound, outcome: Outcome, trace: Trace | None = None
+) -> tuple[Outbound, Event]:
+    """Answer a request that did not reach :func:`handle`, or failed in it.
+
+    :param trace: of the request, with what is known of it.
+    """
+    trace = trace or Trace()
+    return _answer(protocol, trace.context or RequestContext(inbound), outcome, trace)
 
 
 def _serve(
@@ -189,22 +214,45 @@ def _serve(
 
 
 def _answer(
-    protocol: WireProtocol, context: RequestContext, outcome: Outcome
+    protocol: WireProtocol, context: RequestContext, outcome: Outcome, trace: Trace
 ) -> tuple[Outbound, Event]:
-    return protocol.answer(context, outcome), _event(protocol.name, context, outcome)
-
-
-def _event(protocol: str, context: RequestContext, outcome: Outcome) -> Event:
-    caller = _caller(protocol, context)
-    if outcome.reason is not None:
-        return Event(protocol, context.operation, caller, outcome.reason, outcome.until)
-    return Event(
-        protocol,
+    outbound = protocol.answer(context, outcome)
+    command = None if context.parsed is None else context.parsed.command
+    tracer = context.inbound.headers.get("tracerid", "")
+    event = Event(
+        protocol.name,
         context.operation,
-        caller,
-        challenge_id=outcome.challenge_id,
-        subject=outcome.subject,
+        _caller(protocol.name, context),
+        outcome.reason,
+        outcome.until,
+        challenge_id=outcome.challenge_id or trace.challenge_id,
+        subject=outcome.subject or trace.subject,
         repeated=outcome.repeated,
+        channel=command.channel if isinstance(command, SendOtp) else None,
+        code=outbound.code or str(outbound.status),
+        reference=trace.reference,
+        tracer=tracer if _LOGGABLE.fullmatch(tracer) else "",
+        seconds={
+            "total": trace.total,
+            **{part.value: took for part, took in trace.seconds.items()},
+        },
+        attempts=trace.attempts,
+    )
+    return outbound, event
+
+
+def _log_verified(inbound: Inbound) -> None:
+    """Log what a signature did not hold for: all that is signed, of the body only a digest."""
+    signed = (inbound.headers.get(name, "") for name in ("client-id", "request-time"))
+    client, time = (text if _LOGGABLE.fullmatch(text) else "?" for text in signed)
+    logger.debug(
+        "a signature does not hold for: %s %s client=%s time=%s body of %d bytes, SHA-256 %s",
+        inbound.method if inbound.method.isalpha() else "?",
+        inbound.uri.partition("?")[0] if _PATH.fullmatch(inbound.uri.partition("?")[0]) else "?",
+        client,
+        time,
+        len(inbound.body),
+        hashlib.sha256(inbound.body).hexdigest(),
     )
 
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from flask_otp_mpp.core.caller import Caller
+from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.clock import utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.core.service import Command
@@ -19,6 +21,14 @@ class Operation(StrEnum):
     SEND = "send"
     VERIFY = "verify"
     ECHO = "echo"
+
+
+class Act(StrEnum):
+    """What an operator can do."""
+
+    UNLOCK = "unlock"
+    FORGET = "forget"
+    PURGE = "purge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +69,15 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """An answer, sealed: nothing may change it."""
+    """An answer, sealed: nothing may change it.
+
+    :param code: the result code that is in it, for events; the HTTP status where there is none.
+    """
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int = 200
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +142,42 @@ class CodeRow:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Tell the host what became of a request: no code, no token, no address.
+    """Tell the host what became of a request, or what an operator did: no code, token or address.
 
-    :param protocol: the protocol's name.
+    What is known of a request is told however it ended: granted, refused, or by an exception.
+
+    :param protocol: the protocol's name; ``operator`` for what an operator did.
     :param operation: what was asked for; None if the path was not reached or names nothing.
     :param caller: who asks; None if no signature is valid, and without acquirer and pspId if the
         fields were not read.
     :param reason: why it was refused; None if it was granted.
     :param until: when the refusal ends, if that is known.
-    :param challenge_id: the challenge that was sent or answered; empty if refused.
-    :param subject: the user, as the host names it; empty if refused.
-    :param repeated: whether a granted request was a repeat, so that nothing was done again.
+    :param challenge_id: the challenge that was sent, or that an attempt named.
+    :param subject: the user, as the host names it; empty if no user was found.
+    :param repeated: whether a repeat was answered, so that nothing was done again.
+    :param time: when it was decided (aware UTC).
+    :param channel: on which a code was to be sent; None for others than sends.
+    :param code: the result code of the answer; the HTTP status where it has none.
+    :param reference: names the entry of the log, if an exception was raised.
+    :param tracer: the caller's tracer id, if it sent one that can be logged.
+    :param seconds: how long it took: ``total``, and of that ``hooks``, ``store`` and ``delivery``.
+    :param attempts: how often the store was asked.
+    :param count: how many rows an operator's act has deleted, or whether it changed anything.
     """
 
     protocol: str
-    operation: Operation | None = None
+    operation: Operation | Act | None = None
     caller: Caller | None = None
     reason: Reason | None = None
     until: datetime | None = None
     challenge_id: str = ""
     subject: str = ""
     repeated: bool = False
+    time: datetime = field(default_factory=utc_now, compare=False)
+    channel: Channel | None = None
+    code: str = ""
+    reference: str = ""
+    tracer: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    attempts: int = field(default=0, compare=False)
+    count: int | None = None

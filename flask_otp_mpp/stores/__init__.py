@@ -17,7 +17,7 @@ from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
-from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
+from flask_otp_mpp.core.ports import Store, StoreError, StoreUnavailable, UnfitStore
 from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
@@ -40,6 +40,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreOptions",
+    "StoreUnavailable",
     "StoredAnswer",
     "UnfitStore",
     "UserLimits",

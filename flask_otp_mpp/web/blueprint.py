@@ -12,7 +12,6 @@ changed any more.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -24,6 +23,7 @@ from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
 from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
+from flask_otp_mpp.core.trace import Trace
 from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
 from flask_otp_mpp.web.addresses import network_of
@@ -40,7 +40,7 @@ logger = logging.getLogger("flask_otp_mpp")
 BODY: Final = "flask_otp_mpp.body"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _SECONDS: Final = "flask_otp_mpp.seconds"  # that are left when the body was read
-_LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_TRACE: Final = "flask_otp_mpp.trace"
 _UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
 _REASONS: Final = {
     404: Reason.PATH_UNKNOWN,
@@ -105,7 +105,7 @@ class ProtocolBlueprint:
         try:
             with answer_within(request.environ[_SECONDS]):
                 outbound, event = handle(
-                    self._protocol, self._inbound(), self._service, self._traffic
+                    self._protocol, self._inbound(), self._service, self._traffic, _trace()
                 )
         except (Exception, *END_OF_PROCESS):
             raise
@@ -140,6 +140,7 @@ class ProtocolBlueprint:
             self._before_first_request()
         for name in (BODY, _SEALED):
             request.environ.pop(name, None)
+        request.environ[_TRACE] = Trace()
         try:
             self._receive()
         except (Exception, *END_OF_PROCESS):
@@ -185,7 +186,8 @@ class ProtocolBlueprint:
         """Return how a request ends by an exception; one that is no refusal is logged."""
         if isinstance(error, Refused):
             return error.outcome
-        return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {self._crashes.log(error)}.")
+        _trace().reference = reference = self._crashes.log(error)
+        return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {reference}.")
 
     def _seal_response(self, response: Response) -> Response:
         """Return a sealed response as it is, and replace any other one below the prefix."""
@@ -202,7 +204,7 @@ class ProtocolBlueprint:
         if (sealed := request.environ.get(_SEALED)) is not None:
             return SealedResponse(sealed)
         try:
-            outbound, event = reject(self._protocol, self._inbound(), outcome)
+            outbound, event = reject(self._protocol, self._inbound(), outcome, _trace())
         except Exception as error:  # noqa: BLE001 - the signer is down: no answer can be signed
             self._crashes.log(error)
             request.environ[_SEALED] = _UNSIGNED_503
@@ -233,17 +235,13 @@ def _reason_of_status(status: int) -> Reason:
     return _REASONS.get(status, other)
 
 
+def _trace() -> Trace:
+    """Return what is known of the request; a hook of the host may have failed before it began."""
+    trace: Trace = request.environ.setdefault(_TRACE, Trace())
+    return trace
+
+
 def _seal(outbound: Outbound, event: Event) -> Response:
     request.environ[_SEALED] = outbound
-    if logger.isEnabledFor(logging.INFO):
-        tracer = request.environ.get("HTTP_TRACERID", "-")
-        logger.info(
-            "%s %s: %s client=%s tracer=%s",
-            event.protocol,
-            event.operation or "-",
-            "granted" if event.reason is None else event.reason.name,
-            "-" if event.caller is None else event.caller.client,
-            tracer if _LOGGABLE.fullmatch(tracer) else "?",  # no second line, no further field
-        )
     announce(current_app._get_current_object(), event)  # type: ignore[attr-defined]  # noqa: SLF001
     return SealedResponse(outbound)

@@ -1,4 +1,7 @@
-"""Signals that tell the host what happened; an error in a receiver changes nothing."""
+"""Tell the host what happened: a line in the log, and a signal.
+
+An error in a receiver changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from blinker import NamedSignal, Namespace
 from flask import Flask
 
 from flask_otp_mpp.core.caller import Caller
-from flask_otp_mpp.protocols.values import Event, Operation
+from flask_otp_mpp.protocols.values import Act, Event, Operation
+from flask_otp_mpp.web.event_log import fields_of, line_of
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS, in_sync
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -27,9 +31,18 @@ user_locked = _signals.signal("user-locked")
 ``until``; if that is in the year 9999, at all clients."""
 
 
+operator_acted = _signals.signal("operator-acted")
+"""An operator, or the host for one, has unlocked or forgotten a user, or purged the store:
+``event``, whose ``operation`` is an ``Act``."""
+
+
 def announce(app: Flask, event: Event) -> None:
-    """Send the signal for an event; there is none for an echo."""
-    if event.reason is not None:
+    """Log an event, and send its signal; there is none for an echo."""
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(line_of(event), extra=fields_of(event))
+    if isinstance(event.operation, Act):
+        _send(operator_acted, app, event=event)
+    elif event.reason is not None:
         _send(otp_refused, app, event=event)
     elif event.operation is Operation.SEND:
         _send(otp_sent, app, event=event)

@@ -20,6 +20,7 @@ from flask_otp_mpp.web.build import Components, State, build
 from flask_otp_mpp.web.hooks import HookRegistry
 from flask_otp_mpp.web.overrides import clock_in_force, hooks_in_force
 from flask_otp_mpp.web.settings import ServingSettings
+from flask_otp_mpp.web.terminal import show_events
 
 EXTENSION: Final = "otp_mpp"
 _ENABLED: Final = key_of(ServingSettings, "enabled")
@@ -80,6 +81,7 @@ class OtpMpp(HookRegistry):
             return
         clock = clock_in_force(self._components.clock)
         components = replace(self._components, clock=clock)
+        show_events()
         state = build(app, components, hooks_in_force(self._hooks))
         for protocol in state.protocols:
             for mount in protocol.mounts:

@@ -53,9 +53,14 @@ def check_store(store: Store | None, settings: StoreSettings, faults: Faults) ->
         _logger.warning("%r: %s; until it does, requests are answered as unforeseen", _KEY, away)
 
 
-def is_command() -> bool:
-    """Tell whether a command of ``flask`` loads the app, and does not go on to serve it."""
+def flask_command() -> str | None:
+    """Return the command of ``flask`` that loads the app; None if something else does."""
     context = click.get_current_context(silent=True)
     if context is None or context.find_object(ScriptInfo) is None:
-        return False
-    return context.info_name != "run"
+        return None
+    return context.info_name
+
+
+def is_command() -> bool:
+    """Tell whether a command of ``flask`` loads the app, and does not go on to serve it."""
+    return flask_command() not in (None, "run")

@@ -22,6 +22,7 @@ from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.protocols.values import Outbound, RequestContext
+from flask_otp_mpp.stores.redis.connections import RenewedConnection
 from flask_otp_mpp.stores.redis.store import RedisStore
 from tests.stores.drivers import before_each_batch
 
@@ -85,15 +86,15 @@ class StoreWithKillPoints:
 
         before_each_batch(store.engine, act)
 
-    def _connection_class(self, kill_points: KillPoints) -> type[redis.Connection]:
+    def _connection_class(self, kill_points: KillPoints) -> type[RenewedConnection]:
         wrapped = self
 
-        class KillPointConnection(redis.Connection):
+        class KillPointConnection(RenewedConnection):
             """Add a point where a script was sent and its answer was not read."""
 
-            def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-                super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
-                if b"EVALSHA" in b"".join(command):
+            def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+                super().send_packed_command(*args, **kwargs)
+                if b"EVALSHA" in b"".join(args[0]):
                     kill_points.reached(f"in-{wrapped._verb}")
 
         return KillPointConnection

@@ -98,7 +98,15 @@ def test_a_send_passes_every_check_in_order() -> None:
     code, event = serve(inbound(), recorder)
     assert code == "SUCCESS"
     assert recorder.asked == ["key", "client", "send"]
-    assert event == Event("alipayplus", event.operation, CALLER, None, None, "the-id", "alice")
+    assert event == Event(
+        "alipayplus",
+        event.operation,
+        CALLER,
+        challenge_id="the-id",
+        subject="alice",
+        channel=Channel.MOBILE,
+        code="SUCCESS",
+    )
     assert event.operation == "send"
     (command,) = recorder.commands
     assert isinstance(command, SendOtp)
@@ -179,7 +187,7 @@ def test_a_rejected_request_gets_a_signed_answer_too() -> None:
     outbound, event = reject(protocol(), request, Outcome(reason=Reason.BODY_TOO_LARGE))
     assert json.loads(outbound.body)["result"]["resultCode"] == "PARAM_ILLEGAL"
     assert "signature" in dict(outbound.headers)
-    assert event == Event("alipayplus", reason=Reason.BODY_TOO_LARGE)
+    assert event == Event("alipayplus", reason=Reason.BODY_TOO_LARGE, code="PARAM_ILLEGAL")
 
 
 @pytest.mark.parametrize(

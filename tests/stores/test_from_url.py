@@ -202,7 +202,7 @@ def driver_options(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str,
         elif url.startswith("mysql"):
             monkeypatch.setattr("pymysql.connections.Connection.__init__", hear)
         else:
-            sa.event.listen(store.engine, "do_connect", lambda *given: hear(**given[-1]))
+            monkeypatch.setattr("flask_otp_mpp.stores.sql.sqlite.sqlite3.connect", hear)
         with pytest.raises(sa.exc.TimeoutError):
             store.engine.connect()
         return heard

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -231,3 +232,13 @@ def test_a_url_of_another_kind_is_told_so(tmp_path: Path, server: PrivateRedis) 
             RedisStore(f"redis+sentinel://127.0.0.1:{sentinel.port}/other").check()
     finally:
         sentinel.stop()
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(90, "90 s ahead of"), (-90, "90 s behind")])
+def test_a_clock_that_is_apart_is_warned_of(seconds: int, said: str) -> None:
+    """O8: the server's clock decides, and the machine's is what callers are held to."""
+    info = {"redis_version": "7.0.15", "server_time_usec": int((time.time() + seconds) * 1e6)}
+    [warning] = requirements.warnings(info, lambda _: {}, in_cluster=False)
+    assert said in warning
+    exact = {**info, "server_time_usec": int(time.time() * 1e6)}
+    assert list(requirements.warnings(exact, lambda _: {}, in_cluster=False)) == []

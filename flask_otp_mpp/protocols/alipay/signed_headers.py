@@ -135,13 +135,13 @@ class SignedHeaders:
         if context.authenticated is not None or self._proves(inbound, outcome.reason):
             time = now.isoformat(timespec="seconds")
             data = rsa256.canonical(inbound.method, inbound.uri, client, time, body)
-            return _sealed(client, time, self._sign(data), body)
+            return _sealed(client, time, self._sign(data), body, row.code)
         if not self._keys.knows(client):
             client = ""  # else anyone could vary it
         signed = self._unproven.sign(inbound, outcome.reason, client, body, now)
         if signed is None:
             return _TOO_MANY
-        return _sealed(client, signed.time, signed.signature, body)
+        return _sealed(client, signed.time, signed.signature, body, row.code)
 
     def _proves(self, inbound: Inbound, reason: Reason | None) -> bool:
         """Tell whether the signature of a request is valid that was refused before it was verified.
@@ -164,7 +164,7 @@ class SignedHeaders:
         return rsa256.holds(key, header.signature, signed)
 
 
-def _sealed(client: str, time: str, signature: str, body: bytes) -> Outbound:
+def _sealed(client: str, time: str, signature: str, body: bytes, code: str) -> Outbound:
     """Return a signed answer.
 
     The names of headers are in lower case: the Python SDK looks them up like that.
@@ -179,6 +179,7 @@ def _sealed(client: str, time: str, signature: str, body: bytes) -> Outbound:
             ("cache-control", "no-store"),
         ),
         body,
+        code=code,
     )
 
 

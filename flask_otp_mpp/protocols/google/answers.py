@@ -72,7 +72,7 @@ class Writer:
                 return self._sealed(sealer, row, _error(context, row, outcome), *headers)
             except SealFault as fault:
                 logger.warning("an error is answered without a body: %s", fault)
-        return _outbound(int(row.status), b"", *headers)
+        return _outbound(row, b"", *headers)
 
     def _sealed(
         self, sealer: Sealer, row: CodeRow, fields: Mapping[str, Any], *headers: tuple[str, str]
@@ -81,7 +81,7 @@ class Writer:
         message = {"responseHeader": {"responseTimestamp": str(now)}, **fields}
         payload = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
         body = sealer.seal(payload)
-        return _outbound(int(row.status), body, ("content-type", sealer.media_type), *headers)
+        return _outbound(row, body, ("content-type", sealer.media_type), *headers)
 
     def _bucket(self, context: RequestContext) -> TokenBucket:
         """Return the part of the budget that an answer to an unproven caller is sealed from."""
@@ -125,6 +125,7 @@ def _error(context: RequestContext, row: CodeRow, outcome: Outcome) -> Mapping[s
     }
 
 
-def _outbound(status: int, body: bytes, *headers: tuple[str, str]) -> Outbound:
+def _outbound(row: CodeRow, body: bytes, *headers: tuple[str, str]) -> Outbound:
     length = ("content-length", str(len(body)))
-    return Outbound((*headers, length, ("cache-control", "no-store")), body, status)
+    code = "" if row.code == NO_BODY else row.code
+    return Outbound((*headers, length, ("cache-control", "no-store")), body, int(row.status), code)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
+
+from flask_otp_mpp.core.clock import CLOCKS_APART
 
 Info: TypeAlias = Mapping[str, Any]
 Config: TypeAlias = Callable[[str], Mapping[str, str]]
@@ -71,6 +74,14 @@ def _two_primaries(found: str, version: tuple[int, ...] | None, config: Config) 
 
 def warnings(info: Info, config: Config, *, in_cluster: bool) -> Iterator[str]:
     """Yield what could not be learnt, and what an operator must look to."""
+    if (now := info.get("server_time_usec")) is not None:
+        apart = int(now) / 1e6 - time.time()
+        if abs(apart) > CLOCKS_APART.total_seconds():
+            ahead = "ahead of" if apart > 0 else "behind"
+            yield (
+                f"has a clock that is {abs(apart):.0f} s {ahead} that of this machine; synchronise "
+                "them (NTP)"
+            )
     replicas = _replicas(info)
     settings = config("min-replicas-*") if replicas else {}
     needed = int(settings.get("min-replicas-to-write", 0))

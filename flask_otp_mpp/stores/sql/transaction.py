@@ -27,6 +27,7 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
+from flask_otp_mpp.core.trace import count_attempt
 from flask_otp_mpp.stores.free_connections import FreeConnections
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
@@ -136,6 +137,7 @@ class Transactions:
         left = MAX_RUNS
         while True:
             left -= 1
+            count_attempt()
             try:
                 return attempt()
             except SQLAlchemyError as error:
@@ -183,6 +185,7 @@ class Transactions:
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, None, None)
             failure = self._wrapped(error, gone=gone)
+            failure.__cause__ = error
             if gone:
                 raise failure from error
         raise store_error(failure, StoreUnavailable)
