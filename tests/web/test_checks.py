@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module, metadata
 from pathlib import Path
@@ -23,7 +24,15 @@ from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from limits.storage import RedisStorage
 
-from flask_otp_mpp import AlipayPlus, Channel, GoogleStandardPayments, MemoryStore, SQLAlchemyStore
+from flask_otp_mpp import (
+    AlipayPlus,
+    Channel,
+    GoogleStandardPayments,
+    MemoryStore,
+    SQLAlchemyStore,
+    state_of,
+)
+from flask_otp_mpp.protocols.google.pgp.sealer import PgpSealer
 from flask_otp_mpp.signing.jwk_sets import jwk
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import FrozenClock, Inbox
@@ -32,6 +41,7 @@ from flask_otp_mpp.web import checks
 from flask_otp_mpp.web.checks import checked_app
 from flask_otp_mpp.web.cli.check import STATUS
 from tests.commands import flask
+from tests.protocols.google.sides import pgp_wallet
 from tests.stores import redis_server, servers
 from tests.wallet import CLIENT, PEPPER, key
 from tests.web.deployment import PASSWORD, Deployment, deliver
@@ -446,6 +456,8 @@ ROWS = [
     Row("alembic-missing", "library alembic is not installed", installed(alembic=None)),
     Row("check-failed", "trusted-hosts could not be checked (TypeError)", put(TRUSTED_HOSTS=5)),
 ]
+ON_A_SERVER = ["pgp-key", "pgp-key-ends"]
+"""What is seeded by tests of their own, below, because they need GnuPG."""
 NOTED = ["own-key", "caller-key", "store"]
 """What a sound deployment has too."""
 
@@ -473,7 +485,7 @@ def test_a_seeded_fault_is_found(
 def test_every_check_has_a_row() -> None:
     """O13: nothing is looked at of which no test shows that it is found."""
     known = {one.id for one in checks.CHECKS} | {"not-served", "check-failed"}
-    assert {row.id for row in ROWS} | set(NOTED) == known
+    assert {row.id for row in ROWS} | {*NOTED, *ON_A_SERVER} == known
     assert len(checks.CHECKS) == len({one.id for one in checks.CHECKS})
     assert len(known) > 60
 
@@ -516,6 +528,35 @@ def test_a_purge_that_never_ran_is_found_on_a_server(deployment: Deployment) -> 
     assert [one["found"] for one in overdue] == [
         f"1 rows of otp_mpp_{table} could be deleted for more than a day" for table in tables
     ]
+
+
+@pytest.mark.server
+def test_pgp_keys_are_shown_and_told_before_they_end(gnupg: None, deployment: Deployment) -> None:
+    """O13, K1: by fingerprint; a side is warned of when its last key that signs is about to end."""
+    deployment.protocols = [GoogleStandardPayments]
+    deployment.config[ACCOUNTS] = {"gpay": pgp_wallet()}
+    for name in ("PRIVATE_KEYS", "ALIPAYPLUS_CLIENTS", "ALIPAYPLUS_PSP_ID"):
+        deployment.config.pop(f"OTP_MPP_{name}")
+    found = found_in(deployment)
+    shown = [one["found"] for one in found if one["id"] == "pgp-key"]
+    assert [text.partition(", ")[2] for text in shown] == [
+        *("signs for ever, encrypts for ever" for _ in range(4)),
+        "does not sign, does not encrypt",
+    ]
+    assert "pgp-key-ends" not in {one["id"] for one in found}
+
+    def let_them_end(app: Flask) -> None:
+        [google] = state_of(app).protocols
+        assert isinstance(google, GoogleStandardPayments)
+        sealer = google.sealers["gpay"]
+        assert isinstance(sealer, PgpSealer)
+        soon = time.time() + 10.5 * 86400
+        sealer.ours = tuple(replace(one, signs_until=soon) for one in sealer.ours)
+
+    deployment.finish = let_them_end
+    [ends] = [one for one in found_in(deployment) if one["id"] == "pgp-key-ends"]
+    assert ends["where"] == "OTP_MPP_GOOGLE_ACCOUNTS['gpay'], our_keys"
+    assert ends["found"] == "in 10 days no key signs any more"
 
 
 def test_keys_are_shown_by_the_fingerprint_that_openssl_computes(deployment: Deployment) -> None:

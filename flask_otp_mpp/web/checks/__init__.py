@@ -22,6 +22,7 @@ from flask_otp_mpp.web.checks import (
     limiter,
     modes,
     peppers,
+    pgp_keys,
     proxies,
     senders,
     store,
@@ -33,7 +34,20 @@ from flask_otp_mpp.web.extension import NotServedError, state_of
 __all__ = ["CHECKS", "Check", "CheckedApp", "Finding", "Severity", "check_app"]
 
 _SUBJECTS: Final = (
-    *(modes, keys, key_files, google, peppers, store, limiter, host, proxies, senders, libraries),
+    *(
+        modes,
+        keys,
+        key_files,
+        google,
+        pgp_keys,
+        peppers,
+        store,
+        limiter,
+        host,
+        proxies,
+        senders,
+        libraries,
+    ),
 )
 CHECKS: Final[Sequence[Check]] = tuple(one for subject in _SUBJECTS for one in subject.CHECKS)
 

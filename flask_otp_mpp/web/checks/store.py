@@ -55,7 +55,7 @@ def _clock(checked: CheckedApp) -> Iterator[Hit]:
         yield _split(text, "synchronise all clocks (NTP)")
 
 
-@CHECKS.add("store-warning", Severity.WARNING, "the store may lose counts")
+@CHECKS.add("store-warning", Severity.WARNING, "the store is not as it should be")
 def _warning(checked: CheckedApp) -> Iterator[Hit]:
     report = checked.store_report
     for text in report.warnings if report is not None else ():

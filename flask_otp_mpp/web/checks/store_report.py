@@ -44,8 +44,9 @@ def report_of(store: Store | None) -> StoreReport | None:
             unfit = str(error)
         except StoreError as error:
             away = str(error)
-    clock = tuple(one.getMessage() for one in records if one.module == "clock")
-    others = tuple(one.getMessage() for one in records if one.module != "clock")
+    texts = [one.getMessage() for one in records]
+    clock = tuple(text for text in texts if "clock" in text)
+    others = tuple(text for text in texts if "clock" not in text)
     return StoreReport(found, unfit, away, clock, others)
 
 
