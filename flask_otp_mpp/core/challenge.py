@@ -55,8 +55,31 @@ class Attempt:
     request: IdempotencyKey
 
 
+class Expiring:
+    """What a challenge and a record of it have in common: how it ends."""
+
+    __slots__ = ()
+    expires_at: datetime
+    tries: int
+    attempts: int
+    used_at: datetime | None
+    closed_at: datetime | None
+
+    def refusal(self, now: datetime) -> Reason | None:
+        """Return why the challenge is no longer usable; None while it is."""
+        if self.used_at is not None:
+            return Reason.CHALLENGE_USED
+        if self.closed_at is not None:
+            return Reason.CHALLENGE_CLOSED
+        if now >= self.expires_at:
+            return Reason.CHALLENGE_EXPIRED
+        if self.attempts >= self.tries:
+            return Reason.TRIES_SPENT
+        return None
+
+
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Expiring):
     """Hold one code that was sent out; times are aware UTC.
 
     :param tries: how many attempts are allowed, ``attempts`` how many were made.
@@ -82,18 +105,6 @@ class Challenge:
     def life_left(self) -> timedelta:
         """How long the code was still accepted when ``reserve`` gave it out, by the store."""
         return self.expires_at - (self.reserved_at or self.issued_at)
-
-    def refusal(self, now: datetime) -> Reason | None:
-        """Return why the challenge is no longer usable; None while it is."""
-        if self.used_at is not None:
-            return Reason.CHALLENGE_USED
-        if self.closed_at is not None:
-            return Reason.CHALLENGE_CLOSED
-        if now >= self.expires_at:
-            return Reason.CHALLENGE_EXPIRED
-        if self.attempts >= self.tries:
-            return Reason.TRIES_SPENT
-        return None
 
     def belongs_to(self, attempt: Attempt) -> bool:
         """Tell whether the attempt is by the user and the caller for whom the code was made."""

@@ -5,7 +5,7 @@ A new code resets nothing of it, so it gives no new guesses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -72,13 +72,30 @@ class UserLimits:
         ends = (one.locked_until for one in self.clients if one.client in (client, EVERY_CLIENT))
         return max((end for end in ends if end is not None and now < end), default=None)
 
-    def has_failures(self, now: datetime) -> bool:
-        """Tell whether failures or locks still count."""
-        return self.failures > 0 or any(now < one.forget_at for one in self.clients)
+    def current(self, policy: Policy, now: datetime) -> UserLimits:
+        """Leave out the failures and locks that are forgotten, and sends of no limit any more."""
+        horizon = now - policy.send_memory
+        return UserLimits(
+            self.failures,
+            tuple(one for one in self.clients if now < one.forget_at),
+            tuple(sent for sent in self.sends if sent.at > horizon),
+        )
 
-    def unlocked(self) -> UserLimits:
-        """Forget failures and locks at all clients, not sends: an operator or the host does so."""
-        return UserLimits(sends=self.sends)
+    def unlocked(
+        self, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits:
+        """Forget failures and locks; an operator or the host does so.
+
+        At some clients only, the count over all clients stays: a part of it may be of others.
+
+        :param clients: at which; None for all.
+        :param quota: whether sends are forgotten too.
+        """
+        return UserLimits(
+            0 if clients is None else self.failures,
+            tuple(one for one in self.clients if not is_among(one.client, clients)),
+            tuple(one for one in self.sends if not (quota and is_among(one.client, clients))),
+        )
 
     def with_success(self, client: str) -> UserLimits:
         """Forget the failures in a row, and the locks at this client only.
@@ -109,8 +126,7 @@ class UserLimits:
 
     def with_send(self, channel: Channel, client: str, policy: Policy, now: datetime) -> UserLimits:
         """Count one send, and drop the sends to which no limit looks back any more."""
-        horizon = now - policy.send_memory
-        recent = tuple(sent for sent in self.sends if sent.at > horizon)
+        recent = self.current(policy, now).sends
         return replace(self, sends=(*recent, CountedSend(channel, client, now)))
 
     def send_not_before(
@@ -126,6 +142,11 @@ class UserLimits:
             *_ends(everyones, policy.overall_send_limits),
         ]
         return max((end for end in ends if end > now), default=None)
+
+
+def is_among(client: str, clients: Collection[str] | None) -> bool:
+    """Tell whether what is counted for a client concerns one of these; None stands for all."""
+    return clients is None or client == EVERY_CLIENT or client in clients
 
 
 def _ends(times: list[datetime], limits: Iterable[SendLimit]) -> Iterator[datetime]:

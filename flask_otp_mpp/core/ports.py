@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.core.user_record import UserRecord
 
 
 class StoreError(Exception):
@@ -74,10 +77,22 @@ class RequestStore(Protocol):
 class Store(RequestStore, Protocol):
     """Keep challenges, users' limits and answers; every method but ``forget`` is atomic."""
 
-    def unlock(self, subject: str) -> bool:
-        """End a user's lock and forget their failures.
+    def look_up(self, subject: str) -> UserRecord:
+        """Return what is stored of a user, for an operator; nothing is locked or changed.
 
-        :returns: whether there was anything to forget.
+        What counts no longer may be in it, or not: a store may delete it at any time.
+        """
+        ...
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
+        """End a user's locks and forget their failures, as :func:`rules.unlock` decides.
+
+        :param clients: the digests of the clients at which; None for all, and for a user for whom
+            OTP is disabled.
+        :param quota: whether their counted sends are forgotten too.
+        :returns: what was forgotten; None if there was nothing.
         """
         ...
 

@@ -6,12 +6,12 @@ atomic step, and writes back what it returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
-from flask_otp_mpp.core.limits import UserLimits
+from flask_otp_mpp.core.limits import UserLimits, is_among
 from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.reasons import Outcome, Reason
 
@@ -31,6 +31,14 @@ class CountedAttempt:
 
     outcome: Outcome
     challenge: Challenge
+    limits: UserLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """An unlock that changes something: what is forgotten, and the limits that are left."""
+
+    forgotten: UserLimits
     limits: UserLimits
 
 
@@ -104,6 +112,31 @@ def spend(
         attempt.id, Reason.CODE_UNMATCHED, until=charged.lock_at(attempt.client, policy, now)
     )
     return CountedAttempt(wrong, tried, charged)
+
+
+def unlock(
+    limits: UserLimits,
+    now: datetime,
+    clients: Collection[str] | None = None,
+    *,
+    quota: bool = False,
+) -> Unlock | None:
+    """End locks and forget failures, at all clients or at some; forget sends, if that is asked.
+
+    :param clients: at which clients; None for all. Only then the count over all clients is reset.
+    :param quota: whether sends by these clients are forgotten too.
+    :returns: None if there is nothing to forget, and nothing changes.
+    """
+    forgotten = UserLimits(
+        limits.failures if clients is None else 0,
+        tuple(
+            one for one in limits.clients if is_among(one.client, clients) and now < one.forget_at
+        ),
+        tuple(one for one in limits.sends if quota and is_among(one.client, clients)),
+    )
+    if forgotten == UserLimits():
+        return None
+    return Unlock(forgotten, limits.unlocked(clients, quota=quota))
 
 
 def keep_until(limits: UserLimits, policy: Policy, now: datetime) -> datetime:

@@ -19,6 +19,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.ports import Store, StoreError, StoreUnavailable, UnfitStore
 from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.core.user_record import ChallengeRecord, UserRecord
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql.schema import attach as attach_tables
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempt",
     "Challenge",
+    "ChallengeRecord",
     "Draft",
     "IdempotencyKey",
     "MemoryStore",
@@ -44,6 +46,7 @@ __all__ = [
     "StoredAnswer",
     "UnfitStore",
     "UserLimits",
+    "UserRecord",
     "attach_tables",
     "from_url",
     "include_object",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from flask_otp_mpp.core import rules
@@ -13,6 +14,7 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 
 _PURGE_EVERY = timedelta(minutes=1)
 
@@ -93,14 +95,21 @@ class MemoryStore:
             self._keep_answer(attempt.request, decided.outcome, attempt.subject, now)
             return decided.outcome
 
-    def unlock(self, subject: str) -> bool:
+    def look_up(self, subject: str) -> UserRecord:
         with self._lock:
-            limits = self._limits(subject)
-            if not limits.has_failures(self._clock()):
-                return False
+            own = [one for one in self._challenges.values() if one.subject == subject]
+            return UserRecord.of(self._clock(), self._limits(subject), own)
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
+        with self._lock:
+            decided = rules.unlock(self._limits(subject), self._clock(), clients, quota=quota)
+            if decided is None:
+                return None
             _, keep_until = self._user_limits[subject]
-            self._user_limits[subject] = (limits.unlocked(), keep_until)
-            return True
+            self._user_limits[subject] = (decided.limits, keep_until)
+            return decided.forgotten
 
     def forget(self, subject: str) -> bool:
         with self._lock:

@@ -61,6 +61,7 @@ from flask_otp_mpp.web.settings import (
     StoreSettings,
     TrialSettings,
 )
+from flask_otp_mpp.web.support import Support, SupportHooks
 from flask_otp_mpp.web.traffic import FlaskRefusalQuota, FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
@@ -86,6 +87,7 @@ class State:
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
     :param skew: how far the clocks of callers are from this machine's.
+    :param support_hooks: what acts of operators are told to.
     :param debug: whether the app was in debug mode when it was initialised; a command of ``flask``
         sets that of the app anew.
     :param components: what the host passed to ``OtpMpp``.
@@ -104,10 +106,16 @@ class State:
     public_keys: Mapping[str, RSAPublicKey]
     skew: ClockSkew
     clock: Clock
+    support_hooks: SupportHooks
     debug: bool
     components: Components
     hooks: Hooks
     faults: Sequence[tuple[str, str]] = ()
+
+    @property
+    def support(self) -> Support:
+        """Show, unlock and forget users, for the host's admin pages."""
+        return Support(self)
 
 
 def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultyState:
@@ -172,6 +180,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     check_profile(compliance.profile, found, faults)
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
+    support_hooks = SupportHooks()  # an audit trail would be told here
     if faults or store is None or limiter is None:
         if not is_command():
             raise ConfigurationError(faults)
@@ -185,6 +194,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             host_limits=traffic.host_limits,
             public_keys=own_keys,
             clock=components.clock,
+            support_hooks=support_hooks,
             debug=app.debug,
             components=components,
             hooks=registered,
@@ -225,6 +235,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         public_keys=own_keys,
         skew=skew,
         clock=components.clock,
+        support_hooks=support_hooks,
         debug=app.debug,
         components=components,
         hooks=registered,

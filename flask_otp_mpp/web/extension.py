@@ -98,19 +98,21 @@ class OtpMpp(HookRegistry):
                 blueprint.register(app)
         app.extensions[EXTENSION] = state
 
-    def unlock(self, subject: str) -> bool:
-        """End a user's lock and forget their failures, in the current app's store.
+    def unlock(self, subject: str, client: str | None = None, *, quota: bool = False) -> bool:
+        """End a user's locks and forget their failures, in the current app's store.
 
-        Counted sends stay. Let it be called only for somebody who has proven by other means who
+        Let it be called only for somebody who has proven by other means who
         they are: whoever can call it can guess again.
 
         :param subject: the user, as the ``user_identity`` hook names it.
+        :param client: at which client only; a user for whom OTP is disabled stays so then.
+        :param quota: whether counted sends are forgotten too, so that a code may be sent at once.
         :returns: whether there was anything to forget.
         :raises StoreError: if the store failed.
         :raises RuntimeError: outside of an app context, or if the app has no OtpMpp, or
             ``OTP_MPP_ENABLED`` is false.
         """
-        return state_of().store.unlock(subject)
+        return state_of().support.unlock(subject, client, quota=quota).changed
 
     def forget(self, subject: str) -> bool:
         """Delete all that the current app's store holds of a user.
@@ -126,7 +128,7 @@ class OtpMpp(HookRegistry):
         :raises RuntimeError: outside of an app context, or if the app has no OtpMpp, or
             ``OTP_MPP_ENABLED`` is false.
         """
-        return state_of().store.forget(subject)
+        return state_of().support.forget(subject)
 
 
 def _check_protocol(given: object) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, settings_of
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.settings import SigningSettings, StoreSettings
+from flask_otp_mpp.web.support import Served, Support
 
 _GROUPS: Final[Mapping[str, tuple[type, ...]]] = {
     "store": (StoreSettings, StoreOptions),
@@ -53,6 +54,11 @@ class FaultyState:
             "%s; what needs it will say what to do, and no request is served",
             keys,
         )
+
+    @property
+    def support(self) -> Support:
+        """As that of a State; each act needs the store only, and ``show`` the policy too."""
+        return Support(cast(Served, self))
 
     def __getattr__(self, name: str) -> Any:
         groups = _GROUPS.get(name, ())

@@ -14,7 +14,7 @@ from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.limits import MAX_CLIENTS, ClientLimits, UserLimits
 from flask_otp_mpp.core.policy import DAY, Policy, SendLimit
 from flask_otp_mpp.core.reasons import FOREVER
-from flask_otp_mpp.core.rules import keep_until
+from flask_otp_mpp.core.rules import keep_until, unlock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -88,7 +88,7 @@ def test_failures_at_all_clients_disable_the_user_for_good() -> None:
     for client in (CLIENT, OTHER, "third"):
         assert lock(disabled, client=client) == FOREVER
         assert lock(disabled, NOW + 1000 * DAY, client) == FOREVER
-    assert disabled.has_failures(NOW + 1000 * DAY)
+    assert unlock(disabled, NOW + 1000 * DAY) is not None
     assert lock(disabled.unlocked(), client="third") is None
 
 
@@ -166,8 +166,8 @@ def test_a_success_at_one_client_ends_no_lock_at_another() -> None:
     limits = failed(12, failed(3), client=OTHER).with_success(CLIENT)
     assert limits.failures == 0
     assert lock(limits, client=OTHER) == NOW + 15 * MINUTE
-    assert limits.has_failures(NOW)
-    assert not limits.has_failures(NOW + 2 * DAY)
+    assert unlock(limits, NOW) is not None
+    assert unlock(limits, NOW + 2 * DAY) is None
     assert lock(failed(9, limits)) is None
 
 

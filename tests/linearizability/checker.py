@@ -23,6 +23,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.testing.contract.agreement import recorded
 from flask_otp_mpp.testing.contract.model import Model
 from tests.linearizability.history import UNKNOWN, Operation
 
@@ -68,8 +69,13 @@ def _ask(model: Model, operation: Operation, policy: Policy) -> Any:
             return model.spend(arguments[0], policy)
         case "settle":
             model.settle(*arguments)
+        case "look_up":
+            found = recorded(model.look_up(arguments[0]), policy)
+            return getattr(found, arguments[1]) if arguments[1:] else found
         case "unlock":
-            return model.unlock(*arguments)
+            subject, clients, quota = arguments
+            forgotten = model.unlock(subject, clients, quota=quota) or UserLimits()
+            return forgotten.current(policy, model.clock())
         case "purge":
             model.purge(policy)
         case "forget" if arguments[1:]:

@@ -13,12 +13,24 @@ from math import inf
 from typing import Any, Final, Literal, TypeAlias
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store, StoreError
 from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.core.user_record import UserRecord
+from flask_otp_mpp.testing.contract.agreement import recorded
 
 Verb: TypeAlias = Literal[
-    "get_answer", "reserve", "settle", "spend", "unlock", "forget", "purge", "expire", "tick"
+    "get_answer",
+    "reserve",
+    "settle",
+    "spend",
+    "look_up",
+    "unlock",
+    "forget",
+    "purge",
+    "expire",
+    "tick",
 ]
 Pause: TypeAlias = Callable[[], object]
 A_MOMENT: Final = 0.0005
@@ -56,10 +68,15 @@ def in_parts(history: Sequence[Operation]) -> list[Operation]:
     """Take each forget for one deletion of each thing that it deletes, in any order.
 
     That is what a store promises that has no list of what it holds of a user: what is written
-    while it looks may stay.
+    while it looks may stay. So a look-up reads limits and challenges at two moments.
     """
     parts: list[Operation] = []
     for one in history:
+        if one.verb == "look_up" and isinstance(one.result, UserRecord):
+            for part in ("limits", "challenges"):
+                asked = (*one.arguments, part)
+                parts.append(replace(one, arguments=asked, result=getattr(one.result, part)))
+            continue
         if one.verb != "forget":
             parts.append(one)
             continue
@@ -118,6 +135,7 @@ class Recorder:
         object.__setattr__(self.policy, "pause", self._rest)
         self.history: list[Operation] = []
         self._moments = itertools.count()
+        self._now: datetime | None = None
         self._lock = threading.Lock()
         self._ids: dict[str, object] = {}
 
@@ -146,8 +164,22 @@ class Recorder:
         asked = replace(attempt, digests=digests)
         self._record(thread, "spend", (attempt,), lambda: self.store.spend(asked, self.policy))
 
-    def unlock(self, thread: int, subject: str) -> None:
-        self._record(thread, "unlock", (subject,), lambda: self.store.unlock(subject))
+    def look_up(self, thread: int, subject: str) -> None:
+        def call() -> UserRecord:
+            return recorded(self.store.look_up(subject), self.policy)
+
+        self._record(thread, "look_up", (subject,), call)
+
+    def unlock(
+        self, thread: int, subject: str, clients: tuple[str, ...] | None, *, quota: bool
+    ) -> None:
+        """Unlock a user; a send that counts no longer is not recorded: a purge may have come."""
+
+        def call() -> UserLimits:
+            forgotten = self.store.unlock(subject, clients, quota=quota) or UserLimits()
+            return forgotten if self._now is None else forgotten.current(self.policy, self._now)
+
+        self._record(thread, "unlock", (subject, clients, quota), call)
 
     def forget(self, thread: int, subject: str) -> None:
         """Forget a user; the result is not recorded: a purge may have come first."""
@@ -171,6 +203,7 @@ class Recorder:
         :param due: challenges that a store may forget from now on, by itself or in a purge that is
             under way: they are what may happen at any time, or never.
         """
+        self._now = now
         self._record(0, "tick", (now,), lambda: None)
         for known in due:
             self.history.append(Operation(0, "expire", (known,), None, self._moment()))

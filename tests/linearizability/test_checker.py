@@ -15,6 +15,7 @@ import pytest
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.idempotency import StoredAnswer
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Resend
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome, Reason
@@ -134,8 +135,8 @@ def test_one_name_for_two_requests_is_not_explained() -> None:
 
 def test_a_fault_is_not_explained() -> None:
     """T3: no verb of the workload may raise."""
-    fault = Operation(1, "unlock", ("alice",), StoreError("the backend is busy"), 2, 3)
-    assert explained(RESERVED, replace(fault, result=False))
+    fault = Operation(1, "unlock", ("alice", None, False), StoreError("the backend is busy"), 2, 3)
+    assert explained(RESERVED, replace(fault, result=UserLimits()))
     assert not explained(RESERVED, fault)
 
 

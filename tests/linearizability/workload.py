@@ -60,11 +60,23 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Unlock:
+class LookUp:
     subject: str
 
     def do(self, recorder: Recorder, thread: int) -> None:
-        recorder.unlock(thread, self.subject)
+        recorder.look_up(thread, self.subject)
+
+
+@dataclass(frozen=True)
+class Unlock:
+    """Unlock a user, at one client or at all, with the counted sends or without."""
+
+    subject: str
+    clients: tuple[str, ...] | None = None
+    quota: bool = False
+
+    def do(self, recorder: Recorder, thread: int) -> None:
+        recorder.unlock(thread, self.subject, self.clients, quota=self.quota)
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ class GetAnswer:
         recorder.get_answer(thread, self.request)
 
 
-Step: TypeAlias = Send | Try | Unlock | Forget | Purge | GetAnswer
+Step: TypeAlias = Send | Try | LookUp | Unlock | Forget | Purge | GetAnswer
 
 
 def run(recorder: Recorder, programs: Sequence[Sequence[Step]]) -> None:
@@ -160,8 +172,8 @@ def _attempt(chance: Random, drafts: Sequence[Draft], key: IdempotencyKey) -> At
 
 
 def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) -> Step:
-    kinds = ("send", "repeat", "try", "get_answer", "other", "unlock", "forget", "purge")
-    kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1, 1))[0]
+    kinds = ("send", "repeat", "try", "get_answer", "other", "look_up", "unlock", "forget", "purge")
+    kind = chance.choices(kinds, (4, 1, 6, 1, 1, 1, 1, 1, 1))[0]
     asked = chance.choice(drafts)
     match kind:
         case "send":
@@ -181,8 +193,11 @@ def _step(chance: Random, drafts: Sequence[Draft], attempts: Sequence[Attempt]) 
             # The same key for another request of another user. A real digest covers the user too.
             key = replace(asked.request, digest=f"other than {asked.subject}")
             return Send(draft(f"not {asked.subject}", key=key))
+        case "look_up":
+            return LookUp(asked.subject)
         case "unlock":
-            return Unlock(asked.subject)
+            clients = chance.choice((None, (asked.client,), ("another client",)))
+            return Unlock(asked.subject, clients, chance.choice((False, True)))
         case "forget":
             return Forget(asked.subject)
     return Purge()

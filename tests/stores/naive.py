@@ -10,7 +10,7 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 
 
 class NaiveStore:
@@ -83,12 +84,19 @@ class NaiveStore:
         self._keep(attempt.subject, decided.limits, policy, now)
         return self._note(attempt.request, decided.outcome, attempt.subject, now)
 
-    def unlock(self, subject: str) -> bool:
+    def look_up(self, subject: str) -> UserRecord:
+        own = [one for one in self._challenges.values() if one.subject == subject]
+        return UserRecord.of(self._clock(), self._limits(subject), own)
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
         limits, until = self._user_limits.get(subject, (UserLimits(), self._clock()))
-        if not limits.has_failures(self._clock()):
-            return False
-        self._user_limits[subject] = limits.unlocked(), until
-        return True
+        decided = rules.unlock(limits, self._clock(), clients, quota=quota)
+        if decided is None:
+            return None
+        self._user_limits[subject] = decided.limits, until
+        return decided.forgotten
 
     def forget(self, subject: str) -> bool:
         before = self._size()
@@ -165,9 +173,15 @@ class OneProcessStore:
         with self._loaded() as store:
             return store.spend(attempt, policy)
 
-    def unlock(self, subject: str) -> bool:
+    def look_up(self, subject: str) -> UserRecord:
         with self._loaded() as store:
-            return store.unlock(subject)
+            return store.look_up(subject)
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
+        with self._loaded() as store:
+            return store.unlock(subject, clients, quota=quota)
 
     def forget(self, subject: str) -> bool:
         with self._loaded() as store:

@@ -43,6 +43,7 @@ ASKED: list[Callable[[Store], object]] = [
     lambda store: store.spend(attempt(NUL, RIGHT), POLICY),
     lambda store: store.spend(attempt("known", RIGHT, subject=NUL), POLICY),
     lambda store: store.spend(attempt("known", RIGHT, key=KEY), POLICY),
+    lambda store: store.look_up(NUL),
     lambda store: store.unlock(NUL),
 ]
 

@@ -19,6 +19,7 @@ from flask_otp_mpp.core.reasons import FOREVER, Outcome, Reason
 from flask_otp_mpp.stores.redis import scripts
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
+from flask_otp_mpp.testing.contract.agreement import recorded
 from flask_otp_mpp.testing.contract.builders import CLIENT, KEEP, RIGHT, WRONG, attempt, draft
 from flask_otp_mpp.testing.contract.model import Model
 from tests.stores.redis_server import opened_store
@@ -222,8 +223,18 @@ class Agreement(RuleBasedStateMachine):
         self.model.purge(self.policy)
 
     @rule(subject=SUBJECTS)
-    def unlock(self, subject: str) -> None:
-        assert self.redis.unlock(subject) == self.model.unlock(subject)
+    def look_up(self, subject: str) -> None:
+        found, expected = (
+            recorded(at.look_up(subject), self.policy) for at in (self.redis, self.model)
+        )
+        assert found == expected
+
+    @rule(subject=SUBJECTS, clients=st.sampled_from([None, (CLIENT,)]), quota=st.booleans())
+    def unlock(self, subject: str, clients: tuple[str, ...] | None, quota: bool) -> None:
+        found, expected = (
+            at.unlock(subject, clients, quota=quota) for at in (self.redis, self.model)
+        )
+        assert found == expected
 
     @rule(
         resend=st.none() | st.sampled_from(Resend),
@@ -251,6 +262,9 @@ TestAgreement.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+UNLOCKED: Final = "limits = select(2, unlock(limits, now)) or limits\nelse"
 
 
 def replaced(script: str, was: str, becomes: str) -> scripts.Script:
@@ -303,7 +317,7 @@ def test_a_success_that_ends_the_locks_at_other_clients_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """T2, C2: the state machine sees it at the next attempt there."""
-    generous = replaced("spend", "with_success(limits, client)\nelse", "unlocked(limits)\nelse")
+    generous = replaced("spend", "limits = with_success(limits, client)\nelse", UNLOCKED)
     monkeypatch.setattr(scripts, "SPEND", generous)
     machine = Agreement()
     machine.begin(Policy(failure_limit=2))

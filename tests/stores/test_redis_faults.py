@@ -64,6 +64,7 @@ def test_missing_scripts_are_sent_again(store: RedisStore, aside: redis.Redis) -
         lambda: answer(store, challenge, WRONG),
         lambda: store.reserve(draft("bob"), POLICY),
         lambda: store.settle(draft("eve"), Outcome("lost")),
+        lambda: store.look_up("alice"),
         lambda: store.unlock("alice"),
         lambda: store.reserve(draft("ned", key=named()), POLICY),
         lambda: store.get_answer("nothing"),

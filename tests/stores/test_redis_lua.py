@@ -22,7 +22,7 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores import MemoryStore, RedisStore, Store
 from flask_otp_mpp.stores.redis.scripts import PROBE
 from flask_otp_mpp.testing import FrozenClock
-from flask_otp_mpp.testing.contract.builders import RIGHT, WRONG, attempt, draft
+from flask_otp_mpp.testing.contract.builders import CLIENT, RIGHT, WRONG, attempt, draft
 from tests.services import program
 
 ENGINE: Final = Path(__file__).with_name("lua_engine.lua")
@@ -110,7 +110,7 @@ def test_lua_5_4_decides_as_the_rules_do(engine: subprocess.Popen[str]) -> None:
                 tried = attempt(known.id, chance.choice((RIGHT, WRONG)), subject=known.subject)
                 found = [store.spend(tried, policy) for store in stores]
             case _:
-                found = [store.unlock("ada") for store in stores]
+                found = [store.unlock("ada", (CLIENT,), quota=True) for store in stores]
         assert found[0] == found[1]
         if isinstance(found[0], Outcome):
             reasons.add(found[0].reason)

@@ -112,6 +112,11 @@ def unlocked(store: SQLAlchemyStore) -> Verb:
     return lambda: store.unlock("alice")
 
 
+def looked_up(store: SQLAlchemyStore) -> Verb:
+    opened(store)
+    return lambda: store.look_up("alice")
+
+
 def forgotten(store: SQLAlchemyStore) -> Verb:
     answer(store, opened(store), WRONG)
     return lambda: store.forget("alice")
@@ -137,6 +142,7 @@ CASES: Final[list[tuple[Case, int, int]]] = [
     (DELIVERED, 1, 1),
     (REFUSED, 2, 1),
     (FORGOTTEN, 2, 1),
+    (looked_up, 1, 1),
     (unlocked, 3, 2),
     (forgotten, 6, 2),
     (answer_read, 1, 1),
@@ -153,6 +159,7 @@ DOCUMENTED: Final = {
     "settle, delivered": DELIVERED,
     "settle, refused": REFUSED,
     "settle, not stored": FORGOTTEN,
+    "look_up": looked_up,
     "unlock": unlocked,
     "forget": forgotten,
     "get_answer": answer_read,
@@ -199,7 +206,7 @@ def sent_by(store: SQLAlchemyStore, case: Case) -> list[str]:
 def test_a_verb_is_one_transaction_of_few_statements(
     store: SQLAlchemyStore, case: Case, count: int, _trips: int
 ) -> None:
-    if case is answer_read:  # it reads once
+    if case in (answer_read, looked_up):  # they read once
         assert len(sent_by(store, case)) == count
         return
     first, *between, last = sent_by(store, case)

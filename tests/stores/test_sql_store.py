@@ -44,6 +44,7 @@ def store(tmp_path: Path) -> Iterator[SQLAlchemyStore]:
 VERBS: list[Callable[[Store], Any]] = [
     lambda store: store.reserve(draft("canary-subject"), POLICY),
     lambda store: store.spend(attempt("canary-id", RIGHT, subject="canary-subject"), POLICY),
+    lambda store: store.look_up("canary-subject"),
     lambda store: store.unlock("canary-subject"),
     lambda store: store.purge(POLICY),
 ]

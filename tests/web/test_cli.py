@@ -258,8 +258,9 @@ def test_unlock_prints_whether_there_was_anything_to_remove(make_wallet: MakeWal
     wallet = make_wallet(store="sqlite")
     request_id, _ = wallet.sent()
     wallet.caller.verify("tok-ada", request_id, "000000")
-    assert json.loads(run(wallet.app, "unlock", "ada", "--json").stdout) == {"unlocked": True}
-    assert json.loads(run(wallet.app, "unlock", "ada", "--json").stdout) == {"unlocked": False}
+    nothing = {"unlocked": False, "locks": [], "failures": 0, "sends": 0}
+    for expected in ({**nothing, "unlocked": True, "failures": 1}, nothing):
+        assert json.loads(run(wallet.app, "unlock", "ada", "--json").stdout) == expected
     assert run(wallet.app, "unlock", "ada").output == "The user had no lock or failures.\n"
 
 
@@ -282,7 +283,7 @@ def test_a_store_that_fails_is_told_by_each_command(make_wallet: MakeWallet) -> 
     store = wallet.state.store
     assert isinstance(store, SQLAlchemyStore)
     metadata.drop_all(store.engine)
-    for command in ("purge", "unlock ada", "forget ada"):
+    for command in ("purge", "show ada", "unlock ada", "forget ada"):
         result = run(wallet.app, *command.split())
         assert result.exit_code == 1
         assert "check OTP_MPP_STORE, and that `flask otp-mpp init-db` created" in result.output

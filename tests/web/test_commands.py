@@ -98,7 +98,9 @@ def test_the_routes_of_google_are_shown_without_the_other_secrets() -> None:
     assert "/google/v1/sendOtp" in flask(factory, "routes").stdout
 
 
-@pytest.mark.parametrize("command", ["purge", "unlock ada", "forget ada", "init-db", "upgrade-db"])
+@pytest.mark.parametrize(
+    "command", ["purge", "show ada", "unlock ada", "forget ada", "init-db", "upgrade-db"]
+)
 def test_a_command_names_what_it_misses_and_nothing_else(command: str, bare: Host) -> None:
     """F2: the store's settings, and not the pepper."""
     result = flask(bare, "otp-mpp", *command.split())
@@ -114,9 +116,8 @@ def test_the_store_is_prepared_and_purged_without_other_secrets(tmp_path: Path) 
     assert "/otp.db: created 4 tables: " in flask(host, "otp-mpp", "init-db").stdout
     purged = flask(host, "otp-mpp", "purge", "--json")
     assert json.loads(purged.stdout) == {"deleted": 0}
-    assert json.loads(flask(host, "otp-mpp", "unlock", "ada", "--json").stdout) == {
-        "unlocked": False
-    }
+    unlocked = flask(host, "otp-mpp", "unlock", "ada", "--json")
+    assert json.loads(unlocked.stdout)["unlocked"] is False
 
 
 def test_a_purge_by_a_policy_at_fault_is_refused(tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_a_purge_takes_a_sensible_batch_only(batch: str, wallet: Wallet) -> None
     assert "Invalid value for '--batch'" in result.output
 
 
-@pytest.mark.parametrize("command", ["unlock", "forget"])
+@pytest.mark.parametrize("command", ["show", "unlock", "forget"])
 @pytest.mark.parametrize("subject", ["", "x" * 129, "\udcff"])
 def test_a_name_that_no_user_can_have_is_refused(
     command: str, subject: str, wallet: Wallet
@@ -339,7 +340,7 @@ def test_commands_on_a_store_print_json_only(wallet: Wallet) -> None:
         print("the wallet starts")  # noqa: T201 - as hosts do
         return wallet.app
 
-    for command in ("purge", "unlock ada", "forget ada", "codes --served"):
+    for command in ("purge", "show ada", "unlock ada", "forget ada", "codes --served"):
         result = flask(factory, "otp-mpp", *command.split(), "--json")
         json.loads(result.stdout)
         assert "the wallet starts" in result.stderr

@@ -20,7 +20,7 @@ from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.stores import MemoryStore
 from tests.wallet import ACQUIRER, PSP, Wallet, key
 
-VERBS = ("get_answer", "reserve", "settle", "spend", "unlock", "forget", "purge")
+VERBS = ("get_answer", "reserve", "settle", "spend", "look_up", "unlock", "forget", "purge")
 PARSERS = ("load_pem_private_key", "load_der_private_key", "load_pem_public_key")
 
 

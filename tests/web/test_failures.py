@@ -222,7 +222,10 @@ def test_a_lock_is_reported_and_can_be_removed(make_wallet: MakeWallet) -> None:
     ]
     for answer in answers[2:]:
         assert answer.message.endswith(f"Not before {end:%Y-%m-%dT%H:%M:%SZ}.")
-    assert run(wallet.app, "unlock", "ada").output == "The user is unlocked.\n"
+    assert run(wallet.app, "unlock", "ada").output == (
+        "The user is unlocked. Forgotten: the lock at "
+        f"{CLIENT} until {end:%H:%M:%S}, 3 wrong codes.\n"
+    )
     assert run(wallet.app, "unlock", "ada").output == "The user had no lock or failures.\n"
     assert wallet.caller.verify("tok-ada", request_id, code).code == "SUCCESS"
 

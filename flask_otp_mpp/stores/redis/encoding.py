@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
+from flask_otp_mpp.core.limits import ClientLimits, CountedSend, UserLimits
 from flask_otp_mpp.core.policy import Policy, SendLimit
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
+from flask_otp_mpp.core.user_record import ChallengeRecord, UserRecord, newest
 
 OUTCOME_LENGTH: Final = 5
 """How many values a script returns for an outcome; for a challenge it returns another number."""
@@ -48,9 +51,66 @@ def decode_outcome(found: Sequence[bytes]) -> Outcome:
         challenge_id,
         Reason[reason] if reason else None,
         detail,
-        decode_time(until) if until else None,
+        _decode_end(until),
         repeated == "1",
     )
+
+
+def decode_limits(found: Sequence[Any] | None) -> UserLimits | None:
+    """Decode what ``list_limits`` in Lua returned; None if it was not called."""
+    if found is None:
+        return None
+    failures, clients, sends = found
+    return UserLimits(
+        int(failures),
+        tuple(
+            ClientLimits(
+                decode_text(client),
+                int(failures),
+                int(locks),
+                _decode_end(locked_until),
+                decode_time(forget_at),
+            )
+            for client, failures, locks, locked_until, forget_at in clients
+        ),
+        tuple(
+            CountedSend(Channel(decode_text(channel)), decode_text(client), decode_time(at))
+            for channel, client, at in sends
+        ),
+    )
+
+
+def decode_record(found: Sequence[Any], callers: Sequence[str]) -> UserRecord:
+    """Decode what the script of ``look_up`` returned.
+
+    The stored challenges don't name their channel. The latest of a channel is known as such; an
+    older one has the channel of the send that was counted at the same moment.
+
+    :param callers: those of the keys behind that of the limits.
+    """
+    now, listed, challenges = found
+    limits = decode_limits(listed) or UserLimits()
+    sent: dict[datetime, set[Channel]] = {}
+    for send in limits.sends:
+        sent.setdefault(send.at, set()).add(send.channel)
+
+    def record(number: bytes, challenge_id: bytes, channel: bytes, *rest: bytes) -> ChallengeRecord:
+        issued_at, expires_at, tries, attempts, used_at, closed_at = rest
+        issued = decode_time(issued_at)
+        known = {Channel(decode_text(channel))} if channel else sent.get(issued, set())
+        return ChallengeRecord(
+            decode_text(challenge_id),
+            callers[int(number) - 2],
+            next(iter(known)) if len(known) == 1 else None,
+            issued,
+            decode_time(expires_at),
+            int(tries),
+            int(attempts),
+            _decode_end(used_at),
+            _decode_end(closed_at),
+        )
+
+    return UserRecord(decode_time(now), limits, newest(record(*one) for one in challenges))
 
 
 def encode_outcome(outcome: Outcome) -> list[str]:
@@ -109,6 +169,10 @@ def encode_time(time: datetime) -> str:
 def decode_time(micros: str | bytes) -> datetime:
     """Decode microseconds since 1970 as aware UTC."""
     return _EPOCH + int(micros) * _MICROSECOND
+
+
+def _decode_end(micros: str | bytes) -> datetime | None:
+    return decode_time(micros) if micros else None
 
 
 def encode_text(text: str | bytes) -> bytes:

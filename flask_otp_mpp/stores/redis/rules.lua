@@ -40,16 +40,28 @@ local function lock_at(limits, client, policy, now)
   return ending
 end
 
-local function has_failures(limits, now)
-  if limits.failures > 0 then return true end
-  for _, one in ipairs(limits.clients) do
-    if now < one.forget_at then return true end
+-- What an unlock forgets, and what is left. The clients are a set of digests; nil stands for all.
+-- Nothing is returned if there is nothing to forget.
+local function unlock(limits, now, clients, quota)
+  local forgotten = {failures = clients and 0 or limits.failures, clients = {}, sends = {}}
+  local left = {failures = limits.failures - forgotten.failures, clients = {}, sends = {}}
+  local function is_among(client)
+    return not clients or client == EVERY_CLIENT or clients[client]
   end
-  return false
-end
-
-local function unlocked(limits)
-  return {failures = 0, clients = {}, sends = limits.sends}
+  for _, one in ipairs(limits.clients) do
+    if not is_among(one.client) then
+      left.clients[#left.clients + 1] = one
+    elseif now < one.forget_at then
+      forgotten.clients[#forgotten.clients + 1] = one
+    end
+  end
+  for _, send in ipairs(limits.sends) do
+    local kind = quota and is_among(send.client) and forgotten or left
+    kind.sends[#kind.sends + 1] = send
+  end
+  if forgotten.failures > 0 or #forgotten.clients > 0 or #forgotten.sends > 0 then
+    return forgotten, left
+  end
 end
 
 local function with_success(limits, client)

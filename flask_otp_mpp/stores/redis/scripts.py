@@ -22,6 +22,7 @@ class Script:
 RESERVE: Final = Script("reserve")
 SETTLE: Final = Script("settle")
 SPEND: Final = Script("spend")
+LOOK_UP: Final = Script("look_up")
 UNLOCK: Final = Script("unlock")
 READ: Final = Script("read")
 HOLDER: Final = Script("holder")

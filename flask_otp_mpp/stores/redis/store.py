@@ -12,7 +12,7 @@ key changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -20,9 +20,11 @@ from redis.exceptions import NoScriptError
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.redis import encoding, scripts, user_keys
 from flask_otp_mpp.stores.redis.check import check
@@ -126,8 +128,27 @@ class RedisStore:
         found = self._run(scripts.SPEND, self._user_keys(attempt), values)
         return self._release_if_unused(attempt, encoding.decode_outcome(found))
 
-    def unlock(self, subject: str) -> bool:
-        return bool(self._run(scripts.UNLOCK, [self._limits_key(subject)], []))
+    def look_up(self, subject: str) -> UserRecord:
+        """Read the limits, and then the challenges of a user who has any.
+
+        All keys of the store are looked through for those, without blocking the server.
+        """
+        limits = self._limits_key(subject)
+        found = self._run(scripts.LOOK_UP, [limits], [])
+        own, keys = self._challenges_key(subject, ""), list[bytes]()
+        if found[1] is not None:
+            keys = do(self._source, lambda client: user_keys.beginning_with(client, own))
+            found = self._run(scripts.LOOK_UP, [limits, *keys], [])
+        callers = [key.removeprefix(encoding.encode_text(own)) for key in keys]
+        return encoding.decode_record(found, list(map(encoding.decode_text, callers)))
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
+        values = ["1" if quota else "", "1" if clients is None else "", *(clients or ())]
+        return encoding.decode_limits(
+            self._run(scripts.UNLOCK, [self._limits_key(subject)], values)
+        )
 
     def forget(self, subject: str) -> bool:
         """Delete the user's keys: at once those in the user's slot, then the claims.
@@ -226,12 +247,15 @@ class RedisStore:
     def _user_keys(self, work: Draft | Attempt) -> list[str]:
         return [
             self._limits_key(work.subject),
-            f"{self._hash_tag(work.subject)}:challenges:{work.caller}",
+            self._challenges_key(work.subject, work.caller),
             self._request_key(work.subject, work.request.value),
         ]
 
     def _limits_key(self, subject: str) -> str:
         return f"{self._hash_tag(subject)}:limits"
+
+    def _challenges_key(self, subject: str, caller: str) -> str:
+        return f"{self._hash_tag(subject)}:challenges:{caller}"
 
     def _request_key(self, subject: str, request: str) -> str:
         return f"{self._hash_tag(subject)}:request:{request}"

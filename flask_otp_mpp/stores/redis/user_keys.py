@@ -1,6 +1,6 @@
-"""Find all keys of one user, to delete them.
+"""Find the keys of one user, to delete all of them or to read the challenges.
 
-No index is kept for it: erasure is rare, and an index would cost every request memory. A claim
+No index is kept for it: both are rare, and an index would cost every request memory. A claim
 names its user but is in the slot of its request, and no other key leads to one that a crash has
 left behind; so all claims are read.
 """
@@ -30,7 +30,7 @@ def find(
     """
     found: list[bytes] = []
     claims: dict[bytes, bytes] = {}
-    for batch in _batches(client, prefix):
+    for batch in _batches(client, prefix + "{"):
         found += [key for key in batch if key.startswith(own)]
         asked = [key for key in batch if key.endswith(b":claim")]
         with client.pipeline(transaction=False) as pipeline:
@@ -42,9 +42,14 @@ def find(
     return found, claims
 
 
-def _batches(client: Client, prefix: str) -> Iterator[list[bytes]]:
-    """Yield all keys of the store, in batches."""
-    pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", prefix) + "{*"
+def beginning_with(client: Client, beginning: str) -> list[bytes]:
+    """Return the keys that begin with a text, each once; the server looks through all keys."""
+    return sorted({key for batch in _batches(client, beginning) for key in batch})
+
+
+def _batches(client: Client, beginning: str) -> Iterator[list[bytes]]:
+    """Yield the keys that begin with a text, in batches."""
+    pattern = re.sub(r"([*?\[\]\\^])", r"\\\1", beginning) + "*"
     keys = client.scan_iter(pattern, count=_BATCH)
     while batch := list(islice(keys, _BATCH)):
         yield batch

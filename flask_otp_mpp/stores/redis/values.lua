@@ -70,20 +70,28 @@ local function load_limits(key)
   return {failures = tonumber(found[1]), clients = clients, sends = sends}
 end
 
+-- Limits as a script returns them: failures, clients, sends.
+local function list_limits(limits)
+  local clients, sends = {}, {}
+  for index, one in ipairs(limits.clients) do
+    clients[index] = {
+      one.client, text(one.failures), text(one.locks), text(one.locked_until), text(one.forget_at),
+    }
+  end
+  for index, send in ipairs(limits.sends) do
+    sends[index] = {send.channel, send.client, text(send.at)}
+  end
+  return {text(limits.failures), clients, sends}
+end
+
 -- Failures in a row have no end, so their key has none. An unlock, which knows no policy, finds in
 -- the hash until when it must be kept without them.
 local function save_limits(key, limits, now, ending)
-  local clients, sends = {}, {}
-  for index, one in ipairs(limits.clients) do
-    clients[index] = table.concat({
-      one.client, text(one.failures), text(one.locks), text(one.locked_until), text(one.forget_at),
-    }, '/')
-  end
-  for index, send in ipairs(limits.sends) do
-    sends[index] = table.concat({send.channel, send.client, text(send.at)}, '@')
-  end
+  local failures, clients, sends = unpack(list_limits(limits))
+  for index, one in ipairs(clients) do clients[index] = table.concat(one, '/') end
+  for index, send in ipairs(sends) do sends[index] = table.concat(send, '@') end
   redis.call(
-    'HSET', key, 'failures', text(limits.failures), 'clients', table.concat(clients, ' '),
+    'HSET', key, 'failures', failures, 'clients', table.concat(clients, ' '),
     'sends', table.concat(sends, ' '), 'keep_until', text(ending))
   redis.call('HDEL', key, 'locks', 'locked_until', 'forget_at')  -- of that older version
   if limits.failures > 0 then redis.call('PERSIST', key) else extend_ttl(key, ending - now) end

@@ -8,7 +8,7 @@ is thereby read after the row was locked. What was decided is written by one sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import MAX_DETAIL, Outcome, Reason
+from flask_otp_mpp.core.user_record import MAX_CHALLENGES, ChallengeRecord, UserRecord
 from flask_otp_mpp.stores.sql.dialect import Database, Row
 from flask_otp_mpp.stores.sql.schema import challenges, requests, user_limits
 from flask_otp_mpp.stores.sql.types import EPOCH, MICROSECOND, Moment
@@ -104,7 +105,14 @@ _ID: Final[sa.BindParameter[str]] = sa.bindparam("at_challenge")
 _COUNTS: Final = {
     name: value for name, value in _values(user_limits, "count").items() if name != "subject"
 }
+_UNLOCKED: Final = {name: value for name, value in _COUNTS.items() if name != "keep_until"}
 _ONE_ROW: Final = sa.select(sa.literal_column("1").label("one")).subquery("single")
+
+
+_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Challenge, ChallengeRecord, UserLimits)
+}
 
 
 class Statements:
@@ -151,7 +159,7 @@ class Statements:
         self.lock_user = compiled(sa.select(user_limits).where(of_user).with_for_update())
         self.insert_user = compiled(sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS))
         self.count = compiled(sa.update(user_limits).where(of_user).values(_COUNTS))
-        self.unlock = compiled(sa.update(user_limits).where(of_user).values(nothing))
+        self.unlock = compiled(sa.update(user_limits).where(of_user).values(_UNLOCKED))
         self.answer = compiled(sa.select(*found).select_from(answered))
         self.put_answer = compiled(sa.insert(requests).values(answer))
         of_send = sa.and_(requests.c.key == _KEY, requests.c.subject == _SUBJECT)
@@ -174,6 +182,14 @@ class Statements:
             .values(closed_at=sa.bindparam("closed_at_moment"))
         )
         sent, asked = challenges.c.subject == _SUBJECT, requests.c.subject == _SUBJECT
+        held = [user_limits.c[name] for name in _FIELDS[UserLimits]]
+        told = [challenges.c[name] for name in _FIELDS[ChallengeRecord]]
+        self.look_up = compiled(
+            sa.select(now.label("now"), *held, *told)
+            .select_from(_ONE_ROW.outerjoin(user_limits, of_user).outerjoin(challenges, sent))
+            .order_by(challenges.c.issued_at.desc(), challenges.c.id.desc())
+            .limit(MAX_CHALLENGES)
+        )
         self.other_rows = compiled(sa.select(sa.exists().where(sent), sa.exists().where(asked)))
         self.forget_challenges = compiled(sa.delete(challenges).where(sent))
         self.forget_requests = compiled(sa.delete(requests).where(asked))
@@ -203,9 +219,6 @@ def expired(policy: Policy, now: datetime) -> list[tuple[sa.Column[str], sa.Colu
 # A row that was read holds the time, the answer to the request, and the challenge.
 _REQUEST: Final = slice(1, 1 + len(requests.columns))
 _CHALLENGE: Final = slice(_REQUEST.stop, None)
-_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (Challenge, UserLimits)
-}
 
 
 def limits_of(rows: list[Row]) -> UserLimits | None:
@@ -232,6 +245,21 @@ def challenges_of(rows: list[Row]) -> list[Challenge]:
     """Return the challenges in rows of a join."""
     found = [row[_CHALLENGE] for row in rows]
     return [Challenge(*values) for values in found if values[0] is not None]
+
+
+def record_of(rows: list[Row]) -> UserRecord:
+    """Return what was read of a user: a row for each challenge, the newest first.
+
+    A delivery that is refused locks no row, so it may close a challenge while the right code for it
+    is compared; that one is used then.
+    """
+    now, *held = rows[0]
+    width = len(_FIELDS[UserLimits])
+    limits = UserLimits() if held[0] is None else UserLimits(*held[:width])
+    told = [row[1 + width :] for row in reversed(rows)]
+    found = [ChallengeRecord(*values) for values in told if values[0] is not None]
+    challenges = (one if one.used_at is None else replace(one, closed_at=None) for one in found)
+    return UserRecord(now, limits, tuple(challenges))
 
 
 def outcome_values(request: IdempotencyKey, outcome: Outcome) -> dict[str, Any]:

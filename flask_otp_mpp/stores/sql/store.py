@@ -22,6 +22,7 @@ settle, delivered           1           1
 settle, refused             2           1
 settle, not stored          2           1
 get_answer                  1           1
+look_up                     1           1
 unlock                      3           2
 forget                      6           2
 =========================== =========== ============
@@ -31,7 +32,7 @@ A store with a clock of its own reads in two round trips: the time is read after
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -46,6 +47,7 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import changes, check, statements
 from flask_otp_mpp.stores.sql.dialect import Row
@@ -207,16 +209,25 @@ class SQLAlchemyStore:
 
         return self._transactions.run(work)
 
-    def unlock(self, subject: str) -> bool:
+    def look_up(self, subject: str) -> UserRecord:
+        rows = self._transactions.read({"at_subject": subject}, self._statements.look_up)
+        return statements.record_of(rows)
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
         sql, values = self._statements, {"at_subject": subject}
 
-        def work(transaction: Transaction) -> bool:
+        def work(transaction: Transaction) -> UserLimits | None:
             rows, [[now]] = transaction.read(values, sql.lock_user, sql.now)
-            limits = statements.limits_of(rows)
-            if limits is None or not limits.has_failures(now):
-                return False
-            transaction.write(values, sql.unlock)
-            return True
+            limits = statements.limits_of(rows) or UserLimits()
+            decided = rules.unlock(limits, now, clients, quota=quota)
+            if decided is None:
+                return None
+            transaction.write(
+                {**values, **statements.values_of(decided.limits, "count")}, sql.unlock
+            )
+            return decided.forgotten
 
         return self._transactions.run(work)
 

@@ -14,6 +14,7 @@ pytest.register_assert_rewrite(
             "idempotency",
             "limits",
             "lookalikes",
+            "operators",
             "sending",
             "sequences",
             "sharing",
@@ -28,6 +29,7 @@ from flask_otp_mpp.testing.contract.faults import BackendFaults  # noqa: E402
 from flask_otp_mpp.testing.contract.idempotency import IdempotencyTests  # noqa: E402
 from flask_otp_mpp.testing.contract.limits import LimitTests  # noqa: E402
 from flask_otp_mpp.testing.contract.lookalikes import LookalikeTests  # noqa: E402
+from flask_otp_mpp.testing.contract.operators import OperatorTests  # noqa: E402
 from flask_otp_mpp.testing.contract.sending import SendTests  # noqa: E402
 from flask_otp_mpp.testing.contract.sequences import AttemptTests  # noqa: E402
 from flask_otp_mpp.testing.contract.sharing import ProcessRaceTests  # noqa: E402
@@ -42,6 +44,7 @@ class StoreContract(
     SendTests,
     IdempotencyTests,
     ErasureTests,
+    OperatorTests,
     LookalikeTests,
     ThreadRaceTests,
     AgreementTests,

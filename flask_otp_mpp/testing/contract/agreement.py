@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -20,8 +21,10 @@ from hypothesis.stateful import (
 
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Channel, Draft
 from flask_otp_mpp.core.idempotency import NOT_COUNTED, IdempotencyKey
+from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.testing.contract.builders import (
     CLIENT,
     KEEP,
@@ -59,6 +62,19 @@ def policy(resend: Resend, failure_limit: int, disable_after: int) -> Policy:
         failure_limit=failure_limit,
         disable_after=disable_after,
         first_lock=timedelta(minutes=2),
+    )
+
+
+def recorded(record: UserRecord, policy: Policy) -> UserRecord:
+    """Return what must be the same in all stores: what still counts, without the channels.
+
+    The channel of a challenge that a newer one has followed may be lost.
+    """
+    kept = (one for one in record.challenges if one.expires_at + policy.retention > record.read_at)
+    return replace(
+        record,
+        limits=record.limits.current(policy, record.read_at),
+        challenges=tuple(replace(one, channel=None) for one in kept),
     )
 
 
@@ -227,9 +243,29 @@ class Agreement(RuleBasedStateMachine):
         self.model.purge(self.policy)
 
     @rule(subject=SUBJECTS)
-    def unlock(self, subject: str) -> None:
-        found, expected = self.store.unlock(subject), self.model.unlock(subject)
-        assert found is expected, "the store and the rules disagree"
+    def look_up(self, subject: str) -> None:
+        found, expected = (
+            recorded(at.look_up(subject), self.policy) for at in (self.store, self.model)
+        )
+        assert found == expected, "the store and the rules disagree"
+
+    @rule(
+        subject=SUBJECTS,
+        clients=st.sampled_from([None, None, (CLIENT,), (CLIENT, "fedcba9876543210")]),
+        quota=st.booleans(),
+    )
+    def unlock(
+        self, subject: str, clients: tuple[str, ...] | None = None, *, quota: bool = False
+    ) -> None:
+        found, expected = (
+            at.unlock(subject, clients, quota=quota) for at in (self.store, self.model)
+        )
+        # A send that counts no longer may be deleted, or not.
+        now = self.clock.now
+        found, expected = (
+            (it or UserLimits()).current(self.policy, now) for it in (found, expected)
+        )
+        assert found == expected, "the store and the rules disagree"
 
     @rule(subject=SUBJECTS)
     def forget(self, subject: str) -> None:

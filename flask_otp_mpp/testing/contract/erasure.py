@@ -12,6 +12,7 @@ from flask_otp_mpp.core.challenge import Challenge, Channel
 from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.testing.contract.builders import (
     POLICY,
     QUICK,
@@ -27,12 +28,13 @@ from flask_otp_mpp.testing.contract.builders import (
 from flask_otp_mpp.testing.contract.lookalikes import ALIKE, IDS
 from flask_otp_mpp.testing.contract.race import THREADS, together
 from flask_otp_mpp.testing.contract.suite import StoreTests
+from flask_otp_mpp.testing.doubles import FrozenClock
 
 
 class ErasureTests(StoreTests):
     """Tests of ``forget``."""
 
-    def test_nothing_of_a_forgotten_user_is_left(self, store: Store) -> None:
+    def test_nothing_of_a_forgotten_user_is_left(self, store: Store, clock: FrozenClock) -> None:
         """X9: no challenge of any caller or channel, no limit, no answer; also after a restart."""
         known = [
             opened(store, caller=caller, channel=channel, policy=QUICK)
@@ -51,7 +53,8 @@ class ErasureTests(StoreTests):
             assert store.get_answer(key.value) is None
         for challenge in known:
             assert answer(store, challenge, RIGHT) is Reason.CHALLENGE_UNKNOWN
-        assert store.unlock("alice") is False
+        assert store.look_up("alice") == UserRecord(clock.now)
+        assert store.unlock("alice", quota=True) is None
         assert store.forget("alice") is False
         assert isinstance(store.reserve(draft(key=sent), POLICY), Challenge)  # no cool-down
 

@@ -19,6 +19,7 @@ VERBS: Final[dict[str, Callable[[Store], Any]]] = {
     "reserve": lambda store: store.reserve(draft("canary"), POLICY),
     "settle": lambda store: store.settle(draft("canary"), Outcome("canary")),
     "spend": lambda store: store.spend(attempt("canary", RIGHT, subject="canary"), POLICY),
+    "look_up": lambda store: store.look_up("canary"),
     "unlock": lambda store: store.unlock("canary"),
     "forget": lambda store: store.forget("canary"),
     "purge": lambda store: store.purge(POLICY),

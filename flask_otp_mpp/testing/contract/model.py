@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
 from flask_otp_mpp.core.clock import Clock
@@ -9,6 +11,7 @@ from flask_otp_mpp.core.idempotency import IdempotencyKey, StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.user_record import UserRecord
 
 
 class Model:
@@ -76,10 +79,20 @@ class Model:
             self.records[request.value] = StoredAnswer(outcome, request.digest, subject)
         return outcome
 
-    def unlock(self, subject: str) -> bool:
+    def look_up(self, subject: str) -> UserRecord:
+        own = [one for one in self.challenges.values() if one.subject == subject]
         limits = self.user_limits.get(subject, UserLimits())
-        self.user_limits[subject] = limits.unlocked()
-        return limits.has_failures(self.clock())
+        return UserRecord.of(self.clock(), limits, own)
+
+    def unlock(
+        self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
+    ) -> UserLimits | None:
+        limits = self.user_limits.get(subject, UserLimits())
+        decided = rules.unlock(limits, self.clock(), clients, quota=quota)
+        if decided is None:
+            return None
+        self.user_limits[subject] = decided.limits
+        return decided.forgotten
 
     def forget(self, subject: str) -> None:
         self.user_limits.pop(subject, None)

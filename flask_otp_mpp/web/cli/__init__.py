@@ -10,26 +10,15 @@ from flask_otp_mpp.web.cli.group import OtpGroup
 from flask_otp_mpp.web.cli.keys import keygen, pubkey
 from flask_otp_mpp.web.cli.policy import policy
 from flask_otp_mpp.web.cli.simulate import simulate
-from flask_otp_mpp.web.cli.store import forget, init_db, purge, unlock, upgrade_db
+from flask_otp_mpp.web.cli.store import init_db, purge, upgrade_db
+from flask_otp_mpp.web.cli.support import forget, show, unlock
 from flask_otp_mpp.web.cli.tables import codes, settings
 
 __all__ = ["cli"]
 
 cli = OtpGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
 for command in (
-    *(
-        keygen,
-        pubkey,
-        init_db,
-        upgrade_db,
-        purge,
-        unlock,
-        forget,
-        codes,
-        settings,
-        check,
-        policy,
-        simulate,
-    ),
+    *(keygen, pubkey, init_db, upgrade_db, purge, show, unlock, forget),
+    *(codes, settings, check, policy, simulate),
 ):
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""The commands that work on the app's store: init-db, upgrade-db, purge, unlock and forget."""
+"""The commands that work on the app's store: init-db, upgrade-db and purge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import click
 from flask.cli import with_appcontext
 
 from flask_otp_mpp.core.ports import StoreError, UnfitStore
-from flask_otp_mpp.core.users import MAX_SUBJECT
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web.cli.group import echo, echo_json
 from flask_otp_mpp.web.cli.options import examples, json_option
@@ -18,16 +17,6 @@ from flask_otp_mpp.web.extension import state_of
 MAX_BATCH: Final = 100_000
 """More rows at a time would be locked for longer than a statement may take."""
 T = TypeVar("T")
-
-
-def _check_subject(_context: click.Context, _argument: click.Parameter, subject: str) -> str:
-    """Return a user's name.
-
-    :raises click.BadParameter: if no user can have it; a shell may pass bytes that are no UTF-8.
-    """
-    if 0 < len(subject) <= MAX_SUBJECT and not any("\ud800" <= c <= "\udfff" for c in subject):
-        return subject
-    raise click.BadParameter(f"a user's name has 1 to {MAX_SUBJECT} characters in UTF-8")
 
 
 @click.command(
@@ -105,59 +94,11 @@ def purge(batch: int, as_json: bool) -> None:
     deletes by itself.
     """
     state = state_of()
-    rows = _run(lambda: state.store.purge(state.policy, batch=batch))
+    rows = run_on_store(lambda: state.store.purge(state.policy, batch=batch))
     if as_json:
         echo_json({"deleted": rows})
     else:
         echo(f"{rows} rows deleted.")
-
-
-@click.command(
-    epilog=examples(
-        "flask --app wallet otp-mpp unlock u-4711",
-        status="0, whether the user was locked or not; 1 if the store failed.",
-    )
-)
-@click.argument("subject", callback=_check_subject)
-@json_option
-@with_appcontext
-def unlock(subject: str, as_json: bool) -> None:
-    """Remove a user's locks and failures at all clients; a disabled user is enabled.
-
-    SUBJECT is the user as the user_identity hook names it. Counted sends stay: the send limits
-    apply as before.
-    """
-    unlocked = _run(lambda: state_of().store.unlock(subject))
-    if as_json:
-        echo_json({"unlocked": unlocked})
-    else:
-        echo("The user is unlocked." if unlocked else "The user had no lock or failures.")
-
-
-@click.command(
-    epilog=examples(
-        "flask --app wallet otp-mpp forget u-4711",
-        status="0, whether anything was stored or not; 1 if the store failed.",
-    )
-)
-@click.argument("subject", callback=_check_subject)
-@json_option
-@with_appcontext
-def forget(subject: str, as_json: bool) -> None:
-    """Delete all that the store holds of a user.
-
-    SUBJECT is the user as the user_identity hook names it. Challenges, failures, locks, counted
-    sends and the answers to requests are deleted from every table, or under every key of Redis.
-
-    First let your user loader refuse the user: a request in progress, or a later one, may store
-    something again. If the user stays, know that codes that are out are not accepted any more, and
-    that all limits begin anew, as after unlock.
-    """
-    forgotten = _run(lambda: state_of().store.forget(subject))
-    if as_json:
-        echo_json({"forgotten": forgotten})
-    else:
-        echo("The user is forgotten." if forgotten else "Nothing was stored of the user.")
 
 
 def _change(work: Callable[[], T]) -> T:
@@ -168,7 +109,11 @@ def _change(work: Callable[[], T]) -> T:
         raise click.ClickException(str(error)) from None
 
 
-def _run(work: Callable[[], T]) -> T:
+def run_on_store(work: Callable[[], T]) -> T:
+    """Return what the store answers; its error ends the command, with what to check.
+
+    :raises click.ClickException: if the store failed.
+    """
     try:
         return work()
     except UnfitStore as unfit:
