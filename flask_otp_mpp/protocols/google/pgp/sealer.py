@@ -65,6 +65,7 @@ class PgpSealer:
     :param timeout: how long gpg may take for one message, in seconds; it is killed then. A
         message waits no longer than that for its turn.
     :param processes: how many messages are opened at once, and how many answers are sealed at once.
+    :ivar opening: where messages wait for their turn, and ``sealing`` where answers do.
     :raises KeyFault: if GnuPG is not there, or a key can't be used.
     """
 
@@ -80,9 +81,9 @@ class PgpSealer:
         processes: int = 2,
     ) -> None:
         self._timeout = timeout
-        self._opening = Bulkhead(processes, waiting=QUEUED, longest=timeout)
+        self.opening = Bulkhead(processes, waiting=QUEUED, longest=timeout)
         # Of its own, so that a flood of messages does not keep back what was done already.
-        self._sealing = Bulkhead(processes, waiting=_QUEUED_ANSWERS, longest=timeout)
+        self.sealing = Bulkhead(processes, waiting=_QUEUED_ANSWERS, longest=timeout)
         self._home = GpgHome(program)
         try:
             self._theirs = import_keys(self._home, theirs, private=False)
@@ -106,7 +107,7 @@ class PgpSealer:
         except ValueError:
             refuse_encryption()
         try:
-            with self._opening.place():
+            with self.opening.place():
                 result = self._home.run(
                     [*_OPEN, "--decrypt"],
                     message,
@@ -146,7 +147,7 @@ class PgpSealer:
         ]
         longest = 4 * MAX_SEALED
         try:
-            with self._sealing.place():
+            with self.sealing.place():
                 result = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
         except (Full, Unfinished) as fault:
             raise SealFault(f"gpg {fault}") from None
