@@ -33,6 +33,7 @@ from flask_otp_mpp.web.exemptions import exempt_from_csrf, exempt_from_limits
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS
 from flask_otp_mpp.web.inbound import InboundReader, read_body
 from flask_otp_mpp.web.response import SealedResponse
+from flask_otp_mpp.web.spans import request_span
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -103,9 +104,10 @@ class ProtocolBlueprint:
 
     def _view(self, **_: str) -> Response:
         try:
-            with answer_within(request.environ[_SECONDS]):
+            trace = _trace()
+            with answer_within(request.environ[_SECONDS]), request_span(current_app, trace):
                 outbound, event = handle(
-                    self._protocol, self._inbound(), self._service, self._traffic, _trace()
+                    self._protocol, self._inbound(), self._service, self._traffic, trace
                 )
         except (Exception, *END_OF_PROCESS):
             raise

@@ -29,6 +29,12 @@ def warn_of_exposed_files(config: Mapping[str, Any], store: Store) -> None:
             logger.warning("%r: everybody on this machine can read %s; chmod 600 it", setting, what)
 
 
+def secret_files(config: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    """Return the files of secrets that a configuration names, each with its setting."""
+    for setting, _what, path in [*_key_files(config), *_referenced(config)]:
+        yield setting, path
+
+
 def _key_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
     for version, source in (config.get(_KEYS) or {}).items():
         for path in _paths(source):
