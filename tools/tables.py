@@ -37,7 +37,17 @@ def filled(text: str) -> str:
     return text
 
 
+def filled_metrics(text: str) -> str:
+    """Put the tables of metrics and spans between their markers."""
+    for name, part in reference.metric_tables().items():
+        place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = place.sub(lambda m, part=part: f"{m[1]}{part}\n{m[2]}", text)
+    return text
+
+
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     readme.write_text(filled(readme.read_text()))
+    page = ROOT / "docs/operations/metrics.md"
+    page.write_text(filled_metrics(page.read_text()))
     runpy.run_path(str(Path(__file__).parent / "guarantees.py"), run_name="__main__")

@@ -15,6 +15,7 @@ from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.protocols.values import CodeRow, Operation
+from flask_otp_mpp.web.metric_table import ATTRIBUTES, METRICS, SPANS
 from flask_otp_mpp.web.settings import GROUPS
 
 PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)
@@ -74,6 +75,23 @@ def reason_rows(codes: Mapping[str, Codes]) -> list[Row]:
         for reason in Reason
         for row in [rows[reason]]
     ]
+
+
+def metric_tables() -> Mapping[str, str]:
+    """Write the tables of metrics, and of spans with their attributes, by their names."""
+    metrics = [
+        (one.name, one.kind.value, ", ".join(f"`{label}`" for label in one.labels), one.meaning)
+        for one in METRICS
+    ]
+    attributes = ", ".join(f"`otp_mpp.{name}`" for name in ATTRIBUTES)
+    spans = [
+        (span.replace(", ", "`, `"), meaning, "" if ", in a request" in meaning else attributes)
+        for span, meaning in SPANS.items()
+    ]
+    return {
+        "metrics": markdown(("metric", "kind", "labels", "what it tells"), metrics),
+        "spans": markdown(("span", "what it covers", "attributes, where known"), spans),
+    }
 
 
 def markdown(head: Row, rows: Sequence[Row]) -> str:

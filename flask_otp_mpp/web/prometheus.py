@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from flask_otp_mpp.core.reasons import FOREVER, Reason
+from flask_otp_mpp.core.trace import Part
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.protocols.values import Act, Event, Operation
 from flask_otp_mpp.web.build import State
@@ -127,6 +128,8 @@ class AppMetrics:
         self._due = time.monotonic() + EVERY
         if self._gauges is None and (state := self._state()) is not None:
             self._gauges = Gauges(state, self._app.config, self._child)
+            for name, *labels in _expected(state):
+                self._child(name, *labels)
         if self._gauges is not None:
             self._gauges.refresh()
 
@@ -191,6 +194,19 @@ class AppMetrics:
             metric = self._of[name]
             child = self._children[key] = metric.labels(*labels) if labels else metric
         return child
+
+
+def _expected(state: State) -> Iterator[tuple[str, ...]]:
+    """Yield counters that are to be 0 from the start: Prometheus sees no increase from nothing."""
+    for part in Part:
+        yield "otp_mpp_failures_total", part.value
+    for protocol in state.protocols:
+        for kind in ("lock", "disabled"):
+            yield "otp_mpp_locks_total", protocol.name, kind
+        for client in protocol.client_names:
+            yield "otp_mpp_verifications_total", protocol.name, client, "verified"
+            for reason in _UNPROVEN:
+                yield "otp_mpp_signature_failures_total", protocol.name, client, reason.name
 
 
 def _made(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

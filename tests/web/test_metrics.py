@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,16 +12,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
-from flask_otp_mpp import Message, OtpMpp, Reason, init_metrics, refuse
+from flask_otp_mpp import Message, OtpMpp, Reason, StoreUnavailable, init_metrics, refuse
 from flask_otp_mpp.web.metric_table import METRICS, Kind
 from flask_otp_mpp.web.prometheus import exposition
 from tests.wallet import CLIENT, User, Wallet, key, open_wallet
 
 MakeWallet = Callable[..., Wallet]
-METRIC_PAGE = Path(__file__).parents[2] / "docs/operations/metrics.md"
 
 
 @pytest.fixture
@@ -85,9 +85,9 @@ def test_it_counts_whether_it_is_called_before_or_after_init_app(
 def test_labels_are_those_of_the_tables_whatever_callers_send(
     counted: MakeWallet, registry: CollectorRegistry
 ) -> None:
-    """O10: hundred invented clients and paths are one series each, as `other` and `none`."""
+    """O10: thirty invented clients and paths are one series each, as `other` and `none`."""
     wallet = counted()
-    for number in range(100):
+    for number in range(30):
         stranger = wallet.calling(client_id=f"STRANGER_{number}", key=key("other"))
         stranger.send("tok-ada")
         wallet.app.test_client().post(f"/aps/api/v1/users/{number}")
@@ -118,7 +118,7 @@ def test_locks_and_disabled_users_are_counted(
         wrong = f"{(int(code) + guess) % 10**6:06d}"
         wallet.caller.verify("tok-ada", challenge, wrong)
     assert value(registry, "otp_mpp_locks_total", kind="lock") == 1
-    assert value(registry, "otp_mpp_locks_total", kind="disabled") is None
+    assert value(registry, "otp_mpp_locks_total", kind="disabled") == 0
 
 
 def test_it_tells_which_part_has_failed(counted: MakeWallet, registry: CollectorRegistry) -> None:
@@ -133,7 +133,7 @@ def test_it_tells_which_part_has_failed(counted: MakeWallet, registry: Collector
     for name in ("away", "barred"):
         wallet.send(f"tok-{name}")
     parts = {part: value(registry, "otp_mpp_failures_total", part=part) for part in PARTS}
-    assert parts == {"delivery": 1, "store": None, "hooks": None}
+    assert parts == {"delivery": 1, "store": 0, "hooks": 0}
     labels = {"reason": "UNFORESEEN", "status": "U", "code": "UNKNOWN_EXCEPTION"}
     assert value(registry, "otp_mpp_requests_total", **labels) == 1
 
@@ -145,7 +145,6 @@ def test_a_store_that_is_down_is_told_by_failures_and_an_open_circuit(
     counted: MakeWallet, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """O10: five failures open it."""
-    from flask_otp_mpp import StoreUnavailable
 
     def away(*_: object) -> None:
         raise StoreUnavailable("away")
@@ -179,7 +178,6 @@ def test_no_error_of_a_metric_changes_an_answer(
     counted: MakeWallet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """O10: it is one line of the log."""
-    from prometheus_client import Counter
 
     def full(*_: object) -> None:
         raise OSError("no space left on device")
@@ -239,8 +237,6 @@ def test_the_age_of_secrets_is_that_of_their_files(
     make_wallet: MakeWallet, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
     """O10: as they were read; a secret that is in a setting itself has none."""
-    import os
-
     pepper = tmp_path / "pepper.txt"
     pepper.write_text("a pepper of a file, of more than thirty-two bytes")
     os.chmod(pepper, 0o600)
@@ -264,7 +260,8 @@ try:
 except RuntimeError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.stderr == ""
     assert "pip install 'flask-otp-mpp[prometheus]'" in done.stdout
 
@@ -272,7 +269,7 @@ except RuntimeError as error:
 def test_the_processes_of_a_server_are_counted_together(tmp_path: Path) -> None:
     """O10: by files that they share, as the workers of gunicorn do."""
     program = """
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 from flask_otp_mpp import init_metrics
 from tests.wallet import open_wallet
 wallet = open_wallet(finish=lambda app: init_metrics(app, CollectorRegistry(), path="/metrics"))
@@ -282,7 +279,11 @@ print(wallet.app.test_client().get("/metrics").text)
     environ = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, env=environ
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=False,
+            env=environ,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("otp_mpp_sends_total{")]
