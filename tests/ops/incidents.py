@@ -1,15 +1,19 @@
-"""Series of a wallet on SQL as Prometheus has them, healthy for three hours, and then an incident.
+"""Series of a wallet on SQL as Prometheus has them: healthy, then an incident, and healthy again.
 
-Values are per minute. All the time strangers send bad signatures, a hundred times as many as callers.
+Values are per minute. All the time strangers send bad signatures, a hundred times as often as
+callers send anything.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-BEFORE: Final = 180
-"""Minutes until an incident begins."""
+BEFORE: Final = 80
 DURING: Final = 45
+AFTER: Final = 30
+"""Minutes before, during and after an incident."""
+THROUGHOUT: Final = 225
+"""Minutes of what is so all the time."""
 OWN: Final = 'protocol="alipayplus"'
 SHOP: Final = f'{OWN},client="SHOP"'
 REQUESTS: Final = f"otp_mpp_requests_total{{{OWN}"
@@ -74,7 +78,11 @@ INCIDENTS: Final[dict[str, tuple[dict[str, float | None], set[str]]]] = {
         {
             'otp_mpp_failures_total{part="store"}': 6,
             'otp_mpp_circuit_open{service="store"}': 1,
-            **{GRANTED: 0, SENT: 0, VERIFIED: 0, UNKNOWN: 6, UNKNOWN_SENDS: 6},
+            GRANTED: 0,
+            SENT: 0,
+            VERIFIED: 0,
+            UNKNOWN: 6,
+            UNKNOWN_SENDS: 6,
         },
         {"OtpMppStoreDown"},
     ),
@@ -82,7 +90,10 @@ INCIDENTS: Final[dict[str, tuple[dict[str, float | None], set[str]]]] = {
         {
             "otp_mpp_limiter_failures_total": 12,
             'otp_mpp_circuit_open{service="limiter"}': 1,
-            **{GRANTED: 0, SENT: 0, VERIFIED: 0, UNKNOWN: 12},
+            GRANTED: 0,
+            SENT: 0,
+            VERIFIED: 0,
+            UNKNOWN: 12,
         },
         {"OtpMppLimiterFailing"},
     ),
@@ -95,7 +106,9 @@ INCIDENTS: Final[dict[str, tuple[dict[str, float | None], set[str]]]] = {
     "a client signs with another key": (
         {
             f'otp_mpp_signature_failures_total{{{SHOP},reason="SIGNATURE_INVALID"}}': 6,
-            **{GRANTED: 0, SENT: 0, VERIFIED: 0},
+            GRANTED: 0,
+            SENT: 0,
+            VERIFIED: 0,
         },
         {"OtpMppSignatureFailures"},
     ),
@@ -107,7 +120,9 @@ INCIDENTS: Final[dict[str, tuple[dict[str, float | None], set[str]]]] = {
         {
             'otp_mpp_deliveries_at_work{instance="one"}': 4,
             f'{REQUESTS},operation="send",reason="OVERLOADED"}}': 6,
-            **{GRANTED: 0, SENT: 0, VERIFIED: 0},
+            GRANTED: 0,
+            SENT: 0,
+            VERIFIED: 0,
         },
         {"OtpMppDeliveriesHang"},
     ),
@@ -128,12 +143,17 @@ def series(changed: dict[str, float | None], *, throughout: bool) -> dict[str, s
     for name in {**COUNTERS, **GAUGES}:
         usual = COUNTERS.get(name, GAUGES.get(name, 0))
         then = changed.get(name, usual)
-        first = then if throughout else usual
-        if then is None or first is None:
+        if then is None:
             continue
-        if name in COUNTERS:
-            turn = first * BEFORE
-            found[name] = f"0+{first}x{BEFORE - 1} {turn}+{then}x{DURING}"
-        else:
-            found[name] = f"{first}+0x{BEFORE - 1} {then}+0x{DURING}"
+        phases = [(usual, BEFORE), (then, DURING), (usual, AFTER)]
+        if throughout:
+            phases = [(then, THROUGHOUT)]
+        parts, total = [], 0.0
+        for value, minutes in phases:
+            if name in COUNTERS:
+                parts.append(f"{total}+{value}x{minutes - 1}")
+                total += value * minutes
+            else:
+                parts.append(f"{value}+0x{minutes - 1}")
+        found[name] = " ".join(parts)
     return found
