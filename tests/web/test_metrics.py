@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from flask_otp_mpp import Message, OtpMpp, Reason, StoreUnavailable, init_metrics, refuse
 from flask_otp_mpp.web.metric_table import METRICS, Kind
 from flask_otp_mpp.web.prometheus import exposition
+from tests.commands import run
+from tests.protocols.google import sides
 from tests.wallet import CLIENT, User, Wallet, key, open_wallet
+from tests.web.google_wallet import ADA, open_google
 
 MakeWallet = Callable[..., Wallet]
 
@@ -247,6 +251,7 @@ def test_the_age_of_secrets_is_that_of_their_files(
     assert value(registry, name, setting="OTP_MPP_PRIVATE_KEYS") is None
 
 
+@pytest.mark.slow
 def test_the_package_imports_neither_library() -> None:
     """F2: they are extras; without prometheus-client the error says what to install."""
     program = """
@@ -266,11 +271,15 @@ except RuntimeError as error:
     assert "pip install 'flask-otp-mpp[prometheus]'" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_server_are_counted_together(tmp_path: Path) -> None:
     """O10: by files that they share, as the workers of gunicorn do."""
     program = """
 from prometheus_client import CollectorRegistry, Counter
 from flask_otp_mpp import init_metrics
+from tests.commands import run
+from tests.protocols.google import sides
+from tests.web.google_wallet import ADA, open_google
 from tests.wallet import open_wallet
 wallet = open_wallet(finish=lambda app: init_metrics(app, CollectorRegistry(), path="/metrics"))
 wallet.send()
@@ -288,3 +297,115 @@ print(wallet.app.test_client().get("/metrics").text)
         assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("otp_mpp_sends_total{")]
     assert [line.split()[-1] for line in lines] == ["2.0"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [("open", "SUCCESS"), ("closed", "UNKNOWN_EXCEPTION")]
+)
+def test_a_limiter_that_is_away_is_counted_whether_requests_pass_or_not(
+    counted: MakeWallet, registry: CollectorRegistry, failure: str, code: str
+) -> None:
+    """O10: nobody listens on the port of its storage; a call that was not made counts too."""
+    wallet = counted(OTP_MPP_LIMITER_STORAGE="redis://127.0.0.1:1", OTP_MPP_LIMITER_FAILURE=failure)
+    codes = [wallet.send(f"tok-{number}").code for number in range(6)]
+    assert set(codes) == {code}
+    failures = value(registry, "otp_mpp_limiter_failures_total")
+    assert failures is not None
+    assert failures >= 6
+    assert value(registry, "otp_mpp_circuit_open", service="limiter") == 1
+
+
+def test_deliveries_at_work_are_told_beside_their_places(
+    counted: MakeWallet, registry: CollectorRegistry
+) -> None:
+    """O10: read while a sender is at work, and after it."""
+    seen: list[float | None] = []
+
+    def sender(_user: User, _message: Message) -> None:
+        seen.append(value(registry, "otp_mpp_deliveries_at_work"))
+
+    wallet = counted(sender=sender, OTP_MPP_DELIVERIES=3)
+    wallet.send()
+    assert [*seen, value(registry, "otp_mpp_deliveries_at_work")] == [1, 0]
+    assert value(registry, "otp_mpp_delivery_places") == 3
+
+
+def test_the_purge_leaves_a_file_for_node_exporter_when_it_has_succeeded(
+    make_wallet: MakeWallet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O10: whole and readable by others; a purge that fails leaves the one before."""
+    wallet = make_wallet(store="sqlite")
+    wallet.sent()
+    wallet.clock.forward(days=2)
+    file = tmp_path / "otp_mpp.prom"
+    before = time.time()
+    assert run(wallet.app, "purge", "--metrics-file", str(file)).exit_code == 0
+    families = {one.name: one for one in text_string_to_metric_families(file.read_text())}
+    assert set(families) == {one.name for one in METRICS if one.kind is Kind.FILE}
+    [purged] = families["otp_mpp_purge_last_success_timestamp_seconds"].samples
+    [rows] = families["otp_mpp_purge_deleted_rows"].samples
+    assert before - 1 <= purged.value <= time.time()
+    assert rows.value == 3
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert [one.name for one in tmp_path.glob("*.prom*")] == [file.name]
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away")
+
+    left = file.read_text()
+    monkeypatch.setattr(type(wallet.state.store), "purge", away)
+    assert run(wallet.app, "purge", "--metrics-file", str(file)).exit_code == 1
+    assert file.read_text() == left
+
+
+def test_a_file_of_the_purge_that_can_not_be_written_is_told(
+    make_wallet: MakeWallet, tmp_path: Path
+) -> None:
+    """O10: by the status of the command, although the purge is done."""
+    wallet = make_wallet()
+    result = run(wallet.app, "purge", "--metrics-file", str(tmp_path / "missing/otp.prom"))
+    assert result.exit_code == 1
+    assert "can't be written (FileNotFoundError); the purge itself is done" in result.output
+
+
+@pytest.mark.parametrize("pgp", [False, pytest.param(True, marks=pytest.mark.server)])
+def test_the_keys_of_google_accounts_are_counted_and_their_queue_is_told(
+    registry: CollectorRegistry, pgp: bool, request: pytest.FixtureRequest
+) -> None:
+    """O10: a message is decrypted, and its answer signed; nothing waits then."""
+    if pgp:
+        request.getfixturevalue("gnupg")
+    account = sides.pgp_wallet() if pgp else sides.jose_wallet()
+    wallet = open_google(
+        accounts={"gpay": account}, prepare=lambda app, _otp: init_metrics(app, registry)
+    )
+    caller = wallet.calling(sides.pgp_google() if pgp else sides.jose_google())
+    caller.send(ADA)
+    for operation in ("decrypt", "sign"):
+        name = "otp_mpp_private_key_operations_total"
+        assert value(registry, name, operation=operation) == 1
+    queue = value(registry, "otp_mpp_pgp_messages", work="opening", state="waiting")
+    assert queue == 0
+    body = {"protocol": "google", "client": "gpay", "result": "sent"}
+    assert value(registry, "otp_mpp_sends_total", **body) == 1
+    for sealer in wallet.sealers:
+        sealer.close()
+
+
+def test_a_store_that_is_asked_again_is_counted(
+    counted: MakeWallet, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O10: the end of a delivery is stored at the second try; nobody sees it in the answer."""
+    wallet = counted()
+    settle, tries = type(wallet.state.store).settle, []
+
+    def unsteady(*given: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreUnavailable("away")
+        settle(*given)
+
+    monkeypatch.setattr(type(wallet.state.store), "settle", unsteady)
+    assert wallet.send().code == "SUCCESS"
+    assert value(registry, "otp_mpp_store_retries_total") == 1
+    assert value(registry, "otp_mpp_failures_total", part="store") == 0
