@@ -204,8 +204,9 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         )
 
     capacity = capacity_of(traffic)
-    prefix = str(app.config.get("RATELIMIT_KEY_PREFIX") or "")
-    counts = LimiterCounts(limiter, prefix, capacity.for_service)
+    counts = LimiterCounts(
+        limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""), capacity.for_service
+    )
     guarded_store, deliveries = (
         GuardedStore(store, capacity.for_service),
         Bulkhead(capacity.deliveries),
