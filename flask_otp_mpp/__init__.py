@@ -33,6 +33,8 @@ from flask_otp_mpp.web.events import (
     user_locked,
 )
 from flask_otp_mpp.web.extension import OtpMpp, state_of
+from flask_otp_mpp.web.metrics import init_metrics
+from flask_otp_mpp.web.spans import init_tracing
 
 if TYPE_CHECKING:
     from flask_otp_mpp.protocols.google.protocol import (
@@ -74,6 +76,8 @@ __all__ = [
     "Subject",
     "UnfitStore",
     "UnsafePolicy",
+    "init_metrics",
+    "init_tracing",
     "operator_acted",
     "otp_refused",
     "otp_sent",

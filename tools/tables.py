@@ -41,8 +41,18 @@ def filled(text: str, page: str = README) -> str:
     return text
 
 
+def filled_metrics(text: str) -> str:
+    """Put the tables of metrics and spans between their markers."""
+    for name, part in reference.metric_tables().items():
+        place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = place.sub(lambda m, part=part: f"{m[1]}{part}\n{m[2]}", text)
+    return text
+
+
 if __name__ == "__main__":
     for page in (README, OPERATIONS):
         path = ROOT / page
         path.write_text(filled(path.read_text(), page))
+    metrics = ROOT / "docs/operations/metrics.md"
+    metrics.write_text(filled_metrics(metrics.read_text()))
     runpy.run_path(str(Path(__file__).parent / "guarantees.py"), run_name="__main__")

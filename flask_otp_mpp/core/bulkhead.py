@@ -19,9 +19,13 @@ class Bulkhead:
     next one is refused at once.
 
     :param places: how many deliveries may be at work in this process.
+    :ivar at_work: how many are.
     """
 
     def __init__(self, places: int) -> None:
+        self.places: Final = places
+        self.at_work = 0
+        self._lock = threading.Lock()
         self._free = threading.Semaphore(places)
         self._moved_at = 0.0
 
@@ -34,9 +38,14 @@ class Bulkhead:
             wait = self._moved_at + MOVING_SECONDS - time.monotonic()
             if wait <= 0 or not self._free.acquire(timeout=wait):
                 refuse(Reason.OVERLOADED)
-        self._moved_at = time.monotonic()
+        self._move(1)
 
     def __exit__(self, *_: object) -> None:
         """Leave the place to another delivery."""
-        self._moved_at = time.monotonic()
+        self._move(-1)
         self._free.release()
+
+    def _move(self, change: int) -> None:
+        with self._lock:
+            self.at_work += change
+            self._moved_at = time.monotonic()

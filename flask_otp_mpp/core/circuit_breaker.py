@@ -23,6 +23,7 @@ class CircuitBreaker:
     :param failure: the exception by which a call shows that the service does not answer. Any other
         one is an answer.
     :param refusal: what the breaker raises; by default the same.
+    :ivar failed: how many calls have failed, or were not made because of those that had.
     """
 
     def __init__(
@@ -41,6 +42,12 @@ class CircuitBreaker:
         self._answered_at = 0.0  # or, if it was not at work, when it was called
         self._failures = 0
         self._failed_at = 0.0
+        self.failed = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the service failed so often that it is not called, or on trial only."""
+        return self._failures >= FAILURES
 
     def __enter__(self) -> Self:
         """Begin a call.
@@ -51,8 +58,10 @@ class CircuitBreaker:
         with self._lock:
             if self._failures >= FAILURES:
                 if self._at_work or now - self._failed_at < OPEN_SECONDS:
+                    self.failed += 1
                     raise self._refusal(f"{self._service} failed {self._failures} times in a row")
             elif self._at_work >= self._threads and now - self._answered_at > SILENT_SECONDS:
+                self.failed += 1
                 raise self._refusal(f"{self._service} is silent")
             if not self._at_work:
                 self._answered_at = now
@@ -68,6 +77,7 @@ class CircuitBreaker:
             self._at_work -= 1
             if kind is not None and issubclass(kind, self._failure):
                 self._failures += 1
+                self.failed += 1
                 self._failed_at = now
             else:
                 self._failures = 0

@@ -12,7 +12,7 @@ from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import RequestStore, StoreError, StoreUnavailable
 from flask_otp_mpp.core.reasons import Outcome
-from flask_otp_mpp.core.trace import Part, timed
+from flask_otp_mpp.core.trace import Part, count_retry, timed
 
 SETTLE_SECONDS: Final = 0.8
 """How long the end of a delivery is tried to be stored at least, however late it is."""
@@ -23,18 +23,19 @@ class GuardedStore:
     """Call a store through a circuit breaker.
 
     :param threads: how many threads may wait for a store that is silent.
+    :ivar breaker: leaves the store alone while it fails.
     """
 
     def __init__(self, store: RequestStore, threads: int) -> None:
         self._store = store
-        self._breaker = CircuitBreaker("the OTP store", threads, StoreUnavailable)
+        self.breaker = CircuitBreaker("the OTP store", threads, StoreUnavailable)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
-        with timed(Part.STORE), self._breaker:
+        with timed(Part.STORE), self.breaker:
             return self._store.get_answer(request)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        with timed(Part.STORE), self._breaker:
+        with timed(Part.STORE), self.breaker:
             return self._store.reserve(draft, policy)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
@@ -52,9 +53,10 @@ class GuardedStore:
                 except StoreError:
                     if seconds_left(pause) < pause:
                         raise
+                count_retry()
                 time.sleep(pause)
                 pause *= 2
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
-        with timed(Part.STORE), self._breaker:
+        with timed(Part.STORE), self.breaker:
             return self._store.spend(attempt, policy)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import TracebackType
 from typing import Any
+
+from flask_otp_mpp.core.reasons import Refused
 
 
 class Part(StrEnum):
@@ -28,7 +31,11 @@ class Trace:
     :ivar context: how far the protocol came with it.
     :ivar subject: the user, as the host names it.
     :ivar attempts: how often the store was asked, those included that it had to try again.
+    :ivar retries: how often it was asked again, because a try had failed without doing anything.
+    :ivar failed: the part in which an exception was raised that is no refusal.
+    :ivar claimed: the client or account that a request names, before anything is proven.
     :ivar reference: names the entry of the log for an exception.
+    :ivar spans: opens a span for a part; None if nobody traces.
     """
 
     begun: float = field(default_factory=time.monotonic)
@@ -36,8 +43,12 @@ class Trace:
     subject: str = ""
     challenge_id: str = ""
     attempts: int = 0
+    retries: int = 0
+    failed: Part | None = None
+    claimed: str = ""
     reference: str = ""
     seconds: dict[Part, float] = field(default_factory=dict)
+    spans: Callable[[Part], AbstractContextManager[object]] | None = None
 
     @property
     def total(self) -> float:
@@ -69,20 +80,40 @@ def count_attempt() -> None:
         trace.attempts += 1
 
 
+def count_retry() -> None:
+    """Count that a store is asked again."""
+    if (trace := _current.get()) is not None:
+        trace.retries += 1
+
+
 class timed:  # noqa: N801 - it is used as a statement: with timed(Part.STORE)
     """Add the time of a block to a part of the request at work."""
 
-    __slots__ = ("_begun", "_part")
+    __slots__ = ("_begun", "_part", "_span")
 
     def __init__(self, part: Part) -> None:
         self._part = part
 
     def __enter__(self) -> None:
         """Begin."""
+        trace = _current.get()
+        self._span = None if trace is None or trace.spans is None else trace.spans(self._part)
+        if self._span is not None:
+            self._span.__enter__()
         self._begun = time.monotonic()
 
-    def __exit__(self, *_: object) -> None:
-        """Add the time, however the block ended."""
-        if (trace := _current.get()) is not None:
-            took = time.monotonic() - self._begun
-            trace.seconds[self._part] = trace.seconds.get(self._part, 0.0) + took
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        """Add the time, however the block ended; remember the first part that failed."""
+        if (trace := _current.get()) is None:
+            return
+        took = time.monotonic() - self._begun
+        trace.seconds[self._part] = trace.seconds.get(self._part, 0.0) + took
+        if kind is not None and not issubclass(kind, Refused):
+            trace.failed = trace.failed or self._part
+        if self._span is not None:
+            self._span.__exit__(kind, error, where)

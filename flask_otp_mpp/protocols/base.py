@@ -38,6 +38,7 @@ from flask_otp_mpp.protocols.values import (
 )
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.client_keys import ClientKeyHook
+from flask_otp_mpp.signing.key_operations import KeyOperations
 from flask_otp_mpp.signing.keys import Signer
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -72,6 +73,7 @@ class Deployment:
         bodies that are neither signed nor encrypted.
     :param budget: how much is signed for callers who have not proven who they are; one for all
         protocols.
+    :param key_operations: counts what is done by private keys; one for all protocols.
     :param skew: how far the callers' clocks are from this machine's; one for all protocols.
     """
 
@@ -82,6 +84,7 @@ class Deployment:
     insecure_allowed: bool = False
     budget: SigningBudget = field(default_factory=SigningBudget, repr=False)
     skew: ClockSkew = field(default_factory=ClockSkew, repr=False)
+    key_operations: KeyOperations = field(default_factory=KeyOperations, repr=False)
 
 
 class WireProtocol(Protocol):
@@ -191,6 +194,44 @@ def reject(
     return _answer(protocol, trace.context or RequestContext(inbound), outcome, trace)
 
 
+def event_of(
+    protocol: WireProtocol,
+    context: RequestContext,
+    outcome: Outcome,
+    outbound: Outbound,
+    trace: Trace,
+) -> Event:
+    """Tell what became of a request.
+
+    :param outbound: the answer, whether the protocol has written it or not.
+    """
+    command = None if context.parsed is None else context.parsed.command
+    tracer = context.inbound.headers.get("tracerid", "")
+    caller = _caller(protocol.name, context)
+    return Event(
+        protocol.name,
+        context.operation,
+        caller,
+        outcome.reason,
+        outcome.until,
+        challenge_id=outcome.challenge_id or trace.challenge_id,
+        subject=outcome.subject or trace.subject,
+        repeated=outcome.repeated,
+        channel=command.channel if isinstance(command, SendOtp) else None,
+        code=outbound.code or str(outbound.status),
+        reference=trace.reference,
+        tracer=tracer if _LOGGABLE.fullmatch(tracer) else "",
+        seconds={
+            "total": trace.total,
+            **{part.value: took for part, took in trace.seconds.items()},
+        },
+        attempts=trace.attempts,
+        retries=trace.retries,
+        failed="" if trace.failed is None else trace.failed.value,
+        claimed=trace.claimed if caller is None else "",
+    )
+
+
 def _serve(
     protocol: WireProtocol, context: RequestContext, service: OtpService, traffic: TrafficLimiter
 ) -> Outcome:
@@ -217,28 +258,7 @@ def _answer(
     protocol: WireProtocol, context: RequestContext, outcome: Outcome, trace: Trace
 ) -> tuple[Outbound, Event]:
     outbound = protocol.answer(context, outcome)
-    command = None if context.parsed is None else context.parsed.command
-    tracer = context.inbound.headers.get("tracerid", "")
-    event = Event(
-        protocol.name,
-        context.operation,
-        _caller(protocol.name, context),
-        outcome.reason,
-        outcome.until,
-        challenge_id=outcome.challenge_id or trace.challenge_id,
-        subject=outcome.subject or trace.subject,
-        repeated=outcome.repeated,
-        channel=command.channel if isinstance(command, SendOtp) else None,
-        code=outbound.code or str(outbound.status),
-        reference=trace.reference,
-        tracer=tracer if _LOGGABLE.fullmatch(tracer) else "",
-        seconds={
-            "total": trace.total,
-            **{part.value: took for part, took in trace.seconds.items()},
-        },
-        attempts=trace.attempts,
-    )
-    return outbound, event
+    return outbound, event_of(protocol, context, outcome, outbound, trace)
 
 
 def _log_verified(inbound: Inbound) -> None:

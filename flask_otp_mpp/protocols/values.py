@@ -163,6 +163,10 @@ class Event:
     :param seconds: how long it took: ``total``, and of that ``hooks``, ``store`` and ``delivery``.
     :param attempts: how often the store was asked.
     :param count: how many rows an operator's act has deleted, or whether it changed anything.
+    :param retries: how often the store was asked again, after a try that had done nothing.
+    :param failed: ``hooks``, ``store`` or ``delivery``, if an exception was raised there.
+    :param claimed: the client or account that a request names whose signature does not hold, or
+        can't be verified; nobody has proven it.
     """
 
     protocol: str
@@ -181,3 +185,6 @@ class Event:
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
     attempts: int = field(default=0, compare=False)
     count: int | None = None
+    retries: int = 0
+    failed: str = ""
+    claimed: str = ""

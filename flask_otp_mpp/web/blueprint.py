@@ -24,8 +24,8 @@ from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.core.trace import Trace
-from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
-from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound
+from flask_otp_mpp.protocols.base import WireProtocol, event_of, handle, reject
+from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound, RequestContext
 from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import CrashLog
 from flask_otp_mpp.web.events import announce
@@ -33,6 +33,7 @@ from flask_otp_mpp.web.exemptions import exempt_from_csrf, exempt_from_limits
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS
 from flask_otp_mpp.web.inbound import InboundReader, read_body
 from flask_otp_mpp.web.response import SealedResponse
+from flask_otp_mpp.web.spans import request_span
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -103,9 +104,10 @@ class ProtocolBlueprint:
 
     def _view(self, **_: str) -> Response:
         try:
-            with answer_within(request.environ[_SECONDS]):
+            trace = _trace()
+            with answer_within(request.environ[_SECONDS]), request_span(current_app, trace):
                 outbound, event = handle(
-                    self._protocol, self._inbound(), self._service, self._traffic, _trace()
+                    self._protocol, self._inbound(), self._service, self._traffic, trace
                 )
         except (Exception, *END_OF_PROCESS):
             raise
@@ -206,9 +208,12 @@ class ProtocolBlueprint:
         try:
             outbound, event = reject(self._protocol, self._inbound(), outcome, _trace())
         except Exception as error:  # noqa: BLE001 - the signer is down: no answer can be signed
-            self._crashes.log(error)
-            request.environ[_SEALED] = _UNSIGNED_503
-            return SealedResponse(_UNSIGNED_503)
+            trace = _trace()
+            trace.reference = self._crashes.log(error)
+            context = trace.context or RequestContext(self._inbound())
+            outcome = Outcome(reason=Reason.UNFORESEEN)
+            outbound = _UNSIGNED_503
+            event = event_of(self._protocol, context, outcome, outbound, trace)
         return _seal(outbound, event)
 
     def _inbound(self) -> Inbound:

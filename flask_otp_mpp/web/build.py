@@ -38,6 +38,7 @@ from flask_otp_mpp.core.users import Users, identity_of
 from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Act, Mount
 from flask_otp_mpp.signing.budget import SigningBudget
+from flask_otp_mpp.signing.key_operations import CountedSigner, KeyOperations
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
@@ -86,6 +87,8 @@ class State:
     """Hold everything that one app serves with; nothing of it changes while the app runs.
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
+    :param deliveries: bounds the deliveries at work; it, ``guarded_store``, ``limiter`` and
+        ``key_operations`` tell metrics how they are.
     :param skew: how far the clocks of callers are from this machine's.
     :param support_hooks: what acts of operators are told to.
     :param debug: whether the app was in debug mode when it was initialised; a command of ``flask``
@@ -110,6 +113,10 @@ class State:
     debug: bool
     components: Components
     hooks: Hooks
+    deliveries: Bulkhead
+    guarded_store: GuardedStore
+    limiter: LimiterCounts
+    key_operations: KeyOperations
     faults: Sequence[tuple[str, str]] = ()
 
     @property
@@ -152,16 +159,18 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
     registered, hooks = hooks, sync_hooks(app, hooks, faults)
-    budget, skew, protocols = SigningBudget(), ClockSkew(), list[WireProtocol]()
+    budget, skew, key_operations = SigningBudget(), ClockSkew(), KeyOperations()
+    protocols = list[WireProtocol]()
     for protocol, group in zip(classes, settings, strict=True):
         deployment = Deployment(
-            signer=signer,
+            signer=CountedSigner(signer, key_operations),
             freshness=traffic.freshness,
             clock=components.clock,
             client_key=hooks.client_key(protocol),
             insecure_allowed=debugging,
             budget=budget,
             skew=skew,
+            key_operations=key_operations,
         )
         try:
             protocols.append(protocol(group, deployment))
@@ -205,14 +214,19 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         )
 
     capacity = capacity_of(traffic)
-    prefix = str(app.config.get("RATELIMIT_KEY_PREFIX") or "")
-    counts = LimiterCounts(limiter, prefix, capacity.for_service)
+    counts = LimiterCounts(
+        limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""), capacity.for_service
+    )
+    guarded_store, deliveries = (
+        GuardedStore(store, capacity.for_service),
+        Bulkhead(capacity.deliveries),
+    )
     warn_of_exposed_files(app.config, store)
     _warn_of_trials(store, trial=trial, debugging=debugging)
     return State(
         protocols=tuple(protocols),
         service=OtpService(
-            store=GuardedStore(store, capacity.for_service),
+            store=guarded_store,
             policy=policy,
             codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),
@@ -225,7 +239,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             },
             on_lock=partial(announce_lock, app),
             at_work=RequestsAtWork(capacity.repeats, traffic.waiting_repeats_of_client),
-            deliveries=Bulkhead(capacity.deliveries),
+            deliveries=deliveries,
             quota=FlaskRefusalQuota(counts, traffic.refusal_limits),
         ),
         store=store,
@@ -243,6 +257,10 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         debug=app.debug,
         components=components,
         hooks=registered,
+        deliveries=deliveries,
+        guarded_store=guarded_store,
+        limiter=counts,
+        key_operations=key_operations,
     )
 
 

@@ -16,6 +16,7 @@ from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.protocols.values import CodeRow, Operation
 from flask_otp_mpp.web.checks import CHECKS, Severity
+from flask_otp_mpp.web.metric_table import ATTRIBUTES, METRICS, SPANS
 from flask_otp_mpp.web.settings import GROUPS
 
 PROTOCOLS: Final[Sequence[type[WireProtocol]]] = (AlipayPlus, Ams, GoogleStandardPayments)
@@ -83,6 +84,23 @@ def check_rows() -> list[Row]:
     severities = list(Severity)
     ordered = sorted(CHECKS, key=lambda check: severities.index(check.severity))
     return [(check.id, check.severity, check.title) for check in ordered]
+
+
+def metric_tables() -> Mapping[str, str]:
+    """Write the tables of metrics, and of spans with their attributes, by their names."""
+    metrics = [
+        (one.name, one.kind.value, ", ".join(f"`{label}`" for label in one.labels), one.meaning)
+        for one in METRICS
+    ]
+    attributes = ", ".join(f"`otp_mpp.{name}`" for name in ATTRIBUTES)
+    spans = [
+        (span.replace(", ", "`, `"), meaning, "" if ", in a request" in meaning else attributes)
+        for span, meaning in SPANS.items()
+    ]
+    return {
+        "metrics": markdown(("metric", "kind", "labels", "what it tells"), metrics),
+        "spans": markdown(("span", "what it covers", "attributes, where known"), spans),
+    }
 
 
 def markdown(head: Row, rows: Sequence[Row]) -> str:

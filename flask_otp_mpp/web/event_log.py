@@ -35,6 +35,9 @@ def fields_of(event: Event) -> Mapping[str, Any]:
         "until": event.until,
         "attempts": event.attempts,
         "count": event.count,
+        "retries": event.retries,
+        "failed": event.failed,
+        "claimed": event.claimed,
         **{f"seconds_{part}": round(took, 6) for part, took in event.seconds.items()},
     }
     return {f"{_PREFIX}{name}": _plain(value) for name, value in known.items()}
@@ -55,6 +58,8 @@ def line_of(event: Event) -> str:
         "tracer": event.tracer,
         "reference": event.reference,
         "count": event.count,
+        "failed": event.failed,
+        "claimed": event.claimed,
     }
     words += [f"{name}={_word(value)}" for name, value in named.items() if value not in ("", None)]
     if event.repeated:

@@ -6,8 +6,9 @@ An error in a receiver changes nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from blinker import NamedSignal, Namespace
 from flask import Flask
@@ -19,6 +20,8 @@ from flask_otp_mpp.web.in_sync import END_OF_PROCESS, in_sync
 
 logger = logging.getLogger("flask_otp_mpp")
 _signals = Namespace()
+_SINKS: Final = "otp_mpp_sinks"
+Sink: TypeAlias = Callable[[Event], object]
 
 otp_sent = _signals.signal("otp-sent")
 """The sender hook accepted a code: ``event`` is an :class:`~flask_otp_mpp.Event`."""
@@ -36,10 +39,22 @@ operator_acted = _signals.signal("operator-acted")
 ``event``, whose ``operation`` is an ``Act``."""
 
 
+def add_sink(app: Flask, sink: Sink) -> None:
+    """Have all events of an app handed to a function of the package, echoes too."""
+    app.extensions.setdefault(_SINKS, []).append(sink)
+
+
 def announce(app: Flask, event: Event) -> None:
     """Log an event, and send its signal; there is none for an echo."""
     if logger.isEnabledFor(logging.INFO):
         logger.info(line_of(event), extra=fields_of(event))
+    for sink in app.extensions.get(_SINKS, ()):
+        try:
+            sink(event)
+        except END_OF_PROCESS:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it must not change what was decided
+            logger.error("a sink of events raised %s", type(error).__name__)
     if isinstance(event.operation, Act):
         _send(operator_acted, app, event=event)
     elif event.reason is not None:

@@ -47,6 +47,11 @@ class LimiterCounts:
         self._guard: AbstractContextManager[Any] | None = None
 
     @property
+    def breaker(self) -> CircuitBreaker | None:
+        """What leaves the storage alone while it fails; None before a count, and in memory."""
+        return self._guard if isinstance(self._guard, CircuitBreaker) else None
+
+    @property
     def in_memory(self) -> bool:
         """Tell whether each process counts for itself."""
         return self._limiter.enabled and isinstance(self._limiter.storage, MemoryStorage)

@@ -22,6 +22,7 @@ from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.secret import Secret
+from flask_otp_mpp.core.trace import current
 from flask_otp_mpp.protocols.alipay.media_type import is_json
 from flask_otp_mpp.protocols.alipay.settings import Repeats
 from flask_otp_mpp.protocols.alipay.unproven import UnprovenAnswers
@@ -94,6 +95,7 @@ class SignedHeaders:
                 Reason.CLIENT_UNKNOWN,
                 "Client-Id: is required, once, of 1 to 64 letters, digits, _ or -.",
             )
+        current().claimed = client
         try:
             header = SignatureHeader.parse(header_of("signature", ""))
         except Malformed as fault:

@@ -18,6 +18,7 @@ from flask_otp_mpp.core.readers import Unreadable
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.core.secret import cleared_frames
 from flask_otp_mpp.core.settings import ConfigurationError, key_of
+from flask_otp_mpp.core.trace import current
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.chosen_codes import Codes
@@ -25,6 +26,7 @@ from flask_otp_mpp.protocols.google.account_members import Phones
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
+from flask_otp_mpp.protocols.google.pgp.bulkhead import Bulkhead
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
 from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import GoogleSettings
@@ -108,6 +110,7 @@ class GoogleStandardPayments:
         }
         self._readers = {one.account.name: one.reader for one in self._accounts.values()}
         self._freshness = settings.freshness
+        self._operations = deployment.key_operations
         self.chosen_codes = settings.codes
         self._writer = Writer(
             deployment.clock,
@@ -135,6 +138,8 @@ class GoogleStandardPayments:
         if inbound.method != "POST":
             refuse(Reason.METHOD_UNSUPPORTED)
         mounted = self._accounts[inbound.prefix]
+        current().claimed = mounted.account.name
+        self._operations.count_decryption()
         with cleared_frames():
             opened = mounted.sealer.open(inbound.body)
         fingerprint = hashlib.sha256(inbound.body).hexdigest()
@@ -147,7 +152,19 @@ class GoogleStandardPayments:
 
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         mounted = self._accounts[context.inbound.prefix]
-        return self._writer.write(context, outcome, mounted.sealer, mounted.account.errors)
+        outbound = self._writer.write(context, outcome, mounted.sealer, mounted.account.errors)
+        if outbound.body:
+            self._operations.count_signature()
+        return outbound
+
+    def bulkheads(self, work: str) -> list[Bulkhead]:
+        """Return where messages of PGP accounts wait for ``gpg``, to be opened or sealed.
+
+        :param work: ``opening`` or ``sealing``.
+        """
+        sealers = {id(one.sealer): one.sealer for one in self._accounts.values()}
+        found = (getattr(sealer, work, None) for sealer in sealers.values())
+        return [one for one in found if one is not None]
 
 
 def _reader(

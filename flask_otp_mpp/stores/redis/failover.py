@@ -21,7 +21,7 @@ from redis.exceptions import (
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
-from flask_otp_mpp.core.trace import count_attempt
+from flask_otp_mpp.core.trace import count_attempt, count_retry
 from flask_otp_mpp.stores.options import POOL_SECONDS
 from flask_otp_mpp.stores.redis.client import Client, ClientSource
 from flask_otp_mpp.stores.redis.connections import Generation
@@ -61,6 +61,7 @@ def do(source: ClientSource, work: Callable[[Client], _T]) -> _T:
                 if not nothing_was_done(error):
                     raise
             _renew(client)
+            count_retry()
             count_attempt()
             return work(client)
     except StoreUnavailable:  # no connection was free

@@ -27,7 +27,7 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
-from flask_otp_mpp.core.trace import count_attempt
+from flask_otp_mpp.core.trace import count_attempt, count_retry
 from flask_otp_mpp.stores.free_connections import FreeConnections
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
@@ -147,6 +147,7 @@ class Transactions:
                 raise store_error(failure)  # outside of the handler, which would chain the failure
             if getattr(failure, "connection_invalidated", False):
                 left = 1
+            count_retry()
 
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
         with self._free:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
 import click
@@ -16,6 +20,7 @@ from flask_otp_mpp.web.cli.group import echo, echo_json
 from flask_otp_mpp.web.cli.options import examples, json_option
 from flask_otp_mpp.web.events import announce_act
 from flask_otp_mpp.web.extension import state_of
+from flask_otp_mpp.web.metric_table import METRICS, PURGED_AT, PURGED_ROWS
 
 MAX_BATCH: Final = 100_000
 """More rows at a time would be locked for longer than a statement may take."""
@@ -78,7 +83,9 @@ def upgrade_db() -> None:
     epilog=examples(
         "flask --app wallet otp-mpp purge",
         "flask --app wallet otp-mpp purge --batch 200 --json",
-        status="0 if everything expired is deleted; 1 if the store failed.",
+        "flask --app wallet otp-mpp purge --metrics-file /var/lib/node_exporter/otp_mpp.prom",
+        status="0 if everything expired is deleted; 1 if the store failed, or the file can't be "
+        "written.",
     )
 )
 @click.option(
@@ -88,9 +95,14 @@ def upgrade_db() -> None:
     show_default=True,
     help="Rows deleted per transaction.",
 )
+@click.option(
+    "--metrics-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write when it succeeded, for the textfile collector of node exporter.",
+)
 @json_option
 @with_appcontext
-def purge(batch: int, as_json: bool) -> None:
+def purge(batch: int, metrics_file: Path | None, as_json: bool) -> None:
     """Delete what can no longer change any answer.
 
     Run it about once an hour, for example by cron; the app may serve requests meanwhile. Redis
@@ -99,10 +111,35 @@ def purge(batch: int, as_json: bool) -> None:
     state = state_of()
     rows = run_on_store(lambda: state.store.purge(state.policy, batch=batch))
     announce_act(current_app._get_current_object(), Act.PURGE, count=rows)  # type: ignore[attr-defined]  # noqa: SLF001
+    if metrics_file is not None:
+        _write_metrics(metrics_file, rows)
     if as_json:
         echo_json({"deleted": rows})
     else:
         echo(f"{rows} rows deleted.")
+
+
+def _write_metrics(file: Path, rows: int) -> None:
+    """Write a file that Prometheus' node exporter reads, whole or not at all.
+
+    :raises click.ClickException: if it can't be written.
+    """
+    values = {PURGED_AT: int(time.time()), PURGED_ROWS: rows}
+    meanings = {metric.name: metric.meaning for metric in METRICS}
+    text = "".join(
+        f"# HELP {name} {meanings[name]}\n# TYPE {name} gauge\n{name} {value}\n"
+        for name, value in values.items()
+    )
+    try:
+        descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(written, 0o644)  # node exporter is another user; nothing of it is secret
+        os.replace(written, file)
+    except OSError as error:
+        raise click.ClickException(
+            f"{str(file)!r} can't be written ({type(error).__name__}); the purge itself is done"
+        ) from None
 
 
 def _change(work: Callable[[], T]) -> T:

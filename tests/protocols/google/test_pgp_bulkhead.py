@@ -38,7 +38,7 @@ class Visitors:
 
     def settled(self, inside: int, waiting: int) -> None:
         deadline = time.monotonic() + 10
-        while (self._places._inside, self._places._waiting) != (inside, waiting):
+        while (self._places.inside, self._places.waiting) != (inside, waiting):
             assert time.monotonic() < deadline
             time.sleep(0.001)
 

@@ -28,14 +28,15 @@ class Bulkhead:
     :param places: how many may be inside at once.
     :param waiting: how many may wait beside them.
     :param longest: how long one may wait, in seconds.
+    :ivar inside: how many have a place now, and ``waiting`` how many wait for one.
     """
 
     def __init__(self, places: int, *, waiting: int, longest: float) -> None:
         self._places = places
         self._room = waiting
         self._longest = longest
-        self._inside = 0
-        self._waiting = 0
+        self.inside = 0
+        self.waiting = 0
         self._moved = 0.0
         self._changed = threading.Condition()
 
@@ -46,27 +47,27 @@ class Bulkhead:
         :raises Full: if the queue is full, or no place becomes free in time.
         """
         with self._changed:
-            if self._inside >= self._places:
+            if self.inside >= self._places:
                 self._wait(time.monotonic() + self._longest)
-            self._inside += 1
+            self.inside += 1
             self._moved = time.monotonic()
         try:
             yield
         finally:
             with self._changed:
-                self._inside -= 1
+                self.inside -= 1
                 self._moved = time.monotonic()
                 self._changed.notify()
 
     def _wait(self, deadline: float) -> None:
-        if self._waiting >= self._room:
+        if self.waiting >= self._room:
             raise Full(f"has no place for more than {self._places} and {self._room} that wait")
-        self._waiting += 1
+        self.waiting += 1
         try:
-            while self._inside >= self._places:
+            while self.inside >= self._places:
                 left = min(deadline, self._moved + STALL) - time.monotonic()
                 if left <= 0:
                     raise Full("had no free place in time")
                 self._changed.wait(left)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1

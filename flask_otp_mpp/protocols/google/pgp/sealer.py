@@ -66,6 +66,7 @@ class PgpSealer:
         message waits no longer than that for its turn.
     :param processes: how many messages are opened at once, and how many answers are sealed at once.
     :ivar ours: our keys as GnuPG has read them, and ``theirs``.
+    :ivar opening: where messages wait for their turn, and ``sealing`` where answers do.
     :raises KeyFault: if GnuPG is not there, or a key can't be used.
     """
 
@@ -81,9 +82,9 @@ class PgpSealer:
         processes: int = 2,
     ) -> None:
         self._timeout = timeout
-        self._opening = Bulkhead(processes, waiting=QUEUED, longest=timeout)
+        self.opening = Bulkhead(processes, waiting=QUEUED, longest=timeout)
         # Of its own, so that a flood of messages does not keep back what was done already.
-        self._sealing = Bulkhead(processes, waiting=_QUEUED_ANSWERS, longest=timeout)
+        self.sealing = Bulkhead(processes, waiting=_QUEUED_ANSWERS, longest=timeout)
         self._home = GpgHome(program)
         try:
             self.theirs = import_keys(self._home, theirs, private=False)
@@ -107,7 +108,7 @@ class PgpSealer:
         except ValueError:
             refuse_encryption()
         try:
-            with self._opening.place():
+            with self.opening.place():
                 result = self._home.run(
                     [*_OPEN, "--decrypt"],
                     message,
@@ -147,7 +148,7 @@ class PgpSealer:
         ]
         longest = 4 * MAX_SEALED
         try:
-            with self._sealing.place():
+            with self.sealing.place():
                 result = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
         except (Full, Unfinished) as fault:
             raise SealFault(f"gpg {fault}") from None
