@@ -30,6 +30,10 @@ class UnfitStore(StoreError):
     """Report a store that answers but can't give its guarantees as it is, and what to change."""
 
 
+class PurgeTooSlow(StoreError):
+    """Report that a purge could not go on, what it has deleted, and what to do."""
+
+
 class RequestStore(Protocol):
     """Decide the requests of callers; every method is atomic.
 

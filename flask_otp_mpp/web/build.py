@@ -36,14 +36,14 @@ from flask_otp_mpp.core.settings import (
 )
 from flask_otp_mpp.core.users import Users, identity_of
 from flask_otp_mpp.protocols.base import Deployment, WireProtocol
-from flask_otp_mpp.protocols.values import Mount
+from flask_otp_mpp.protocols.values import Act, Mount
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
-from flask_otp_mpp.web.events import announce_lock
+from flask_otp_mpp.web.events import announce_act, announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
 from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
@@ -173,7 +173,11 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     check_profile(compliance.profile, found, faults)
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
-    support_hooks = SupportHooks()  # an audit trail would be told here
+    support_hooks = SupportHooks(
+        announce=lambda act, subject, changed: announce_act(
+            app, Act(act), subject, count=int(changed)
+        )
+    )
     if faults or store is None or limiter is None:
         if not is_command():
             raise ConfigurationError(faults)

@@ -50,6 +50,14 @@ def announce(app: Flask, event: Event) -> None:
         _send(otp_verified, app, event=event)
 
 
+def announce_act(app: Flask, act: Act, subject: str = "", *, count: int) -> None:
+    """Announce what an operator did.
+
+    :param count: how many rows were deleted, or 1 if anything was changed.
+    """
+    announce(app, Event("operator", act, subject=subject, count=count))
+
+
 def announce_lock(app: Flask, subject: str, until: datetime, caller: Caller) -> None:
     """Send the signal that a lock has begun."""
     _send(user_locked, app, subject=subject, until=until, caller=caller)

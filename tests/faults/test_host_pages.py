@@ -27,7 +27,7 @@ from tests.wallet import key, request_fields
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 UNKNOWN: Final = "UNKNOWN_EXCEPTION"
-SILENCE: Final = 5.0
+SILENCE: Final = 3.5
 OUTAGE_LINE: Final = "the OTP store fails"
 
 
@@ -87,11 +87,11 @@ def test_pages_answer_while_the_store_is_silent(tmp_path: Path, backend: str) ->
             proxy.black_hole()
             found = at_a_rate(send, int(SILENCE * 20), 20)
             proxy.heal()
-            after = at_a_rate(lambda number: send(2000 + number), 60, 20)
+            after = at_a_rate(lambda number: send(2000 + number), 40, 20)
         log = (tmp_path / "run" / "server.log").read_text()
     assert max(seconds) < 1
     assert found == {UNKNOWN: SILENCE * 20}
-    assert after["SUCCESS"] >= 20
+    assert after["SUCCESS"] >= 10
     assert 1 <= log.count(OUTAGE_LINE) <= SILENCE + 5
     assert len(log) < 300 * (SILENCE + 5)
 
@@ -126,6 +126,6 @@ def test_pages_answer_while_a_provider_is_down_and_merchants_repeat(tmp_path: Pa
             return merchant.init(f"tok-down{number // 2}", f"AUTH_{number // 2}").code
 
         with asked_for_pages(server) as seconds:
-            found = at_a_rate(init, 80, 16)
+            found = at_a_rate(init, 64, 16)
     assert max(seconds) < 1
-    assert found == {UNKNOWN: 80}
+    assert found == {UNKNOWN: 64}

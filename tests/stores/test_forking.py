@@ -14,6 +14,7 @@ from flask_otp_mpp import SQLAlchemyStore
 
 store = SQLAlchemyStore(sys.argv[1])
 store.create_tables()
+store.unlock("bob")
 before = store.engine.pool.checkedin()
 child = os.fork()
 inherited = store.engine.pool.checkedin()

@@ -14,17 +14,20 @@ import pytest
 from flask import Flask, abort
 
 from flask_otp_mpp import (
+    Act,
     Channel,
     Event,
     Message,
     Operation,
     OtpMpp,
     Reason,
+    operator_acted,
     otp_refused,
     otp_sent,
     otp_verified,
     refuse,
 )
+from tests.commands import run
 from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, request_fields
 
 MakeWallet = Callable[..., Wallet]
@@ -206,3 +209,31 @@ def test_no_such_line_without_debug(
     call, _ = wallet.caller.prepare("/sendOTP", request_fields(), tamper="signature")
     wallet.caller.deliver(call)
     assert "does not hold for" not in caplog.text
+
+
+def test_what_an_operator_does_is_told(
+    make_wallet: MakeWallet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """O9: by Python and by the commands, whether it changed anything or not."""
+    caplog.set_level(logging.INFO)
+    wallet = make_wallet(store="sqlite")
+    wallet.send()
+    acts: list[tuple[object, str, int | None]] = []
+
+    def hear(_app: Flask, event: Event) -> None:
+        acts.append((event.operation, event.subject, event.count))
+
+    with operator_acted.connected_to(hear, wallet.app):
+        with wallet.app.app_context():
+            wallet.otp.unlock("ada")
+            wallet.otp.forget("ada")
+        run(wallet.app, "forget", "ada")
+        run(wallet.app, "purge")
+    assert acts == [
+        (Act.UNLOCK, "ada", 0),
+        (Act.FORGET, "ada", 1),
+        (Act.FORGET, "ada", 0),
+        (Act.PURGE, "", 0),
+    ]
+    assert "operator unlock: done user=ada count=0" in caplog.messages
+    assert "operator purge: done count=0" in caplog.messages

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import StoreError
+from flask_otp_mpp.core.ports import PurgeTooSlow
 from flask_otp_mpp.stores.sql import clock
 from flask_otp_mpp.stores.sql.dialect import Database, Failure
 from flask_otp_mpp.stores.sql.statements import expired
@@ -41,8 +41,8 @@ class Purge:
         """Delete the rows that are over; return how many they were.
 
         :param own_clock: of the store; None if it decides by the server's.
-        :raises StoreError: if the database fails, or a small step takes too long; what was deleted
-            stays deleted.
+        :raises PurgeTooSlow: if even a small step takes too long; what was deleted stays deleted.
+        :raises StoreError: if the database fails.
         """
         self._transactions.retry(lambda: self._look_at_clock(own_clock))
         for key, over in expired(policy, now):
@@ -59,7 +59,7 @@ class Purge:
             self._total += deleted
             return deleted
         if self._step <= SMALLEST_STEP:
-            raise StoreError(
+            raise PurgeTooSlow(
                 f"the purge deleted {self._total} rows, then to delete {self._step} from "
                 f"{key.table.name} took too long; clean the table up (VACUUM, OPTIMIZE TABLE), or "
                 "set a longer OTP_MPP_STORE_STATEMENT_TIMEOUT, and purge again"

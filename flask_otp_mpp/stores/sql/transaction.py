@@ -185,6 +185,7 @@ class Transactions:
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, None, None)
             failure = self._wrapped(error, gone=gone)
+            failure.__cause__ = error
             if gone:
                 raise failure from error
         raise store_error(failure, StoreUnavailable)

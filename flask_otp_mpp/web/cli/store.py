@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 
-from flask_otp_mpp.core.ports import StoreError, UnfitStore
+from flask_otp_mpp.core.ports import PurgeTooSlow, StoreError, UnfitStore
+from flask_otp_mpp.protocols.values import Act
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web.cli.group import echo, echo_json
 from flask_otp_mpp.web.cli.options import examples, json_option
+from flask_otp_mpp.web.events import announce_act
 from flask_otp_mpp.web.extension import state_of
 
 MAX_BATCH: Final = 100_000
@@ -95,6 +98,7 @@ def purge(batch: int, as_json: bool) -> None:
     """
     state = state_of()
     rows = run_on_store(lambda: state.store.purge(state.policy, batch=batch))
+    announce_act(current_app._get_current_object(), Act.PURGE, count=rows)  # type: ignore[attr-defined]  # noqa: SLF001
     if as_json:
         echo_json({"deleted": rows})
     else:
@@ -116,8 +120,8 @@ def run_on_store(work: Callable[[], T]) -> T:
     """
     try:
         return work()
-    except UnfitStore as unfit:
-        raise click.ClickException(str(unfit)) from None
+    except (PurgeTooSlow, UnfitStore) as told:
+        raise click.ClickException(str(told)) from None
     except StoreError as error:
         raise click.ClickException(
             f"{error}; check OTP_MPP_STORE, and that `flask otp-mpp init-db` created the tables"
