@@ -7,15 +7,11 @@ A protocol authenticates a caller, reads a command, and writes the answer.
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Protocol
 
-from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.clock_skew import ClockSkew
@@ -25,6 +21,7 @@ from flask_otp_mpp.core.service import OtpService, SendOtp
 from flask_otp_mpp.core.trace import Trace, recording
 from flask_otp_mpp.core.users import Credential
 from flask_otp_mpp.protocols.chosen_codes import Codes
+from flask_otp_mpp.protocols.events import event_of, log_verified
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
@@ -40,11 +37,6 @@ from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.client_keys import ClientKeyHook
 from flask_otp_mpp.signing.key_operations import KeyOperations
 from flask_otp_mpp.signing.keys import Signer
-
-logger = logging.getLogger("flask_otp_mpp")
-_LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
-"""Texts of callers that may be logged: they begin no second line and no further field."""
-_PATH: Final = re.compile(r"[A-Za-z0-9._~/%-]{1,200}")
 
 
 class TrafficLimiter(Protocol):
@@ -178,8 +170,8 @@ def handle(
     trace.context = context = RequestContext(inbound)
     with recording(trace):
         outcome = catch_refusal(_serve, protocol, context, service, traffic)
-    if outcome.reason is Reason.SIGNATURE_INVALID and logger.isEnabledFor(logging.DEBUG):
-        _log_verified(inbound)
+    if outcome.reason is Reason.SIGNATURE_INVALID:
+        log_verified(inbound)
     return _answer(protocol, context, outcome, trace)
 
 
@@ -192,44 +184,6 @@ def reject(
     """
     trace = trace or Trace()
     return _answer(protocol, trace.context or RequestContext(inbound), outcome, trace)
-
-
-def event_of(
-    protocol: WireProtocol,
-    context: RequestContext,
-    outcome: Outcome,
-    outbound: Outbound,
-    trace: Trace,
-) -> Event:
-    """Tell what became of a request.
-
-    :param outbound: the answer, whether the protocol has written it or not.
-    """
-    command = None if context.parsed is None else context.parsed.command
-    tracer = context.inbound.headers.get("tracerid", "")
-    caller = _caller(protocol.name, context)
-    return Event(
-        protocol.name,
-        context.operation,
-        caller,
-        outcome.reason,
-        outcome.until,
-        challenge_id=outcome.challenge_id or trace.challenge_id,
-        subject=outcome.subject or trace.subject,
-        repeated=outcome.repeated,
-        channel=command.channel if isinstance(command, SendOtp) else None,
-        code=outbound.code or str(outbound.status),
-        reference=trace.reference,
-        tracer=tracer if _LOGGABLE.fullmatch(tracer) else "",
-        seconds={
-            "total": trace.total,
-            **{part.value: took for part, took in trace.seconds.items()},
-        },
-        attempts=trace.attempts,
-        retries=trace.retries,
-        failed="" if trace.failed is None else trace.failed.value,
-        claimed=trace.claimed if caller is None else "",
-    )
 
 
 def _serve(
@@ -258,31 +212,7 @@ def _answer(
     protocol: WireProtocol, context: RequestContext, outcome: Outcome, trace: Trace
 ) -> tuple[Outbound, Event]:
     outbound = protocol.answer(context, outcome)
-    return outbound, event_of(protocol, context, outcome, outbound, trace)
-
-
-def _log_verified(inbound: Inbound) -> None:
-    """Log what a signature did not hold for: all that is signed, of the body only a digest."""
-    signed = (inbound.headers.get(name, "") for name in ("client-id", "request-time"))
-    client, time = (text if _LOGGABLE.fullmatch(text) else "?" for text in signed)
-    logger.debug(
-        "a signature does not hold for: %s %s client=%s time=%s body of %d bytes, SHA-256 %s",
-        inbound.method if inbound.method.isalpha() else "?",
-        inbound.uri.partition("?")[0] if _PATH.fullmatch(inbound.uri.partition("?")[0]) else "?",
-        client,
-        time,
-        len(inbound.body),
-        hashlib.sha256(inbound.body).hexdigest(),
-    )
-
-
-def _caller(protocol: str, context: RequestContext) -> Caller | None:
-    """Return who asks, as far as it is known."""
-    if context.parsed is not None and context.parsed.command is not None:
-        return context.parsed.command.caller
-    if context.authenticated is not None:
-        return Caller(protocol, context.authenticated.client)
-    return None
+    return outbound, event_of(protocol.name, context, outcome, outbound, trace)
 
 
 def made_by_host(kind: type[WireProtocol]) -> TypeError:

@@ -24,7 +24,8 @@ from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within
 from flask_otp_mpp.core.reasons import Outcome, Reason, Refused
 from flask_otp_mpp.core.service import OtpService
 from flask_otp_mpp.core.trace import Trace
-from flask_otp_mpp.protocols.base import WireProtocol, event_of, handle, reject
+from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
+from flask_otp_mpp.protocols.events import event_of
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound, RequestContext
 from flask_otp_mpp.web.addresses import network_of
 from flask_otp_mpp.web.crash_log import CrashLog
@@ -213,7 +214,7 @@ class ProtocolBlueprint:
             context = trace.context or RequestContext(self._inbound())
             outcome = Outcome(reason=Reason.UNFORESEEN)
             outbound = _UNSIGNED_503
-            event = event_of(self._protocol, context, outcome, outbound, trace)
+            event = event_of(self._protocol.name, context, outcome, outbound, trace)
         return _seal(outbound, event)
 
     def _inbound(self) -> Inbound:
