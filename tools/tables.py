@@ -10,10 +10,14 @@ from pathlib import Path
 from flask_otp_mpp.web import doc_tables as reference
 
 ROOT = Path(__file__).parent.parent
+OPERATIONS = "docs/operations.md"
+README = "README.md"
 
 
-def parts() -> dict[str, str]:
-    """Return the generated parts by the name of their place."""
+def parts(page: str) -> dict[str, str]:
+    """Return the generated parts of a page by the name of their place."""
+    if page == OPERATIONS:
+        return {"checks": reference.markdown(reference.CHECK_HEAD, reference.check_rows())}
     quickstart = (ROOT / "docs/examples/quickstart.py").read_text()
     return {
         "quickstart": f"```python\n{quickstart}```",
@@ -27,13 +31,13 @@ def parts() -> dict[str, str]:
     }
 
 
-def filled(text: str) -> str:
-    """Put each part between its two markers."""
-    for name, part in parts().items():
+def filled(text: str, page: str = README) -> str:
+    """Put each part of a page between its two markers."""
+    for name, part in parts(page).items():
         place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         text, found = place.subn(lambda m, part=part: f"{m[1]}{part}\n{m[2]}", text)
         if found != 1:
-            sys.exit(f"README.md must have one place for {name!r}, found {found}")
+            sys.exit(f"{page} must have one place for {name!r}, found {found}")
     return text
 
 
@@ -46,8 +50,9 @@ def filled_metrics(text: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(filled(readme.read_text()))
-    page = ROOT / "docs/operations/metrics.md"
-    page.write_text(filled_metrics(page.read_text()))
+    for page in (README, OPERATIONS):
+        path = ROOT / page
+        path.write_text(filled(path.read_text(), page))
+    metrics = ROOT / "docs/operations/metrics.md"
+    metrics.write_text(filled_metrics(metrics.read_text()))
     runpy.run_path(str(Path(__file__).parent / "guarantees.py"), run_name="__main__")

@@ -10,7 +10,7 @@ from typing import Final
 from flask_otp_mpp.core.challenge import Challenge, Channel, Expiring
 from flask_otp_mpp.core.limits import UserLimits
 
-MAX_CHALLENGES: Final = 50
+MAX_CHALLENGES: Final = 20
 """How many challenges a record holds: the newest ones."""
 
 

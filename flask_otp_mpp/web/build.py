@@ -91,6 +91,10 @@ class State:
         ``key_operations`` tell metrics how they are.
     :param skew: how far the clocks of callers are from this machine's.
     :param support_hooks: what acts of operators are told to.
+    :param debug: whether the app was in debug mode when it was initialised; a command of ``flask``
+        sets that of the app anew.
+    :param components: what the host passed to ``OtpMpp``.
+    :param hooks: as the host registered them.
     :param faults: of the configuration; there are some only in a :class:`FaultyState`.
     """
 
@@ -106,6 +110,9 @@ class State:
     skew: ClockSkew
     clock: Clock
     support_hooks: SupportHooks
+    debug: bool
+    components: Components
+    hooks: Hooks
     deliveries: Bulkhead
     guarded_store: GuardedStore
     limiter: LimiterCounts
@@ -151,7 +158,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     if limiter is None:
         limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
-    hooks = sync_hooks(app, hooks, faults)
+    registered, hooks = hooks, sync_hooks(app, hooks, faults)
     budget, skew, key_operations = SigningBudget(), ClockSkew(), KeyOperations()
     protocols = list[WireProtocol]()
     for protocol, group in zip(classes, settings, strict=True):
@@ -201,6 +208,9 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             public_keys=own_keys,
             clock=components.clock,
             support_hooks=support_hooks,
+            debug=app.debug,
+            components=components,
+            hooks=registered,
         )
 
     capacity = capacity_of(traffic)
@@ -244,6 +254,9 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         skew=skew,
         clock=components.clock,
         support_hooks=support_hooks,
+        debug=app.debug,
+        components=components,
+        hooks=registered,
         deliveries=deliveries,
         guarded_store=guarded_store,
         limiter=counts,

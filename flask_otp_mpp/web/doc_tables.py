@@ -1,4 +1,4 @@
-"""The documentation's tables of settings and codes, made from what the code declares."""
+"""The documentation's tables of settings, codes and checks, made from what the code declares."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.protocols.values import CodeRow, Operation
+from flask_otp_mpp.web.checks import CHECKS, Severity
 from flask_otp_mpp.web.metric_table import ATTRIBUTES, METRICS, SPANS
 from flask_otp_mpp.web.settings import GROUPS
 
@@ -27,6 +28,7 @@ Row = tuple[str, ...]
 
 SETTING_HEAD: Final[Row] = ("key", "value", "default", "meaning")
 CODE_HEAD: Final[Row] = ("code", "status", "send", "verify", "condition")
+CHECK_HEAD: Final[Row] = ("check", "severity", "what is found")
 REASON_HEAD: Final[Row] = ("protocol", "reason", "code", "status", "message")
 
 
@@ -75,6 +77,13 @@ def reason_rows(codes: Mapping[str, Codes]) -> list[Row]:
         for reason in Reason
         for row in [rows[reason]]
     ]
+
+
+def check_rows() -> list[Row]:
+    """List every check of a deployment, those of the worst findings first."""
+    severities = list(Severity)
+    ordered = sorted(CHECKS, key=lambda check: severities.index(check.severity))
+    return [(check.id, check.severity, check.title) for check in ordered]
 
 
 def metric_tables() -> Mapping[str, str]:

@@ -24,23 +24,29 @@ _ACCOUNTS: Final = "OTP_MPP_GOOGLE_ACCOUNTS"  # its group is imported only if it
 
 def warn_of_exposed_files(config: Mapping[str, Any], store: Store) -> None:
     """Warn of each file that others may read or change, of those that a configuration names."""
-    for setting, what, path in [*_key_files(config), *_referenced(config), *_database(store)]:
+    for setting, what, path in named_files(config, store):
         if is_exposed(path):
             logger.warning("%r: everybody on this machine can read %s; chmod 600 it", setting, what)
 
 
-def secret_files(config: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Return the files of secrets that a configuration names, each with its setting."""
-    for setting, _what, path in [*_key_files(config), *_referenced(config)]:
-        yield setting, path
+def named_files(config: Mapping[str, Any], store: Store | None) -> Iterator[tuple[str, str, Path]]:
+    """Find the files with secrets: the setting that names each, what it is, and its path.
+
+    A setting that is no mapping where it must be one names no file: that is a fault of its own.
+
+    :param store: None if it is at fault.
+    """
+    yield from _key_files(config)
+    yield from _referenced(config)
+    yield from _database(store)
 
 
 def _key_files(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
-    for version, source in (config.get(_KEYS) or {}).items():
-        for path in _paths(source):
+    for version, source in _mapping(config.get(_KEYS)).items():
+        for path in paths_of(source):
             yield _KEYS, f"the file of key {str(version)!r}", path
-    for name, members in (config.get(_ACCOUNTS) or {}).items():
-        for path in _paths(members.get("our_keys")):
+    for name, members in _mapping(config.get(_ACCOUNTS)).items():
+        for path in paths_of(_mapping(members).get("our_keys")):
             yield _ACCOUNTS, f"the file {path.name!r} with keys of account {str(name)!r}", path
 
 
@@ -50,19 +56,23 @@ def _referenced(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
         raw = config.get(setting)
         for source in raw if isinstance(raw, list | tuple) else [raw]:
             if isinstance(source, str) and source.startswith(PREFIX):
-                for path in _paths(source):
+                for path in paths_of(source):
                     yield setting, f"the file {path.name!r}", path
 
 
-def _database(store: Store) -> Iterator[tuple[str, str, Path]]:
+def _database(store: Store | None) -> Iterator[tuple[str, str, Path]]:
     if isinstance(store, SQLAlchemyStore) and store.engine.url.get_backend_name() == "sqlite":
         for suffix in ("", "-wal", "-shm"):
             path = Path(f"{store.engine.url.database}{suffix}")
             yield _STORE, f"the file {path.name!r}", path
 
 
-def _paths(raw: object) -> Iterator[Path]:
-    """Return the files that a text, or a list of them, names."""
+def _mapping(raw: object) -> Mapping[str, Any]:
+    return raw if isinstance(raw, Mapping) else {}
+
+
+def paths_of(raw: object) -> Iterator[Path]:
+    """Return the files that a text, or a list of them, may name."""
     for source in raw if isinstance(raw, list | tuple) else [raw]:
         text = source.strip() if isinstance(source, str) else ""
         if text and "\n" not in text and len(text) <= 1024:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
 from flask_otp_mpp.web.build import State
-from flask_otp_mpp.web.exposed_files import secret_files
+from flask_otp_mpp.web.exposed_files import named_files
 
 _KINDS: Final = {SQLAlchemyStore: "sql", MemoryStore: "memory"}
 
@@ -30,7 +30,7 @@ class Gauges:
         self._pgp = [one for one in state.protocols if hasattr(one, "bulkheads")]
         child("otp_mpp_store_info", _kind(state.store)).set(1)
         # What the process has read; a file that is replaced later is not in use yet.
-        for setting, path in secret_files(config):
+        for setting, _what, path in named_files(config, None):
             try:
                 modified = path.stat().st_mtime
             except (OSError, ValueError):  # a key that is written in the setting itself is no file

@@ -193,6 +193,19 @@ def test_what_older_versions_have_locked_is_locked_at_every_client() -> None:
     )
 
 
+def test_an_unlock_at_one_client_ends_what_older_versions_have_counted_for_each() -> None:
+    """A5: the user must be free there; what is of another client stays."""
+    other = ClientLimits("other", 2, 0, None, NOW + DAY)
+    everywhere = ClientLimits(EVERY_CLIENT, 0, 1, NOW + SECOND, NOW + DAY)
+    sends = tuple(CountedSend(Channel.MOBILE, one, NOW) for one in (EVERY_CLIENT, "other"))
+    limits = UserLimits(3, (other, everywhere), sends)
+    decided = rules.unlock(limits, NOW, ["client"], quota=True)
+    assert decided is not None
+    assert decided.forgotten == UserLimits(0, (everywhere,), sends[:1])
+    assert decided.limits == UserLimits(3, (other,), sends[1:])
+    assert rules.unlock(decided.limits, NOW, ["client"], quota=True) is None
+
+
 def test_a_disabled_user_is_neither_sent_nor_compared_a_code() -> None:
     """A3: the last wrong code says so, and nothing but an unlock changes it."""
     spent = spend(opened(), WRONG, limits=UserLimits(49))

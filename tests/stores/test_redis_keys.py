@@ -10,11 +10,13 @@ import pytest
 from redis.crc import key_slot
 
 from flask_otp_mpp.core.challenge import Challenge, Channel
+from flask_otp_mpp.core.limits import EVERY_CLIENT
 from flask_otp_mpp.core.policy import DAY, Policy, Resend, SendLimit
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
+    CLIENT,
     KEEP,
     POLICY,
     QUICK,
@@ -180,7 +182,8 @@ def test_what_older_versions_stored_counts_for_each_client(
         )
     opened(store, "sent", channel=Channel.EMAIL)
     assert refused(store, "sent", client="third").reason is Reason.SEND_LIMITED
-    assert store.unlock("locked")
+    assert {sent.client for sent in store.look_up("sent").limits.sends} == {EVERY_CLIENT, CLIENT}
+    assert store.unlock("locked", [CLIENT])  # it ends the lock there, and so at all others
     opened(store, "locked")
     with client() as aside:
         for name in hashes:

@@ -261,5 +261,5 @@ def test_nothing_secret_is_logged(
     ):
         assert secret not in log
     assert f"INVALID_IDENTIFIER reference={reference}" in log
-    assert "google verify: granted client=gpay" in log
+    assert "google verify: SUCCESS client=gpay" in log
     assert wrong.result == "OTP_NOT_MATCHED"

@@ -17,7 +17,7 @@ A member is declared like a setting; its key is the name of the member.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -188,8 +188,8 @@ def scopes_of(
     return listed, Scope(frozenset() if divided else psp_ids, acquirers)
 
 
-def warn_of_sandbox(scopes: Mapping[str, Scope]) -> None:
-    """Warn of each client of the sandbox that may name a pspId as a client of production may."""
+def sandbox_in_production(scopes: Mapping[str, Scope]) -> Iterator[str]:
+    """Yield each client of the sandbox that may name a pspId as a client of production may."""
     production = {
         psp_id
         for name, scope in scopes.items()
@@ -198,9 +198,15 @@ def warn_of_sandbox(scopes: Mapping[str, Scope]) -> None:
     }
     for name, scope in scopes.items():
         if name.startswith(SANDBOX_CLIENT) and not scope.psp_ids.isdisjoint(production):
-            logger.warning(
-                "%r: client %r of the sandbox may name a pspId of production; give it 'psp_ids' of "
-                "its own, or it can have codes sent to users of production",
-                f"{PREFIX}ALIPAYPLUS_CLIENTS",
-                name,
-            )
+            yield name
+
+
+def warn_of_sandbox(scopes: Mapping[str, Scope]) -> None:
+    """Warn of each client of the sandbox that may name a pspId as a client of production may."""
+    for name in sandbox_in_production(scopes):
+        logger.warning(
+            "%r: client %r of the sandbox may name a pspId of production; give it 'psp_ids' of "
+            "its own, or it can have codes sent to users of production",
+            f"{PREFIX}ALIPAYPLUS_CLIENTS",
+            name,
+        )

@@ -99,6 +99,7 @@ class GoogleStandardPayments:
                     key,
                     account.name,
                 )
+        self.sealers = sealers
         self.client_names: Collection[str] = sealers.keys()
         # By the prefix of their mounts: no header in clear text names an account.
         self._accounts = {

@@ -450,7 +450,7 @@ def test_a_key_that_ends_is_used_until_then(temp: Path, keyring: Keyring) -> Non
     fingerprint = keyring.fingerprint("ends@test.invalid")
     keyring.gpg("--quick-add-key", fingerprint, "rsa2048", "encr", "never")
     sealer = make(OURS, (keyring.public(fingerprint),))
-    (key,) = sealer._theirs
+    (key,) = sealer.theirs
     year = time.time() + 365 * 24 * 3600
     assert abs(key.signs_until - year) < 600
     assert key.encrypts_until == key.signs_until

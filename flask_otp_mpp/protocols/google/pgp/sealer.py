@@ -65,6 +65,7 @@ class PgpSealer:
     :param timeout: how long gpg may take for one message, in seconds; it is killed then. A
         message waits no longer than that for its turn.
     :param processes: how many messages are opened at once, and how many answers are sealed at once.
+    :ivar ours: our keys as GnuPG has read them, and ``theirs``.
     :ivar opening: where messages wait for their turn, and ``sealing`` where answers do.
     :raises KeyFault: if GnuPG is not there, or a key can't be used.
     """
@@ -86,17 +87,17 @@ class PgpSealer:
         self.sealing = Bulkhead(processes, waiting=_QUEUED_ANSWERS, longest=timeout)
         self._home = GpgHome(program)
         try:
-            self._theirs = import_keys(self._home, theirs, private=False)
-            self._ours = import_keys(self._home, ours, private=True)
+            self.theirs = import_keys(self._home, theirs, private=False)
+            self.ours = import_keys(self._home, ours, private=True)
             self._check()
         except BaseException:
             self.close()
             raise
-        self._trusted = frozenset(key.fingerprint for key in self._theirs)
-        self._decrypts = frozenset[bytes]().union(*(key.decrypts for key in self._ours))
+        self._trusted = frozenset(key.fingerprint for key in self.theirs)
+        self._decrypts = frozenset[bytes]().union(*(key.decrypts for key in self.ours))
         self.opening_keys = OpeningKeys(
-            frozenset[str]().union(*(key.decrypting for key in self._ours)),
-            frozenset[str]().union(*(key.signing for key in self._theirs)),
+            frozenset[str]().union(*(key.decrypting for key in self.ours)),
+            frozenset[str]().union(*(key.signing for key in self.theirs)),
         )
 
     def open(self, body: bytes) -> Opened:
@@ -129,8 +130,8 @@ class PgpSealer:
 
     def seal(self, payload: bytes) -> bytes:
         now = time.time()
-        signers, _ = active(self._ours, now)
-        _, recipients = active(self._theirs, now)
+        signers, _ = active(self.ours, now)
+        _, recipients = active(self.theirs, now)
         return base64.urlsafe_b64encode(self._seal(payload, signers, recipients))
 
     def close(self) -> None:
@@ -163,13 +164,13 @@ class PgpSealer:
         :raises KeyFault: if an answer could not be sealed, or nothing could be opened.
         """
         now = time.time()
-        _in_use("their_keys", self._theirs, now)
-        _in_use("our_keys", self._ours, now)
-        signers, recipients = active(self._ours, now)
+        _in_use("their_keys", self.theirs, now)
+        _in_use("our_keys", self.ours, now)
+        signers, recipients = active(self.ours, now)
         for name in signers:
             for to in recipients:
                 self._try(name, to)
-        mixed = {key.fingerprint for key in self._ours} & {key.fingerprint for key in self._theirs}
+        mixed = {key.fingerprint for key in self.ours} & {key.fingerprint for key in self.theirs}
         if mixed:
             raise KeyFault(f"key {mixed.pop()} is both ours and theirs; give each side its own")
 
