@@ -20,7 +20,7 @@ from flask_otp_mpp.web.in_sync import END_OF_PROCESS, in_sync
 
 logger = logging.getLogger("flask_otp_mpp")
 _signals = Namespace()
-_SINKS: Final = "otp_mpp_sinks"
+SINKS: Final = "otp_mpp_sinks"
 Sink: TypeAlias = Callable[[Event], object]
 
 otp_sent = _signals.signal("otp-sent")
@@ -41,14 +41,14 @@ operator_acted = _signals.signal("operator-acted")
 
 def add_sink(app: Flask, sink: Sink) -> None:
     """Have all events of an app handed to a function of the package, echoes too."""
-    app.extensions.setdefault(_SINKS, []).append(sink)
+    app.extensions.setdefault(SINKS, []).append(sink)
 
 
 def announce(app: Flask, event: Event) -> None:
     """Log an event, and send its signal; there is none for an echo."""
     if logger.isEnabledFor(logging.INFO):
         logger.info(line_of(event), extra=fields_of(event))
-    for sink in app.extensions.get(_SINKS, ()):
+    for sink in app.extensions.get(SINKS, ()):
         try:
             sink(event)
         except END_OF_PROCESS:
