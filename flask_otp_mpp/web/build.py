@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 from flask_limiter import Limiter
 
+from flask_otp_mpp.audit.chain import AuditKeys
+from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.clock import Clock
@@ -41,6 +43,7 @@ from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.web.audit import key_prints, open_trail
 from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_lock
@@ -85,6 +88,7 @@ class State:
     """Hold everything that one app serves with; nothing of it changes while the app runs.
 
     :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
+    :param audit: records decisions and operator's acts; None if nothing does.
     :param skew: how far the clocks of callers are from this machine's.
     :param faults: of the configuration; there are some only in a :class:`FaultyState`.
     """
@@ -100,6 +104,7 @@ class State:
     public_keys: Mapping[str, RSAPublicKey]
     skew: ClockSkew
     clock: Clock
+    audit: AuditTrail | None = None
     faults: Sequence[tuple[str, str]] = ()
 
 
@@ -165,6 +170,16 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     check_profile(compliance.profile, found, faults)
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
+    capacity = capacity_of(traffic)
+    trail = open_trail(
+        app,
+        store,
+        options,
+        faults,
+        keys=AuditKeys(codes.peppers),
+        prints=key_prints(own_keys, classes, settings),
+        threads=capacity.for_service,
+    )
     if faults or store is None or limiter is None:
         if not is_command():
             raise ConfigurationError(faults)
@@ -178,9 +193,9 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             host_limits=traffic.host_limits,
             public_keys=own_keys,
             clock=components.clock,
+            audit=trail,
         )
 
-    capacity = capacity_of(traffic)
     prefix = str(app.config.get("RATELIMIT_KEY_PREFIX") or "")
     counts = LimiterCounts(limiter, prefix, capacity.for_service)
     warn_of_exposed_files(app.config, store)
@@ -215,6 +230,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         public_keys=own_keys,
         skew=skew,
         clock=components.clock,
+        audit=trail,
     )
 
 

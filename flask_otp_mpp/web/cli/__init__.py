@@ -5,6 +5,7 @@ It is a plugin of Flask's command line, so that a key can be generated before an
 
 from __future__ import annotations
 
+from flask_otp_mpp.web.cli.audit import audit
 from flask_otp_mpp.web.cli.group import OtpGroup
 from flask_otp_mpp.web.cli.keys import keygen, pubkey
 from flask_otp_mpp.web.cli.simulate import simulate
@@ -15,6 +16,6 @@ __all__ = ["cli"]
 
 cli = OtpGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
 for command in (
-    *(keygen, pubkey, init_db, upgrade_db, purge, unlock, forget, codes, settings, simulate),
+    *(keygen, pubkey, init_db, upgrade_db, purge, unlock, forget, codes, settings, audit, simulate),
 ):
     cli.add_command(command)
