@@ -37,7 +37,12 @@ _COLUMNS: Final = (
 """Of an export as CSV; what has no column of its own is in ``record``."""
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "flask --app wallet otp-mpp audit verify --head head.json",
+        status="that of the command that is called.",
+    )
+)
 def audit() -> None:
     """Read, verify, export and purge the audit trail that OTP_MPP_AUDIT names."""
 
