@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from typing import Any, Final
@@ -23,7 +23,6 @@ from flask_otp_mpp.audit.chain import AuditKeys, Chain, Entry
 from flask_otp_mpp.audit.record import Kind, fields_of, kind_of
 from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
-from flask_otp_mpp.core.clock import utc_now
 from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within, seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.protocols.values import Event
@@ -136,7 +135,7 @@ class AuditTrail:
             chain = self._free.pop() if self._free else Chain(self.keys)
             not_recorded, self._not_recorded = self._not_recorded, 0
         try:
-            entries = self._first_entries(chain) if chain.is_new else []
+            entries = self._first_entries(chain, event.time) if chain.is_new else []
             fields = fields_of(event, not_recorded)
             self.table.insert([*entries, chain.add(kind, event.time, event.subject, fields)])
         except BaseException:
@@ -147,9 +146,8 @@ class AuditTrail:
             self._compared = True
             self._free.append(chain)
 
-    def _first_entries(self, chain: Chain) -> list[Entry]:
+    def _first_entries(self, chain: Chain, now: datetime) -> list[Entry]:
         """Return the anchor, in the first chain of a process with what has changed before it."""
-        now = utc_now()
         anchor = {**_process(), "keys": dict(self._key_prints), "peppers": list(self.keys.ids)}
         entries = [chain.add(Kind.ANCHOR, now, "", anchor)]
         last = None if self._compared else self.table.last_anchor()

@@ -30,7 +30,7 @@ trail.record(send())
 for _ in range(int(sys.argv[2])):
     os.fork()
 print("begun", flush=True)
-while True:
+for _ in range(3000):
     trail.record(send())
 """
 OTHER = Secret(b"another pepper of more than thirty-two bytes")
