@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -55,21 +54,23 @@ def _apps(store: str, *, relayed: bool) -> Iterator[tuple[PeerApp, PeerApp, Rela
         for audited in (False, True):
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="otp-mpp-bench-")))
             [peer] = stack.enter_context(peers.opened(["lean"], store, home))
-            changed = dict(peer.settings)
+            url = peer.settings["BENCH_STORE"]
+            config = []
             if audited:
-                table = AuditTable(SQLAlchemyStore(changed["OTP_MPP_STORE"]))
+                table = AuditTable(SQLAlchemyStore(url))
                 table.create()
                 table.store.engine.dispose()
-                changed["OTP_MPP_AUDIT"] = "store"
+                config.append("OTP_MPP_AUDIT = 'store'")
             if relayed:
-                server = sa.make_url(changed["OTP_MPP_STORE"])
+                server = sa.make_url(url)
                 relay = relay or stack.enter_context(
                     Relay(server.host or "127.0.0.1", server.port or 0)
                 )
-                changed["OTP_MPP_STORE"] = server.set(port=relay.port).render_as_string(
-                    hide_password=False
-                )
-            app = PeerApp(replace(peer, settings=changed))
+                near = server.set(port=relay.port).render_as_string(hide_password=False)
+                config.append(f"OTP_MPP_STORE = {near!r}")
+            with (Path(peer.settings["BENCH_KEYS"]) / "config.py").open("a") as file:
+                file.write("\n".join(["", *config, ""]))
+            app = PeerApp(peer)
             stack.callback(app.wsgi_app.extensions["otp_mpp"].store.engine.dispose)
             made.append(app)
         yield made[0], made[1], relay

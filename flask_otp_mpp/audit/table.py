@@ -73,9 +73,11 @@ class AuditTable:
         patient = replace(options, statement_timeout=STATEMENT_SECONDS)
         return AuditTable(SQLAlchemyStore(url, options=patient))
 
-    def insert(self, entries: Sequence[Entry]) -> None:
+    def insert(self, entries: Sequence[Entry], *, durable: bool) -> None:
         """Insert rows in one transaction, in one round trip.
 
+        :param durable: whether the rows must survive a crash of the database's machine; without
+            that, SQLite and PostgreSQL do not wait for the disk.
         :raises StoreError: if they are not stored, or it is unknown whether they are.
         """
 
@@ -83,7 +85,7 @@ class AuditTable:
             for entry in entries:
                 transaction.write(asdict(entry), self._insert)
 
-        self.store.transactions.run(work)
+        self.store.transactions.run(work, durable=durable)
 
     def create(self) -> str:
         """Make the table if it is missing; return what was done and where.

@@ -51,6 +51,7 @@ class AuditTrail:
     :param key_prints: the fingerprints of the keys in use, by a name for each.
     :param threads: how many threads may wait for a database that is silent.
     :param keep: how old rows must be for a purge to delete them; None if it deletes none.
+    :param durable: whether a row waits for the database's disk.
     :ivar table: where the rows are.
     :ivar keys: by which they are sealed.
     """
@@ -64,7 +65,9 @@ class AuditTrail:
         threads: int,
         on_failure: OnFailure = OnFailure.CLOSED,
         keep: timedelta | None = None,
+        durable: bool = False,
     ) -> None:
+        self._durable = durable
         self.table = table
         self.keys = keys
         self.keep = keep
@@ -137,7 +140,10 @@ class AuditTrail:
         try:
             entries = self._first_entries(chain, event.time) if chain.is_new else []
             fields = fields_of(event, not_recorded)
-            self.table.insert([*entries, chain.add(kind, event.time, event.subject, fields)])
+            self.table.insert(
+                [*entries, chain.add(kind, event.time, event.subject, fields)],
+                durable=self._durable,
+            )
         except BaseException:
             with self._lock:
                 self._not_recorded += not_recorded

@@ -74,7 +74,13 @@ def open_trail(
     if not is_command():
         _check(table, faults)
     trail = AuditTrail(
-        table, keys, prints, threads=threads, on_failure=settings.failure, keep=settings.keep
+        table,
+        keys,
+        prints,
+        threads=threads,
+        on_failure=settings.failure,
+        keep=settings.keep,
+        durable=settings.durable,
     )
     app.extensions[AUDIT] = trail
     return trail

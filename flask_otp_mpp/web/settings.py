@@ -241,6 +241,13 @@ class AuditSettings:
         "`open` lets it leave and writes a line into the log.",
         default="closed",
     )
+    durable: bool = setting(
+        "AUDIT_DURABLE",
+        FLAG,
+        "Whether each row waits for the database's disk. Without it a crash of the database's "
+        "machine may lose the rows of the last second, on SQLite and PostgreSQL.",
+        default=False,
+    )
     keep: timedelta | None = setting(
         "AUDIT_KEEP",
         optional(seconds(24 * 3600)),
