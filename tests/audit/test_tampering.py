@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ OTHER = Secret(b"another pepper of more than thirty-two bytes")
 
 @pytest.fixture(params=["sqlite", POSTGRESQL, MARIADB])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    places = {
+    places: dict[str, Callable[[], AbstractContextManager[str]]] = {
         "sqlite": lambda: nullcontext(f"sqlite:///{tmp_path / 'audit.db'}"),
         "postgresql": lambda: postgresql_url("audit"),
         "mariadb": lambda: mysql_url("audit"),

@@ -1,4 +1,4 @@
-"""How a process writes its chains: killed, forked, in many threads, and beside a lost connection."""
+"""How a process writes its chains: killed, forked, in many threads, when connections are lost."""
 
 from __future__ import annotations
 
@@ -85,10 +85,12 @@ def test_the_newest_rows_of_a_user_are_returned_first(url: str) -> None:
 def test_threads_that_write_at_once_have_a_chain_each(url: str) -> None:
     """O10: each chain is whole, and none waits for another."""
     with opened(url) as trail:
-        threads = [
-            threading.Thread(target=lambda: [trail.record(send()) for _ in range(5)])
-            for _ in range(4)
-        ]
+
+        def write() -> None:
+            for _ in range(5):
+                trail.record(send())
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -177,7 +177,7 @@ def test_an_app_does_not_start_with_a_trail_that_it_can_not_write(url: str, tmp_
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
-    """An app whose trail is in the database of its store; ``init-db`` has made all tables."""
+    """Make an app whose trail is in the database of its store; ``init-db`` made all tables."""
     app = Flask("tests.audit")
     url = f"sqlite:///{tmp_path / 'otp.db'}"
     app.config.update(settings(url, OTP_MPP_AUDIT="store", OTP_MPP_AUDIT_KEEP=24 * 3600))
