@@ -43,9 +43,10 @@ def make(make_wallet: Callable[..., Wallet], url: str) -> Iterator[Callable[...,
             trail = SQLAlchemyStore(url)
             metadata = sa.MetaData()
             attach_audit_table(metadata)
-            trail.change_tables(lambda db: str(metadata.create_all(db)))
+            metadata.create_all(trail.engine)
             trail.engine.dispose()
 
+        Path(sa.make_url(url).database or "").touch()
         wallet = make_wallet(**{"OTP_MPP_AUDIT": url, "prepare": create, **how})
         made.append(wallet)
         return wallet
