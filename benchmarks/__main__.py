@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Final
 
 from benchmarks import (
+    audit,
     failover,
     flood,
     google,
@@ -41,6 +42,7 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     "limits": limits,
     "google": google,
     "failover": failover,
+    "audit": audit,
 }
 
 

@@ -10,6 +10,7 @@ modules may change in any release.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from flask_otp_mpp.audit.table import attach as attach_audit_table
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
@@ -76,6 +77,7 @@ __all__ = [
     "Subject",
     "UnfitStore",
     "UnsafePolicy",
+    "attach_audit_table",
     "init_metrics",
     "init_tracing",
     "operator_acted",

@@ -28,7 +28,7 @@ from flask_otp_mpp.callers.transport import Transport, over_wsgi
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import FrozenClock, Inbox
-from flask_otp_mpp.web.build import State
+from flask_otp_mpp.web.state import State
 
 CLIENT = "SANDBOX_5Y00000000000000"
 PSP = "1022172000000000000"

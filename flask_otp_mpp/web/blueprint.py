@@ -28,6 +28,7 @@ from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
 from flask_otp_mpp.protocols.events import event_of
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound, RequestContext
 from flask_otp_mpp.web.addresses import network_of
+from flask_otp_mpp.web.audit import record, record_refusal
 from flask_otp_mpp.web.crash_log import CrashLog
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.exemptions import exempt_from_csrf, exempt_from_limits
@@ -43,6 +44,7 @@ BODY: Final = "flask_otp_mpp.body"
 _SEALED: Final = "flask_otp_mpp.sealed"
 _SECONDS: Final = "flask_otp_mpp.seconds"  # that are left when the body was read
 _TRACE: Final = "flask_otp_mpp.trace"
+_RECORDED: Final = "flask_otp_mpp.recorded"  # or tried to: in the audit trail
 _UNSIGNED_503: Final = Outbound((("content-length", "0"), ("cache-control", "no-store")), b"", 503)
 _REASONS: Final = {
     404: Reason.PATH_UNKNOWN,
@@ -110,6 +112,8 @@ class ProtocolBlueprint:
                 outbound, event = handle(
                     self._protocol, self._inbound(), self._service, self._traffic, trace
                 )
+                request.environ[_RECORDED] = True
+                record(_app(), event)
         except (Exception, *END_OF_PROCESS):
             raise
         except BaseException as error:  # noqa: BLE001 - Flask hands on an Exception only
@@ -141,7 +145,7 @@ class ProtocolBlueprint:
             return
         if not self._started:
             self._before_first_request()
-        for name in (BODY, _SEALED):
+        for name in (BODY, _SEALED, _RECORDED):
             request.environ.pop(name, None)
         request.environ[_TRACE] = Trace()
         try:
@@ -181,7 +185,7 @@ class ProtocolBlueprint:
         return self._reject(Outcome(reason=_reason_of_status(error.code or given or 500)))
 
     def _on_crash(self, error: BaseException) -> Response:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        app = _app()
         got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
         return self._reject(self._outcome_of(error))
 
@@ -215,6 +219,9 @@ class ProtocolBlueprint:
             outcome = Outcome(reason=Reason.UNFORESEEN)
             outbound = _UNSIGNED_503
             event = event_of(self._protocol.name, context, outcome, outbound, trace)
+        if not request.environ.get(_RECORDED):
+            with answer_within(ANSWER_SECONDS - _trace().total):
+                record_refusal(_app(), event)
         return _seal(outbound, event)
 
     def _inbound(self) -> Inbound:
@@ -247,7 +254,12 @@ def _trace() -> Trace:
     return trace
 
 
+def _app() -> Flask:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return app
+
+
 def _seal(outbound: Outbound, event: Event) -> Response:
     request.environ[_SEALED] = outbound
-    announce(current_app._get_current_object(), event)  # type: ignore[attr-defined]  # noqa: SLF001
+    announce(_app(), event)
     return SealedResponse(outbound)

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
-from flask_limiter import Limiter
 
+from flask_otp_mpp.audit.chain import AuditKeys
+from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.bulkhead import Bulkhead
-from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.guarded_store import GuardedStore
@@ -39,9 +37,9 @@ from flask_otp_mpp.protocols.base import Deployment, WireProtocol
 from flask_otp_mpp.protocols.values import Act, Mount
 from flask_otp_mpp.signing.budget import SigningBudget
 from flask_otp_mpp.signing.key_operations import CountedSigner, KeyOperations
-from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.stores.options import StoreOptions
+from flask_otp_mpp.web.audit import key_prints, open_trail, recent_events
 from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
 from flask_otp_mpp.web.events import announce_act, announce_lock
@@ -62,67 +60,13 @@ from flask_otp_mpp.web.settings import (
     StoreSettings,
     TrialSettings,
 )
-from flask_otp_mpp.web.support import Support, SupportHooks
+from flask_otp_mpp.web.state import Components, State
+from flask_otp_mpp.web.support import SupportHooks
 from flask_otp_mpp.web.traffic import FlaskRefusalQuota, FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
 
 logger = logging.getLogger("flask_otp_mpp")
-
-
-@dataclass(frozen=True, slots=True)
-class Components:
-    """Hold what the host passed to ``OtpMpp`` ready made."""
-
-    protocols: Sequence[type[WireProtocol]]
-    signer: Signer | None
-    store: Store | None
-    policy: Policy | None
-    limiter: Limiter | None
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Hold everything that one app serves with; nothing of it changes while the app runs.
-
-    :param public_keys: the wallet's own public keys by version; empty if a signer was passed.
-    :param deliveries: bounds the deliveries at work; it, ``guarded_store``, ``limiter`` and
-        ``key_operations`` tell metrics how they are.
-    :param skew: how far the clocks of callers are from this machine's.
-    :param support_hooks: what acts of operators are told to.
-    :param debug: whether the app was in debug mode when it was initialised; a command of ``flask``
-        sets that of the app anew.
-    :param components: what the host passed to ``OtpMpp``.
-    :param hooks: as the host registered them.
-    :param faults: of the configuration; there are some only in a :class:`FaultyState`.
-    """
-
-    protocols: tuple[WireProtocol, ...]
-    service: OtpService
-    store: Store
-    policy: Policy
-    traffic: FlaskTrafficLimiter
-    body_limit: int
-    ipv6_prefix: int
-    host_limits: bool
-    public_keys: Mapping[str, RSAPublicKey]
-    skew: ClockSkew
-    clock: Clock
-    support_hooks: SupportHooks
-    debug: bool
-    components: Components
-    hooks: Hooks
-    deliveries: Bulkhead
-    guarded_store: GuardedStore
-    limiter: LimiterCounts
-    key_operations: KeyOperations
-    faults: Sequence[tuple[str, str]] = ()
-
-    @property
-    def support(self) -> Support:
-        """Show, unlock and forget users, for the host's admin pages."""
-        return Support(self)
 
 
 def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultyState:
@@ -189,11 +133,17 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     check_profile(compliance.profile, found, faults)
     if trial and not debugging:
         check_trial(protocols, hooks, faults)
-    support_hooks = SupportHooks(
-        announce=lambda act, subject, changed: announce_act(
-            app, Act(act), subject, count=int(changed)
-        )
+    capacity = capacity_of(traffic)
+    trail = open_trail(
+        app,
+        store,
+        options,
+        faults,
+        keys=AuditKeys(codes.peppers),
+        prints=key_prints(own_keys, classes, settings),
+        threads=capacity.for_service,
     )
+    support_hooks = _support_hooks(app, trail)
     if faults or store is None or limiter is None:
         if not is_command():
             raise ConfigurationError(faults)
@@ -211,9 +161,9 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
             debug=app.debug,
             components=components,
             hooks=registered,
+            audit=trail,
         )
 
-    capacity = capacity_of(traffic)
     counts = LimiterCounts(
         limiter, str(app.config.get("RATELIMIT_KEY_PREFIX") or ""), capacity.for_service
     )
@@ -221,8 +171,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         GuardedStore(store, capacity.for_service),
         Bulkhead(capacity.deliveries),
     )
-    warn_of_exposed_files(app.config, store)
-    _warn_of_trials(store, trial=trial, debugging=debugging)
+    _warn(app.config, store, trial=trial, debugging=debugging)
     return State(
         protocols=tuple(protocols),
         service=OtpService(
@@ -261,11 +210,22 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         guarded_store=guarded_store,
         limiter=counts,
         key_operations=key_operations,
+        audit=trail,
     )
 
 
-def _warn_of_trials(store: Store, *, trial: bool, debugging: bool) -> None:
-    """Warn of what serves for trials only."""
+def _support_hooks(app: Flask, trail: AuditTrail | None) -> SupportHooks:
+    """Return what operators' acts are told to, and where recent events are read."""
+
+    def announce(act: str, subject: str, changed: bool) -> None:  # noqa: FBT001 - as it is called
+        announce_act(app, Act(act), subject, count=int(changed))
+
+    return SupportHooks(announce, None if trail is None else recent_events(trail))
+
+
+def _warn(config: Mapping[str, Any], store: Store, *, trial: bool, debugging: bool) -> None:
+    """Warn of secrets that others can read, and of what serves for trials only."""
+    warn_of_exposed_files(config, store)
     if isinstance(store, MemoryStore) and not debugging:
         logger.warning(
             "'OTP_MPP_STORE': memory:// forgets counted tries on restart and is not shared between "

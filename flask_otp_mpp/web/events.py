@@ -15,6 +15,7 @@ from flask import Flask
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.protocols.values import Act, Event, Operation
+from flask_otp_mpp.web.audit import record
 from flask_otp_mpp.web.event_log import fields_of, line_of
 from flask_otp_mpp.web.in_sync import END_OF_PROCESS, in_sync
 
@@ -45,7 +46,13 @@ def add_sink(app: Flask, sink: Sink) -> None:
 
 
 def announce(app: Flask, event: Event) -> None:
-    """Log an event, and send its signal; there is none for an echo."""
+    """Log an event, and send its signal; there is none for an echo.
+
+    What an operator did is recorded in the audit trail, too. A decision is by now: it must be
+    before its answer is sealed.
+
+    :raises AuditError: for an operator's act that could not be recorded.
+    """
     if logger.isEnabledFor(logging.INFO):
         logger.info(line_of(event), extra=fields_of(event))
     for sink in app.extensions.get(SINKS, ()):
@@ -57,6 +64,7 @@ def announce(app: Flask, event: Event) -> None:
             logger.error("a sink of events raised %s", type(error).__name__)
     if isinstance(event.operation, Act):
         _send(operator_acted, app, event=event)
+        record(app, event)
     elif event.reason is not None:
         _send(otp_refused, app, event=event)
     elif event.operation is Operation.SEND:

@@ -16,10 +16,11 @@ from flask_otp_mpp.core.settings import key_of, read_group
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.web.blueprint import ProtocolBlueprint
-from flask_otp_mpp.web.build import Components, State, build
+from flask_otp_mpp.web.build import build
 from flask_otp_mpp.web.hooks import HookRegistry
 from flask_otp_mpp.web.overrides import clock_in_force, hooks_in_force
 from flask_otp_mpp.web.settings import ServingSettings
+from flask_otp_mpp.web.state import Components, State
 from flask_otp_mpp.web.terminal import show_events
 
 EXTENSION: Final = "otp_mpp"

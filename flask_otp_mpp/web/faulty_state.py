@@ -13,13 +13,15 @@ from typing import Any, Final, NoReturn, cast
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.settings import PREFIX, ConfigurationError, settings_of
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.web.settings import SigningSettings, StoreSettings
+from flask_otp_mpp.web.settings import AuditSettings, SigningSettings, StoreSettings
 from flask_otp_mpp.web.support import Served, Support
 
 _GROUPS: Final[Mapping[str, tuple[type, ...]]] = {
-    "store": (StoreSettings, StoreOptions),
+    # What an operator does to the store must be recorded.
+    "store": (StoreSettings, StoreOptions, AuditSettings),
     "policy": (Policy,),
     "public_keys": (SigningSettings,),
+    "audit": (AuditSettings, StoreSettings, StoreOptions),
 }
 """What depends on the settings of a few groups only."""
 _logger = logging.getLogger("flask_otp_mpp")

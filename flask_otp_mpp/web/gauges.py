@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
 from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
-from flask_otp_mpp.web.build import State
 from flask_otp_mpp.web.exposed_files import named_files
+from flask_otp_mpp.web.state import State
 
 _KINDS: Final = {SQLAlchemyStore: "sql", MemoryStore: "memory"}
 

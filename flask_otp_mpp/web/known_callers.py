@@ -14,8 +14,8 @@ from flask_otp_mpp.protocols.alipay.ams import Ams
 from flask_otp_mpp.protocols.alipay.clients import SANDBOX_CLIENT
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.protocols.values import Mount, Operation
-from flask_otp_mpp.web.build import State
 from flask_otp_mpp.web.extension import NotServedError
+from flask_otp_mpp.web.state import State
 
 FIRST_VERSION: Final = "1"
 P = TypeVar("P", bound=WireProtocol)

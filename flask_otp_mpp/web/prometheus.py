@@ -20,10 +20,10 @@ from flask_otp_mpp.core.reasons import FOREVER, Reason
 from flask_otp_mpp.core.trace import Part
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.protocols.values import Act, Event, Operation
-from flask_otp_mpp.web.build import State
 from flask_otp_mpp.web.extension import EXTENSION
 from flask_otp_mpp.web.gauges import Gauges
 from flask_otp_mpp.web.metric_table import METRICS, Kind, Metric
+from flask_otp_mpp.web.state import State
 
 OTHER: Final = "other"
 """A label whose value is none of those that are known."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from flask_otp_mpp.audit.trail import OnFailure
 from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
 from flask_otp_mpp.core.policy import Policy
@@ -23,7 +25,9 @@ from flask_otp_mpp.core.readers import (
     describe,
     mapping,
     one_of,
+    optional,
     optional_text,
+    seconds,
     text,
     texts,
 )
@@ -218,6 +222,40 @@ class TrialSettings:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """The audit trail: a table of decisions and operator's acts that nobody can change unseen."""
+
+    url: str | None = setting(
+        "AUDIT",
+        Reader("a URL, 'store', or None", text_or_file),
+        "Where decisions and operator's acts are recorded: a SQLAlchemy URL, or `store` for the "
+        "database of the SQL store; `file:/path` reads it from a file. None records nothing.",
+        default=None,
+        secret=True,
+    )
+    failure: OnFailure = setting(
+        "AUDIT_FAILURE",
+        one_of(OnFailure),
+        "What becomes of an answer whose row can't be written: `closed` answers it as unforeseen, "
+        "`open` lets it leave and writes a line into the log.",
+        default="closed",
+    )
+    durable: bool = setting(
+        "AUDIT_DURABLE",
+        FLAG,
+        "Whether each row waits for the database's disk. Without it a crash of the database's "
+        "machine may lose the rows of the last second, on SQLite and PostgreSQL.",
+        default=False,
+    )
+    keep: timedelta | None = setting(
+        "AUDIT_KEEP",
+        optional(seconds(24 * 3600)),
+        "How old rows are that `flask otp-mpp audit purge` deletes. None keeps all.",
+        default=None,
+    )
+
+
 GROUPS: Final[tuple[type, ...]] = (
     ServingSettings,
     SigningSettings,
@@ -229,5 +267,6 @@ GROUPS: Final[tuple[type, ...]] = (
     TrafficSettings,
     ComplianceSettings,
     TrialSettings,
+    AuditSettings,
 )
 """All groups that belong to no protocol, in the order of the documentation."""

@@ -93,7 +93,7 @@ def test_a_process_that_changes_the_tables_is_not_waited_for_for_ever(
     monkeypatch.setattr(changes, "WAIT_SECONDS", 0.1)
     store = SQLAlchemyStore(place)
     with store.engine.begin() as other:
-        assert store._database.lock_tables(other)
+        assert store.database.lock_tables(other)
         with pytest.raises(StoreError, match="another process has been changing the tables"):
             store.create_tables()
     store.engine.dispose()

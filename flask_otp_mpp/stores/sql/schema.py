@@ -96,8 +96,13 @@ def attach(target: sa.MetaData) -> None:
     :param target: for example ``db.metadata`` of Flask-SQLAlchemy. Create and upgrade the tables by
         the host's migrations then, and leave ``flask otp-mpp init-db`` alone.
     """
-    set_options(INNODB)  # also for a host that writes its migrations on another database
-    for table in metadata.sorted_tables:
+    attach_all(metadata, target)
+
+
+def attach_all(tables: sa.MetaData, target: sa.MetaData) -> None:
+    """Add tables to a host's MetaData, by SQLAlchemy's own types."""
+    set_options(INNODB, tables)  # also for a host that writes its migrations on another database
+    for table in tables.sorted_tables:
         for column in table.to_metadata(target).columns:
             column.type = plain(column.type)
 
@@ -119,12 +124,12 @@ def include_object(
     return not (unknown and (name or "").startswith(_PREFIX))
 
 
-def set_options(options: Mapping[str, Any]) -> None:
+def set_options(options: Mapping[str, Any], of: sa.MetaData = metadata) -> None:
     """Tell the tables what a database needs, once it is known that it may be used.
 
     SQLAlchemy imports its part for that database.
     """
-    for table in metadata.sorted_tables:
+    for table in of.sorted_tables:
         table.dialect_kwargs.update(options)
 
 

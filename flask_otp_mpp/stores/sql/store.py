@@ -79,14 +79,14 @@ class SQLAlchemyStore:
     def __init__(
         self, url: str, clock: Clock | None = None, options: StoreOptions = DEFAULT
     ) -> None:
-        self.engine, self._database = connect(url, options)
+        self.engine, self.database = connect(url, options)
         self._clock: Clock | None = utc_now if clock is None else clock
-        if self._clock is utc_now and self._database.time is not None:
+        if self._clock is utc_now and self.database.time is not None:
             self._clock = None
         self._statements = Statements(
-            self._database, self.engine.dialect, own_time=self._clock is None
+            self.database, self.engine.dialect, own_time=self._clock is None
         )
-        self._transactions = Transactions(self.engine, self._database, self._clock)
+        self.transactions = Transactions(self.engine, self.database, self._clock)
 
     def create_tables(self) -> str:
         """Create the tables that are missing, and note their revision.
@@ -94,7 +94,7 @@ class SQLAlchemyStore:
         :returns: what was done and where, in one line.
         :raises StoreError: if the database refuses.
         """
-        return self._change_tables(changes.create)
+        return self.change_tables(changes.create)
 
     def upgrade_tables(self) -> str:
         """Bring the tables to the newest revision.
@@ -103,7 +103,7 @@ class SQLAlchemyStore:
         :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
         :raises StoreError: if the database refuses.
         """
-        return self._change_tables(changes.upgrade)
+        return self.change_tables(changes.upgrade)
 
     def check(self) -> str:
         """Check whether this store can work: is the database there, new enough, and prepared.
@@ -112,10 +112,10 @@ class SQLAlchemyStore:
         :raises UnfitStore: with what was found instead, and what to do.
         :raises StoreError: if the database does not answer.
         """
-        return check.check(self.engine, self._database, self._clock)
+        return check.check(self.engine, self.database, self._clock)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
-        [row] = self._transactions.read({"at_key": request}, self._statements.answer)
+        [row] = self.transactions.read({"at_key": request}, self._statements.answer)
         return statements.answer_of(row)
 
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
@@ -156,7 +156,7 @@ class SQLAlchemyStore:
             transaction.write(values, sql.put_answer)
             return decided.challenge
 
-        return self._transactions.run(work)
+        return self.transactions.run(work)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         """Write how a delivery ended; nothing is decided, so the user's row is not locked.
@@ -174,9 +174,7 @@ class SQLAlchemyStore:
             "at_challenge": draft.id,
             **statements.outcome_values(draft.request, outcome),
         }
-        self._transactions.run(
-            lambda transaction: transaction.write(values, *writes), durable=False
-        )
+        self.transactions.run(lambda transaction: transaction.write(values, *writes), durable=False)
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         sql = self._statements
@@ -207,10 +205,10 @@ class SQLAlchemyStore:
             transaction.write(values, sql.count, sql.count_attempt, sql.put_answer)
             return decided.outcome
 
-        return self._transactions.run(work)
+        return self.transactions.run(work)
 
     def look_up(self, subject: str) -> UserRecord:
-        rows = self._transactions.read({"at_subject": subject}, self._statements.look_up)
+        rows = self.transactions.read({"at_subject": subject}, self._statements.look_up)
         return statements.record_of(rows)
 
     def unlock(
@@ -229,7 +227,7 @@ class SQLAlchemyStore:
             )
             return decided.forgotten
 
-        return self._transactions.run(work)
+        return self.transactions.run(work)
 
     def forget(self, subject: str) -> bool:
         sql, values = self._statements, {"at_subject": subject}
@@ -240,23 +238,27 @@ class SQLAlchemyStore:
             # A row that holds nothing was only made to be locked.
             return any(others) or limits not in (None, UserLimits())
 
-        return self._transactions.run(work)
+        return self.transactions.run(work)
 
     def purge(self, policy: Policy, *, batch: int = 1000) -> int:
         check_batch(batch)
-        [[now]] = self._transactions.read({}, self._statements.now)
-        return Purge(self.engine, self._database, self._transactions, batch).run(
+        [[now]] = self.transactions.read({}, self._statements.now)
+        return Purge(self.engine, self.database, self.transactions, batch).run(
             policy, now, self._clock
         )
 
-    def _change_tables(self, work: Callable[[sa.Connection], str]) -> str:
+    def change_tables(self, work: Callable[[sa.Connection], str]) -> str:
+        """Do work on the tables while no other process does; return where and what was done.
+
+        :raises StoreError: if the database refuses.
+        """
         url = self.engine.url
         try:
-            self._database.create(url)
-            return f"{check.place(url)}: {changes.change(url, self._database.options, work)}"
+            self.database.create(url)
+            return f"{check.place(url)}: {changes.change(url, self.database.options, work)}"
         except SQLAlchemyError as error:
             failure = error
-        raise check.fault(failure, url, self._database)
+        raise check.fault(failure, url, self.database)
 
     def _lock_user(
         self,

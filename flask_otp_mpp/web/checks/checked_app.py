@@ -13,13 +13,13 @@ from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.settings import ConfigurationError, read_group
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.stores.options import StoreOptions
-from flask_otp_mpp.web.build import State
 from flask_otp_mpp.web.checks.store_report import StoreReport, report_of
 from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks
 from flask_otp_mpp.web.limiter import open_limiter
 from flask_otp_mpp.web.profiles import Configuration
 from flask_otp_mpp.web.settings import StoreSettings
+from flask_otp_mpp.web.state import State
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
 G = TypeVar("G")

@@ -5,6 +5,7 @@ It is a plugin of Flask's command line, so that a key can be generated before an
 
 from __future__ import annotations
 
+from flask_otp_mpp.web.cli.audit import audit
 from flask_otp_mpp.web.cli.check import check
 from flask_otp_mpp.web.cli.group import OtpGroup
 from flask_otp_mpp.web.cli.keys import keygen, pubkey
@@ -19,6 +20,6 @@ __all__ = ["cli"]
 cli = OtpGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
 for command in (
     *(keygen, pubkey, init_db, upgrade_db, purge, show, unlock, forget),
-    *(codes, settings, check, policy, simulate),
+    *(codes, settings, check, policy, audit, simulate),
 ):
     cli.add_command(command)

@@ -37,19 +37,20 @@ T = TypeVar("T")
 )
 @with_appcontext
 def init_db() -> None:
-    """Create the missing tables of the OTP store, and print what was done and where.
+    """Create the missing tables of OTP store and audit trail, and print what was done and where.
 
     Run it once before the app is served; on several hosts at once, one does it and the others wait.
     Tables that exist are checked and not changed; tables of an older release need upgrade-db.
     Memory and Redis need no tables.
     """
     store = state_of().store
-    if not isinstance(store, SQLAlchemyStore):
+    if isinstance(store, SQLAlchemyStore):
+        done = _change(store.create_tables)
+        _change(store.check)  # tables that existed before may be of another revision
+        echo(f"{done}.")
+    else:
         echo(f"{type(store).__name__} needs no tables.")
-        return
-    done = _change(store.create_tables)
-    _change(store.check)  # tables that existed before may be of another revision
-    echo(f"{done}.")
+    _create_audit_table()
 
 
 @click.command(
@@ -62,21 +63,22 @@ def init_db() -> None:
 )
 @with_appcontext
 def upgrade_db() -> None:
-    """Upgrade the tables of the OTP store to the newest revision, and print what was done.
+    """Upgrade the tables of OTP store and audit trail to the newest revision; print what was done.
 
     This needs Alembic: pip install 'flask-otp-mpp[migrations]'. If your app has the tables in its
     own MetaData, upgrade them by your own migrations instead.
     """
     store = state_of().store
-    if not isinstance(store, SQLAlchemyStore):
+    if isinstance(store, SQLAlchemyStore):
+        try:
+            echo(f"{_change(store.upgrade_tables)}.")
+        except ModuleNotFoundError:
+            raise click.ClickException(
+                "Alembic is missing; pip install 'flask-otp-mpp[migrations]'"
+            ) from None
+    else:
         echo(f"{type(store).__name__} needs no tables.")
-        return
-    try:
-        echo(f"{_change(store.upgrade_tables)}.")
-    except ModuleNotFoundError:
-        raise click.ClickException(
-            "Alembic is missing; pip install 'flask-otp-mpp[migrations]'"
-        ) from None
+    _create_audit_table()
 
 
 @click.command(
@@ -140,6 +142,12 @@ def _write_metrics(file: Path, rows: int) -> None:
         raise click.ClickException(
             f"{str(file)!r} can't be written ({type(error).__name__}); the purge itself is done"
         ) from None
+
+
+def _create_audit_table() -> None:
+    """Make the table of the audit trail, if there is to be one; its first revision is the only."""
+    if (trail := state_of().audit) is not None:
+        echo(f"{_change(trail.table.create)}.")
 
 
 def _change(work: Callable[[], T]) -> T:

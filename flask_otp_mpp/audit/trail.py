@@ -1,0 +1,189 @@
+"""The trail as an app writes it: a row for each recorded event, before its answer leaves.
+
+A thread that writes takes a chain that no other thread is using, or begins one. So threads do not
+wait for each other, and neither do processes. A chain whose row may or may not be stored is left.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from importlib.metadata import version
+from typing import Any, Final
+
+from flask_otp_mpp.audit.chain import AuditKeys, Chain, Entry
+from flask_otp_mpp.audit.record import Kind, fields_of, kind_of
+from flask_otp_mpp.audit.table import AuditTable
+from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
+from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within, seconds_left
+from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
+from flask_otp_mpp.protocols.values import Event
+
+WRITE_SECONDS: Final = 0.4
+"""How long a row is tried to be stored at least, however late the request is."""
+_RETRY_SECONDS: Final = 1.0
+"""A row that took longer to fail is not tried again: the caller is waiting."""
+_logger = logging.getLogger("flask_otp_mpp")
+
+
+class AuditError(StoreError):
+    """Report that an event could not be recorded; what it tells of has been done."""
+
+
+class OnFailure(StrEnum):
+    """Say what becomes of an answer whose event could not be recorded."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class AuditTrail:
+    """Record events.
+
+    :param key_prints: the fingerprints of the keys in use, by a name for each.
+    :param threads: how many threads may wait for a database that is silent.
+    :param keep: how old rows must be for a purge to delete them; None if it deletes none.
+    :param durable: whether a row waits for the database's disk.
+    :ivar table: where the rows are.
+    :ivar keys: by which they are sealed.
+    """
+
+    def __init__(
+        self,
+        table: AuditTable,
+        keys: AuditKeys,
+        key_prints: Mapping[str, str],
+        *,
+        threads: int,
+        on_failure: OnFailure = OnFailure.CLOSED,
+        keep: timedelta | None = None,
+        durable: bool = False,
+    ) -> None:
+        self._durable = durable
+        self.table = table
+        self.keys = keys
+        self.keep = keep
+        self._key_prints = key_prints
+        self._threads = threads
+        self._on_failure = on_failure
+        self._begin()
+        begin = weakref.WeakMethod(self._begin)
+        os.register_at_fork(after_in_child=lambda: (usable := begin()) and usable())
+
+    def record(self, event: Event) -> None:
+        """Record an event, or count it if it is one that is only counted.
+
+        :raises AuditError: if it could not be, unless that is to be logged only.
+        """
+        kind = kind_of(event)
+        if kind is None:
+            with self._lock:
+                self._not_recorded += 1
+            return
+        seconds = max(WRITE_SECONDS, seconds_left(ANSWER_SECONDS))
+        try:
+            if not self.keys.ids:
+                raise StoreError("there is no pepper, under which rows are sealed")
+            with answer_within(seconds), self._breaker:
+                self._write(kind, event)
+        except StoreError as error:
+            failure = error
+        else:
+            return
+        if self._on_failure is OnFailure.CLOSED:
+            raise AuditError(f"the audit trail could not be written: {failure}") from failure
+        _logger.error(
+            "the audit trail could not be written, and 'OTP_MPP_AUDIT_FAILURE' is 'open': %s",
+            failure,
+        )
+
+    def recent(self, subject: str, limit: int = 20) -> Sequence[Entry]:
+        """Return the newest rows of a user, the newest one first.
+
+        :raises StoreError: if the database fails.
+        """
+        return self.table.recent(subject, limit)
+
+    def _begin(self) -> None:
+        """Begin as a process that has written nothing; also in a child that was forked."""
+        self._lock = threading.Lock()
+        self._breaker = CircuitBreaker("the audit trail", self._threads, StoreUnavailable)
+        self._free: list[Chain] = []
+        self._not_recorded = 0
+        self._compared = False
+
+    def _write(self, kind: Kind, event: Event) -> None:
+        """Write a row; after a lost connection once more, on another chain.
+
+        The first one may have been stored: the event is recorded twice then, never half.
+        """
+        began = time.monotonic()
+        try:
+            return self._write_once(kind, event)
+        except StoreUnavailable:
+            if time.monotonic() - began > _RETRY_SECONDS or not seconds_left(1):
+                raise
+        return self._write_once(kind, event)
+
+    def _write_once(self, kind: Kind, event: Event) -> None:
+        with self._lock:
+            chain = self._free.pop() if self._free else Chain(self.keys)
+            not_recorded, self._not_recorded = self._not_recorded, 0
+        try:
+            entries = self._first_entries(chain, event.time) if chain.is_new else []
+            fields = fields_of(event, not_recorded)
+            self.table.insert(
+                [*entries, chain.add(kind, event.time, event.subject, fields)],
+                durable=self._durable,
+            )
+        except BaseException:
+            with self._lock:
+                self._not_recorded += not_recorded
+            raise
+        with self._lock:
+            self._compared = True
+            self._free.append(chain)
+
+    def _first_entries(self, chain: Chain, now: datetime) -> list[Entry]:
+        """Return the anchor, in the first chain of a process with what has changed before it."""
+        anchor = {**_process(), "keys": dict(self._key_prints), "peppers": list(self.keys.ids)}
+        entries = [chain.add(Kind.ANCHOR, now, "", anchor)]
+        last = None if self._compared else self.table.last_anchor()
+        if last is not None and (changed := _changes(last.fields, anchor)):
+            entries.append(chain.add(Kind.CHANGE, now, "", changed))
+            _logger.warning("keys or peppers are others than before: %s", ", ".join(changed))
+        return entries
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what differs: names of keys and check values of peppers, by what became of them."""
+    changes = {}
+    for what in ("keys", "peppers"):
+        old, new = (_named(one.get(what, {})) for one in (before, now))
+        changes[f"{what}_added"] = sorted(new.keys() - old.keys())
+        changes[f"{what}_removed"] = sorted(old.keys() - new.keys())
+        both = old.keys() & new.keys()
+        changes[f"{what}_replaced"] = sorted(name for name in both if old[name] != new[name])
+    return {name: found for name, found in changes.items() if found}
+
+
+def _named(values: Any) -> Mapping[str, object]:
+    return values if isinstance(values, Mapping) else dict.fromkeys(values)
+
+
+def _process() -> dict[str, object]:
+    """Return which process writes; its user is the operator, if it is a command."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have no name
+        user = ""
+    where = {"host": socket.gethostname(), "user": user, "pid": os.getpid()}
+    return {**where, "version": version("flask-otp-mpp")}

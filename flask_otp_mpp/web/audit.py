@@ -1,0 +1,161 @@
+"""The audit trail of an app: opened, checked and written to; ``OTP_MPP_AUDIT`` says where it is."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from flask import Flask
+
+from flask_otp_mpp.audit.chain import AuditKeys
+from flask_otp_mpp.audit.table import AuditTable
+from flask_otp_mpp.audit.trail import AuditError, AuditTrail
+from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
+from flask_otp_mpp.core.settings import Faults, key_of, read_group
+from flask_otp_mpp.core.user_state import RecentEvent
+from flask_otp_mpp.protocols.alipay.clients import Client
+from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.protocols.values import Event
+from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
+from flask_otp_mpp.web.open_store import is_command
+from flask_otp_mpp.web.settings import AuditSettings
+from flask_otp_mpp.web.support import RecentEvents
+
+AUDIT: Final = "otp_mpp_audit"
+"""The trail's name in the extensions of an app."""
+IN_STORE: Final = "store"
+_KEY: Final = key_of(AuditSettings, "url")
+_PRINT_DIGITS: Final = 32
+_logger = logging.getLogger("flask_otp_mpp")
+
+
+def record(app: Flask, event: Event) -> None:
+    """Record an event, if the app has an audit trail.
+
+    :raises AuditError: if it can't be, unless ``OTP_MPP_AUDIT_FAILURE`` is ``open``.
+    """
+    trail: AuditTrail | None = app.extensions.get(AUDIT)
+    if trail is not None:
+        trail.record(event)
+
+
+def record_refusal(app: Flask, event: Event) -> None:
+    """Record an event that grants nothing; if it can't be, there is nothing to hold back."""
+    try:
+        record(app, event)
+    except AuditError as error:
+        _logger.error("%s", error)
+
+
+def recent_events(trail: AuditTrail) -> RecentEvents:
+    """Return what finds the recent events of a user in a trail, the oldest first."""
+
+    def recent(subject: str) -> list[RecentEvent]:
+        return [
+            RecentEvent(entry.time, _line(entry.fields))
+            for entry in reversed(trail.recent(subject))
+        ]
+
+    return recent
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    """Return what support reads of a row: ``send at gpay: SUCCESS, MOBILE``."""
+    what = str(fields.get("operation", "-"))
+    if "client" in fields:
+        what = f"{what} at {fields['client']}"
+    why = f" ({fields['reason']})" if "reason" in fields else ""
+    more = [str(fields[name]) for name in ("channel", "reference") if name in fields]
+    return ", ".join([f"{what}: {fields.get('code', 'done')}{why}", *more])
+
+
+def open_trail(
+    app: Flask,
+    store: Store | None,
+    options: StoreOptions,
+    faults: Faults,
+    *,
+    keys: AuditKeys,
+    prints: Mapping[str, str],
+    threads: int,
+) -> AuditTrail | None:
+    """Open the trail that an app's settings name; what is wrong is added to the faults.
+
+    :param options: of its connections, if it has some of its own.
+    :param keys: none if the peppers are at fault: a command can then read, but record nothing.
+    :param prints: see :func:`key_prints`.
+    :param threads: how many may wait for a database that is silent.
+    :returns: None if nothing is to be recorded.
+    """
+    settings = read_group(AuditSettings, app.config, faults)
+    table = None if settings.url is None else _open_table(settings.url, store, options, faults)
+    if table is None:
+        return None
+    if not is_command():
+        _check(table, faults)
+    trail = AuditTrail(
+        table,
+        keys,
+        prints,
+        threads=threads,
+        on_failure=settings.failure,
+        keep=settings.keep,
+        durable=settings.durable,
+    )
+    app.extensions[AUDIT] = trail
+    return trail
+
+
+def key_prints(
+    own_keys: Mapping[str, RSAPublicKey],
+    protocols: Sequence[type[WireProtocol]],
+    settings: Sequence[object],
+) -> dict[str, str]:
+    """Return the fingerprints of the wallet's own keys, and of those that the settings list."""
+    prints = {f"own {name}": fingerprint(key) for name, key in own_keys.items()}
+    for protocol, group in zip(protocols, settings, strict=True):
+        if protocol.clients is not None:
+            clients: Mapping[str, Client] = getattr(group, protocol.clients)
+            for name, client in clients.items():
+                for one, key in client.keys.items():
+                    prints[f"{protocol.name} {name} {one}"] = fingerprint(key)
+    return prints
+
+
+def fingerprint(key: RSAPublicKey) -> str:
+    """Return the beginning of the SHA-256 of a public key, 32 hexadecimal digits."""
+    der = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(der).hexdigest()[:_PRINT_DIGITS]
+
+
+def _open_table(
+    url: str, store: Store | None, options: StoreOptions, faults: Faults
+) -> AuditTable | None:
+    if url == IN_STORE:
+        if isinstance(store, SQLAlchemyStore):
+            return AuditTable(store)
+        if store is not None:
+            found = f"is {IN_STORE!r}, and {type(store).__name__} is no SQL store; set it to a URL"
+            faults.append((_KEY, found))
+        return None
+    try:
+        return AuditTable(SQLAlchemyStore(url, options=options))
+    except ValueError as fault:
+        faults.append((_KEY, str(fault)))
+        return None
+
+
+def _check(table: AuditTable, faults: Faults) -> None:
+    try:
+        table.check()
+    except UnfitStore as unfit:
+        faults.append((_KEY, str(unfit).replace("OTP_MPP_STORE", _KEY)))
+    except StoreError as away:
+        said = str(away).replace("OTP_MPP_STORE", _KEY)
+        _logger.warning("%r: %s", _KEY, said)

@@ -1,0 +1,1 @@
+"""The audit trail: what is recorded, and which changes to it are found."""
