@@ -138,7 +138,7 @@ def _running(folder: Path, url: str, limits: str) -> Iterator[Whole]:
     """Prepare the database by the host's migrations, then serve."""
     otp = settings(url, OTP_MPP_COOL_DOWN=0, OTP_MPP_CLIENT_LIMIT=f"{CLIENT_LIMIT} per hour")
     own = {
-        "SECRET_KEY": "of a test",
+        "SECRET_KEY": "a secret that only tests use",
         "SQLALCHEMY_DATABASE_URI": url,
         "RATELIMIT_STORAGE_URI": limits,
         "MIGRATIONS": str(folder / "migrations"),

@@ -169,7 +169,7 @@ def test_a_small_step_that_takes_too_long_says_what_to_do(impatient: SQLAlchemyS
     """T5: the URL is not to blame; the time-out or the table is."""
     fill(impatient)
     slow_deletes(impatient, 0.3)
-    message = "deleted 0 rows, then to delete 5 from otp_mpp_challenges took too long; clean"
+    message = "0 rows were purged, then the next 5 of otp_mpp_challenges took too long; clean"
     with pytest.raises(StoreError, match=message):
         impatient.purge(POLICY, batch=20)
 

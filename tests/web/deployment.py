@@ -21,7 +21,7 @@ from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import FrozenClock
 from tests.wallet import CLIENT, User, key, load_user, make_tables, settings
 
-PASSWORD = "a-password-that-nobody-may-see"
+PASSWORD = "hunter2-that-nobody-may-see"
 SHARED = "testshared://"
 
 

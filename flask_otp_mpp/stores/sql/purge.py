@@ -60,7 +60,7 @@ class Purge:
             return deleted
         if self._step <= SMALLEST_STEP:
             raise PurgeTooSlow(
-                f"the purge deleted {self._total} rows, then to delete {self._step} from "
+                f"{self._total} rows were purged, then the next {self._step} of "
                 f"{key.table.name} took too long; clean the table up (VACUUM, OPTIMIZE TABLE), or "
                 "set a longer OTP_MPP_STORE_STATEMENT_TIMEOUT, and purge again"
             )
