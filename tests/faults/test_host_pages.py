@@ -108,8 +108,8 @@ def test_pages_answer_while_senders_hang(tmp_path: Path) -> None:
             found = at_a_rate(send, 8, 1000)
         assert max(seconds) < 1
         assert found == {"SUCCESS": 4, UNKNOWN: 4}
-        again = [send(number) for number in range(8) if not server.outbox(f"slow{number}")]
-        assert again == ["SUCCESS"] * 4
+        left = [number for number in range(8) if not server.outbox(f"slow{number}")]
+        assert at_a_rate(lambda place: send(left[place]), len(left), 1000) == {"SUCCESS": 4}
 
 
 def test_pages_answer_while_a_provider_is_down_and_merchants_repeat(tmp_path: Path) -> None:
