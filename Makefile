@@ -68,6 +68,6 @@ profile:
 	@.venv/bin/python -m benchmarks profile $(ARGS)
 
 clean:
-	rm -rf .venv .venv-lowest .venv-newest build dist htmlcov *.egg-info .coverage* .hypothesis
+	rm -rf .venv .venv-* build dist htmlcov *.egg-info .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

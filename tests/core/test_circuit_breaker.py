@@ -52,8 +52,8 @@ class Service:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", 0.1)
-    monkeypatch.setattr(circuit_breaker, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(circuit_breaker, "SILENT_SECONDS", 0.2)
 
 
 @contextmanager
@@ -97,13 +97,13 @@ def test_an_error_of_one_request_is_an_answer() -> None:
 def test_one_call_at_a_time_finds_out_whether_it_is_back() -> None:
     service = Service(StoreUnavailable)
     service.calls_of(FAILURES)
-    time.sleep(0.11)
+    time.sleep(0.35)
     with silent(service, 1) as [probe]:
         assert service.calls_of(20) == 0
     with pytest.raises(StoreUnavailable):
         probe.result(10)
     assert service.calls_of(20) == 0
-    time.sleep(0.11)
+    time.sleep(0.35)
     service.fails = None
     assert service.calls_of(20) == 20
 
@@ -112,7 +112,7 @@ def test_a_silent_service_holds_a_few_threads() -> None:
     """O7: those that called it; all others are refused at once, until it answers one."""
     service = Service()
     with silent(service, THREADS) as calls:
-        time.sleep(0.11)
+        time.sleep(0.35)
         with pytest.raises(StoreUnavailable, match="the service is silent"):
             service.call()
         assert service.calls == THREADS
@@ -124,7 +124,7 @@ def test_a_silent_service_holds_a_few_threads() -> None:
 def test_calls_that_have_just_begun_do_not_make_it_silent() -> None:
     """O7: a crowd after a pause is no outage."""
     service = Service()
-    time.sleep(0.11)
+    time.sleep(0.35)
     with silent(service, 4 * THREADS) as calls:
         pass
     assert [call.result(10) for call in calls] == [None] * 4 * THREADS
@@ -133,7 +133,7 @@ def test_calls_that_have_just_begun_do_not_make_it_silent() -> None:
 def test_fewer_calls_than_its_threads_may_wait_for_long() -> None:
     service = Service()
     with silent(service, THREADS - 1):
-        time.sleep(0.11)
+        time.sleep(0.35)
         with ThreadPoolExecutor(1) as pool:
             call = pool.submit(service.call)
             service.answers.set()
