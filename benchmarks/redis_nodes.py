@@ -6,7 +6,6 @@ All are on the loopback interface, keep nothing on disk, and are killed at the e
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -19,6 +18,8 @@ from typing import Any, Final
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from benchmarks.processes import free_port
 
 SERVICE: Final = "wallet"
 SENTINELS: Final = 3
@@ -37,11 +38,10 @@ def program() -> str | None:
 
 def free_ports(number: int) -> list[int]:
     """Return ports that are not in use, all of them different."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    ports: set[int] = set()
+    while len(ports) < number:
+        ports.add(free_port())
+    return list(ports)
 
 
 def wait_until(is_so: Callable[[], object], what: str) -> None:

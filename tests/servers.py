@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Flask
 from werkzeug.serving import make_server
+
+from benchmarks.processes import free_port
+
+__all__ = ["free_port", "serving"]
 
 
 @contextmanager
@@ -23,10 +26,3 @@ def serving(app: Flask, host: str = "127.0.0.1") -> Iterator[str]:
         server.shutdown()
         thread.join(10)
         server.server_close()
-
-
-def free_port() -> int:
-    """Return a port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
