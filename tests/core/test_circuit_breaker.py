@@ -131,6 +131,7 @@ def test_calls_that_have_just_begun_do_not_make_it_silent() -> None:
 
 
 def test_fewer_calls_than_its_threads_may_wait_for_long() -> None:
+    """O7: the next call reaches the service, which may only be slow."""
     service = Service()
     with silent(service, THREADS - 1):
         time.sleep(0.35)
@@ -138,3 +139,4 @@ def test_fewer_calls_than_its_threads_may_wait_for_long() -> None:
             call = pool.submit(service.call)
             service.answers.set()
             call.result(10)
+    assert service.calls == THREADS

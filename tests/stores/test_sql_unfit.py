@@ -100,7 +100,7 @@ class Row(list[tuple[Any, ...]]):
         return row
 
 
-class Said:
+class Answering:
     """A connection to a server that says what it is told to."""
 
     def __init__(self, url: str, *answers: Row) -> None:
@@ -140,14 +140,14 @@ def test_a_node_of_several_that_are_written_to_and_a_replica_are_refused(
     url: str, state: Row, finding: str | None
 ) -> None:
     """F2: unless the URL declares that one node takes all writes."""
-    found = MySQL(DEFAULT).unfit(Said(url, NAMED, state, Row([("wsrep_cluster_size", "3")])))  # type: ignore[arg-type]
+    found = MySQL(DEFAULT).unfit(Answering(url, NAMED, state, Row([("wsrep_cluster_size", "3")])))  # type: ignore[arg-type]
     assert found is None if finding is None else finding in str(found)
 
 
 @pytest.mark.parametrize("said", ["8.0.11-TiDB-v7.5.1", "8.0.30-Vitess"])
 def test_a_server_that_looks_like_mysql_is_refused_in_a_sentence(said: str) -> None:
     """F2: before anything else is asked of it."""
-    found = MySQL(DEFAULT).unfit(Said("mysql://h/otp", Row([(said, "")])))  # type: ignore[arg-type]
+    found = MySQL(DEFAULT).unfit(Answering("mysql://h/otp", Row([(said, "")])))  # type: ignore[arg-type]
     assert f"is {OTHERS[said]}, not MySQL: " in str(found)
 
 
@@ -165,8 +165,8 @@ def test_a_postgresql_that_others_write_to_or_that_may_only_be_read_is_refused(
     url: str, state: tuple[Any, ...], finding: str | None
 ) -> None:
     """F2: by its state, or by extensions that replicate in both directions."""
-    said = Said(url, Row([(OURS[0], 0)]), Row([state]))
-    found = PostgreSQL(DEFAULT).unfit(said)  # type: ignore[arg-type]
+    server = Answering(url, Row([(OURS[0], 0)]), Row([state]))
+    found = PostgreSQL(DEFAULT).unfit(server)  # type: ignore[arg-type]
     assert found is None if finding is None else finding in str(found)
 
 
