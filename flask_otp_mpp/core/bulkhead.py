@@ -1,51 +1,86 @@
-"""A bulkhead: deliveries that hang hold only a part of the host's threads."""
+"""Bound how many do something slow at once, how many wait for it, and for how long.
+
+The bulkhead is a pattern of resilience: what is slow behind it can't take all threads of a process.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from flask_otp_mpp.core.reasons import Reason, refuse
-
+STALL: Final = 1.0
+"""After how many seconds without any change nobody waits for a place any longer."""
 MOVING_SECONDS: Final = 0.5
-"""For how long a delivery waits for a place; and only if another one began or ended since."""
+"""The same for deliveries, which wait no longer than that for a place."""
+
+
+class Full(Exception):
+    """No place was free in time."""
 
 
 class Bulkhead:
-    """Deliver within ``with bulkhead:``, if there is a place.
+    """A number of places, and a bounded queue for them.
 
-    A crowd of quick deliveries comes through, each after a short wait. Where deliveries hang, the
-    next one is refused at once.
+    A queue is right for a burst of short calls, and wrong if the calls hang: it would only hold
+    more threads. So it is left as soon as no place was taken or given back for a while.
 
-    :param places: how many deliveries may be at work in this process.
-    :ivar at_work: how many are.
+    :param places: how many may be inside at once.
+    :param waiting: how many may wait beside them.
+    :param longest: how long one may wait, in seconds.
+    :param stall: how long one waits while nothing changes, in seconds.
+    :ivar inside: how many have a place now, and ``waiting`` how many wait for one.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, *, waiting: int, longest: float, stall: float = 0) -> None:
         self.places: Final = places
-        self.at_work = 0
-        self._lock = threading.Lock()
-        self._free = threading.Semaphore(places)
-        self._moved_at = 0.0
+        self._room = waiting
+        self._longest = longest
+        self._stall = stall
+        self.inside = 0
+        self.waiting = 0
+        self._moved = 0.0
+        self._changed = threading.Condition()
 
-    def __enter__(self) -> None:
-        """Take a place.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take a place, and give it back in the end.
 
-        :raises Refused: OVERLOADED, if there is none.
+        :raises Full: if the queue is full, or no place becomes free in time.
         """
-        if not self._free.acquire(blocking=False):
-            wait = self._moved_at + MOVING_SECONDS - time.monotonic()
-            if wait <= 0 or not self._free.acquire(timeout=wait):
-                refuse(Reason.OVERLOADED)
-        self._move(1)
+        with self._changed:
+            if self.inside >= self.places:
+                self._wait(time.monotonic() + self._longest)
+            self.inside += 1
+            self._moved = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.inside -= 1
+                self._moved = time.monotonic()
+                self._changed.notify()
 
-    def __exit__(self, *_: object) -> None:
-        """Leave the place to another delivery."""
-        self._move(-1)
-        self._free.release()
+    def _wait(self, deadline: float) -> None:
+        if self.waiting >= self._room:
+            raise Full(f"has no place for more than {self.places} and {self._room} that wait")
+        self.waiting += 1
+        try:
+            while self.inside >= self.places:
+                left = min(deadline, self._moved + (self._stall or STALL)) - time.monotonic()
+                if left <= 0:
+                    raise Full("had no free place in time")
+                self._changed.wait(left)
+        finally:
+            self.waiting -= 1
 
-    def _move(self, change: int) -> None:
-        with self._lock:
-            self.at_work += change
-            self._moved_at = time.monotonic()
+
+def deliveries(places: int) -> Bulkhead:
+    """Return the bulkhead of deliveries: a crowd of quick ones comes through, hung ones do not.
+
+    :param places: how many may be at work in this process.
+    """
+    return Bulkhead(places, waiting=sys.maxsize, longest=MOVING_SECONDS, stall=MOVING_SECONDS)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from flask_otp_mpp.core.at_work import RequestsAtWork
-from flask_otp_mpp.core.bulkhead import Bulkhead
+from flask_otp_mpp.core.bulkhead import Bulkhead, Full
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Attempt, Channel, Draft
 from flask_otp_mpp.core.codes import Codes, new_challenge_id
@@ -131,8 +131,11 @@ class OtpService:
             at_work: AbstractContextManager[Any] = nullcontext()
             if command.wait:
                 at_work = self._at_work.work(command.request.value)
-            with at_work, self._deliveries:
-                known = self._send_new(command, *found)
+            try:
+                with at_work, self._deliveries.place():
+                    known = self._send_new(command, *found)
+            except Full:
+                refuse(Reason.OVERLOADED)
         if known.reason is Reason.REQUEST_PENDING and self._has_ended(command):
             return self._stored(command.request) or known
         return known

@@ -16,7 +16,7 @@ from flask import Flask
 from flask_otp_mpp.audit.chain import AuditKeys
 from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.core.at_work import RequestsAtWork
-from flask_otp_mpp.core.bulkhead import Bulkhead
+from flask_otp_mpp.core.bulkhead import deliveries as delivery_bulkhead
 from flask_otp_mpp.core.clock_skew import ClockSkew
 from flask_otp_mpp.core.codes import Codes
 from flask_otp_mpp.core.guarded_store import GuardedStore
@@ -169,7 +169,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
     )
     guarded_store, deliveries = (
         GuardedStore(store, capacity.for_service),
-        Bulkhead(capacity.deliveries),
+        delivery_bulkhead(capacity.deliveries),
     )
     _warn(app.config, store, trial=trial, debugging=debugging)
     return State(

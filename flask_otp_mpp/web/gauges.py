@@ -59,7 +59,7 @@ class Gauges:
         name = "otp_mpp_private_key_operations_total"
         self._count(operations.signatures, name, "sign")
         self._count(operations.decryptions, name, "decrypt")
-        child("otp_mpp_deliveries_at_work").set(state.deliveries.at_work)
+        child("otp_mpp_deliveries_at_work").set(state.deliveries.inside)
         child("otp_mpp_delivery_places").set(state.deliveries.places)
         if state.skew.seconds is not None:
             child("otp_mpp_clock_skew_seconds").set(state.skew.seconds)

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 import pytest
 
 from flask_otp_mpp.core.at_work import RequestsAtWork
-from flask_otp_mpp.core.bulkhead import Bulkhead
+from flask_otp_mpp.core.bulkhead import Bulkhead, deliveries
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.codes import Codes
@@ -72,7 +72,7 @@ class Harness:
     peppers: tuple[bytes, ...] = (PEPPER,)
     on_lock: Callable[[str, datetime, Caller], None] | None = None
     at_work: RequestsAtWork = field(default_factory=lambda: RequestsAtWork(16, 16))
-    deliveries: Bulkhead = field(default_factory=lambda: Bulkhead(100))
+    deliveries: Bulkhead = field(default_factory=lambda: deliveries(100))
     quota: Quota = field(default_factory=Quota)
     inbox: Inbox = field(default_factory=Inbox)
     locks: list[tuple[str, datetime]] = field(default_factory=list)

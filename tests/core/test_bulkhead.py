@@ -9,21 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from flask_otp_mpp.core import bulkhead
-from flask_otp_mpp.core.bulkhead import Bulkhead
-from flask_otp_mpp.core.reasons import Reason, Refused
+from flask_otp_mpp.core.bulkhead import Bulkhead, Full, deliveries
+from flask_otp_mpp.core.reasons import Reason
 
 PLACES = 2
 
 
 def outcome(places: Bulkhead, deliver: threading.Event | float) -> Reason | None:
     try:
-        with places:
+        with places.place():
             if isinstance(deliver, float):
                 time.sleep(deliver)
             else:
                 assert deliver.wait(30)
-    except Refused as refused:
-        return refused.reason
+    except Full:
+        return Reason.OVERLOADED
     return None
 
 
@@ -32,7 +32,7 @@ def test_deliveries_that_hang_hold_no_more_than_their_places(
 ) -> None:
     """O7: the others are refused, at once when nothing has moved for a while."""
     monkeypatch.setattr(bulkhead, "MOVING_SECONDS", 0.3)
-    places, answers = Bulkhead(PLACES), threading.Event()
+    places, answers = deliveries(PLACES), threading.Event()
     with ThreadPoolExecutor(8) as pool:
         hung = [pool.submit(outcome, places, answers) for _ in range(8)]
         time.sleep(0.7)
@@ -48,15 +48,15 @@ def test_deliveries_that_hang_hold_no_more_than_their_places(
 
 def test_a_crowd_of_quick_deliveries_comes_through() -> None:
     """O7: each waits for its turn."""
-    places = Bulkhead(PLACES)
+    places = deliveries(PLACES)
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: outcome(places, 0.01), range(32)))
     assert found == [None] * 32
 
 
 def test_a_place_is_left_however_a_delivery_ends() -> None:
-    places = Bulkhead(1)
+    places = deliveries(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), places:
+        with pytest.raises(ZeroDivisionError), places.place():
             raise ZeroDivisionError
     assert outcome(places, 0.0) is None

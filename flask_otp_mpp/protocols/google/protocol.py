@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import replay_memory
 from flask_otp_mpp.core.idempotency import IdempotencyKey
@@ -26,7 +27,6 @@ from flask_otp_mpp.protocols.google.account_members import Phones
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
-from flask_otp_mpp.protocols.google.pgp.bulkhead import Bulkhead
 from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
 from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import GoogleSettings

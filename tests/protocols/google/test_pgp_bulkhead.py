@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from flask_otp_mpp.protocols.google.pgp import bulkhead
-from flask_otp_mpp.protocols.google.pgp.bulkhead import Bulkhead, Full
+from flask_otp_mpp.core import bulkhead
+from flask_otp_mpp.core.bulkhead import Bulkhead, Full
 
 
 class Visitors:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from flask_otp_mpp.core.bulkhead import Bulkhead, Full
 from flask_otp_mpp.core.reasons import Reason, refuse
-from flask_otp_mpp.protocols.google.pgp.bulkhead import Bulkhead, Full
 from flask_otp_mpp.protocols.google.pgp.home import GpgHome
 from flask_otp_mpp.protocols.google.pgp.keys import PgpKey, active, import_keys
 from flask_otp_mpp.protocols.google.pgp.packets import addressed_to
