@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.message import Message
 from flask_otp_mpp.core.policy import Policy, Resend
@@ -52,6 +53,18 @@ def test_a_refused_message_is_a_failure_that_closes_its_challenge() -> None:
     for refused in (first, repeat):
         assert (refused.reason, refused.detail) == (Reason.DELIVERY_REFUSED, "landline")
     assert len(provider.inbox) == 1
+
+
+def test_a_send_that_gets_no_place_is_refused_before_anything_is_reserved() -> None:
+    """O7: its request is free, and the same one is sent as soon as there is a place."""
+    places = Bulkhead(1, waiting=0, longest=0)
+    harness, request = Harness(deliveries=places), fresh_request()
+    with places.place(), pytest.raises(Refused) as caught:
+        harness.send(request=request)
+    assert caught.value.reason is Reason.OVERLOADED
+    assert not harness.inbox
+    assert not harness.send(request=request).repeated
+    assert len(harness.inbox) == 1
 
 
 def test_a_message_whose_fate_is_unknown_is_neither_repeated_nor_forgotten() -> None:
