@@ -50,6 +50,7 @@ class Bench:
 
     :ivar exchanges: of the cases that have ended.
     :ivar secrets: what a report must not show: credentials, and the codes that were learned.
+    :ivar guesses: wrong codes, which would tell the right ones, as they are made of them.
     """
 
     def __init__(self, target: Target, *, slow: bool = False) -> None:
@@ -61,6 +62,9 @@ class Bench:
         }
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
+        self.guesses: dict[str, str] = {}
+        if target.second_client is not None and target.second_client.token is not None:
+            self.secrets[target.second_client.token.reveal()] = "<user of the second client>"
         self._slow = slow
         self._lock = threading.Lock()
         self._users = list(target.valid)
@@ -95,6 +99,11 @@ class Bench:
         if len(taken) < number:
             raise Skipped(f"it needs {number} valid users")
         return taken
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """All that a report must not show, each with what it shows instead."""
+        return {**self.guesses, **self.secrets}
 
     def learned(self, code: str) -> None:
         """Remember a code, so that no report shows it."""
@@ -156,7 +165,9 @@ class Play:
 
     def wrong(self, code: str, number: int = 1) -> str:
         """Return a code of the same length that is another one; other numbers give others."""
-        return f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
+        guess = f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
+        self.bench.guesses[guess] = "<wrong code>"
+        return guess
 
     def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Make calls at the same moment, each on its own connection; return what they return."""

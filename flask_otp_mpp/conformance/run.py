@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from flask_otp_mpp.conformance.case import AnyCase, Failed, Severity, Skipped, Wire
+from flask_otp_mpp.conformance.masking import Mask
 from flask_otp_mpp.conformance.play import AnyPlay, Bench, Exchange
 from flask_otp_mpp.conformance.registry import play_of
 from flask_otp_mpp.conformance.target import Target
@@ -44,7 +45,7 @@ EXIT_STATUS: Final = {Verdict.CONFORMS: 0, Verdict.FAILS: 1, Verdict.WITH_WARNIN
 class Result:
     """What became of a case.
 
-    :param said: why it failed or was skipped; empty if it passed.
+    :param said: why it failed or was skipped, without secrets; empty if it passed.
     :param seconds: how long it took.
     """
 
@@ -122,7 +123,7 @@ def run(
         began,
         time.monotonic() - at,
         [results[case.id] for case in chosen],
-        bench.secrets,
+        bench.hidden,
     )
 
 
@@ -144,6 +145,7 @@ def _play(case: AnyCase, bench: Bench) -> Result:
         status, said = Status.SKIPPED, str(skipped)
     except (Failed, Unreachable) as failed:
         status, said = Status.FAILED, str(failed)
+    said = Mask(bench.hidden)(said) if said else ""
     return Result(case, status, said, exchanges, time.monotonic() - began)
 
 
