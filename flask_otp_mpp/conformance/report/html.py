@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
+from importlib.resources import files
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -106,9 +107,7 @@ def _marked(text: str, index: int | None) -> Markup:
 
 
 def _source(name: str) -> str:
-    loader = _TEMPLATES.loader
-    assert loader is not None
-    return loader.get_source(_TEMPLATES, name)[0]
+    return (files(__package__) / "templates" / name).read_text("utf-8")
 
 
 def _hash(source: str) -> str:

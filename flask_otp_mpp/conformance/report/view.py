@@ -86,9 +86,7 @@ class RunView:
 
     def count(self, status: Status, group: Group | None = None) -> int:
         """Return how many cases ended so, of a group or of all."""
-        return sum(
-            one.status is status and group in (None, one.case.group) for one in self.cases
-        )
+        return sum(one.status is status and group in (None, one.case.group) for one in self.cases)
 
     @property
     def groups(self) -> list[Group]:
@@ -106,6 +104,7 @@ def view(run: Run, command: Sequence[str], *, exchange_limit: int = EXCHANGE_LIM
     """Return a run as reports show it.
 
     :param command: what plays the cases; the options ``--replay ID`` are added to it.
+    :param exchange_limit: how many exchanges of a case are shown.
     """
     mask = Mask(run.secrets)
     order = list(Group)
