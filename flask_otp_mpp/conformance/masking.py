@@ -40,6 +40,11 @@ class Mask:
         firsts = "".join(map(re.escape, self._trie))
         self._first = re.compile(rf"[{firsts}%\\&]|[^\x00-\x7f]") if firsts else None
 
+    @property
+    def hides(self) -> bool:
+        """Whether there are secrets."""
+        return self._first is not None
+
     def __call__(self, text: str) -> str:
         """Return the text with each secret replaced; of two at one place, the longer one."""
         if self._first is None:

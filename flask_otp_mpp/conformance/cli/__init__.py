@@ -6,8 +6,8 @@ import click
 
 from flask_otp_mpp.conformance.case import Wire
 from flask_otp_mpp.conformance.cli.init import init
-from flask_otp_mpp.conformance.cli.options import STATUS
 from flask_otp_mpp.conformance.cli.run import run_command
+from flask_otp_mpp.conformance.options import STATUS
 from flask_otp_mpp.conformance.registry import cases_of
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 import click
 
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase
-from flask_otp_mpp.conformance.cli.options import STATUS, RunOptions, run_options
+from flask_otp_mpp.conformance.options import STATUS, RunOptions, run_options
 from flask_otp_mpp.conformance.registry import cases_of
 from flask_otp_mpp.conformance.report.as_json import as_json
 from flask_otp_mpp.conformance.report.html import as_html
