@@ -18,6 +18,10 @@ from urllib.parse import unquote
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _JSON: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4}){1,2}|\\[\"\\/bfnrt]")
 _HTML: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[a-z]{2,6});")
+_SPELLED: Final = r"[%\\&]|[^\x00-\x7f]"
+"""What begins another spelling of a character."""
+_LOOKAHEAD: Final = 2
+"""How many characters are compared by a pattern, which is fast, before the others are."""
 _SHOWN: Final = ""
 """The key of a trie's node under which the replacement stands where a secret ends."""
 _SHORTEST_BASE64: Final = 6
@@ -37,8 +41,8 @@ class Mask:
         for secret, shown in dict(secrets).items():
             for word in (secret, *_base64(secret)):
                 self._add(word, shown)
-        firsts = "".join(map(re.escape, self._trie))
-        self._first = re.compile(rf"[{firsts}%\\&]|[^\x00-\x7f]") if firsts else None
+        begins = [f"{re.escape(one)}(?={_next(node)})" for one, node in self._trie.items()]
+        self._first = re.compile("|".join([*begins, _SPELLED])) if begins else None
 
     @property
     def hides(self) -> bool:
@@ -81,6 +85,13 @@ class Mask:
         return best
 
 
+def printable(text: str) -> str:
+    """Return a text without what would move a terminal's cursor, or can't be written as UTF-8."""
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+
+
 def _readings(text: str, at: int) -> Iterator[tuple[str, int]]:
     """Yield each character that a reader may see here, with where its spelling ends."""
     for character, end in _spellings(text, at):
@@ -102,6 +113,14 @@ def _spellings(text: str, at: int) -> Iterator[tuple[str, int]]:
         yield html.unescape(found[0])[0], found.end()
     elif character == "+":
         yield " ", at + 1
+
+
+def _next(node: Mapping[str, Any], depth: int = _LOOKAHEAD) -> str:
+    """Return a pattern of the characters with which a secret goes on."""
+    if depth == 0 or _SHOWN in node:
+        return ""
+    ways = [f"{re.escape(one)}{_next(further, depth - 1)}" for one, further in node.items()]
+    return f"(?:{'|'.join(ways)}|[+]|{_SPELLED})"
 
 
 def _base64(secret: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from flask_otp_mpp.conformance.case import AnyCase, Failed, Severity, Skipped, Wire
-from flask_otp_mpp.conformance.masking import Mask
+from flask_otp_mpp.conformance.masking import Mask, printable
 from flask_otp_mpp.conformance.play import AnyPlay, Bench, Exchange
 from flask_otp_mpp.conformance.registry import play_of
 from flask_otp_mpp.conformance.target import Target
@@ -145,7 +145,7 @@ def _play(case: AnyCase, bench: Bench) -> Result:
         status, said = Status.SKIPPED, str(skipped)
     except (Failed, Unreachable) as failed:
         status, said = Status.FAILED, str(failed)
-    said = Mask(bench.hidden)(said) if said else ""
+    said = printable(Mask(bench.hidden)(said)) if said else ""
     return Result(case, status, said, exchanges, time.monotonic() - began)
 
 

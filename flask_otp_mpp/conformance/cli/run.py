@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 import click
 
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase
+from flask_otp_mpp.conformance.inbox import Terminal
 from flask_otp_mpp.conformance.options import STATUS, RunOptions, run_options
 from flask_otp_mpp.conformance.registry import cases_of
 from flask_otp_mpp.conformance.report.as_json import as_json
@@ -62,7 +63,8 @@ def play(target: Target, options: RunOptions, command: Sequence[str], out: IO[st
     if options.replay is not None:
         return _replay(target, cases, options, command, out)
     printed = sys.stderr if _STDOUT in reports else out
-    with progress(cases, printed) as show:
+    asks = isinstance(target.inbox, Terminal)
+    with progress(cases, printed, lines=asks) as show:
         done = run(target, cases, slow=options.slow, on_result=show)
     shown = view(done, command)
     print(f"\n{summary(shown)}", file=printed)

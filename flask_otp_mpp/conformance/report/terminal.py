@@ -8,14 +8,20 @@ from contextlib import contextmanager
 from typing import IO
 
 from flask_otp_mpp.conformance.case import AnyCase
+from flask_otp_mpp.conformance.masking import printable
 from flask_otp_mpp.conformance.report.view import CaseView, ExchangeView, RunView
 from flask_otp_mpp.conformance.run import Result, Status
 
 
 @contextmanager
-def progress(cases: Sequence[AnyCase], out: IO[str]) -> Iterator[Callable[[Result], None]]:
-    """Show results as they come: a live view on a terminal, if ``rich`` is installed, or lines."""
-    if out.isatty():
+def progress(
+    cases: Sequence[AnyCase], out: IO[str], *, lines: bool = False
+) -> Iterator[Callable[[Result], None]]:
+    """Show results as they come: a live view on a terminal, if ``rich`` is installed, or lines.
+
+    :param lines: whether it must be lines, since the terminal asks for codes, too.
+    """
+    if out.isatty() and not lines:
         try:
             from flask_otp_mpp.conformance.report.live import LiveView  # noqa: PLC0415 - needs rich
         except ImportError:
@@ -101,4 +107,4 @@ def _exchange(view: ExchangeView, number: int, *, signed: bool) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))
+    return "\n".join(f"  {line}" for line in printable(text).split("\n"))

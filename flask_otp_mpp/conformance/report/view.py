@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from flask_otp_mpp.conformance.case import AnyCase, Group, Severity, Wire
-from flask_otp_mpp.conformance.masking import Mask
+from flask_otp_mpp.conformance.masking import Mask, printable
 from flask_otp_mpp.conformance.play import Exchange
 from flask_otp_mpp.conformance.report.curl import curl
 from flask_otp_mpp.conformance.run import Result, Run, Status, Verdict
@@ -135,7 +135,7 @@ def exchange_view(exchange: Exchange, base_url: str, mask: Mask) -> ExchangeView
         expected=expected,
         difference=first_difference(signed, expected),
         verified=exchange.verified,
-        code=mask(exchange.code),
+        code=printable(mask(exchange.code)),
         at=exchange.at,
         seconds=response.seconds,
         curl=curl(request, base_url, mask),
