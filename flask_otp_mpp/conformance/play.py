@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import threading
 import time
@@ -67,7 +68,9 @@ class Bench:
             self.secrets[target.second_client.token.reveal()] = "<user of the second client>"
         self._slow = slow
         self._lock = threading.Lock()
-        self._users = list(target.valid)
+        # Each run begins elsewhere, for the users of one before may have to wait for a message.
+        first = secrets.randbelow(max(1, len(target.valid)))
+        self._users = [*target.valid[first:], *target.valid[:first]]
         self._moved = timedelta()
 
     def now(self) -> datetime:

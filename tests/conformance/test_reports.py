@@ -29,6 +29,7 @@ from flask_otp_mpp.conformance.wire import Request
 from tests.conformance.samples import ALL, sample_file
 
 COMMAND = ["otp-mpp-conformance", "run", "my wallet.toml"]
+SAID = r"<user \d+> had the code <code>\ufffd\[2J\ufffd"
 VOID = {"meta", "input", "rect"}
 
 
@@ -97,7 +98,7 @@ def test_no_report_shows_a_token_or_a_code(
 
 def test_a_result_shows_neither_while_the_run_goes_on(done: Run) -> None:
     [said] = [one.said for one in done.results if one.case.id == "sample.failed"]
-    assert said == "<user 2> had the code <code>\ufffd[2J\ufffd"
+    assert re.fullmatch(SAID, said)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ class TestHtml:
         assert len(page.having("script")) == 1
         assert page.having("b") == []
         assert "It <b>fails</b>" in page.text
-        assert "<script><user 2></script>" in page.text
+        assert re.search(r"<script><user \d+></script>", page.text)
 
     def test_the_policy_of_the_page_allows_its_own_script_and_style_only(
         self, shown: RunView
@@ -201,7 +202,7 @@ class TestJUnit:
 
     def test_a_failure_says_what_was_found_and_how_to_see_it_again(self, shown: RunView) -> None:
         [failure] = ET.fromstring(as_junit(shown)).iter("failure")
-        assert failure.get("message") == "<user 2> had the code <code>\ufffd[2J\ufffd"
+        assert re.fullmatch(SAID, str(failure.get("message")))
         assert failure.get("type") == "required"
         assert "--replay sample.failed" in str(failure.text)
 

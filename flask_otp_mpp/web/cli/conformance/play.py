@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from os.path import isfile
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,6 @@ def _command(script: ScriptInfo) -> list[str]:
     for name in ("protocol", "url", "key", "second_key", "google_keys", "file"):
         values = given[name] if isinstance(given[name], tuple) else (given[name],)
         for value in (one for one in values if one is not None):
-            shown = str(value) if "key" not in name or Path(value).is_file() else "KEY"
+            shown = str(value) if "key" not in name or isfile(value) else "KEY"
             words += [f"--{name.replace('_', '-')}", shown]
     return words
