@@ -51,7 +51,11 @@ def run_options(command: C) -> C:
                 help="How many cases are played at once. Default: as the file says, or 8.",
             ),
             click.option("--html", type=_FILE, help="Write the report as a page for people."),
-            click.option("--json", type=_FILE, help="Write it as JSON; - prints it."),
+            click.option(
+                "--json",
+                type=_FILE,
+                help="Print JSON for machines: into a file, or by - to the standard output.",
+            ),
             click.option("--junit", type=_FILE, help="Write it as JUnit XML; - prints it."),
             click.option(
                 "--replay",

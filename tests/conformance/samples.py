@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import (
     SIGNED,
@@ -62,7 +62,7 @@ ALL: Final = [*CASES, *FAILING, *WARNING]
 @contextmanager
 def sample_file(folder: Path) -> Iterator[Path]:
     """Serve a wallet and give the kit's file for it: tokens are easy to find, and used again."""
-    limits = {"OTP_MPP_COOL_DOWN": 0, "OTP_MPP_SEND_LIMITS": "1000 per day"}
+    limits: dict[str, Any] = {"OTP_MPP_COOL_DOWN": 0, "OTP_MPP_SEND_LIMITS": "1000 per day"}
     with served(Wire.ALIPAYPLUS, folder, **limits) as file:
         line = next(line for line in file.read_text().splitlines() if "base_url" in line)
         yield kit_file(Wire.ALIPAYPLUS, folder, line.split('"')[1], tokens=TOKENS)

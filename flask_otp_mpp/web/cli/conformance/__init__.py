@@ -29,10 +29,10 @@ from flask_otp_mpp.web.cli.options import add_options, examples
     ),
     click.option(
         "--url",
-        help="A running server with the same configuration, such as http://127.0.0.1:5000. "
-        "Default: the app is served on a loopback port until the cases have been played.",
+        help="A running wallet: scheme, host and port, such as http://host; it has the app's "
+        "configuration. Default: the app is served on a loopback port for the time of the run.",
     ),
-    click.option("--key", help="The caller's private key (Alipay+, AMS): a file, PEM or base64."),
+    click.option("--key", help="The caller's private key: a file, PEM or base64 (Alipay+, AMS)."),
     click.option("--second-key", help="That of another client. Default: its cases are skipped."),
     click.option(
         "--google-keys", multiple=True, help="Google's private JWK set, a file. May be repeated."
