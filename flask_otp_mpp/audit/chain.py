@@ -22,6 +22,7 @@ from flask_otp_mpp.stores.sql.types import EPOCH, MICROSECOND
 
 _PURPOSE: Final = b"flask-otp-mpp audit trail"
 _ID_DIGITS: Final = 16
+_CHAIN_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,14 @@ class AuditKeys:
 
 
 class Chain:
-    """The end of a chain that is written here; one thread at a time may add to it."""
+    """The end of a chain that is written here; one thread at a time may add to it.
 
-    def __init__(self, keys: AuditKeys) -> None:
+    :ivar id: names it; random, if none is given.
+    """
+
+    def __init__(self, keys: AuditKeys, given_id: str = "") -> None:
         self._keys = keys
-        self._id = secrets.token_hex(16)
+        self.id = given_id or secrets.token_hex(_CHAIN_BYTES)
         self._number = 0
         self._hash = ""
 
@@ -113,9 +117,15 @@ class Chain:
         """Return the next entry. If it can't be stored, the chain must not be used any more."""
         self._number += 1
         key, record = self._keys.ids[0], to_text(fields)
-        entry = Entry(self._id, self._number, time, kind, subject, record, self._hash, key)
+        entry = Entry(self.id, self._number, time, kind, subject, record, self._hash, key)
         self._hash = entry.digest
         return self._keys.seal(replace(entry, hash=self._hash))
+
+
+def change_after(last: Entry, keys: Mapping[str, Any]) -> str:
+    """Return the id of the chain that tells of a change of keys since an anchor."""
+    text = to_text([last.hash, keys])
+    return hashlib.sha256(text.encode()).hexdigest()[: 2 * _CHAIN_BYTES]
 
 
 def _mac(key: Secret[bytes], data: bytes) -> bytes:

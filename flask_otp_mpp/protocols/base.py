@@ -147,6 +147,13 @@ class WireProtocol(Protocol):
         """
         ...
 
+    def told_code(self, operation: Operation | None, reason: Reason | None) -> str:
+        """Return what an answer to a proven caller will tell, see :attr:`Outbound.told`.
+
+        :param reason: None if the request is granted.
+        """
+        ...
+
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         """Write an answer, and seal the bytes that leave."""
         ...
@@ -212,7 +219,14 @@ def _answer(
     protocol: WireProtocol, context: RequestContext, outcome: Outcome, trace: Trace
 ) -> tuple[Outbound, Event]:
     outbound = protocol.answer(context, outcome)
-    return outbound, event_of(protocol.name, context, outcome, outbound, trace)
+    return outbound, event_of(protocol.name, context, outcome, outbound.told, trace)
+
+
+def decided_event(protocol: WireProtocol, trace: Trace, outcome: Outcome) -> Event:
+    """Return the event of a request that is decided and not answered yet."""
+    context: RequestContext = trace.context
+    code = protocol.told_code(context.operation, outcome.reason)
+    return event_of(protocol.name, context, outcome, code, trace)
 
 
 def made_by_host(kind: type[WireProtocol]) -> TypeError:

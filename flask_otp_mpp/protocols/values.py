@@ -71,13 +71,18 @@ class Inbound:
 class Outbound:
     """An answer, sealed: nothing may change it.
 
-    :param code: the result code that is in it, for events; the HTTP status where there is none.
+    :param code: the result code that is in it, for events; empty where there is none.
     """
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int = 200
     code: str = ""
+
+    @property
+    def told(self) -> str:
+        """What events tell of it: its code, or its HTTP status where it has none."""
+        return self.code or str(self.status)
 
 
 @dataclass(frozen=True, slots=True)

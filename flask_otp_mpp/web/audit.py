@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import serialization
@@ -12,13 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 
 from flask_otp_mpp.audit.chain import AuditKeys
+from flask_otp_mpp.audit.journal import DecisionJournal
 from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.audit.trail import AuditError, AuditTrail
 from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
 from flask_otp_mpp.core.settings import Faults, key_of, read_group
+from flask_otp_mpp.core.trace import Journal, Trace
 from flask_otp_mpp.core.user_state import RecentEvent
 from flask_otp_mpp.protocols.alipay.clients import Client
-from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.protocols.base import WireProtocol, decided_event
 from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
 from flask_otp_mpp.web.open_store import is_command
@@ -49,6 +52,14 @@ def record_refusal(app: Flask, event: Event) -> None:
         record(app, event)
     except AuditError as error:
         _logger.error("%s", error)
+
+
+def journal_of(app: Flask, protocol: WireProtocol, trace: Trace) -> Journal | None:
+    """Return what the store records a request's decision by, if the trail is in its database."""
+    trail: AuditTrail | None = app.extensions.get(AUDIT)
+    if trail is None or not trail.in_store:
+        return None
+    return DecisionJournal(trail, partial(decided_event, protocol, trace))
 
 
 def recent_events(trail: AuditTrail) -> RecentEvents:
@@ -105,6 +116,7 @@ def open_trail(
         on_failure=settings.failure,
         keep=settings.keep,
         durable=settings.durable,
+        in_store=settings.url == IN_STORE,
     )
     app.extensions[AUDIT] = trail
     return trail

@@ -195,9 +195,15 @@ class AlipayPlus:
         target = ById(challenge_id, token)
         return ParsedRequest(VerifyOtp(caller, target, code, authenticated.request))
 
+    def told_code(self, _operation: Operation | None, reason: Reason | None) -> str:
+        return self._row(reason).code
+
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         fields = {}
-        row = SUCCESS if outcome.reason is None else self.chosen_codes[outcome.reason]
+        row = self._row(outcome.reason)
         if outcome.reason is None and context.operation is Operation.SEND:
             fields["verifyRequestId"] = outcome.challenge_id
         return self._signed_headers.answer(context, outcome, row, **fields)
+
+    def _row(self, reason: Reason | None) -> CodeRow:
+        return SUCCESS if reason is None else self.chosen_codes[reason]

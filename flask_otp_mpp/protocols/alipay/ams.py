@@ -227,12 +227,18 @@ class Ams:
         command = SendOtp(caller, user, channel, request, WAIT_FOR_PENDING)
         return ParsedRequest(command, for_answer=request_id)
 
+    def told_code(self, _operation: Operation | None, reason: Reason | None) -> str:
+        return self._row(reason).code
+
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         reason, parsed = outcome.reason, context.parsed
-        row = SUCCESS if reason is None else self.chosen_codes[reason]
+        row = self._row(reason)
         fields: dict[str, str | bool] = {}
         if parsed is not None and context.operation is Operation.SEND:
             fields["authenticationRequestId"] = parsed.for_answer
         else:
             fields |= self._passed.get(reason, {})
         return self._signed_headers.answer(context, outcome, row, **fields)
+
+    def _row(self, reason: Reason | None) -> CodeRow:
+        return SUCCESS if reason is None else self.chosen_codes[reason]
