@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,10 +24,9 @@ from flask_otp_mpp.audit.chain import AuditKeys, Chain, Entry, change_after
 from flask_otp_mpp.audit.record import Kind, fields_of, kind_of
 from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
-from flask_otp_mpp.core.clock import utc_now
 from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within, seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
-from flask_otp_mpp.protocols.values import Event
+from flask_otp_mpp.protocols.values import Act, Event
 
 WRITE_SECONDS: Final = 0.4
 """How long a row is tried to be stored at least, however late the request is."""
@@ -51,6 +50,7 @@ class AuditTrail:
     """Record events.
 
     :param key_prints: the fingerprints of the keys in use, by a name for each.
+    :param on_change: is told that keys or peppers have changed, after that was recorded.
     :param threads: how many threads may wait for a database that is silent.
     :param keep: how old rows must be for a purge to delete them; None if it deletes none.
     :param durable: whether a row waits for the database's disk.
@@ -66,6 +66,7 @@ class AuditTrail:
         keys: AuditKeys,
         key_prints: Mapping[str, str],
         *,
+        on_change: Callable[[Event], object],
         threads: int,
         on_failure: OnFailure = OnFailure.CLOSED,
         keep: timedelta | None = None,
@@ -78,6 +79,7 @@ class AuditTrail:
         self.keys = keys
         self.keep = keep
         self._key_names = {"keys": dict(key_prints), "peppers": list(keys.ids)}
+        self._on_change = on_change
         self._threads = threads
         self.on_failure = on_failure
         self._begin()
@@ -166,7 +168,7 @@ class AuditTrail:
             self._free.append(chain)
 
     def compare_keys(self) -> None:
-        """Once in a process, before its first row: record whether keys or peppers have changed.
+        """Once in a process, before its first row: record and tell of changed keys and peppers.
 
         :raises StoreError: if that could not be found out, or recorded.
         """
@@ -175,32 +177,38 @@ class AuditTrail:
         if not self._comparing.acquire(timeout=seconds_left(ANSWER_SECONDS)):
             raise StoreUnavailable("the audit trail is silent")
         try:
-            if not self._compared:
-                self._record_changes()
-                self._compared = True
+            event = None if self._compared else self._record_changes()
+            self._compared = True
         finally:
             self._comparing.release()
+        if event is not None:
+            self._on_change(event)
 
-    def _record_changes(self) -> None:
+    def _record_changes(self) -> Event | None:
         """Record what differs from the last chain, once, whichever process finds it first.
 
         All processes that find the same change give its chain the same id, so only one can write.
+
+        :returns: what was recorded here; None if nothing was.
         """
-        last, now = self.table.last_anchor(), utc_now()
-        changed = {} if last is None else _changes(last.fields, self._key_names)
-        if last is None or not changed:
-            return
+        last = self.table.last_anchor()
+        changes = {} if last is None else _changes(last.fields, self._key_names)
+        if last is None or not changes:
+            return None
+        count = sum(map(len, changes.values()))
+        event = Event("operator", Act.KEY_CHANGE, count=count, changes=changes)
         chain = Chain(self.keys, change_after(last, self._key_names))
-        entries = [self._anchor(chain, now), chain.add(Kind.CHANGE, now, "", changed)]
+        anchor = self._anchor(chain, event.time)
+        entries = [anchor, chain.add(Kind.CHANGE, event.time, "", fields_of(event))]
         try:
             self.table.insert(entries, durable=self.durable)
         except StoreError:
             if not self.table.has_chain(chain.id):
                 raise
-            return
+            return None
         with self._lock:
             self._free.append(chain)
-        _logger.warning("keys or peppers are others than before: %s", ", ".join(changed))
+        return event
 
     def _anchor(self, chain: Chain, now: datetime) -> Entry:
         return chain.add(Kind.ANCHOR, now, "", {**_process(), **self._key_names})

@@ -124,6 +124,11 @@ class WireProtocol(Protocol):
         ...
 
     @property
+    def key_prints(self) -> Mapping[str, str]:
+        """The fingerprints of its keys that the settings list, ours and theirs, by their names."""
+        ...
+
+    @property
     def mounts(self) -> Sequence[Mount]:
         """Where it is served; the first mount is the usual one."""
         ...

@@ -26,6 +26,7 @@ from flask_otp_mpp.protocols.alipay.clients import (
     Scope,
     clients_reader,
     keys_of,
+    prints_of,
     scopes_of,
     warn_of_sandbox,
 )
@@ -152,6 +153,7 @@ class AlipayPlus:
         warn_of_sandbox(self._scopes)
         self.client_keys = keys_of(settings.clients)
         self.client_names: Collection[str] = self.client_keys.keys()
+        self.key_prints = prints_of(self.client_keys)
         key = key_of(AlipayPlusSettings, "prefix")
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
         self.paths: Mapping[str, Operation] = {

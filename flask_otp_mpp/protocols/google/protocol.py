@@ -101,6 +101,11 @@ class GoogleStandardPayments:
                 )
         self.sealers = sealers
         self.client_names: Collection[str] = sealers.keys()
+        self.key_prints = {
+            f"{account} {name}": one
+            for account, sealer in sealers.items()
+            for name, one in sealer.key_prints.items()
+        }
         # By the prefix of their mounts: no header in clear text names an account.
         self._accounts = {
             settings.prefix + path: MountedAccount(account, sealers[account.name], reader)
