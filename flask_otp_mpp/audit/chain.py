@@ -21,6 +21,7 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.stores.sql.types import EPOCH, MICROSECOND
 
 _PURPOSE: Final = b"flask-otp-mpp audit trail"
+_CHANGE: Final = "change"
 _ID_DIGITS: Final = 16
 _CHAIN_BYTES: Final = 16
 
@@ -92,6 +93,15 @@ class AuditKeys:
             return None
         return hmac.compare_digest(self._mac_of(entry).encode(), entry.mac.encode())
 
+    def chain_after(self, anchor: Entry, names: Mapping[str, Any]) -> str:
+        """Return the id of the chain that tells of a change since an anchor.
+
+        It is the same in each process, and nobody else can compute it: no chain can be put there.
+        """
+        text = to_text([anchor.hash, names])
+        key = self._keys[self.ids[0]]
+        return _mac(key, f"{_CHANGE}\n{text}".encode()).hex()[: 2 * _CHAIN_BYTES]
+
     def _mac_of(self, entry: Entry) -> str:
         return _mac(self._keys[entry.key], f"{entry.text}\n{entry.hash}".encode()).hex()
 
@@ -120,12 +130,6 @@ class Chain:
         entry = Entry(self.id, self._number, time, kind, subject, record, self._hash, key)
         self._hash = entry.digest
         return self._keys.seal(replace(entry, hash=self._hash))
-
-
-def change_after(last: Entry, keys: Mapping[str, Any]) -> str:
-    """Return the id of the chain that tells of a change of keys since an anchor."""
-    text = to_text([last.hash, keys])
-    return hashlib.sha256(text.encode()).hexdigest()[: 2 * _CHAIN_BYTES]
 
 
 def _mac(key: Secret[bytes], data: bytes) -> bytes:

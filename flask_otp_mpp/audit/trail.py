@@ -20,7 +20,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from typing import Any, Final
 
-from flask_otp_mpp.audit.chain import AuditKeys, Chain, Entry, change_after
+from flask_otp_mpp.audit.chain import AuditKeys, Chain, Entry
 from flask_otp_mpp.audit.record import Kind, fields_of, kind_of
 from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
@@ -197,7 +197,7 @@ class AuditTrail:
             return None
         count = sum(map(len, changes.values()))
         event = Event("operator", Act.KEY_CHANGE, count=count, changes=changes)
-        chain = Chain(self.keys, change_after(last, self._key_names))
+        chain = Chain(self.keys, self.keys.chain_after(last, self._key_names))
         anchor = self._anchor(chain, event.time)
         entries = [anchor, chain.add(Kind.CHANGE, event.time, "", fields_of(event))]
         try:
