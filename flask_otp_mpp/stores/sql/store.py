@@ -36,9 +36,8 @@ takes one statement more, or two, and no further round trip.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -49,19 +48,19 @@ from flask_otp_mpp.core.clock import Clock, utc_now
 from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
-from flask_otp_mpp.core.ports import StoreError, StoreUnavailable, check_batch
+from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
-from flask_otp_mpp.core.trace import current, journal_at_work
+from flask_otp_mpp.core.trace import journal_at_work
 from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import changes, check, statements
 from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
+from flask_otp_mpp.stores.sql.journaled import commit, decide
 from flask_otp_mpp.stores.sql.purge import Purge
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
 from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions
 
-T = TypeVar("T")
 _MOST_LOCKS: Final = 3
 """How often the row of a user who is forgotten meanwhile is ensured and locked."""
 
@@ -162,7 +161,7 @@ class SQLAlchemyStore:
             transaction.write(values, sql.put_answer)
             return decided.challenge
 
-        return self._decide(work)
+        return decide(self.transactions, work)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         """Write how a delivery ended; nothing is decided, so the user's row is not locked.
@@ -183,10 +182,10 @@ class SQLAlchemyStore:
 
         def work(transaction: Transaction) -> Outcome:
             transaction.write(values, *writes)
-            return self._recorded(transaction, outcome, draft.subject)
+            return commit(transaction, outcome, draft.subject)
 
         journal = journal_at_work()
-        self._decide(work, durable=journal is not None and journal.durable)
+        decide(self.transactions, work, durable=journal is not None and journal.durable)
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         sql = self._statements
@@ -215,9 +214,9 @@ class SQLAlchemyStore:
                 **statements.answer_values(attempt.request, decided.outcome, attempt.subject, now),
             }
             transaction.write(values, sql.count, sql.count_attempt, sql.put_answer)
-            return self._recorded(transaction, decided.outcome, attempt.subject)
+            return commit(transaction, decided.outcome, attempt.subject)
 
-        return self._decide(work)
+        return decide(self.transactions, work)
 
     def look_up(self, subject: str) -> UserRecord:
         rows = self.transactions.read({"at_subject": subject}, self._statements.look_up)
@@ -272,35 +271,6 @@ class SQLAlchemyStore:
             failure = error
         raise check.fault(failure, url, self.database)
 
-    def _decide(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
-        """Run a transaction that decides, or ends, a request.
-
-        If what its journal writes can't be written, the transaction is rolled back. Where the
-        journal is optional, it is run again without it.
-        """
-        journal = journal_at_work()
-        if journal is None:
-            return self.transactions.run(work, durable=durable)
-        journal.prepare()
-        try:
-            return self.transactions.run(work, durable=durable)
-        except StoreUnavailable:  # it may have been done, or would fail again
-            raise
-        except StoreError:
-            if not journal.optional:
-                raise
-        current().journal = None
-        return self.transactions.run(work, durable=durable)
-
-    def _recorded(self, transaction: Transaction, outcome: Outcome, subject: str) -> Outcome:
-        """Commit a decision together with what the request's journal writes of it."""
-        if (journal := journal_at_work()) is not None:
-            with journal.entry(replace(outcome, subject=subject)) as writes:
-                for values, statement in writes:
-                    transaction.write(values, statement)
-                transaction.commit()
-        return outcome
-
     def _lock_user(
         self,
         transaction: Transaction,
@@ -334,4 +304,4 @@ class SQLAlchemyStore:
         if asked.request.caches(refusal.reason):
             values = statements.answer_values(asked.request, refusal, asked.subject, now)
             transaction.write(values, self._statements.put_answer)
-        return self._recorded(transaction, refusal, asked.subject)
+        return commit(transaction, refusal, asked.subject)
