@@ -67,6 +67,7 @@ class Answer:
         algorithm, version, signature = self.headers["signature"].split(",")
         assert (algorithm, version) == ("algorithm=RSA256", "keyVersion=7")
         raw = base64.b64decode(urllib.parse.unquote(signature.removeprefix("signature=")))
+        assert "." not in self.headers["client-id"]  # else the text could be read in two ways
         named = f"{self.headers['client-id']}.{self.headers['response-time']}."
         text = f"{self.request_line}\n{named}".encode() + self.body
         public_key("mpp").verify(raw, text, PKCS1v15(), SHA256())
@@ -238,23 +239,29 @@ def test_signatures_of_the_official_sdk_are_told_apart(wallet: NodeWallet, vecto
     assert answer.code == ("ACCESS_DENIED" if vector.expected else "INVALID_SIGNATURE")
 
 
+LONG: Final = "x" * 129
 BODIES: Final = {
-    "missing": json.dumps({"acquirerId": "acquirer", "pspId": "psp"}),
-    "null": json.dumps(fields("alice", accessToken=None)),
-    "empty": json.dumps(fields("alice", pspId="")),
-    "number": json.dumps(fields("alice", pspId=1)),
-    "long": json.dumps(fields("alice", accessToken="x" * 129)),
-    "unknown type": json.dumps(fields("alice", verifyType="mobile")),
-    "no address": json.dumps(fields("alice", verifyType="EMAIL")),
-    "repeated": json.dumps(fields("alice"))[:-1] + ', "\\u0070spId": "psp"}',
-    "list": json.dumps([fields("alice")]),
-    "too large": json.dumps(fields("alice", more="x" * 16384)),
+    "missing": (json.dumps({"acquirerId": "acquirer", "pspId": "psp"}), "accessToken is missing."),
+    "null": (json.dumps(fields("alice", accessToken=None)), "accessToken is missing."),
+    "empty": (json.dumps(fields("alice", pspId="")), "pspId is not a text or is empty."),
+    "number": (json.dumps(fields("alice", pspId=1)), "pspId is not a text or is empty."),
+    "long": (json.dumps(fields("alice", accessToken=LONG)), "accessToken is longer than 128"),
+    "unknown type": (json.dumps(fields("alice", verifyType="mobile")), "verifyType"),
+    "no address": (json.dumps(fields("alice", verifyType="EMAIL")), "verifyType"),
+    "repeated": (json.dumps(fields("alice"))[:-1] + ', "\\u0070spId": "psp"}', "repeats a key"),
+    "list": (json.dumps([fields("alice")]), "not an object"),
+    "too large": (json.dumps(fields("alice", more=LONG * 128)), "longer than 16384 bytes"),
 }
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_body_that_breaks_the_rules_is_refused(wallet: NodeWallet, body: str) -> None:
-    assert wallet.call(signed(SEND, body.encode())).code == "PARAM_ILLEGAL"
+@pytest.mark.parametrize(("body", "detail"), BODIES.values(), ids=BODIES)
+def test_a_body_that_breaks_the_rules_is_refused(
+    wallet: NodeWallet, body: str, detail: str
+) -> None:
+    answer = wallet.call(signed(SEND, body.encode()))
+    assert answer.code == "PARAM_ILLEGAL"
+    assert detail in answer.result["resultMessage"]
+    assert LONG not in answer.body.decode()
 
 
 GOOD: Final = json.dumps(fields("alice")).encode()

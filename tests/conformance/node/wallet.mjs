@@ -144,7 +144,9 @@ let wallet;
 try {
   wallet = new Wallet(readConfig(JSON.parse(readFileSync(options.config, 'utf-8'))));
 } catch (error) {
-  console.error(`wallet.mjs: the configuration can't be used\n${error.message}`);
+  // The message of a SyntaxError quotes the file, which holds the private key.
+  const fault = error instanceof SyntaxError ? 'the file is not JSON' : error.message;
+  console.error(`wallet.mjs: the configuration can't be used\n${fault}`);
   process.exit(2);
 }
 const server = createServer((incoming, response) => wallet.serve(incoming, response));
