@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
-from flask_otp_mpp.conformance.signed import algorithms, keys, life, signature, signature_forms
+from flask_otp_mpp.conformance.signed import (
+    algorithms,
+    headers,
+    keys,
+    libraries,
+    life,
+    signature,
+    signature_forms,
+    times,
+)
 from flask_otp_mpp.conformance.signed.play import SignedPlay
 
-MODULES = (signature.CASES, algorithms.CASES, signature_forms.CASES, keys.CASES, life.CASES)
+MODULES = (
+    signature.CASES,
+    algorithms.CASES,
+    signature_forms.CASES,
+    keys.CASES,
+    headers.CASES,
+    libraries.CASES,
+    times.CASES,
+    life.CASES,
+)
 """The lists of cases; the order of their groups is that of a report."""
 
 
