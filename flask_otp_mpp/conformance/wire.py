@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit
+
+_ORIGIN: Final = re.compile(r"https?://[^/?#]*")
 
 
 class Unreachable(Exception):
@@ -20,14 +23,20 @@ class Unreachable(Exception):
 class Request:
     """An HTTP request.
 
-    :param uri: path and query string.
-    :param headers: in their order; a name may be repeated.
+    :param uri: path and query string, or the absolute form of RFC 9112, section 3.2.2.
+    :param headers: in their order; a name may be repeated. With ``Transfer-Encoding: chunked`` the
+        body is sent as one chunk.
     """
 
     method: str
     uri: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = field(repr=False)
+
+    @property
+    def target(self) -> str:
+        """Path and query string."""
+        return _ORIGIN.sub("", self.uri, count=1)
 
     def header(self, name: str) -> str:
         """Return the first value of a header; empty if there is none."""
@@ -117,7 +126,7 @@ class HttpClient:
             connection.putheader(name, value)
         if not names & {"content-length", "transfer-encoding"}:
             connection.putheader("Content-Length", str(len(request.body)))
-        connection.endheaders(request.body)
+        connection.endheaders(request.body, encode_chunked="transfer-encoding" in names)
         answer = connection.getresponse()
         body = answer.read()
         self._kept.connection = None if answer.will_close else connection

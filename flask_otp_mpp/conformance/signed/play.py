@@ -176,7 +176,7 @@ class SignedPlay(Play):
         expected, verified = self._check(request, response)
         text = rsa256.canonical(
             request.method,
-            request.uri,
+            request.target,
             request.header("client-id"),
             request.header("request-time"),
             request.body,
@@ -258,7 +258,7 @@ class SignedPlay(Play):
     def _check(self, request: Request, response: Response) -> tuple[bytes, bool]:
         """Return the text that an answer's signature must cover, and whether it does."""
         client, at = response.header("client-id"), response.header("response-time")
-        text = rsa256.canonical(request.method, request.uri, client, at, response.body)
+        text = rsa256.canonical(request.method, request.target, client, at, response.body)
         try:
             header = SignatureHeader.parse(response.header("signature"))
         except Malformed:
