@@ -6,6 +6,7 @@ from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
 from flask_otp_mpp.conformance.signed import (
     algorithms,
+    bodies,
     headers,
     keys,
     libraries,
@@ -13,6 +14,7 @@ from flask_otp_mpp.conformance.signed import (
     signature,
     signature_forms,
     times,
+    transport,
 )
 from flask_otp_mpp.conformance.signed.play import SignedPlay
 
@@ -24,6 +26,8 @@ MODULES = (
     headers.CASES,
     libraries.CASES,
     times.CASES,
+    transport.CASES,
+    bodies.CASES,
     life.CASES,
 )
 """The lists of cases; the order of their groups is that of a report."""
