@@ -12,7 +12,7 @@ from typing import Final
 
 from flask_otp_mpp.conformance.case import SIGNED, Group, Severity, Source
 from flask_otp_mpp.conformance.signed.dialect import Api, Means
-from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay, to_json
 from flask_otp_mpp.conformance.signed.probe import LET_IN, Make, add, probe, reading
 from flask_otp_mpp.conformance.wire import Request
 
@@ -33,7 +33,7 @@ def _text(change: Callable[[str], str], encoding: str = "utf-8") -> Make:
     """Return what makes a probe of which the body was changed before it was signed."""
 
     def make(play: SignedPlay) -> Request:
-        text = json.dumps(play.fields(Api.VERIFY))
+        text = to_json(play.fields(Api.VERIFY))
         return play.request(Api.VERIFY, change(text).encode(encoding, "surrogatepass"))
 
     return make
@@ -122,7 +122,7 @@ add(
     (
         ("body.bom", "A byte order mark is no unforeseen fault",
          lambda play: play.request(
-             Api.VERIFY, codecs.BOM_UTF8 + json.dumps(play.fields(Api.VERIFY)).encode()
+             Api.VERIFY, codecs.BOM_UTF8 + to_json(play.fields(Api.VERIFY)).encode()
          )),
         ("body.latin-1", "A byte that is not UTF-8 is no unforeseen fault",
          _member('"\xe4"', "latin-1")),
@@ -152,7 +152,7 @@ add(
         ("body.escaped-names", "Names of members with escapes in them are read", _text(_names)),
         ("body.escaped-slash", "Escaped slashes are read", _member(r'"a\/b"')),
         ("body.white-space", "Tabs, line feeds and carriage returns around members are read",
-         _text(lambda text: text.replace(", ", "\t,\r\n ").replace(": ", "\t:\n"))),
+         _text(lambda text: json.dumps(json.loads(text), indent="\t").replace("\n", "\r\n"))),
         ("body.line-feed-behind", "A line feed behind the object is read and signed",
          _text(lambda text: f"{text}\n")),
         ("body.utf-8", "Letters in UTF-8 are signed as they are sent",

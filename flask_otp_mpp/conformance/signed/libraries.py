@@ -11,7 +11,7 @@ from typing import Any, Final
 from flask_otp_mpp.conformance.case import SIGNED, Group, Severity, Source
 from flask_otp_mpp.conformance.signed import times
 from flask_otp_mpp.conformance.signed.dialect import Api
-from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay, Signing
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay, Signing, to_json
 from flask_otp_mpp.conformance.signed.probe import LET_IN, add
 from flask_otp_mpp.conformance.wire import Request
 
@@ -37,10 +37,6 @@ class Library:
     headers: tuple[tuple[str, str], ...]
     time: times.Form
     body: Callable[[Mapping[str, Any]], str]
-
-
-def _compact(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
 def _escaped(fields: Mapping[str, Any]) -> str:
@@ -76,7 +72,7 @@ JAVA: Final = Library(
         ("User-Agent", "Apache-HttpClient/4.5.14 (Java/17.0.15)"),
     ),
     times.milliseconds,
-    _compact,
+    to_json,
 )
 JAVA_RPC: Final = Library(
     (
@@ -91,7 +87,7 @@ JAVA_RPC: Final = Library(
         ("Content-Length", "{length}"),
     ),
     times.milliseconds,
-    _compact,
+    to_json,
 )
 PHP: Final = Library(
     (
@@ -120,7 +116,7 @@ GO: Final = Library(
         ("Signature", "{signature}"),
     ),
     times.nanoseconds,
-    _compact,
+    to_json,
 )
 
 

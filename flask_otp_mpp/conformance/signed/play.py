@@ -135,10 +135,10 @@ class SignedPlay(Play):
     ) -> Request:
         """Return a signed request; nothing is sent.
 
-        :param body: bytes are sent as they are, fields as JSON.
+        :param body: bytes are sent as they are, fields as JSON without spaces.
         """
         how = signing or Signing()
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else to_json(body).encode()
         client, uri = how.client or self.client, how.uri or self.uri(api)
         at = self.time(self.bench.now()) if how.time is None else how.time
         text = rsa256.canonical(how.method, uri, client.id, at, content)
@@ -270,6 +270,11 @@ class SignedPlay(Play):
 
 
 SignedCases = CaseList[SignedPlay]
+
+
+def to_json(fields: Mapping[str, Any]) -> str:
+    """Write fields as most libraries do, without spaces."""
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
 def _said(answer: Answer) -> str:

@@ -80,7 +80,7 @@ add(
         ("signature.newline-added", "A line feed that was added behind the body is refused",
          _body(lambda body: body + b"\n")),
         ("signature.reserialised", "A body that was written anew after signing is refused",
-         _body(lambda body: json.dumps(json.loads(body), separators=(",", ":")).encode())),
+         _body(lambda body: json.dumps(json.loads(body)).encode())),
         ("signature.send-changed", "A request for a code that was changed is refused",
          _send_changed),
         ("signature.time-changed", "A Request-Time that was changed after signing is refused",
@@ -128,9 +128,9 @@ def _covering(change: Callable[[bytes], bytes]) -> Make:
     return lambda play: probe(play, Signing(covers=change))
 
 
-def _compact(text: bytes) -> bytes:
+def _spaced(text: bytes) -> bytes:
     start = text.index(b"{")
-    return text[:start] + json.dumps(json.loads(text[start:]), separators=(",", ":")).encode()
+    return text[:start] + json.dumps(json.loads(text[start:])).encode()
 
 
 def _other_path(play: SignedPlay) -> Request:
@@ -178,8 +178,8 @@ add(
          _covering(lambda text: text + b"\n")),
         ("signature.crlf", "A signature over CR LF in place of LF is refused",
          _covering(lambda text: text.replace(b"\n", b"\r\n", 1))),
-        ("signature.compact-body", "A signature over the body without its spaces is refused",
-         _covering(_compact)),
+        ("signature.spaced-body", "A signature over the body with further spaces is refused",
+         _covering(_spaced)),
     ),
     "What is signed is: method, space, path and query, line feed, client, dot, time, dot, body.",
     Means.BAD_SIGNATURE,
