@@ -39,7 +39,7 @@ class Request:
         return _ORIGIN.sub("", self.uri, count=1)
 
     def header(self, name: str) -> str:
-        """Return the first value of a header; empty if there is none."""
+        """Return the first value of a header, without white space around it; or an empty text."""
         return _first(self.headers, name)
 
     def with_header(self, name: str, *values: str) -> Self:
@@ -62,7 +62,7 @@ class Response:
     seconds: float
 
     def header(self, name: str) -> str:
-        """Return the first value of a header; empty if there is none."""
+        """Return the first value of a header, without white space around it; or an empty text."""
         return _first(self.headers, name)
 
 
@@ -149,4 +149,5 @@ class HttpClient:
 
 
 def _first(headers: Iterable[tuple[str, str]], name: str) -> str:
-    return next((value for key, value in headers if key.lower() == name.lower()), "")
+    values = (value.strip(" \t") for key, value in headers if key.lower() == name.lower())
+    return next(values, "")

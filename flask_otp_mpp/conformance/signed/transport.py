@@ -209,8 +209,6 @@ add(
         ("transport.charset-utf-16", "The charset UTF-16 is no unforeseen fault",
          _typed("application/json; charset=UTF-16")),
         ("transport.no-type", "A request without a media type is no unforeseen fault", _typed()),
-        ("transport.two-types", "Two media types are no unforeseen fault",
-         _typed("application/json; charset=UTF-8", "text/plain")),
     ),
     "A media type that is unusual is refused, or the body is read as JSON.",
     Means.MEDIA_TYPE,
