@@ -22,7 +22,7 @@ CASES: Final = SignedCases(
 _JSON: Final = Source("RFC 8259", "2, 7, 8.1")
 _STRICT: Final = reading("The body is refused as a bad parameter. No other reading is accepted.")
 _EITHER: Final = reading("The body is refused as a bad parameter; it may be read as well.")
-_MIB: Final = 1 << 20
+_MEGABYTE: Final = 1_000_000
 
 
 def _body(body: bytes) -> Make:
@@ -188,18 +188,18 @@ add(
 
 
 @CASES.add(
-    "body.one-mebibyte",
-    "A body of 1 MiB is answered in time",
+    "body.one-megabyte",
+    "A body of 1 MB is answered in time",
     "A body that is longer than any request is refused, or read, and the caller learns of it.",
     source=reading("It is refused by a result or by HTTP 413; it may be read as well."),
     severity=Severity.RECOMMENDED,
 )
-def one_mebibyte(play: SignedPlay) -> None:
+def one_megabyte(play: SignedPlay) -> None:
     """Send a further member of that length; the request that follows must be served, too.
 
     It is no exchange of the run: no caller sends such a body, and no report needs it.
     """
-    response = play.bench.http.send(probe(play, memo="a" * _MIB))
+    response = play.bench.http.send(probe(play, memo="a" * _MEGABYTE))
     status, seconds, limit = response.status, response.seconds, play.limits.answer_seconds
     play.check(status in {200, 413}, f"HTTP 200 or 413 was expected, and {status} was answered")
     play.check(seconds <= limit, f"the answer took {seconds:.1f} s; it must come in {limit:g} s")

@@ -138,19 +138,21 @@ add(
          partial(_write, library=JAVA)),
         ("headers.sdk-java-rpc", "The request of its DefaultHttpRPC is let in",
          partial(_write, library=JAVA_RPC)),
-        ("headers.sdk-php", "The request of the official client in PHP is let in",
-         partial(_write, library=PHP)),
     ),
     "What an official client sends is understood.",
     *LET_IN,
 )  # fmt: skip
 add(
     CASES,
-    (("headers.sdk-go", "The request of the official client in Go is let in",
-      partial(_write, library=GO)),),
+    (
+        ("headers.sdk-php", "The request of the official client in PHP is let in",
+         partial(_write, library=PHP)),
+        ("headers.sdk-go", "The request of the official client in Go is let in",
+         partial(_write, library=GO)),
+    ),
     "What an official client sends is understood.",
     *LET_IN,
-    source=Source("global-open-sdk-go", "its requests",
-                  "Its time, in nanoseconds, is read. No other reading is accepted."),
+    source=Source("global-open-sdk (PHP, Go)", "its requests",
+                  "Its forms of time, which no document has, are read. No other reading."),
     severity=Severity.RECOMMENDED,
 )  # fmt: skip
