@@ -135,7 +135,7 @@ add(
          _member("1e999")),
         ("body.long-number", "A number of 5,000 digits is no unforeseen fault",
          _member("9" * 5000)),
-        ("body.deep", "5,000 arrays in each other are no unforeseen fault",
+        ("body.deep", "Arrays in each other, 5,000 deep, are no unforeseen fault",
          _member("[" * 5000 + "]" * 5000)),
         ("body.prototype", "A member __proto__ is no unforeseen fault",
          _text(lambda text: f'{text[:-1]}, "__proto__": {{"x": 1}}}}')),

@@ -89,7 +89,7 @@ add(
 add(
     CASES,
     (("keys.no-version", "Without a version, the client's newest key is meant", _without_version),),
-    "keyVersion may be left out; then it is the latest one.",
+    "Without a keyVersion, the latest key of the client is meant.",
     *LET_IN,
 )
 add(

@@ -153,7 +153,7 @@ add(
 add(
     CASES,
     (
-        ("transport.json", "application/json without a charset is accepted",
+        ("transport.json", "The type application/json without a charset is accepted",
          _typed("application/json")),
         ("transport.no-space", "A charset without a space before it is accepted",
          _typed("application/json;charset=UTF-8")),
