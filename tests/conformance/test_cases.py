@@ -18,9 +18,11 @@ FEWEST: Final = dict.fromkeys(SIGNED, 210)
 """The cases of each protocol, which must not get fewer unnoticed."""
 
 
-def test_no_two_cases_have_one_id() -> None:
+@pytest.mark.parametrize("wire", Wire)
+def test_no_two_cases_of_a_protocol_have_one_id(wire: Wire) -> None:
     """A report, a baseline and ``--only`` name a case by its id."""
-    assert [name for name, number in Counter(case.id for case in CASES).items() if number > 1] == []
+    numbers = Counter(case.id for case in cases_of(wire))
+    assert [name for name, number in numbers.items() if number > 1] == []
 
 
 def test_a_case_has_an_id_a_title_and_a_rule_of_one_line_each() -> None:
