@@ -41,7 +41,7 @@ def _text(change: Callable[[str], str], encoding: str = "utf-8") -> Make:
 
 def _member(written: str, encoding: str = "utf-8") -> Make:
     """Return what makes a probe with a further member, whose value is written like this."""
-    return _text(lambda text: f'{text[:-1]}, "memo": {written}}}', encoding)
+    return _text(lambda text: f'{text[:-1]},"memo":{written}}}', encoding)
 
 
 def _names(text: str) -> str:
@@ -52,7 +52,7 @@ def _names(text: str) -> str:
 def _again(text: str) -> str:
     """Write the first member once more, with another value."""
     name = text.split('"')[1]
-    return f'"{name}": "x"'
+    return f'"{name}":"x"'
 
 
 def _with_bad_signature(play: SignedPlay, body: bytes) -> Request:
@@ -106,11 +106,11 @@ add(
     CASES,
     (
         ("body.duplicate", "A member with another value before it is refused",
-         _text(lambda text: f"{{{_again(text)}, {text[1:]}")),
+         _text(lambda text: f"{{{_again(text)},{text[1:]}")),
         ("body.duplicate-behind", "A member with another value behind it is refused",
-         _text(lambda text: f"{text[:-1]}, {_again(text)}}}")),
+         _text(lambda text: f"{text[:-1]},{_again(text)}}}")),
         ("body.duplicate-escaped", "A member that is repeated under an escaped name is refused",
-         _text(lambda text: f"{{{_names(_again(text))}, {text[1:]}")),
+         _text(lambda text: f"{{{_names(_again(text))},{text[1:]}")),
     ),
     "No member of an object is repeated: who checks and who acts may read another one.",
     Means.PARAMETER,
@@ -138,7 +138,7 @@ add(
         ("body.deep", "Arrays in each other, 5,000 deep, are no unforeseen fault",
          _member("[" * 5000 + "]" * 5000)),
         ("body.prototype", "A member __proto__ is no unforeseen fault",
-         _text(lambda text: f'{text[:-1]}, "__proto__": {{"x": 1}}}}')),
+         _text(lambda text: f'{text[:-1]},"__proto__":{{"x":1}}}}')),
     ),
     "A body that a parser may or may not take is refused or read; it is no unforeseen fault.",
     Means.PARAMETER,

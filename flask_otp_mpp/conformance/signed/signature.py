@@ -33,8 +33,8 @@ def _body(change: Callable[[bytes], bytes]) -> Make:
 
 
 def _send_changed(play: SignedPlay) -> Request:
-    request = play.request(Api.SEND, play.fields(Api.SEND))
-    return replace(request, body=request.body.replace(b"}", b" }"))
+    request, user = play.request(Api.SEND, play.fields(Api.SEND)), play.user.encode()
+    return replace(request, body=request.body.replace(user, user + b"x"))
 
 
 def _later(play: SignedPlay, request: Request) -> Request:
@@ -81,7 +81,7 @@ add(
          _body(lambda body: body + b"\n")),
         ("signature.reserialised", "A body that was written anew after signing is refused",
          _body(lambda body: json.dumps(json.loads(body)).encode())),
-        ("signature.send-changed", "A request for a code that was changed is refused",
+        ("signature.send-changed", "A token that was changed in a request for a code is refused",
          _send_changed),
         ("signature.time-changed", "A Request-Time that was changed after signing is refused",
          _changed(_later)),
