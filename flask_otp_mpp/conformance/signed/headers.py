@@ -126,11 +126,12 @@ for _name, _header in _NAMES.items():
     )  # fmt: skip
     add(
         CASES,
-        ((f"headers.{_name}-same-twice", f"A {_header} that comes twice is no unforeseen fault",
+        ((f"headers.{_name}-same-twice", f"A {_header} that comes twice causes no internal error",
           partial(_twice, name=_name, order=lambda right, _: (right, right))),),
         "A header that comes twice with one value is refused, or read as one.",
         Means.BAD_SIGNATURE,
         Means.CLIENT_UNKNOWN,
+        Means.KEY_NOT_FOUND,
         Means.ACCESS_DENIED,
         Means.PARAMETER,
         *LET_IN,

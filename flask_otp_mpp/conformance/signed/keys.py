@@ -94,7 +94,7 @@ add(
 )
 add(
     CASES,
-    (("keys.empty-version", "An empty version is no unforeseen fault", _version("")),),
+    (("keys.empty-version", "An empty version causes no internal error", _version("")),),
     "An empty version is refused, or read as if it was left out.",
     Means.KEY_NOT_FOUND,
     Means.BAD_SIGNATURE,

@@ -109,11 +109,11 @@ add(
 add(
     CASES,
     (
-        ("signature.url-safe", "A signature in the URL-safe alphabet is no unforeseen fault",
+        ("signature.url-safe", "A signature in the URL-safe alphabet causes no internal error",
          _value(lambda bare: bare.replace("+", "-").replace("/", "_"))),
-        ("signature.no-padding", "A signature without its padding is no unforeseen fault",
+        ("signature.no-padding", "A signature without its padding causes no internal error",
          _value(lambda bare: bare.rstrip("="))),
-        ("signature.no-algorithm", "A header without the algorithm is no unforeseen fault",
+        ("signature.no-algorithm", "A header without the algorithm causes no internal error",
          _header(lambda text: text.replace("algorithm=RSA256,", ""))),
     ),
     "A header in an unusual form is refused as a bad signature, or read as what it means.",

@@ -168,7 +168,7 @@ add(
 )  # fmt: skip
 add(
     CASES,
-    (("time.no-offset", "A time without an offset is no unforeseen fault",
+    (("time.no-offset", "A time without an offset causes no internal error",
       _timed(lambda moment: f"{moment:%Y-%m-%dT%H:%M:%S}")),),
     "A time without an offset is refused, or read as one of UTC.",
     *_STALE,

@@ -204,11 +204,11 @@ add(
 add(
     CASES,
     (
-        ("transport.charset-latin-1", "The charset ISO-8859-1 is no unforeseen fault",
+        ("transport.charset-latin-1", "The charset ISO-8859-1 causes no internal error",
          _typed("application/json; charset=ISO-8859-1")),
-        ("transport.charset-utf-16", "The charset UTF-16 is no unforeseen fault",
+        ("transport.charset-utf-16", "The charset UTF-16 causes no internal error",
          _typed("application/json; charset=UTF-16")),
-        ("transport.no-type", "A request without a media type is no unforeseen fault", _typed()),
+        ("transport.no-type", "A request without a media type causes no internal error", _typed()),
     ),
     "A media type that is unusual is refused, or the body is read as JSON.",
     Means.MEDIA_TYPE,
