@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -273,8 +274,9 @@ SignedCases = CaseList[SignedPlay]
 
 
 def to_json(fields: Mapping[str, Any]) -> str:
-    """Write fields as most libraries do, without spaces."""
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    """Write fields as most libraries do: without spaces, and escaping no more than is needed."""
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _said(answer: Answer) -> str:
