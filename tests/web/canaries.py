@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
 from flask import Flask
 
 from flask_otp_mpp import (
@@ -22,7 +21,6 @@ from flask_otp_mpp import (
     Reason,
     SQLAlchemyStore,
     Subject,
-    attach_audit_table,
     refuse,
 )
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
@@ -34,7 +32,7 @@ from flask_otp_mpp.testing import FrozenClock
 from tests.ams import MERCHANT
 from tests.protocols.google import sides
 from tests.vectors.google import jwk
-from tests.wallet import PEPPER, User, Wallet, key, open_wallet
+from tests.wallet import PEPPER, User, Wallet, key, make_audit_table, open_wallet
 from tests.web.sinks import Sinks
 
 USER: Final = "visible-user"
@@ -140,10 +138,8 @@ def open_app(folder: Path, trouble: Trouble) -> Wallet:
     clocks = [FrozenClock()]
     store = FailingStore(f"sqlite:///{folder / 'otp.db'}", lambda: clocks[-1].now)
     store.trouble = trouble
-    metadata = sa.MetaData()
-    attach_audit_table(metadata)
     store.create_tables()
-    metadata.create_all(store.engine)
+    make_audit_table(store)
 
     def prepare(app: Flask, otp: OtpMpp) -> None:
         otp.user_loader(PhoneNumber)(trouble.load)
