@@ -1,0 +1,184 @@
+"""What a case plays with: users of its own, a record of all that was said, and what is expected."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from flask_otp_mpp.conformance.case import AnyCase, Failed, Skipped
+from flask_otp_mpp.conformance.inbox import Waiting
+from flask_otp_mpp.conformance.target import Target
+from flask_otp_mpp.conformance.wire import HttpClient, Request, Response
+from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.core.secret import Secret
+
+T = TypeVar("T")
+_MARGIN_SECONDS: Final = 1
+"""By how much a wait is longer than what it waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer.
+
+    :param signed: the text that the request's signature covers, or the payload before it was
+        sealed; empty if there is none.
+    :param expected: the text that the answer's signature must cover, or the payload of an answer
+        that could be opened.
+    :param verified: whether the answer's signature holds.
+    :param code: the result code of the answer.
+    :param at: when the request was sent, by the kit's clock.
+    """
+
+    request: Request
+    response: Response
+    signed: bytes = field(repr=False)
+    expected: bytes = field(repr=False)
+    verified: bool
+    code: str
+    at: datetime
+
+
+class Bench:
+    """What all cases of a run share: the connection, the clock, the users, and the secrets.
+
+    :ivar exchanges: of the cases that have ended.
+    :ivar secrets: what a report must not show: credentials, and the codes that were learned.
+    """
+
+    def __init__(self, target: Target, *, slow: bool = False) -> None:
+        self.target: Final = target
+        self.http: Final = HttpClient(target.base_url, timeout=target.timeout, tls=target.tls)
+        self.exchanges: list[Exchange] = []
+        self.secrets: dict[str, str] = {
+            secret.reveal(): f"<user {number}>" for number, secret in enumerate(target.valid, 1)
+        }
+        for need, secret in target.states.items():
+            self.secrets[secret.reveal()] = f"<{need.value}>"
+        self._slow = slow
+        self._lock = threading.Lock()
+        self._users = list(target.valid)
+        self._moved = timedelta()
+
+    def now(self) -> datetime:
+        """Return the time by which requests are signed: it moves with the endpoint's clock."""
+        return utc_now() + self._moved
+
+    def can_wait(self) -> bool:
+        """Tell whether cases that wait can be played."""
+        return self._slow or self.target.clock is not None
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass at the endpoint: by its clock if the kit can move it, or by waiting."""
+        seconds += _MARGIN_SECONDS
+        if self.target.clock is None:
+            time.sleep(seconds)
+            return
+        words = [word.replace("{seconds}", str(int(seconds))) for word in self.target.clock.command]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - the user's own command
+        if done.returncode:
+            raise Failed(f"the command that moves the clock failed: {done.stderr.strip()}")
+        with self._lock:
+            self._moved += timedelta(seconds=int(seconds))
+
+    def take_users(self, number: int) -> list[Secret[str]]:
+        """Return users that the fewest cases have had."""
+        with self._lock:
+            taken, self._users = self._users[:number], self._users[number:]
+            self._users += taken
+        if len(taken) < number:
+            raise Skipped(f"it needs {number} valid users")
+        return taken
+
+    def learned(self, code: str) -> None:
+        """Remember a code, so that no report shows it."""
+        self.secrets.setdefault(code, "<code>")
+
+
+class Play:
+    """One playing of one case; the protocols add how their calls are made.
+
+    :ivar exchanges: what was said, in its order.
+    :ivar limits: what the endpoint promises.
+    """
+
+    def __init__(self, bench: Bench, case: AnyCase) -> None:
+        self.bench = bench
+        self.case = case
+        self.limits = bench.target.limits
+        self.exchanges: list[Exchange] = []
+        self._users = bench.take_users(case.users)
+
+    @property
+    def user(self) -> str:
+        """The credential of the user of this case."""
+        return self._users[0].reveal()
+
+    @property
+    def second_user(self) -> str:
+        """The credential of another one."""
+        return self._users[1].reveal()
+
+    def said(self) -> Sequence[Exchange]:
+        """Return all exchanges of the cases before, for a case that is played last."""
+        return self.bench.exchanges
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass at the endpoint."""
+        self.bench.wait(seconds)
+
+    def waiting(self, user: str) -> Waiting:
+        """Look at a user's inbox before a message is asked for.
+
+        :raises Skipped: if the kit can't learn codes.
+        """
+        inbox = self.bench.target.inbox
+        if inbox is None:
+            raise Skipped("it needs an inbox")
+        return Waiting(inbox, user, inbox.newest(user, ""))
+
+    def code(self, waiting: Waiting, challenge: str) -> str:
+        """Return the code that arrives.
+
+        :raises Failed: if none does.
+        """
+        code = waiting.code(challenge)
+        if code is None:
+            raise Failed("the send was answered with success, and no code arrived in the inbox")
+        self.bench.learned(code)
+        return code
+
+    def wrong(self, code: str, number: int = 1) -> str:
+        """Return a code of the same length that is another one; other numbers give others."""
+        return f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
+
+    def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Make calls at the same moment, each on its own connection; return what they return."""
+        start = threading.Barrier(len(calls))
+
+        def call(one: Callable[[], T]) -> T:
+            try:
+                start.wait(30)
+                return one()
+            finally:
+                self.bench.http.close()
+
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return [done.result() for done in [pool.submit(call, one) for one in calls]]
+
+    def check(self, holds: object, said: str) -> None:
+        """Fail with a sentence if something does not hold.
+
+        :raises Failed: with the sentence.
+        """
+        if not holds:
+            raise Failed(said)
+
+
+AnyPlay = Any

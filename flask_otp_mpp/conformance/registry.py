@@ -1,0 +1,23 @@
+"""All cases of the kit, and the side that plays the cases of a protocol."""
+
+from __future__ import annotations
+
+from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
+from flask_otp_mpp.conformance.play import AnyPlay, Bench
+from flask_otp_mpp.conformance.signed import life
+from flask_otp_mpp.conformance.signed.play import SignedPlay
+
+MODULES = (life.CASES,)
+"""The lists of cases; the order of their groups is that of a report."""
+
+
+def cases_of(wire: Wire) -> list[AnyCase]:
+    """Return the cases that are played for a protocol."""
+    return [case for cases in MODULES for case in cases if wire in case.wires]
+
+
+def play_of(bench: Bench, case: AnyCase) -> AnyPlay:
+    """Return what a case plays with."""
+    if bench.target.wire in SIGNED:
+        return SignedPlay(bench, case)
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Alipay+ and AMS: their cases, and the side that signs requests."""

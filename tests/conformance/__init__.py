@@ -1,0 +1,1 @@
+"""The conformance kit: its cases, its reports, and wallets that pass or fail them."""

@@ -1,0 +1,115 @@
+"""Endpoints for the kit to test, and the TOML files that describe them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from werkzeug.serving import make_server
+
+from flask_otp_mpp.conformance.case import Wire
+from flask_otp_mpp.signing.keys import one_line, private_pem
+from tests.ams import MERCHANT, OTHER
+from tests.conformance.wallet_app import NO_EMAIL, SECOND, create_app
+from tests.wallet import ACQUIRER, CLIENT, PSP, key, make_tables, settings
+
+SECOND_CLIENT: Final = "SANDBOX_5Y00000000000002"
+CLIENTS: Final = {Wire.ALIPAYPLUS: (CLIENT, SECOND_CLIENT), Wire.AMS: (MERCHANT, OTHER)}
+KEYS: Final = ("conformance client", "conformance second client")
+PREFIXES: Final = {Wire.ALIPAYPLUS: "", Wire.AMS: ""}
+USERS: Final = 500
+
+
+def wallet_settings(wire: Wire, folder: Path, store: str) -> dict[str, Any]:
+    """Return the settings of the wallet that serves a protocol to two clients."""
+    if store.startswith(("sqlite", "postgresql", "mysql")):
+        make_tables(store)
+    clients = {
+        name: {"1": one_line(key(label).public_key())}
+        for name, label in zip(CLIENTS[wire], KEYS, strict=True)
+    }
+    names = {Wire.ALIPAYPLUS: "OTP_MPP_ALIPAYPLUS_CLIENTS", Wire.AMS: "OTP_MPP_AMS_CLIENTS"}
+    changed: dict[str, Any] = {"OTP_MPP_ALIPAYPLUS_CLIENTS": None, names[wire]: clients}
+    if wire is Wire.AMS:
+        changed["OTP_MPP_ALIPAYPLUS_PSP_ID"] = None
+    return {
+        **settings(store, **changed),
+        "FOLDER": str(folder),
+        "SECOND_CLIENT": CLIENTS[wire][1],
+    }
+
+
+def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
+    """Write the TOML file for that wallet; return its path.
+
+    :param changed: further tables and values, or others.
+    """
+    first, second = (_client(wire, number) for number in (0, 1))
+    tables: dict[str, Any] = {
+        "protocol": str(wire),
+        "base_url": base_url,
+        "client": first,
+        "second_client": {**second, "token": f"{SECOND}tok-shared"},
+        "wallet_keys": {"1": one_line(key("wallet").public_key())},
+        "tokens": {
+            "template": "tok-user{n}",
+            "count": USERS,
+            "email": True,
+            "expired": "expired",
+            "unknown": "no-such-token",
+            "no_scope": "unscoped",
+            "frozen": "frozen",
+            "missing": "gone",
+            "no_email": NO_EMAIL,
+        },
+        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-/code"},
+        "clock": {"command": ["sh", "-c", f"echo {{seconds}} >> '{folder / 'clock'}'"]},
+        **changed,
+    }
+    path = folder / f"{wire}.toml"
+    path.write_text(to_toml(tables))
+    return path
+
+
+@contextmanager
+def served(wire: Wire, folder: Path, store: str = "memory://", **changed: Any) -> Iterator[Path]:
+    """Serve the wallet from a thread of this process; give the kit's file for it.
+
+    :param changed: further settings of the wallet.
+    """
+    app = create_app({**wallet_settings(wire, folder, store), **changed})
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield kit_file(wire, folder, f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def to_toml(tables: Mapping[str, Any]) -> str:
+    """Write values and tables of values; JSON's texts, numbers and lists are TOML's, too."""
+    lines = [f"{name} = {json.dumps(one)}" for name, one in tables.items() if not _is_table(one)]
+    for name, table in tables.items():
+        if _is_table(table):
+            lines += [
+                f"\n[{name}]",
+                *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in table.items()),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _client(wire: Wire, number: int) -> dict[str, str]:
+    who = {"id": CLIENTS[wire][number], "private_key": private_pem(key(KEYS[number])).decode()}
+    ids = {"acquirer_id": ACQUIRER, "psp_id": PSP} if wire is Wire.ALIPAYPLUS else {}
+    return {**who, **ids}
