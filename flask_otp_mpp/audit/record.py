@@ -61,6 +61,7 @@ def fields_of(event: Event, uncounted: int = 0) -> Mapping[str, Any]:
         "reason": None if event.reason is None else event.reason.name,
         "code": event.code,
         "until": event.until,
+        "failed": event.failed,
         "reference": event.reference,
         "tracer": event.tracer,
         "repeated": event.repeated or None,

@@ -73,12 +73,14 @@ def recent_events(trail: AuditTrail) -> RecentEvents:
 
 
 def _line(fields: Mapping[str, Any]) -> str:
-    """Return what support reads of a row: ``send at gpay: SUCCESS, MOBILE``."""
+    """Return what support reads of a row: ``send at gpay: SUCCESS, MOBILE, tracer 0a1b2c``."""
     what = str(fields.get("operation", "-"))
     if "client" in fields:
         what = f"{what} at {fields['client']}"
-    why = f" ({fields['reason']})" if "reason" in fields else ""
-    more = [str(fields[name]) for name in ("channel", "reference") if name in fields]
+    where = f" in {fields['failed']}" if "failed" in fields else ""
+    why = f" ({fields['reason']}{where})" if "reason" in fields else ""
+    more = [str(fields["channel"])] if "channel" in fields else []
+    more += [f"{name} {fields[name]}" for name in ("reference", "tracer") if name in fields]
     return ", ".join([f"{what}: {fields.get('code', 'done')}{why}", *more])
 
 

@@ -25,7 +25,6 @@ from flask_otp_mpp import (
     OtpMpp,
     Reason,
     SQLAlchemyStore,
-    attach_audit_table,
     init_metrics,
     operator_acted,
     state_of,
@@ -39,7 +38,7 @@ from flask_otp_mpp.web.audit import key_prints
 from flask_otp_mpp.web.events import announce
 from tests.commands import flask, run
 from tests.protocols.google import sides
-from tests.wallet import CLIENT, PEPPER, Wallet, open_wallet, settings
+from tests.wallet import CLIENT, PEPPER, Wallet, make_audit_table, open_wallet, settings
 from tests.web.google_wallet import open_google
 
 
@@ -56,9 +55,7 @@ def make(make_wallet: Callable[..., Wallet], url: str) -> Iterator[Callable[...,
     def open_one(**how: object) -> Wallet:
         def create(app: Flask, _otp: OtpMpp) -> None:
             trail = SQLAlchemyStore(url)
-            metadata = sa.MetaData()
-            attach_audit_table(metadata)
-            metadata.create_all(trail.engine)
+            make_audit_table(trail)
             trail.engine.dispose()
 
         Path(sa.make_url(url).database or "").touch()
@@ -124,6 +121,7 @@ def test_an_exception_of_a_hook_is_recorded_with_its_reference(
     wallet.send()
     [row] = [row for row in trail_of(wallet).table.by_chain() if row.kind == "decision"]
     assert (row.subject, row.fields["reason"]) == ("ada", "UNFORESEEN")
+    assert row.fields["failed"] == "delivery"
     assert row.fields["reference"]
 
 
