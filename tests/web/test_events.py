@@ -147,6 +147,7 @@ def test_a_refusal_names_its_user_and_its_end(make_wallet: MakeWallet) -> None:
             )
     limited = events[1]
     assert (limited.subject, limited.reason) == ("ada", Reason.SEND_LIMITED)
+    assert limited.challenge_id == ""
     assert limited.until is not None
     assert {(event.subject, event.challenge_id) for event in events[2:]} == {("ada", challenge)}
 
