@@ -1,0 +1,1 @@
+"""Tools that tell whether an integration conforms to the protocols."""
