@@ -103,8 +103,10 @@ def _of_other_message(right: StringToSign, context: Context) -> Iterator[StringT
         yield from bodies(lambda _: [other.body or b""])(right, context)
 
 
-def _body(id_: str, title: str, signed: str, remedy: str, variants: Variants) -> StringMistake:
-    return StringMistake(id_, title, signed, remedy, Part.BODY, variants)
+def _body(
+    id_: str, title: str, signed: str, remedy: str, variants: Variants, *, step: int = 0
+) -> StringMistake:
+    return StringMistake(id_, title, signed, remedy, Part.BODY, variants, step=step)
 
 
 _SIGN_BYTES: Final = "Write the body to bytes once, sign these bytes, and send the same ones."
@@ -120,6 +122,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "the body with a line feed, or with CR LF, behind it",
         f"{_SIGN_BYTES} `echo` and editors add a line end; use `printf` or `--data-binary`.",
         bodies(_line_end),
+        step=3,
     ),
     _body(
         "body-crlf",
@@ -127,6 +130,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "CR LF for LF, or LF for CR LF",
         f"{_SIGN_BYTES} Open files in binary mode.",
         bodies(_other_line_ends),
+        step=3,
     ),
     _body(
         "body-one-line",
@@ -141,6 +145,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "the bytes EF BB BF before the body",
         "Write UTF-8 without a byte-order mark.",
         bodies(_bom),
+        step=3,
     ),
     _body(
         "body-trimmed",
@@ -155,6 +160,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "compact JSON",
         _REMEDY,
         bodies(json_forms.compact),
+        step=1,
     ),
     _body(
         "json-spaced",
@@ -162,6 +168,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         '`{"a": "b", "c": "d"}`',
         _REMEDY,
         bodies(json_forms.spaced),
+        step=1,
     ),
     _body(
         "json-indented",
@@ -169,6 +176,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "each member on a line of its own",
         _REMEDY,
         bodies(json_forms.indented),
+        step=1,
     ),
     _body(
         "json-escaped",
@@ -176,6 +184,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "`\\u4e2d` for the character itself",
         _REMEDY,
         bodies(json_forms.escaped),
+        step=2,
     ),
     _body(
         "json-unescaped",
@@ -183,6 +192,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "a character for its `\\u` escape",
         _REMEDY,
         bodies(json_forms.unescaped),
+        step=2,
     ),
     _body(
         "json-slashes",
@@ -190,6 +200,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "`\\/` for `/`, as PHP writes it",
         f"{_REMEDY} In PHP, JSON_UNESCAPED_SLASHES.",
         bodies(json_forms.slashes),
+        step=2,
     ),
     _body(
         "json-html",
@@ -197,6 +208,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "`\\u003d` for `=`, as Gson and Go write it",
         f"{_REMEDY} In Gson, disableHtmlEscaping; in Go, SetEscapeHTML(false).",
         bodies(json_forms.html),
+        step=2,
     ),
     _body(
         "json-sorted",
@@ -204,6 +216,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "the members in the order of their names",
         _REMEDY,
         bodies(json_forms.ordered),
+        step=1,
     ),
     _body(
         "json-nulls",
@@ -211,6 +224,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "the object without them",
         _REMEDY,
         bodies(json_forms.without_nulls),
+        step=1,
     ),
     _body(
         "json-member",
@@ -246,6 +260,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
         "Latin-1, GBK, UTF-16 or question marks, for UTF-8",
         "Name UTF-8 wherever text becomes bytes: `getBytes(UTF_8)`, `encode('utf-8')`.",
         bodies(_in_other_charset),
+        step=3,
     ),
     _body(
         "body-normalised",

@@ -15,7 +15,9 @@ from flask_otp_mpp.conformance.explain.raw import headers_of, split_target
 _LOOK: Final = re.compile(rb"^(> \S+ \S+ HTTP/|\s*[$#]?\s*curl\s|\* )", re.MULTILINE)
 _SENT: Final = re.compile(rb"^> (.*?)\r?$", re.MULTILINE)
 _RECEIVED: Final = re.compile(rb"^< ?(.*?)\r?$", re.MULTILINE)
-_COMMAND: Final = re.compile(rb"^\s*[$#]?\s*(curl\s(?:[^\n]*\\\r?\n)*[^\n]*)", re.MULTILINE)
+_COMMAND: Final = re.compile(
+    rb"^[ \t]*[$#]?[ \t]*(curl\s.*?)(?=^\* |^> |^[ \t]*% Total|\Z)", re.MULTILINE | re.DOTALL
+)
 _TOLD: Final = re.compile(rb"^(?:[*<>] ?.*|[{}] \[[0-9]+ bytes data\])\r?\n?", re.MULTILINE)
 _PROGRESS: Final = re.compile(rb"^\s*(?:% Total|Dload|[0-9 ]+ [0-9 ]+.*--:--).*\n?", re.MULTILINE)
 _END: Final = re.compile(rb"\r?\n?\* (?:Connection #[0-9]+ to host .* left intact|Closing ).*")

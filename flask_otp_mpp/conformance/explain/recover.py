@@ -107,7 +107,8 @@ def _of_digest(name: str, digest: bytes, mistakes: tuple[Mistake, ...]) -> Recov
 
 
 def _hash(name: str) -> Callable[[bytes], bytes]:
-    return lambda data: hashlib.new(name, data, usedforsecurity=False).digest()
+    make = getattr(hashlib, name)
+    return lambda data: bytes(make(data, usedforsecurity=False).digest())
 
 
 def _pss(key: RSAPublicKey, signature: bytes) -> Iterator[Recovered]:

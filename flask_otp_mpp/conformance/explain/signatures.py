@@ -79,10 +79,6 @@ def _on_signature(change: Callable[[str], str]) -> Callable[[str], str]:
     return lambda text: _SIGNATURE.sub(lambda m: m[1] + change(m[2]), text, count=1)
 
 
-def _without_name(text: str) -> str:
-    return re.sub(r"\A\s*signature\s*:\s*", "", text, count=1, flags=re.IGNORECASE)
-
-
 def _without_quotes(text: str) -> str:
     return text.replace('"', "").replace("'", "").replace("%22", "")
 
@@ -157,13 +153,6 @@ _ENCODE: Final = (
 _THEN_PERCENT: Final = f"{_ENCODE}, then percent-encode `+`, `/` and `=` once."
 
 HEADER_MISTAKES: Final = (
-    HeaderMistake(
-        "header-name",
-        "the name of the header stands in its value too",
-        "`Signature: signature: …`",
-        f"The value is {_HEADER}",
-        _without_name,
-    ),
     HeaderMistake(
         "header-quotes",
         "there are quotation marks in the Signature header",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from flask_otp_mpp.conformance.explain.masking import mask_body, mask_uri
 
@@ -60,18 +60,21 @@ class StringToSign:
     @property
     def data(self) -> bytes:
         """The bytes that are signed."""
-        pieces = []
-        for piece in self.layout:
-            if piece is Part.BODY:
-                pieces.append(self.body)
-            elif isinstance(piece, Part):
-                pieces.append(getattr(self, piece).encode("latin-1"))
-            else:
-                pieces.append(piece.encode())
-        data = b"".join(pieces)
-        for after in self.after:
-            data = after.change(data)
-        return data
+        return assemble(self.pieces())
+
+    def pieces(self) -> dict[Part, Any]:
+        """Return each part in bytes, so that many strings can be assembled of them."""
+        return {
+            Part.METHOD: self.method.encode("latin-1"),
+            Part.URI: self.uri.encode("latin-1"),
+            Part.CLIENT: self.client.encode("latin-1"),
+            Part.TIME: self.time.encode("latin-1"),
+            Part.BODY: self.body,
+            Part.LAYOUT: tuple(
+                piece if isinstance(piece, Part) else piece.encode() for piece in self.layout
+            ),
+            Part.AFTER: self.after,
+        }
 
     def show(self, *, secrets: bool) -> str:
         """Return the text, without what was done to it afterwards.
@@ -94,6 +97,16 @@ class StringToSign:
             else:
                 pieces.append(piece)
         return "".join(pieces)
+
+
+def assemble(pieces: Mapping[Part, Any]) -> bytes:
+    """Return the bytes that are signed, of the pieces of a :class:`StringToSign`."""
+    data = b"".join(
+        [pieces[piece] if piece.__class__ is Part else piece for piece in pieces[Part.LAYOUT]]
+    )
+    for after in pieces[Part.AFTER]:
+        data = after.change(data)
+    return data
 
 
 def first_difference(one: Sequence[object], other: Sequence[object]) -> int | None:
