@@ -38,7 +38,7 @@ def capture_options(command: C) -> C:
             ),
             click.option("--method", help="The method of the request."),
             click.option("--uri", help="Path and query of the request, as its caller wrote them."),
-            click.option("--client-id", help="The Client-Id header."),
+            click.option("--client-id", help="The caller's Client-Id."),
             click.option("--time", help="The Request-Time or Response-Time header."),
             click.option("--signature", help="The Signature header."),
             click.option(

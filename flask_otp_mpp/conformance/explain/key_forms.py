@@ -139,16 +139,6 @@ def _unquoted(text: str) -> str:
     return text.strip("\"' \n,;")
 
 
-def _wrapped(text: str) -> str:
-    """Return PEM that stands on one line with its line ends."""
-    found = _BLOCK.search(text)
-    if found is None or "\n" in found[2].strip():
-        return text
-    content = "".join(found[2].split())
-    lines = [content[at : at + 64] for at in range(0, len(content), 64)]
-    return "\n".join((f"-----BEGIN {found[1]}-----", *lines, f"-----END {found[1]}-----"))
-
-
 def _labelled(text: str) -> str:
     """Return the content of PEM alone, if its label says something else than what it holds."""
     found = _BLOCK.search(text)
@@ -191,13 +181,6 @@ FORMS: Final = (
         "PEM as it stands in JSON or in an environment variable",
         f"{_GIVE}, with line ends.",
         _lines,
-    ),
-    FormMistake(
-        "key-one-line",
-        "the PEM of the key has lost its line ends",
-        "PEM on one line",
-        f"{_GIVE} without BEGIN and END.",
-        _wrapped,
     ),
     FormMistake(
         "key-label",
