@@ -122,10 +122,12 @@ def explain_signature(
 
 def _keys(given: tuple[str, ...] | list[str], option: str) -> dict[str, GivenKey]:
     """Read keys, each by the version or the client that stands before it."""
-    keys = {}
+    keys: dict[str, GivenKey] = {}
     for item in given:
         named = _NAMED.fullmatch(item)
         name, source = (named[1], named[2]) if named else ("", item)
+        if name in keys:
+            raise click.UsageError(f"{option}: two keys have the name {name!r}; write NAME=KEY")
         try:
             keys[name] = read_key(source)
         except KeyFault as fault:

@@ -40,8 +40,8 @@ def run(*arguments: str, given: bytes = b"") -> Result:
     return CliRunner().invoke(main, ["explain-signature", *arguments], input=given)
 
 
-def captured(signed: bytes, **changed: str) -> bytes:
-    return as_raw(Exchange(signature=header(sign(signed)), **changed))
+def captured(signed: bytes, uri: str = URI) -> bytes:
+    return as_raw(Exchange(signature=header(sign(signed)), uri=uri))
 
 
 def test_a_right_signature_has_the_exit_status_0() -> None:
@@ -186,6 +186,7 @@ def test_what_can_not_be_read_has_the_exit_status_2(tmp_path: Path) -> None:
         "give --uri": run("-", "--key", WALLET, given=b"HTTP/1.1 200" + answer[2]),
         "--key: this is no key": run("-", "--key", "no-such-file", given=captured(RIGHT)),
         "can't be read": run(str(tmp_path), "--key", CALLER),
+        "two keys have the name '1'": run("-", "--key", CALLER, "--key", CALLER, given=b"POST /"),
         "more than": run("-", "--key", CALLER, given=bytes(16 * 1024 * 1024 + 1)),
         "the HAR has 3 entries": run(
             "-", "--entry", "4", "--key", CALLER, given=as_har(Exchange())

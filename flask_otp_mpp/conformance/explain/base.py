@@ -85,7 +85,8 @@ def texts(part: Part, make: Callable[[str, Context], Iterable[str]]) -> Variants
 
     def variants(right: StringToSign, context: Context) -> Iterable[StringToSign]:
         for text in make(getattr(right, part), context):
-            yield _changed(right, part, text)
+            if all(letter <= "\xff" for letter in text):  # no header holds another one
+                yield _changed(right, part, text)
 
     return variants
 

@@ -32,7 +32,10 @@ from flask_otp_mpp.conformance.explain.string_to_sign import (
 from flask_otp_mpp.signing.client_keys import newest
 
 _PAIRS_UP_TO: Final = 16 * 1024
-"""Bytes of a body up to which pairs of mistakes are tried: each pair hashes all of it."""
+"""Bytes of a body up to which pairs of mistakes are tried, and those with very many variants: each
+string hashes all of it."""
+_MISTAKES_UP_TO: Final = 256 * 1024
+"""Bytes of a body up to which mistakes in the string are tried at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,10 @@ def _unreadable(
     return ()
 
 
+def _too_large(size: int) -> str:
+    return f"the body has more than {size} bytes"
+
+
 class _Search:
     """Look for the string that was signed: the right one, each mistake in it, each pair of them.
 
@@ -198,9 +205,15 @@ class _Search:
         """Return the string and its mistakes; None if none of them was signed."""
         if self._matches(self.expected):
             return self.expected, ()
+        size = len(self.expected.body)
+        if size > _MISTAKES_UP_TO:
+            self.notes = (f"Mistakes in the string were not tried: {_too_large(_MISTAKES_UP_TO)}.",)
+            return None
         singles: list[tuple[StringMistake, StringToSign]] = []
         seen = {self.expected}
         for mistake in sorted(STRING_MISTAKES, key=lambda one: one.alone):  # they cost the most
+            if mistake.alone and size > _PAIRS_UP_TO:
+                continue
             for one in mistake.variants(self.expected, self._context):
                 if one in seen:
                     continue
@@ -209,10 +222,8 @@ class _Search:
                     return one, (mistake,)
                 if not mistake.alone:
                     singles.append((mistake, one))
-        if len(self.expected.body) > _PAIRS_UP_TO:
-            self.notes = (
-                f"Pairs of mistakes were not tried: the body has more than {_PAIRS_UP_TO} bytes.",
-            )
+        if size > _PAIRS_UP_TO:
+            self.notes = (f"Pairs of mistakes were not tried: {_too_large(_PAIRS_UP_TO)}.",)
             return None
         return self._pairs(singles)
 

@@ -122,11 +122,7 @@ def _client_of_body(_right: str, context: Context) -> Iterator[str]:
         except ValueError:
             continue
         if isinstance(value, dict):
-            yield from (value[name] for name in _IDS if _is_header(value.get(name)))
-
-
-def _is_header(value: object) -> bool:
-    return isinstance(value, str) and value.isascii()
+            yield from (value[name] for name in _IDS if isinstance(value.get(name), str))
 
 
 def _placeholder(right: str, context: Context) -> Iterator[str]:

@@ -20,6 +20,8 @@ def as_text(explanation: Explanation, *, secrets: bool = False) -> str:
     lines = [_verdict(explanation), ""]
     for mistake in explanation.found:
         lines += [f"{mistake.id}: {mistake.title}.", f"  Remedy: {mistake.remedy}", ""]
+    if explanation.found and explanation.key:
+        lines += [f"The key that made it: {explanation.key}", ""]
     if not explanation.explained:
         lines += [*_unexplained(explanation), ""]
     lines += ["String to sign:", _block(explanation.expected, secrets=secrets)]

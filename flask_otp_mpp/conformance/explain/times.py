@@ -33,7 +33,7 @@ def of_other_header(text: str, context: Context) -> Iterator[str]:
         for name, value in (sent.headers if sent is not None else {}).items():
             if name in TIME_HEADERS.values() or value == text:
                 continue
-            if parse_time(value) is not None or (value.isdecimal() and len(value) in {10, 13}):
+            if _moment(value) is not None or (value.isdecimal() and len(value) in {10, 13}):
                 yield value
             elif (moment := _http_date(value)) is not None:
                 yield value
@@ -42,7 +42,7 @@ def of_other_header(text: str, context: Context) -> Iterator[str]:
 
 def as_number(text: str, _context: Context) -> Iterable[str]:
     """Return the seconds, milli-, micro- and nanoseconds since the epoch."""
-    moment = parse_time(text)
+    moment = _moment(text)
     if moment is None:
         return ()
     micros = (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
@@ -57,13 +57,13 @@ def as_number(text: str, _context: Context) -> Iterable[str]:
 
 def as_text(text: str, _context: Context) -> Iterable[str]:
     """Return ISO 8601, for a time that is a number."""
-    moment = parse_time(text) if text.isdecimal() else None
+    moment = _moment(text) if text.isdecimal() else None
     return () if moment is None else _forms(moment)
 
 
 def in_other_zone(text: str, _context: Context) -> Iterator[str]:
     """Yield the same moment with another offset or none, or the offset in another form."""
-    moment = None if text.isdecimal() else parse_time(text)
+    moment = None if text.isdecimal() else _moment(text)
     if moment is None:
         return
     fraction = _fraction(text)
@@ -73,7 +73,7 @@ def in_other_zone(text: str, _context: Context) -> Iterator[str]:
 
 def with_other_decimals(text: str, _context: Context) -> Iterator[str]:
     """Yield the same second with other decimals."""
-    moment = None if text.isdecimal() else parse_time(text)
+    moment = None if text.isdecimal() else _moment(text)
     if moment is None:
         return
     head, zone = text[:19], text[19 + len(_fraction(text)) :]
@@ -109,7 +109,7 @@ def taken_twice(text: str, _context: Context) -> Iterator[str]:
             yield str(int(text) + step)
             yield str(int(text) - step)
         return
-    moment = parse_time(text)
+    moment = _moment(text)
     if moment is None:
         return
     fraction = _fraction(text)
@@ -148,8 +148,15 @@ def _fraction(text: str) -> str:
     return rest[: 1 + len(rest[1:]) - len(rest[1:].lstrip("0123456789"))]
 
 
+def _moment(text: str) -> datetime | None:
+    """Read a time, in years that have others before and after them."""
+    moment = parse_time(text)
+    return moment if moment is not None and 1970 <= moment.year < 9999 else None
+
+
 def _http_date(value: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(value).astimezone(UTC)
-    except (ValueError, TypeError, IndexError):
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    return moment.astimezone(UTC) if 1970 <= moment.year < 9999 else None
