@@ -233,6 +233,11 @@ def test_a_bare_signature_verifies_in_a_request_and_not_in_an_answer() -> None:
     assert ids(explained(of_answer(captured))) == ["signature-not-encoded"]
 
 
+def pss(data: bytes, mask: hashes.HashAlgorithm, salt: int) -> bytes:
+    how = padding.PSS(padding.MGF1(mask), salt)
+    return private_key("alipayplus").sign(data, how, hashes.SHA256())
+
+
 @pytest.mark.parametrize(
     ("value", "mistake"),
     [
@@ -240,17 +245,13 @@ def test_a_bare_signature_verifies_in_a_request_and_not_in_an_answer() -> None:
         (f"{START}testing_signature", "signature-placeholder"),
         (START + quote(PADDED[:200], safe=""), "signature-unreadable"),
         (START + quote(base64.b64encode(bytes(20)).decode(), safe=""), "signature-unreadable"),
+        (header(b"\0" + pss(RIGHT, hashes.SHA256(), 32)), "signature-unreadable"),
     ],
 )
 def test_a_header_without_a_signature_is_named(value: str, mistake: str) -> None:
     """Nothing was signed, so that nothing is searched."""
     found = explained(CAPTURES["HAR"](Exchange(signature=value)))
     assert (ids(found), found.explained, found.strings) == ([mistake], False, 0)
-
-
-def pss(data: bytes, mask: hashes.HashAlgorithm, salt: int) -> bytes:
-    how = padding.PSS(padding.MGF1(mask), salt)
-    return private_key("alipayplus").sign(data, how, hashes.SHA256())
 
 
 def encrypted(data: bytes) -> bytes:
@@ -315,6 +316,13 @@ PAIRS: Final = [
     (["time-decimals", "string-crlf"], b"", None),
     (["json-compact", "json-slashes"], HEAD + LINE + COMPACT.replace(b"/", b"\\/"), None),
     (["json-spaced", "json-escaped"], HEAD + LINE + json.dumps(VALUE).encode(), None),
+    (
+        ["json-slashes", "json-sorted"],
+        HEAD
+        + LINE
+        + json.dumps(VALUE, sort_keys=True, separators=(",", ":")).replace("/", "\\/").encode(),
+        None,
+    ),
     (["method", "string-hashed"], hashlib.sha256(b"GET" + RIGHT[4:]).hexdigest().encode(), None),
     (["uri-query", "signature-base64url"], RIGHT.replace(b"OTP\n", b"OTP?\n"), ("+/", "-_")),
 ]
@@ -425,4 +433,11 @@ def test_a_pair_in_a_large_body_is_not_tried_and_that_is_said() -> None:
     begun = time.process_time()
     found = explained(captured)
     assert time.process_time() - begun < 1
-    assert any("Pairs of mistakes were not tried" in note for note in found.notes)
+    assert "Pairs of mistakes were not tried" in found.notes[0]
+    assert found.strings < 1000  # nor those with thousands of variants
+    larger = Exchange(
+        body=json.dumps({"note": "x" * 300_000}).encode(), signature=header(sign(b""))
+    )
+    nothing = explained(CAPTURES["raw HTTP"](larger))
+    assert nothing.strings == 1
+    assert "Mistakes in the string were not tried" in nothing.notes[0]

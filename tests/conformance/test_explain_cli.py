@@ -138,6 +138,17 @@ def test_tokens_and_codes_are_masked_unless_they_are_asked_for(signed: bytes, fo
     assert TOKEN in run(*options, "--show-secrets", given=captured(signed)).stdout
 
 
+@pytest.mark.parametrize("end", [b"", b'{"'])
+def test_a_body_that_is_no_json_is_masked_as_a_whole(end: bytes) -> None:
+    """Nothing says which of its parts are secret."""
+    body = f"accessToken={TOKEN}&otpCode=660000".encode() + end
+    for options in ([], ["--json"]):
+        result = run("-", "--key", CALLER, *options, given=as_raw(Exchange(body=body)))
+        assert "signature-missing" in result.stdout
+        assert TOKEN not in result.stdout
+        assert "660000" not in result.stdout
+
+
 def test_a_difference_in_a_masked_value_is_told() -> None:
     body = BODY.replace(TOKEN.encode(), b"to/ken")
     signed = RIGHT.replace(BODY, body.replace(b"to/ken", b"to\\/ken").replace(b"/\xe4", b"\\/\xe4"))
