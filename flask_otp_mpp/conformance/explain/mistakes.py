@@ -7,11 +7,12 @@ from typing import Final
 
 from flask_otp_mpp.conformance.explain.base import Mistake, StringMistake
 from flask_otp_mpp.conformance.explain.bodies import BODIES
-from flask_otp_mpp.conformance.explain.heads import HEADS
+from flask_otp_mpp.conformance.explain.clients_times import CLIENTS_AND_TIMES
 from flask_otp_mpp.conformance.explain.key_forms import FORM_MISTAKES
 from flask_otp_mpp.conformance.explain.layouts import LAYOUTS, WHOLES
 from flask_otp_mpp.conformance.explain.recover import SIGNING_MISTAKES
 from flask_otp_mpp.conformance.explain.signatures import HEADER_MISTAKES, OTHER_HEADER_MISTAKES
+from flask_otp_mpp.conformance.explain.uris import URIS
 
 KEY_VERSION: Final = Mistake(
     "key-version",
@@ -32,7 +33,10 @@ KEY_OTHER_CLIENT: Final = Mistake(
     "Send the client id that the key is registered for; sandbox and production differ in both.",
 )
 KEY_MISTAKES: Final = (KEY_VERSION, KEY_OTHER_SIDE, KEY_OTHER_CLIENT)
-STRING_MISTAKES: Final[Sequence[StringMistake]] = (*HEADS, *BODIES, *LAYOUTS, *WHOLES)
+STRING_MISTAKES: Final[Sequence[StringMistake]] = (
+    *(*URIS, *CLIENTS_AND_TIMES),
+    *(*BODIES, *LAYOUTS, *WHOLES),
+)
 MISTAKES: Final[Sequence[Mistake]] = (
     *(*STRING_MISTAKES, *HEADER_MISTAKES, *OTHER_HEADER_MISTAKES),
     *(*SIGNING_MISTAKES, *KEY_MISTAKES, *FORM_MISTAKES),

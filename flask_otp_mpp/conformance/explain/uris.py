@@ -1,19 +1,14 @@
-"""Mistakes in the first line and in client and time: other texts than those that were sent."""
+"""Mistakes in the first line: another method or URI than that of the request."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
-from flask_otp_mpp.conformance.explain import times
 from flask_otp_mpp.conformance.explain.base import PREFIXES, Context, StringMistake, texts
-from flask_otp_mpp.conformance.explain.captured import Direction
-from flask_otp_mpp.conformance.explain.masking import is_secret
 from flask_otp_mpp.conformance.explain.string_to_sign import Part
 
-_IDS: Final = ("acquirerId", "pspId", "merchantId", "clientId", "partnerId", "appId")
 _SANDBOX: Final = "/ams/sandbox/"
 
 
@@ -21,7 +16,8 @@ def _other_methods(right: str, _context: Context) -> Iterator[str]:
     yield from (name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "") if name != right)
 
 
-def _other_case(right: str, _context: Context) -> Iterator[str]:
+def other_case(right: str, _context: Context) -> Iterator[str]:
+    """Yield a text in lower and in upper case."""
     yield from {right.lower(), right.upper(), right.capitalize()} - {right}
 
 
@@ -103,41 +99,11 @@ def _with_version(right: str, _context: Context) -> Iterator[str]:
     yield from (f"{right} HTTP/1.1", f"{right} HTTP/2")
 
 
-def _client_of_other(right: str, context: Context) -> Iterator[str]:
-    message = context.message
-    for sent in (message.other, message.sent):
-        for name, value in (sent.headers if sent is not None else {}).items():
-            if value != right and not is_secret(name) and ("client" in name or "id" in name):
-                yield value
-
-
-def _other_client(right: str, context: Context) -> Iterator[str]:
-    yield from (client for client in context.known.clients if client != right)
-
-
-def _client_of_body(_right: str, context: Context) -> Iterator[str]:
-    for sent in (context.message.request, context.message.answer):
-        try:
-            value = json.loads(sent.body or b"") if sent is not None else None
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            yield from (value[name] for name in _IDS if isinstance(value.get(name), str))
-
-
-def _placeholder(right: str, context: Context) -> Iterator[str]:
-    name = "Client-Id" if context.message.direction is Direction.REQUEST else "client-id"
-    yield from (f"<{right}>", f"{{{right}}}", f"<{name}>", name, name.lower(), f'"{right}"', "null")
-
-
 _URI_REMEDY: Final = (
     "Sign path and query exactly as they stand in the request line, whatever a proxy makes of them."
 )
-_TIME_REMEDY: Final = (
-    "Write the time once, and put that same text into the header and into the string."
-)
 
-HEADS: Final = (
+URIS: Final = (
     StringMistake(
         "method",
         "another method was signed",
@@ -150,7 +116,7 @@ HEADS: Final = (
         "the method was signed in another case",
         "`post` for `POST`",
         "Sign the method in upper case, as the request line has it.",
-        *(Part.METHOD, texts(Part.METHOD, _other_case)),
+        *(Part.METHOD, texts(Part.METHOD, other_case)),
     ),
     StringMistake(
         "uri-prefix",
@@ -220,7 +186,7 @@ HEADS: Final = (
         "the URI was signed in another case",
         "the path in lower case",
         _URI_REMEDY,
-        *(Part.URI, texts(Part.URI, _other_case)),
+        *(Part.URI, texts(Part.URI, other_case)),
     ),
     StringMistake(
         "uri-version",
@@ -228,97 +194,5 @@ HEADS: Final = (
         "the whole request line",
         "Sign method, a space and the URI; leave out what follows.",
         *(Part.URI, texts(Part.URI, _with_version)),
-    ),
-    StringMistake(
-        "client-other-header",
-        "the client id was taken from another header or from the other message",
-        "the value of another header",
-        "Sign the value of the message's own Client-Id header.",
-        *(Part.CLIENT, texts(Part.CLIENT, _client_of_other)),
-    ),
-    StringMistake(
-        "client-other",
-        "the id of another client was signed",
-        "another client id than the header has",
-        "Sign with the client id that the header names, and that the key is registered for.",
-        *(Part.CLIENT, texts(Part.CLIENT, _other_client)),
-    ),
-    StringMistake(
-        "client-of-body",
-        "an id of the body was signed as the client id",
-        "acquirerId, pspId or merchantId",
-        "Sign the value of the Client-Id header.",
-        *(Part.CLIENT, texts(Part.CLIENT, _client_of_body)),
-    ),
-    StringMistake(
-        "client-case",
-        "the client id was signed in another case",
-        "the client id in lower or upper case",
-        "Sign the client id as the header has it.",
-        *(Part.CLIENT, texts(Part.CLIENT, _other_case)),
-    ),
-    StringMistake(
-        "client-placeholder",
-        "the client id was signed with marks around it, or its name in its place",
-        "`<client id>`, `null`",
-        "Put the value of the Client-Id header into the string, without marks.",
-        *(Part.CLIENT, texts(Part.CLIENT, _placeholder)),
-    ),
-    StringMistake(
-        "time-other-message",
-        "the time of the other message was signed",
-        "Request-Time in an answer, Response-Time in a request",
-        "A request signs its Request-Time, an answer its own Response-Time.",
-        *(Part.TIME, texts(Part.TIME, times.of_other_message)),
-    ),
-    StringMistake(
-        "time-other-header",
-        "the time of another header was signed",
-        "the Date header, or a time header of a gateway",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.of_other_header)),
-    ),
-    StringMistake(
-        "time-number",
-        "the time was signed as a number, or in another unit",
-        "seconds, milliseconds or nanoseconds since 1970",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.as_number)),
-    ),
-    StringMistake(
-        "time-text",
-        "the time was signed in ISO 8601, and sent as a number",
-        "`2026-03-01T08:51:49Z` for `1772355109000`",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.as_text)),
-    ),
-    StringMistake(
-        "time-zone",
-        "the time was signed without its offset, or with another one",
-        "no offset, `+08:00` for `Z`, `+0800` for `+08:00`",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.in_other_zone)),
-    ),
-    StringMistake(
-        "time-decimals",
-        "the time was signed with other decimals of a second",
-        "`…:49.090Z` for `…:49.09Z`, or none",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.with_other_decimals)),
-    ),
-    StringMistake(
-        "time-marks",
-        "the time was signed with other marks between its digits",
-        "a space for `T`, no marks at all, percent-escapes",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.otherwise_written)),
-    ),
-    StringMistake(
-        "time-twice",
-        "the clock was read twice: once for the header and once for the string",
-        "a time up to two seconds, or five whole seconds, earlier or later",
-        _TIME_REMEDY,
-        *(Part.TIME, texts(Part.TIME, times.taken_twice)),
-        alone=True,
     ),
 )
