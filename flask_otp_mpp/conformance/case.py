@@ -45,6 +45,7 @@ class Group(StrEnum):
     USERS = "tokens and users"
     CODES = "codes and attempts"
     LIFE = "life of a challenge"
+    SENDS = "limits of sends"
     REPEATS = "repeats"
     RACES = "races"
     ISOLATION = "callers apart"

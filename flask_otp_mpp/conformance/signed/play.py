@@ -110,6 +110,10 @@ class SignedPlay(Play):
         paths = self.bench.target.paths or self.dialect.paths
         return self.bench.target.prefix + paths[0 if api is Api.SEND else 1]
 
+    def unknown_challenge(self) -> str:
+        """Return a new id that nobody knows."""
+        return f"conformance-{secrets.token_hex(16)}"
+
     def fields(
         self,
         api: Api,
@@ -124,7 +128,7 @@ class SignedPlay(Play):
 
         :param challenge: a new random one by default, which is known to nobody.
         """
-        challenge = challenge or f"conformance-{secrets.token_hex(16)}"
+        challenge = challenge or self.unknown_challenge()
         who, user = client or self.client, user or self.user
         if api is Api.SEND:
             return self.dialect.send(who, user, challenge, email)
@@ -140,7 +144,7 @@ class SignedPlay(Play):
         how = signing or Signing()
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         client, uri = how.client or self.client, how.uri or self.uri(api)
-        at = self.time(self.bench.now()) if how.time is None else how.time
+        at = self.time(self.bench.next_moment()) if how.time is None else how.time
         text = rsa256.canonical(how.method, uri, client.id, at, content)
         signer = how.signer or self.signer(client)
         headers = (
