@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
-from flask_otp_mpp.conformance.signed import life
+from flask_otp_mpp.conformance.signed import (
+    codes,
+    fields,
+    happy_path,
+    life,
+    sends,
+    users,
+    values,
+)
 from flask_otp_mpp.conformance.signed.play import SignedPlay
 
-MODULES = (life.CASES,)
+MODULES = (
+    happy_path.CASES,
+    fields.CASES,
+    values.CASES,
+    users.CASES,
+    codes.CASES,
+    life.CASES,
+    sends.CASES,
+)
 """The lists of cases; the order of their groups is that of a report."""
 
 

@@ -33,7 +33,11 @@ def wallet_settings(wire: Wire, folder: Path, store: str) -> dict[str, Any]:
         for name, label in zip(CLIENTS[wire], KEYS, strict=True)
     }
     names = {Wire.ALIPAYPLUS: "OTP_MPP_ALIPAYPLUS_CLIENTS", Wire.AMS: "OTP_MPP_AMS_CLIENTS"}
-    changed: dict[str, Any] = {"OTP_MPP_ALIPAYPLUS_CLIENTS": None, names[wire]: clients}
+    changed: dict[str, Any] = {
+        "OTP_MPP_ALIPAYPLUS_CLIENTS": None,
+        names[wire]: clients,
+        "OTP_MPP_DELIVERIES": 64,  # the kit plays cases beside each other
+    }
     if wire is Wire.AMS:
         changed["OTP_MPP_ALIPAYPLUS_PSP_ID"] = None
     return {
