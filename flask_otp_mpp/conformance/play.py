@@ -143,6 +143,11 @@ class Play:
         """The credential of another one."""
         return self._users[1].reveal()
 
+    @property
+    def users(self) -> list[str]:
+        """The credentials of all users of this case."""
+        return [user.reveal() for user in self._users]
+
     def said(self) -> Sequence[Exchange]:
         """Return all exchanges of the cases before, for a case that is played last."""
         return self.bench.exchanges

@@ -8,7 +8,10 @@ from flask_otp_mpp.conformance.signed import (
     codes,
     fields,
     happy_path,
+    isolation,
     life,
+    races,
+    repeats,
     sends,
     users,
     values,
@@ -23,6 +26,9 @@ MODULES = (
     codes.CASES,
     life.CASES,
     sends.CASES,
+    repeats.CASES,
+    races.CASES,
+    isolation.CASES,
 )
 """The lists of cases; the order of their groups is that of a report."""
 
