@@ -5,8 +5,11 @@ from __future__ import annotations
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
 from flask_otp_mpp.conformance.signed import (
+    answer_contents,
+    answers,
     codes,
     fields,
+    floods,
     happy_path,
     isolation,
     life,
@@ -29,6 +32,9 @@ MODULES = (
     repeats.CASES,
     races.CASES,
     isolation.CASES,
+    answers.CASES,
+    answer_contents.CASES,
+    floods.CASES,
 )
 """The lists of cases; the order of their groups is that of a report."""
 
