@@ -58,6 +58,7 @@ class Need(StrEnum):
 
     SECOND_USER = "a second valid user"
     SECOND_CLIENT = "a second client"
+    SHARED_USERS = "the tokens that the second client has for the same users"
     EXPIRED = "an expired token"
     UNKNOWN = "an unknown token"
     NO_SCOPE = "a token without the scope"

@@ -65,6 +65,8 @@ class Bench:
         self.secrets: dict[str, str] = {
             secret.reveal(): f"<user {number}>" for number, secret in enumerate(target.valid, 1)
         }
+        for number, secret in enumerate(target.second_valid.values(), 1):
+            self.secrets[secret.reveal()] = f"<user {number} at the second client>"
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
         self._slow = slow

@@ -6,6 +6,7 @@ from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
 from flask_otp_mpp.conformance.signed import (
     answer_contents,
+    answer_headers,
     answers,
     codes,
     fields,
@@ -13,7 +14,9 @@ from flask_otp_mpp.conformance.signed import (
     happy_path,
     isolation,
     life,
+    limits_apart,
     races,
+    repeated_ids,
     repeats,
     sends,
     users,
@@ -30,9 +33,12 @@ MODULES = (
     life.CASES,
     sends.CASES,
     repeats.CASES,
+    repeated_ids.CASES,
     races.CASES,
     isolation.CASES,
+    limits_apart.CASES,
     answers.CASES,
+    answer_headers.CASES,
     answer_contents.CASES,
     floods.CASES,
 )

@@ -61,6 +61,7 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
         "wallet_keys": {"1": one_line(key("wallet").public_key())},
         "tokens": {
             "template": "tok-user{n}",
+            "second_client": f"{SECOND}tok-user{{n}}",
             "count": USERS,
             "email": True,
             "expired": "expired",

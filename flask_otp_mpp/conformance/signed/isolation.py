@@ -21,10 +21,14 @@ CASES: Final = SignedCases(Group.ISOLATION, SIGNED, _OTHERS)
 
 
 def _own_token(play: SignedPlay) -> str:
-    """Return the second client's own token; AMS names no user in an attempt.
+    """Return the second client's own token, for the same user if there is one.
+
+    AMS names no user in an attempt.
 
     :raises Skipped: if there is none.
     """
+    if play.bench.target.second_valid:
+        return play.at_second_client(play.user)
     token = play.second_client.token
     if token is None:
         if play.dialect.wire is Wire.AMS:
@@ -239,24 +243,3 @@ def same_id(play: SignedPlay) -> None:
     name = fields["authenticationRequestId"]
     answer = play.send(token, client=play.second_client, authenticationRequestId=name)
     play.expect(answer, Means.TOKEN_INVALID)
-
-
-@CASES.add(
-    "isolation.foreign-attempts",
-    "The second client passes after the first one has presented wrong codes for its challenge",
-    "The attempts of a client count for its own challenges.",
-    Need.CODES,
-    Need.SECOND_CLIENT,
-    severity=Severity.RECOMMENDED,
-)
-def foreign_attempts(play: SignedPlay) -> None:
-    """Send by the second client; let the first one spend attempts; pass by the second one."""
-    token = play.second_client.token
-    if token is None:
-        raise Skipped("the second client has no token of a user")
-    user, who = token.reveal(), play.second_client
-    sent = play.sent(user, client=who)
-    for number in range(1, play.limits.attempts + 2):
-        play.verify(sent.challenge, play.wrong(sent.code, number))
-    answer = play.verify(sent.challenge, sent.code, user, client=who)
-    play.expect(answer, Means.SUCCESS)
