@@ -71,7 +71,7 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
             "missing": "gone",
             "no_email": NO_EMAIL,
         },
-        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-/code"},
+        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-"},
         "clock": {"command": ["sh", "-c", f"echo {{seconds}} >> '{folder / 'clock'}'"]},
         **changed,
     }

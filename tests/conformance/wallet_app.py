@@ -90,7 +90,8 @@ def create_app(config: Mapping[str, Any]) -> Flask:
     def inbox(token: str) -> Response:
         path = folder / token.removeprefix(SECOND)
         lines = path.read_text().splitlines() if path.exists() else []
-        return jsonify([json.loads(line) for line in lines])
+        messages = (json.loads(line) for line in lines)
+        return jsonify([{"number": number, **one} for number, one in enumerate(messages, 1)])
 
     @app.get("/pid")
     def pid() -> str:

@@ -15,12 +15,18 @@ _FAILURES: Final = 100
 CASES: Final = SignedCases(Group.CODES, SIGNED, Source(_DOCUMENT, "Result/Error codes"))
 
 
-def _spend(play: SignedPlay, sent: Sent) -> None:
-    """Use up the attempts of a challenge; the last one may be answered as the limit already."""
+def _spend(play: SignedPlay, sent: Sent) -> bool:
+    """Use up the attempts of a challenge; the last one may be answered as the limit already.
+
+    :returns: whether it was.
+    """
+    told = False
     for number in range(1, play.limits.attempts + 1):
         last = (Means.ATTEMPTS_SPENT,) if number == play.limits.attempts else ()
         answer = play.verify(sent.challenge, play.wrong(sent.code, number))
         play.expect(answer, Means.WRONG_CODE, *last)
+        told = answer.code in play.dialect.codes[Means.ATTEMPTS_SPENT]
+    return told
 
 
 @CASES.add(
@@ -96,27 +102,35 @@ def last_attempt(play: SignedPlay) -> None:
     "The right code is refused when the attempts are used up",
     "A code is dead after its last attempt, and the user must get a new one.",
     Need.CODES,
-    source=Source(_DOCUMENT, "Result/Error codes, ..._VERIFY_TIMES_EXCEED_LIMIT"),
+    source=Source(
+        _DOCUMENT,
+        "Result/Error codes, VERIFY_TIMES_EXCEED_LIMIT",
+        "That code; if the last wrong code had it already, that of an unknown id as well.",
+    ),
 )
 def attempts_spent(play: SignedPlay) -> None:
     """Use up the attempts; present the right code."""
     sent = play.sent()
-    _spend(play, sent)
-    play.expect(play.verify(sent.challenge, sent.code), Means.ATTEMPTS_SPENT)
+    also = (Means.ID_NOT_USABLE,) if _spend(play, sent) else ()
+    play.expect(play.verify(sent.challenge, sent.code), Means.ATTEMPTS_SPENT, *also)
 
 
 @CASES.add(
     "codes.stays-spent",
-    "Later attempts have the same answer as the first one too many",
+    "The right code is refused at every attempt after the first one too many",
     "The limit is not reset by attempts.",
     Need.CODES,
+    source=Source(
+        _DOCUMENT, "Result/Error codes", "The limit, or that the id is not usable any more."
+    ),
 )
 def stays_spent(play: SignedPlay) -> None:
     """Use up the attempts; present a wrong code and the right one, twice."""
     sent = play.sent()
     _spend(play, sent)
     for code in (play.wrong(sent.code), sent.code) * 2:
-        play.expect(play.verify(sent.challenge, code), Means.ATTEMPTS_SPENT)
+        answer = play.verify(sent.challenge, code)
+        play.expect(answer, Means.ATTEMPTS_SPENT, Means.ID_NOT_USABLE)
 
 
 @CASES.add(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
-from flask_otp_mpp.conformance.case import SIGNED, Group, Need, Skipped, Source, Wire
+from flask_otp_mpp.conformance.case import SIGNED, Group, Need, Severity, Skipped, Source, Wire
 from flask_otp_mpp.conformance.signed.dialect import UNDECIDED, Api, Means
 from flask_otp_mpp.conformance.signed.play import Answer, Sent, SignedCases, SignedPlay
 from flask_otp_mpp.conformance.wire import Request
@@ -88,7 +88,8 @@ def wrong_codes_count(play: SignedPlay) -> None:
     """Present many wrong codes at once, then the right one."""
     sent = play.sent()
     _attempts(play, sent, [play.wrong(sent.code, number) for number in range(1, _MANY + 1)])
-    play.expect(play.verify(sent.challenge, sent.code), Means.ATTEMPTS_SPENT)
+    answer = play.verify(sent.challenge, sent.code)
+    play.expect(answer, Means.ATTEMPTS_SPENT, Means.ID_NOT_USABLE)
 
 
 @CASES.add(
@@ -131,6 +132,7 @@ def sends(play: SignedPlay) -> None:
     source=Source(
         "Alipay+ and AMS API overview", "none", "Each repeat may be refused, or have no answer yet."
     ),
+    severity=Severity.RECOMMENDED,
 )
 def same_send(play: SignedPlay) -> None:
     """Deliver one signed send many times at once."""
