@@ -99,12 +99,15 @@ def wrong_codes_count(play: SignedPlay) -> None:
     Need.CODES,
 )
 def right_among_wrong(play: SignedPlay) -> None:
-    """Present the right code twice, and wrong ones at all attempts but one."""
+    """Present the right code, and wrong ones at all attempts but one; then the right one again."""
     sent = play.sent()
     wrong = [play.wrong(sent.code, number) for number in range(1, play.limits.attempts)]
-    answers = _attempts(play, sent, [sent.code, *wrong, sent.code])
+    middle = len(wrong) // 2
+    answers = _attempts(play, sent, [*wrong[:middle], sent.code, *wrong[middle:]])
     passed = _count(play, answers, Means.SUCCESS)
     play.check(passed == 1, f"one SUCCESS was expected; answered: {_told(answers)}")
+    again = play.verify(sent.challenge, sent.code)
+    play.expect(again, Means.ID_NOT_USABLE, Means.ATTEMPTS_SPENT)
 
 
 @CASES.add(
