@@ -4,10 +4,32 @@ from __future__ import annotations
 
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
-from flask_otp_mpp.conformance.signed import life
+from flask_otp_mpp.conformance.signed import (
+    algorithms,
+    bodies,
+    headers,
+    keys,
+    libraries,
+    life,
+    signature,
+    signature_forms,
+    times,
+    transport,
+)
 from flask_otp_mpp.conformance.signed.play import SignedPlay
 
-MODULES = (life.CASES,)
+MODULES = (
+    signature.CASES,
+    algorithms.CASES,
+    signature_forms.CASES,
+    keys.CASES,
+    headers.CASES,
+    libraries.CASES,
+    times.CASES,
+    transport.CASES,
+    bodies.CASES,
+    life.CASES,
+)
 """The lists of cases; the order of their groups is that of a report."""
 
 
