@@ -123,7 +123,8 @@ METRICS: Final[Sequence[Metric]] = (
         "otp_mpp_operator_acts_total",
         Kind.COUNTER,
         ("act",),
-        "What your app did by `otp.unlock` and `otp.forget`; commands are processes of their own.",
+        "What your app did by `otp.unlock` and `otp.forget`, and `key_change`; commands are "
+        "processes of their own.",
     ),
     Metric(
         "otp_mpp_circuit_open",

@@ -14,8 +14,8 @@ from flask_otp_mpp.conformance.run import Status, Verdict, run
 from flask_otp_mpp.conformance.target import read_target
 from tests.conformance.endpoints import served
 
-RARE: Final = ("codes.leading-zeros", "answers.signed-unknown", "answers.seen-")
-"""Cases that are skipped where chance, or the other cases of a run, do not give what they need."""
+RARE: Final = ("codes.leading-zeros", "answers.signed-unknown")
+"""Cases that are skipped where chance does not give what they need."""
 
 
 @pytest.mark.slow
@@ -26,7 +26,6 @@ def test_a_wallet_of_this_package_passes_every_case(wire: Wire, tmp_path: Path) 
     others = [one for one in done.results if one.status is not Status.PASSED]
     assert {one.case.id: one.said for one in others if not one.case.id.startswith(RARE)} == {}
     assert done.verdict is Verdict.CONFORMS
-    assert done.count(Status.PASSED) >= 120
 
 
 def test_what_the_configuration_lacks_is_named_and_skipped(tmp_path: Path) -> None:
@@ -39,10 +38,3 @@ def test_what_the_configuration_lacks_is_named_and_skipped(tmp_path: Path) -> No
     )
     assert set(skipped) == {case.id for case in cases if case.needs}
     assert done.verdict is Verdict.CONFORMS
-
-
-@pytest.mark.parametrize("wire", sorted(SIGNED))
-def test_every_case_has_an_id_of_its_own(wire: Wire) -> None:
-    ids = [case.id for case in cases_of(wire)]
-    assert sorted(set(ids)) == sorted(ids)
-    assert all(one == one.lower() and "." in one for one in ids)
