@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 from flask_otp_mpp.conformance.case import AnyCase, Group, Severity, Wire
+from flask_otp_mpp.conformance.explain import mistakes
 from flask_otp_mpp.conformance.registry import cases_of
 from flask_otp_mpp.web import doc_tables as reference
 
 ROOT = Path(__file__).parent.parent
 OPERATIONS = "docs/operations.md"
+MISTAKES = "docs/conformance/explain-signature.md"
 README = "README.md"
 CASES = "docs/conformance/cases.md"
-PAGES = (README, OPERATIONS, CASES)
+PAGES = (README, OPERATIONS, MISTAKES, CASES)
 
 
 def parts(page: str) -> dict[str, str]:
@@ -24,6 +26,8 @@ def parts(page: str) -> dict[str, str]:
         return {"cases": cases()}
     if page == OPERATIONS:
         return {"checks": reference.markdown(reference.CHECK_HEAD, reference.check_rows())}
+    if page == MISTAKES:
+        return {"mistakes": reference.markdown(mistakes.HEAD, mistakes.mistake_rows())}
     quickstart = (ROOT / "docs/examples/quickstart.py").read_text()
     return {
         "quickstart": f"```python\n{quickstart}```",

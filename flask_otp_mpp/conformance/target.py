@@ -85,6 +85,8 @@ class Target:
     :param valid: the credentials of valid users: a case takes some that no other case has.
     :param states: the credential of one user in each other state.
     :param inbox: gives the codes; None if no case can learn one.
+    :param second_valid: the credentials that the second client has for the valid users, by those
+        that the first one has.
     :param wallet_keys: the endpoint's public keys by version, for Alipay+ and AMS.
     :param client: None for Google.
     :param google: the table of Google's side, see :mod:`flask_otp_mpp.conformance.google.side`.
@@ -104,6 +106,7 @@ class Target:
     email: bool
     client: SignedClient | None = None
     second_client: SignedClient | None = None
+    second_valid: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
     wallet_keys: Mapping[str, RSAPublicKey] = field(default_factory=dict)
     paths: tuple[str, str] | None = None
     google: Mapping[str, Any] = field(default_factory=dict)
@@ -120,6 +123,8 @@ class Target:
                 return len(self.valid) > 1
             case Need.SECOND_CLIENT:
                 return self.second_client is not None or "second" in self.google
+            case Need.SHARED_USERS:
+                return bool(self.second_valid)
             case Need.CODES:
                 return self.inbox is not None
             case Need.EMAIL:
@@ -155,10 +160,12 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
     tokens = top.table("tokens")
     limits = top.table("limits")
     usual = Limits()
+    valid = _users(tokens)
     target = Target(
         wire=wire,
         base_url=base_url,
-        valid=_users(tokens),
+        valid=valid,
+        second_valid=_second_valid(tokens, valid),
         states={
             need: Secret(tokens.text(name)) for name, need in _STATES.items() if tokens.has(name)
         },
@@ -194,12 +201,29 @@ def is_http(url: str) -> bool:
 def _users(tokens: Table) -> tuple[Secret[str], ...]:
     """Return the valid credentials: a list of them, or a template with ``{n}`` and a count."""
     if tokens.has("template"):
-        template = tokens.text("template")
-        if "{n}" not in template:
-            tokens.fault("template", "write {n} where the number of the user belongs")
-        count = tokens.whole("count")
-        return tuple(Secret(template.replace("{n}", str(n))) for n in range(1, count + 1))
+        return _numbered(tokens, "template", tokens.whole("count"))
     return tuple(Secret(one) for one in tokens.words("valid"))
+
+
+def _second_valid(tokens: Table, valid: tuple[Secret[str], ...]) -> dict[str, Secret[str]]:
+    """Return the second client's credentials of the same users: a list, or a template."""
+    if not tokens.has("second_client"):
+        return {}
+    if tokens.has("template"):
+        others = _numbered(tokens, "second_client", len(valid))
+    else:
+        others = tuple(Secret(one) for one in tokens.words("second_client"))
+    if len(others) != len(valid):
+        tokens.fault("second_client", "name as many tokens as there are valid users")
+    return {first.reveal(): second for first, second in zip(valid, others, strict=False)}
+
+
+def _numbered(tokens: Table, key: str, count: int) -> tuple[Secret[str], ...]:
+    """Return the credentials that a template makes of the numbers from 1."""
+    template = tokens.text(key)
+    if "{n}" not in template:
+        tokens.fault(key, "write {n} where the number of the user belongs")
+    return tuple(Secret(template.replace("{n}", str(n))) for n in range(1, count + 1))
 
 
 def _side(top: Table, wire: Wire) -> dict[str, Any]:

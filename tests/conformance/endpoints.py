@@ -33,7 +33,11 @@ def wallet_settings(wire: Wire, folder: Path, store: str) -> dict[str, Any]:
         for name, label in zip(CLIENTS[wire], KEYS, strict=True)
     }
     names = {Wire.ALIPAYPLUS: "OTP_MPP_ALIPAYPLUS_CLIENTS", Wire.AMS: "OTP_MPP_AMS_CLIENTS"}
-    changed: dict[str, Any] = {"OTP_MPP_ALIPAYPLUS_CLIENTS": None, names[wire]: clients}
+    changed: dict[str, Any] = {
+        "OTP_MPP_ALIPAYPLUS_CLIENTS": None,
+        names[wire]: clients,
+        "OTP_MPP_DELIVERIES": 64,  # the kit plays cases beside each other
+    }
     if wire is Wire.AMS:
         changed["OTP_MPP_ALIPAYPLUS_PSP_ID"] = None
     return {
@@ -57,6 +61,7 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
         "wallet_keys": {"1": one_line(key("wallet").public_key())},
         "tokens": {
             "template": "tok-user{n}",
+            "second_client": f"{SECOND}tok-user{{n}}",
             "count": USERS,
             "email": True,
             "expired": "expired",
@@ -66,7 +71,7 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
             "missing": "gone",
             "no_email": NO_EMAIL,
         },
-        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-/code"},
+        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-"},
         "clock": {"command": ["sh", "-c", f"echo {{seconds}} >> '{folder / 'clock'}'"]},
         **changed,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from tests.wallet import REFUSED_TOKENS, User
 SECOND: Final = "second-"
 """Begins the tokens that only the second client has been given."""
 NO_EMAIL: Final = "tok-noemail"
+_TOKEN: Final = re.compile(f"(?P<second>{SECOND})?tok-[a-z0-9]+")
 
 
 def create_app(config: Mapping[str, Any]) -> Flask:
@@ -59,9 +61,8 @@ def create_app(config: Mapping[str, Any]) -> Flask:
     def user_of(token: str, caller: Caller) -> User | None:
         if token in REFUSED_TOKENS:
             refuse(REFUSED_TOKENS[token])
-        if not token.startswith(("tok-", SECOND)) or (caller.client == second) != token.startswith(
-            SECOND
-        ):
+        known = _TOKEN.fullmatch(token)
+        if known is None or (caller.client == second) != (known["second"] is not None):
             return None
         return _user(token.removeprefix(SECOND))
 
@@ -89,7 +90,8 @@ def create_app(config: Mapping[str, Any]) -> Flask:
     def inbox(token: str) -> Response:
         path = folder / token.removeprefix(SECOND)
         lines = path.read_text().splitlines() if path.exists() else []
-        return jsonify([json.loads(line) for line in lines])
+        messages = (json.loads(line) for line in lines)
+        return jsonify([{"number": number, **one} for number, one in enumerate(messages, 1)])
 
     @app.get("/pid")
     def pid() -> str:
