@@ -66,7 +66,8 @@ def run_options(command: C) -> C:
             click.option(
                 "--show-secrets",
                 is_flag=True,
-                help="With --replay: print tokens and codes, so that curl sends what was signed.",
+                help="Show tokens, codes and their like in bodies: with --replay, so that curl "
+                "sends what was signed.",
             ),
         )
     ):

@@ -68,7 +68,7 @@ class Bench:
             secret.reveal(): f"<user {number}>" for number, secret in enumerate(target.valid, 1)
         }
         for number, secret in enumerate(target.second_valid.values(), 1):
-            self.secrets[secret.reveal()] = f"<user {number} at the second client>"
+            self.secrets.setdefault(secret.reveal(), f"<user {number} at the second client>")
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
         self.guesses: dict[str, str] = {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from flask_otp_mpp.conformance.case import AnyCase, Failed, Group, Severity, Skipped, Wire
 from flask_otp_mpp.conformance.masking import Mask, printable
@@ -62,6 +64,7 @@ class Run:
 
     :param results: in the order of the cases.
     :param secrets: what a report must not show, each with what it shows instead.
+    :param wallet_keys: the endpoint's public keys by version, for Alipay+ and AMS.
     """
 
     wire: Wire
@@ -70,6 +73,7 @@ class Run:
     seconds: float
     results: Sequence[Result]
     secrets: dict[str, str] = field(repr=False)
+    wallet_keys: Mapping[str, RSAPublicKey] = field(repr=False)
 
     def count(self, status: Status, severity: Severity | None = None) -> int:
         """Return how many cases ended so."""
@@ -125,6 +129,7 @@ def run(
         time.monotonic() - at,
         [results[case.id] for case in chosen],
         bench.hidden,
+        target.wallet_keys,
     )
 
 

@@ -21,7 +21,7 @@ from flask_otp_mpp.conformance.signed.dialect import Means
 from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
 from tests.conformance.endpoints import kit_file, served
 
-TOKENS: Final = {"template": "tok-canary+{n}", "count": 20, "expired": "expired-canary"}
+TOKENS: Final = {"template": "tok-user{n}", "count": 20, "expired": "expired"}
 CASES: Final = SignedCases(Group.CODES, SIGNED, Source("The Book", "Chapter 1"))
 
 

@@ -224,8 +224,8 @@ class TestReplay:
     def test_one_case_is_played_and_printed_without_secrets(self, play: Play) -> None:
         done = play("--replay", "sample.failed")
         assert done.exit_code == 1
-        assert "canary" not in done.output
-        assert '"accessToken": "<user ' in done.stdout
+        assert "tok-user" not in done.output
+        assert '"accessToken":"<user ' in done.stdout
         assert "Signature: <signature>" in done.stdout
         assert "\x1b" not in done.stdout
         assert done.stdout.rstrip().endswith("> had the code <code>\ufffd[2J\ufffd")
@@ -242,7 +242,7 @@ class TestReplay:
             body = words[words.index("--data-raw") + 1]
             assert f".{body}\n" in before
             assert any(word.startswith("Signature: algorithm=RSA256") for word in words)
-            assert "tok-canary+" in body
+            assert "tok-user" in body
 
 
 class TestOfAnApp:

@@ -17,6 +17,7 @@ import pytest
 
 from flask_otp_mpp.conformance.case import Wire
 from flask_otp_mpp.conformance.masking import Mask
+from flask_otp_mpp.conformance.play import Exchange
 from flask_otp_mpp.conformance.report.as_json import as_json
 from flask_otp_mpp.conformance.report.curl import curl
 from flask_otp_mpp.conformance.report.html import as_html
@@ -26,7 +27,10 @@ from flask_otp_mpp.conformance.report.view import BODY_LIMIT, RunView, cut, firs
 from flask_otp_mpp.conformance.run import Result, Run, Status, run
 from flask_otp_mpp.conformance.target import read_target
 from flask_otp_mpp.conformance.wire import Request
+from flask_otp_mpp.signing import rsa256
+from flask_otp_mpp.signing.keys import LocalSigner
 from tests.conformance.samples import ALL, sample_file
+from tests.wallet import key
 
 COMMAND = ["otp-mpp-conformance", "run", "my wallet.toml"]
 SAID = r"<user \d+> had the code <code>\ufffd\[2J\ufffd"
@@ -92,7 +96,7 @@ def test_no_report_shows_a_token_or_a_code(
     assert len(codes) == 3
     text = report(shown)
     assert [code for code in codes if code in text] == []
-    assert "canary" not in text
+    assert "tok-user" not in text
     assert "&lt;code&gt;" in text or "<code>" in text
 
 
@@ -242,6 +246,48 @@ class TestJson:
                 assert exchange["answer"]["verified"] is True
                 assert exchange["request"]["signed"].startswith("POST /aps/")
                 assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", exchange["at"])
+
+
+class TestSignatures:
+    """A signature that does not hold is explained."""
+
+    @staticmethod
+    def signed_over(done: Run, change: Callable[[bytes], bytes]) -> Run:
+        """Return the run as if the wallet had signed other texts."""
+        signer = LocalSigner("1", key("wallet"))
+
+        def changed(one: Exchange) -> Exchange:
+            header = rsa256.signature_header(signer, change(one.expected))
+            others = tuple(pair for pair in one.response.headers if pair[0] != "signature")
+            response = replace(one.response, headers=(*others, ("signature", header)))
+            return replace(one, response=response, verified=False)
+
+        results = [
+            replace(one, exchanges=[changed(each) for each in one.exchanges])
+            for one in done.results
+        ]
+        return replace(done, results=results)
+
+    def test_the_report_shows_what_an_answer_was_signed_for(self, done: Run) -> None:
+        shown = view(self.signed_over(done, lambda text: text + b"\n"), COMMAND)
+        exchange = shown.failures[0].exchanges[0]
+        assert exchange.covered == exchange.expected + "\n"
+        assert len(exchange.mistakes) == 1
+        page = as_html(shown)
+        assert "covers another text" in page
+        assert "<mark>(end)</mark>" in page
+        assert "It covers\n  POST" in replayed(shown.failures[0], signed=True)
+
+    def test_what_is_not_known_is_said(self, done: Run) -> None:
+        strange = self.signed_over(done, lambda _: b"x")
+        other = replace(strange, wallet_keys={"1": key("other").public_key()})
+        for run_, told in (
+            (strange, r"It covers none of \d+ likely texts\."),
+            (other, r"None of the wallet's keys that are configured has made it\."),
+        ):
+            [exchange] = view(run_, COMMAND).failures[1].exchanges
+            assert exchange.covered == ""
+            assert re.fullmatch(told, exchange.mistakes[0])
 
 
 class TestTerminal:

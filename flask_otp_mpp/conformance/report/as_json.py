@@ -73,6 +73,8 @@ def _exchange(view: ExchangeView) -> dict[str, Any]:
             "body": cut(view.answer_body),
             "expected": cut(view.expected),
             "verified": view.verified,
+            "covered": cut(view.covered),
+            "mistakes": view.mistakes,
             "code": view.code,
         },
         "curl": view.curl,

@@ -57,6 +57,7 @@ def as_html(run: RunView) -> str:
         script_hash=_hash(script),
         escaped=_escaped,
         marked=_marked,
+        first_difference=first_difference,
     )
 
 
@@ -81,6 +82,7 @@ def _cut(view: ExchangeView, text: int, header: int = BODY_LIMIT) -> ExchangeVie
         request_body=cut(view.request_body, text),
         answer_headers=_cut_headers(view.answer_headers, header),
         answer_body=cut(view.answer_body, text),
+        covered=cut(view.covered, text),
         signed=signed,
         expected=expected,
         difference=first_difference(signed, expected),

@@ -101,6 +101,8 @@ def _exchange(view: ExchangeView, number: int, *, signed: bool) -> str:
             f"Exchange {number}, sent {view.at:%H:%M:%S} UTC, {view.seconds * 1000:.0f} ms",
             *(f"{name}\n{_indented(text)}" for name, text in parts.items() if text),
             f"{verified} {'holds' if view.verified else 'DOES NOT HOLD'}.",
+            *([f"It covers\n{_indented(view.covered)}"] if view.covered else []),
+            *view.mistakes,
             f"The request again\n{_indented(view.curl)}",
         ]
     )

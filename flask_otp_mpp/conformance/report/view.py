@@ -11,6 +11,7 @@ from typing import Final
 from flask_otp_mpp.conformance.case import AnyCase, Group, Severity, Wire
 from flask_otp_mpp.conformance.masking import Mask, printable
 from flask_otp_mpp.conformance.play import Exchange
+from flask_otp_mpp.conformance.report.covered import Covered, covered
 from flask_otp_mpp.conformance.report.curl import curl
 from flask_otp_mpp.conformance.run import Result, Run, Status, Verdict
 
@@ -18,6 +19,9 @@ BODY_LIMIT: Final = 4096
 """How many characters of a body are shown."""
 EXCHANGE_LIMIT: Final = 40
 """How many exchanges of a case are shown."""
+
+EXPLAINED_LIMIT: Final = 4
+"""For how many exchanges of a failure it is looked for what an answer's signature covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class ExchangeView:
     :param expected: the text that the answer's signature must cover.
     :param difference: the index of the first character in which these two differ.
     :param verified: whether the answer's signature holds.
+    :param covered: the text that it covers, if that is another one, and is known.
+    :param mistakes: what is wrong with it.
     :param curl: the command that sends the request again.
     """
 
@@ -42,6 +48,8 @@ class ExchangeView:
     expected: str
     difference: int | None
     verified: bool
+    covered: str
+    mistakes: tuple[str, ...]
     code: str
     at: datetime
     seconds: float
@@ -108,7 +116,7 @@ def view(run: Run, command: Sequence[str], *, exchange_limit: int = EXCHANGE_LIM
     """
     mask = Mask(run.secrets)
     order = list(Group)
-    cases = [_case(one, run.base_url, command, mask, exchange_limit) for one in run.results]
+    cases = [_case(one, run, command, mask, exchange_limit) for one in run.results]
     return RunView(
         run.wire,
         mask(run.base_url),
@@ -119,8 +127,13 @@ def view(run: Run, command: Sequence[str], *, exchange_limit: int = EXCHANGE_LIM
     )
 
 
-def exchange_view(exchange: Exchange, base_url: str, mask: Mask) -> ExchangeView:
-    """Return an exchange as reports show it, with its bodies as they are."""
+def _exchange(exchange: Exchange, run: Run, mask: Mask, *, explained: bool) -> ExchangeView:
+    """Return an exchange as reports show it, with its bodies as they are.
+
+    :param explained: whether it is looked for why the answer's signature does not hold.
+    """
+    looked = explained and not exchange.verified and run.wallet_keys
+    found = covered(exchange, run.wallet_keys) if looked else Covered()
     request, response = exchange.request, exchange.response
     signed, expected = mask.of_bytes(exchange.signed), mask.of_bytes(exchange.expected)
     return ExchangeView(
@@ -135,10 +148,12 @@ def exchange_view(exchange: Exchange, base_url: str, mask: Mask) -> ExchangeView
         expected=expected,
         difference=first_difference(signed, expected),
         verified=exchange.verified,
+        covered=mask.of_bytes(found.text),
+        mistakes=tuple(map(mask, found.mistakes)),
         code=printable(mask(exchange.code)),
         at=exchange.at,
         seconds=response.seconds,
-        curl=curl(request, base_url, mask),
+        curl=curl(request, run.base_url, mask),
     )
 
 
@@ -157,15 +172,17 @@ def cut(text: str, limit: int = BODY_LIMIT) -> str:
     return f"{text[:limit]} … [{len(text) - limit} more characters]"
 
 
-def _case(
-    result: Result, base_url: str, command: Sequence[str], mask: Mask, limit: int
-) -> CaseView:
+def _case(result: Result, run: Run, command: Sequence[str], mask: Mask, limit: int) -> CaseView:
+    failed = result.status is Status.FAILED
     return CaseView(
         case=result.case,
         status=result.status,
         said=mask(result.said),
         seconds=result.seconds,
-        exchanges=tuple(exchange_view(one, base_url, mask) for one in result.exchanges[:limit]),
+        exchanges=tuple(
+            _exchange(one, run, mask, explained=failed and number < EXPLAINED_LIMIT)
+            for number, one in enumerate(result.exchanges[:limit])
+        ),
         omitted=max(0, len(result.exchanges) - limit),
         replay=shlex.join([*command, "--replay", result.case.id]),
     )

@@ -93,25 +93,27 @@ def google_side(
     return {"google": {**account, "paths": prefix, "our_keys": list(keys)}}
 
 
-def trial_users(app: Flask, state: State) -> dict[str, Any]:
-    """Return the users of the acceptance mode, who are new in each run.
+def trial_users(app: Flask, state: State, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the users of the acceptance mode, who are new in each run, and those of all clients.
 
-    :raises click.UsageError: if the app is not in that mode, or the protocol names users otherwise.
+    :param known: the other tables.
+    :raises click.UsageError: if the app is not in that mode.
     """
     if not read_group(TrialSettings, app.config, []).trial:
         raise click.UsageError(
             f"{key_of(TrialSettings, 'trial')} is not on, so the kit has no users: set it in a "
             "sandbox, or name users and their inbox by --file"
         )
+    template = f"TRIAL_USER_{secrets.token_hex(4)}-{{n}}"
     return {
         "tokens": {
-            "template": f"TRIAL_USER_{secrets.token_hex(4)}-{{n}}",
+            "template": template,
             "count": _USERS,
             "expired": "TRIAL_TOKEN_EXPIRED",
             "unknown": "TRIAL_TOKEN_INVALID",
             "frozen": "TRIAL_USER_ABNORMAL",
             "missing": "TRIAL_USER_MISSING",
-            "no_email": "TRIAL_CHANNEL_UNAVAILABLE",
+            **({"second_client": template} if "second_client" in known else {}),
         },
         "inbox": {"kind": "fixed", "code": accepted_code(state.policy.digits)},
     }

@@ -62,7 +62,7 @@ def play_app(
             else signed_side(app, state, served, key, second_key)
         )
         if "tokens" not in given:
-            known |= trial_users(app, state)
+            known |= trial_users(app, state, known)
         with serving(app, served, url) as base_url:
             tables = {**known, **given, "protocol": wire, "base_url": base_url}
             return play(target_of(tables, folder), options, _command(script), output())
