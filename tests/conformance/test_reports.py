@@ -172,6 +172,7 @@ class TestHtml:
         ]
         assert widths == [("passed", "1"), ("skipped", "1"), ("failed", "2")]
 
+    @pytest.mark.slow
     def test_200_cases_make_a_page_of_less_than_2_megabytes(self, done: Run) -> None:
         passed = next(one for one in done.results if one.status is Status.PASSED)
         many = [
@@ -307,7 +308,12 @@ class TestTerminal:
         assert text.startswith("sample.failed: It <b>fails</b>")
         assert text.count("String to sign\n  POST /aps/api/v1/users/") == 2
         assert text.count("The answer's signature holds.") == 2
-        assert "\x1b" not in text
+
+    def test_a_body_does_not_move_the_cursor(self, shown: RunView) -> None:
+        failure = shown.failures[0]
+        moving = [replace(one, answer_body="a\x1b[2Jb\r") for one in failure.exchanges]
+        text = replayed(replace(failure, exchanges=tuple(moving)), signed=True)
+        assert "  a\ufffd[2Jb\ufffd" in text
 
     def test_lines_are_written_where_there_is_no_terminal(self, done: Run) -> None:
         out = StringIO()
