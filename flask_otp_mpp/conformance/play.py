@@ -59,11 +59,14 @@ class Bench:
         self.secrets: dict[str, str] = {
             secret.reveal(): f"<user {number}>" for number, secret in enumerate(target.valid, 1)
         }
+        for number, secret in enumerate(target.associations, 1):
+            self.secrets[secret.reveal()] = f"<association {number}>"
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
         self._slow = slow
         self._lock = threading.Lock()
         self._users = list(target.valid)
+        self._associations = list(target.associations)
         self._moved = timedelta()
 
     def now(self) -> datetime:
@@ -94,6 +97,15 @@ class Bench:
             self._users += taken
         if len(taken) < number:
             raise Skipped(f"it needs {number} valid users")
+        return taken
+
+    def take_association(self) -> Secret[str]:
+        """Return the association that the fewest cases have had."""
+        with self._lock:
+            if not self._associations:
+                raise Skipped("it needs associations")
+            taken = self._associations.pop(0)
+            self._associations.append(taken)
         return taken
 
     def learned(self, code: str) -> None:

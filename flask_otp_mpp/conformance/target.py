@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import tomllib
 from collections.abc import Mapping
@@ -12,12 +13,14 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from flask_otp_mpp.conformance.case import Need, Wire
+from flask_otp_mpp.conformance.case import GOOGLE, Need, Wire
+from flask_otp_mpp.conformance.google.side import GoogleSide, read_side
 from flask_otp_mpp.conformance.inbox import Inbox, open_inbox
 from flask_otp_mpp.conformance.toml_table import ConfigurationFault, Table
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 
+_NUMBER: Final = re.compile(r"\{n(?::0([1-9]))?\}")
 _STATES: Final = {
     "expired": Need.EXPIRED,
     "unknown": Need.UNKNOWN,
@@ -87,7 +90,10 @@ class Target:
     :param inbox: gives the codes; None if no case can learn one.
     :param wallet_keys: the endpoint's public keys by version, for Alipay+ and AMS.
     :param client: None for Google.
-    :param google: the table of Google's side, see :mod:`flask_otp_mpp.conformance.google.side`.
+    :param google: Google's side, see :mod:`flask_otp_mpp.conformance.google.side`; None for the
+        other protocols.
+    :param associations: by which Google names users that are associated; a case takes some that
+        no other case has.
     :param parallel: how many cases are played at once.
     """
 
@@ -106,7 +112,8 @@ class Target:
     second_client: SignedClient | None = None
     wallet_keys: Mapping[str, RSAPublicKey] = field(default_factory=dict)
     paths: tuple[str, str] | None = None
-    google: Mapping[str, Any] = field(default_factory=dict)
+    google: GoogleSide | None = None
+    associations: tuple[Secret[str], ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -119,11 +126,15 @@ class Target:
             case Need.SECOND_USER:
                 return len(self.valid) > 1
             case Need.SECOND_CLIENT:
-                return self.second_client is not None or "second" in self.google
+                return self.second_client is not None or (
+                    self.google is not None and self.google.second is not None
+                )
             case Need.CODES:
                 return self.inbox is not None
             case Need.EMAIL:
                 return self.email
+            case Need.ASSOCIATION:
+                return bool(self.associations)
         return need in self.states
 
 
@@ -154,7 +165,7 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
         top.fault("base_url", "write an http or https URL")
     tokens = top.table("tokens")
     limits = top.table("limits")
-    usual = Limits()
+    usual = Limits(freshness_seconds=60) if wire in GOOGLE else Limits()
     target = Target(
         wire=wire,
         base_url=base_url,
@@ -176,7 +187,7 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
         tls=_tls(top.table("tls")) if top.has("tls") else None,
         clock=Clock(top.table("clock").words("command")) if top.has("clock") else None,
         email=tokens.flag("email", default=False),
-        **_side(top, wire),
+        **(_google(top, tokens, wire, folder) if wire in GOOGLE else _signed(top, wire)),
     )
     top.finish()
     return target
@@ -184,18 +195,38 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
 
 def _users(tokens: Table) -> tuple[Secret[str], ...]:
     """Return the valid credentials: a list of them, or a template with ``{n}`` and a count."""
-    if tokens.has("template"):
-        template = tokens.text("template")
-        if "{n}" not in template:
-            tokens.fault("template", "write {n} where the number of the user belongs")
-        count = tokens.whole("count")
-        return tuple(Secret(template.replace("{n}", str(n))) for n in range(1, count + 1))
-    return tuple(Secret(one) for one in tokens.words("valid"))
+    if not tokens.has("template"):
+        return tuple(Secret(one) for one in tokens.words("valid"))
+    template = tokens.text("template")
+    if not _NUMBER.search(template):
+        tokens.fault("template", "write {n} where the number of the user belongs, {n:04} for 0001")
+    return _numbered(template, tokens.whole("count"))
 
 
-def _side(top: Table, wire: Wire) -> dict[str, Any]:
-    if wire in (Wire.GOOGLE_JOSE, Wire.GOOGLE_PGP):
-        return {"google": top.raw("google")}
+def _numbered(template: str, count: int) -> tuple[Secret[str], ...]:
+    return tuple(
+        Secret(_NUMBER.sub(lambda found, n=n: str(n).zfill(int(found[1] or 0)), template))
+        for n in range(1, count + 1)
+    )
+
+
+def _google(top: Table, tokens: Table, wire: Wire, folder: Path) -> dict[str, Any]:
+    words = tokens.words("associations") if tokens.has("associations") else ()
+    return {
+        "google": read_side(top.raw("google"), wire, folder, top.fault),
+        "associations": tuple(
+            one
+            for word in words
+            for one in (
+                _numbered(word, tokens.whole("count"))
+                if _NUMBER.search(word)
+                else (Secret(word),)
+            )
+        ),
+    }
+
+
+def _signed(top: Table, wire: Wire) -> dict[str, Any]:
     keys = top.table("wallet_keys")
     found = {name: keys.read(name, load_public_key, path=True) for name in keys.names()}
     if not found:
