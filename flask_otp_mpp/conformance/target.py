@@ -218,9 +218,7 @@ def _google(top: Table, tokens: Table, wire: Wire, folder: Path) -> dict[str, An
             one
             for word in words
             for one in (
-                _numbered(word, tokens.whole("count"))
-                if _NUMBER.search(word)
-                else (Secret(word),)
+                _numbered(word, tokens.whole("count")) if _NUMBER.search(word) else (Secret(word),)
             )
         ),
     }

@@ -97,10 +97,14 @@ def to_toml(tables: Mapping[str, Any], name: str = "") -> str:
         for key, one in tables.items()
         if not _is_table(one)
     ]
-    return "\n".join(lines) + "\n" + "".join(
-        to_toml(table, f"{name}.{key}" if name else key)
-        for key, table in tables.items()
-        if _is_table(table)
+    return (
+        "\n".join(lines)
+        + "\n"
+        + "".join(
+            to_toml(table, f"{name}.{key}" if name else key)
+            for key, table in tables.items()
+            if _is_table(table)
+        )
     )
 
 

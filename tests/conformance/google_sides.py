@@ -1,4 +1,4 @@
-"""The two accounts of a wallet that the kit calls as Google does: the wallet's side, and Google's."""
+"""The two accounts of a wallet that the kit calls as Google does: both sides of each."""
 
 from __future__ import annotations
 

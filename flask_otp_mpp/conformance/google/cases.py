@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.conformance.google import happy, life
+from flask_otp_mpp.conformance.google import happy, jose_keys, jose_signature, life
 
-MODULES: Final = (happy.CASES, life.USERS, life.CODES, life.LIFE)
+MODULES: Final = (
+    happy.CASES,
+    jose_signature.CASES,
+    jose_keys.CASES,
+    life.USERS,
+    life.CODES,
+    life.LIFE,
+)
 """The lists of cases, in the order of their groups."""

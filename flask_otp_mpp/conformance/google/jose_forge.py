@@ -12,6 +12,7 @@ import os
 import threading
 import zlib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
@@ -63,11 +64,36 @@ class JoseForge:
         return pick_one(self.account.our_keys, "sig")
 
     @property
+    def wraps(self) -> tuple[str, ...]:
+        """The algorithms that encrypt keys, the usual one first; so for the next two."""
+        alg = self.recipient.alg
+        return self.account.key_algorithms if alg is None else (alg,)
+
+    @property
+    def encrypts(self) -> tuple[str, ...]:
+        """The algorithms that encrypt content."""
+        return self.account.content_algorithms
+
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """The algorithms that sign."""
+        alg = self.signer.alg
+        return self.account.signature_algorithms if alg is None else (alg,)
+
+    @property
     def unknown(self) -> rsa.RSAPrivateKey:
         """A key that the wallet does not know; made once."""
         with self._lock:
             self._unknown = self._unknown or rsa.generate_private_key(65537, 2048)
         return self._unknown
+
+    @cached_property
+    def _private(self) -> rsa.RSAPrivateKey:
+        return private_key(self.signer)
+
+    def good(self, payload: bytes) -> bytes:
+        """Return a body that is right."""
+        return self.sealed(self.signed(payload) if self.account.signed else payload)
 
     def signed(
         self,
@@ -84,7 +110,7 @@ class JoseForge:
             bytes.
         :param key: that signs; the account's by default.
         """
-        name = alg or self.signer.alg or self.account.signature_algorithms[0]
+        name = alg or self.signs[0]
         head = _header({"alg": name, "kid": self.signer.kid}, header)
         text = head + b"." + b64(payload)
         digest = _HASHES[name[-3:]]
@@ -93,12 +119,13 @@ class JoseForge:
             if name.startswith("PS")
             else padding.PKCS1v15()
         )
-        return text + b"." + b64((key or private_key(self.signer)).sign(text, kind, digest))
+        return text + b"." + b64((key or self._private).sign(text, kind, digest))
 
     def signed_by_mac(self, payload: bytes) -> bytes:
         """Return a JWS by HS256 whose secret is the public key, as its PEM file has it."""
-        public = private_key(self.signer).public_key()
-        secret = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        secret = self._private.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
         head = _header({"alg": "HS256", "kid": self.signer.kid}, b"")
         text = head + b"." + b64(payload)
         return text + b"." + b64(hmac.digest(secret, text, "sha256"))
@@ -117,8 +144,8 @@ class JoseForge:
         :param enc: by which the content is encrypted; the agreed one by default.
         :param key: to which it is encrypted; the wallet's by default.
         """
-        name = alg or self.recipient.alg or self.account.key_algorithms[0]
-        content = enc or self.account.content_algorithms[0]
+        name = alg or self.wraps[0]
+        content = enc or self.encrypts[0]
         usual = {"alg": name, "enc": content, "kid": self.recipient.kid}
         head = _header(usual, header)
         cek = os.urandom(_KEY_BYTES[content])
@@ -206,3 +233,10 @@ def _encrypt(enc: str, cek: bytes, plaintext: bytes, aad: bytes) -> tuple[bytes,
     ciphertext += encryptor.finalize()
     text = aad + iv + ciphertext + (8 * len(aad)).to_bytes(8)
     return iv, ciphertext, hmac.digest(cek[:half], text, _MACS[enc[-3:]])[:half]
+
+
+def jwk_of(key: rsa.RSAPublicKey) -> dict[str, str]:
+    """Return a public key as a JWK."""
+    numbers = key.public_numbers()
+    n, e = numbers.n.to_bytes(key.key_size // 8), numbers.e.to_bytes(3)
+    return {"kty": "RSA", "n": b64(n).decode(), "e": b64(e).decode()}

@@ -1,4 +1,4 @@
-"""Cases of a code: who is right, how often one may guess, when a code ends, and who can have one."""
+"""Cases of codes and users: which code is right, how often, how long, and who gets one."""
 
 from __future__ import annotations
 

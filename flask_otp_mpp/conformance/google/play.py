@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -235,6 +235,15 @@ class GooglePlay(Play):
     def echo(self, side: GoogleSide | None = None, **members: Any) -> Answer:
         """Call echo; ``members`` are those of :meth:`message`."""
         return self.call(Api.ECHO, self.message(Api.ECHO, **members), side)
+
+    def offer(self, make: Callable[[bytes], bytes], *means: Means) -> None:
+        """Send an echo in a body of another kind, and expect an answer of these meanings.
+
+        :param make: makes the body of the payload.
+        """
+        message = self.message(Api.ECHO)
+        body = make(payload_of(message))
+        self.expect(self.deliver(self.posted(Api.ECHO, body), message), *means)
 
     def sent(
         self, user: str | None = None, *, side: GoogleSide | None = None, **members: Any
