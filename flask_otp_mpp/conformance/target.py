@@ -204,10 +204,17 @@ def _users(tokens: Table) -> tuple[Secret[str], ...]:
 
 
 def _numbered(template: str, count: int) -> tuple[Secret[str], ...]:
+    parts = _NUMBER.split(template)
+    numbers = range(1, count + 1)
     return tuple(
-        Secret(_NUMBER.sub(lambda found, n=n: str(n).zfill(int(found[1] or 0)), template))
-        for n in range(1, count + 1)
+        Secret("".join(_part(part, at, number) for at, part in enumerate(parts)))
+        for number in numbers
     )
+
+
+def _part(part: str | None, at: int, number: int) -> str:
+    """Return a part of a template: text, and between texts how many digits the number has."""
+    return str(number).zfill(int(part or 0)) if at % 2 else part or ""
 
 
 def _google(top: Table, tokens: Table, wire: Wire, folder: Path) -> dict[str, Any]:

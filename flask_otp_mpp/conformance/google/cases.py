@@ -4,14 +4,42 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask_otp_mpp.conformance.google import happy, jose_keys, jose_signature, life
+from flask_otp_mpp.conformance.google import (
+    answers,
+    body,
+    fields,
+    happy,
+    header,
+    jose_forms,
+    jose_keys,
+    jose_signature,
+    life,
+    pgp_forms,
+    pgp_signature,
+    races,
+    repeats,
+    transport,
+)
 
 MODULES: Final = (
     happy.CASES,
     jose_signature.CASES,
+    jose_forms.CASES,
     jose_keys.CASES,
+    pgp_signature.CASES,
+    pgp_signature.KEYS,
+    pgp_forms.CASES,
+    header.CASES,
+    header.TIME,
+    transport.CASES,
+    body.CASES,
+    fields.CASES,
     life.USERS,
     life.CODES,
     life.LIFE,
+    repeats.CASES,
+    races.CASES,
+    races.ISOLATION,
+    answers.CASES,
 )
 """The lists of cases, in the order of their groups."""

@@ -67,25 +67,25 @@ for _name, _what, _make in (
     )(partial(_refused, _make, Means.ENCRYPTION))
 
 
-def _by_alg(forge: JoseForge, payload: bytes, name: str) -> bytes:
+def _by_alg(forge: JoseForge, name: str, payload: bytes) -> bytes:
     return forge.sealed(forge.signed(payload), alg=name)
 
 
-def _by_enc(forge: JoseForge, payload: bytes, name: str) -> bytes:
+def _by_enc(forge: JoseForge, name: str, payload: bytes) -> bytes:
     return forge.sealed(forge.signed(payload), enc=name)
 
 
-def _by_signature(forge: JoseForge, payload: bytes, name: str) -> bytes:
+def _by_signature(forge: JoseForge, name: str, payload: bytes) -> bytes:
     return forge.sealed(forge.signed(payload, alg=name))
 
 
 def _each(
     names: Callable[[JoseForge], tuple[str, ...]],
-    make: Callable[[JoseForge, bytes, str], bytes],
+    make: Callable[[JoseForge, str, bytes], bytes],
     play: GooglePlay,
 ) -> None:
     for name in names(play.jose):
-        play.offer(lambda payload, name=name: make(play.jose, payload, name), Means.SUCCESS)
+        play.offer(partial(make, play.jose, name), Means.SUCCESS)
 
 
 _NAMES: Final[tuple[tuple[str, str, Any, Any], ...]] = (
