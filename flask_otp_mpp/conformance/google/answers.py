@@ -124,13 +124,13 @@ def fresh(play: GooglePlay) -> None:
 
 @CASES.add(
     "answers.media-type",
-    "Every body has the Content-Type of its envelope",
+    "Every sealed body has the Content-Type of its envelope",
     "JOSE is application/jose, PGP is application/octet-stream.",
     users=0,
     last=True,
 )
 def media_type(play: GooglePlay) -> None:
-    """Look at the Content-Type of all answers with a body."""
+    """Look at the Content-Type of all answers whose body opens."""
     sealer = play.side.sealer
     wanted = sealer.media_type.partition(";")[0] if sealer else ""
     _none(

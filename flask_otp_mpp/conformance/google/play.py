@@ -38,6 +38,9 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 class Answer:
     """An answer of the endpoint.
 
+    What a wallet says in clear text is read, too: that it is not sealed is told by a case of its
+    own.
+
     :ivar exchange: its ``expected`` is the payload, empty if the body did not open.
     """
 
@@ -51,7 +54,7 @@ class Answer:
     @property
     def json(self) -> Mapping[str, Any]:
         """The payload; empty if it is no JSON object."""
-        return read_object(self.exchange.expected)
+        return read_object(self.exchange.expected or self.response.body)
 
     @property
     def code(self) -> str:
@@ -199,7 +202,7 @@ class GooglePlay(Play):
             time.sleep(0.25 * number)
         opened = self._open(response.body, self._sealer(side))
         payload = opened or b""
-        found = read_object(payload)
+        found = read_object(payload or response.body)
         code = found.get("result") or found.get("errorResponseCode") or ""
         exchange = Exchange(
             request,
@@ -297,7 +300,7 @@ def says(answer: Answer, means: Means) -> bool:
         return (status, code) == (200, RESULTS[means])
     if means in STATUSES:
         return status == STATUSES[means]
-    bare = means in UNPROVEN and not answer.response.body and status == ERRORS[means][0]
+    bare = means in UNPROVEN and not code and status == ERRORS[means][0]
     return bare or (status, code) == ERRORS[means]
 
 
@@ -334,8 +337,10 @@ def stamp_of(payload: Mapping[str, Any]) -> str:
 
 def _said(answer: Answer) -> str:
     status, body = answer.response.status, answer.response.body
-    if not answer.exchange.verified:
-        return f"HTTP {status} with a body was answered that does not open, or is not signed"
     said = answer.code or ("a body without a code" if body else "no body")
+    if "clientMessage" in answer.json:
+        said = "a clientMessage"
+    elif not answer.exchange.verified and not answer.code:
+        said = "a body that does not open, or is not signed,"
     description = answer.json.get("errorDescription")
     return f"HTTP {status} {said} was answered" + (f" ({description})" if description else "")

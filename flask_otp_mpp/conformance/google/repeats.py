@@ -66,12 +66,14 @@ def same_bytes(play: GooglePlay) -> None:
     "A repeated sendOtp sends no second message",
     "A request that was answered with 200 is not processed again.",
     Need.CODES,
+    slow=True,
 )
 def one_message(play: GooglePlay) -> None:
-    """Send the same sendOtp twice, and look into the inbox."""
+    """Repeat a sendOtp when another message would be allowed, and look into the inbox."""
     waiting, message = play.waiting(play.user), play.message(Api.SEND)
     play.expect(play.call(Api.SEND, message), Means.SUCCESS)
     play.code(waiting, message["requestHeader"]["requestId"])
+    play.wait(play.limits.resend_seconds)
     after = play.waiting(play.user)
     _again(play, Api.SEND, message)
     _quiet(play, after)
