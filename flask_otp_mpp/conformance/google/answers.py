@@ -225,9 +225,10 @@ def _texts(one: Exchange) -> Iterator[str]:
 )
 def no_secret(play: GooglePlay) -> None:
     """Look for all codes and users in all payloads, bodies and headers."""
+    asked = b"".join(one.signed for one in play.said()).decode("utf-8", "replace")
     secrets = {secret.lstrip("+") for secret in play.bench.secrets}
     codes = {one for one in secrets if len(one) <= _LONGEST_CODE}
-    users = secrets - codes
+    users = {one for one in secrets - codes if one in asked}
 
     def tells(one: Exchange) -> bool:
         return any(

@@ -80,6 +80,29 @@ for _name, _what, _make in (
     )(partial(_refused, _make, _UNPROVEN))
 
 
+def _padded(forge: JoseForge, payload: bytes) -> bytes:
+    return forge.good(payload) + b"=="  # the tag has 16 bytes
+
+
+def _of_another_alphabet(forge: JoseForge, payload: bytes) -> bytes:
+    """Write the encrypted key and what follows in base64 with + and /."""
+    head, _, rest = forge.good(payload).partition(b".")
+    return head + b"." + rest.translate(bytes.maketrans(b"-_", b"+/"))
+
+
+for _name, _what, _make in (
+    ("padded", "with padding", _padded),
+    ("base64-alphabet", "with + and / in place of - and _", _of_another_alphabet),
+):
+    CASES.add(
+        f"envelope.{_name}",
+        f"A JWE {_what} is refused as not proven",
+        "The parts of a JWE are base64url without padding (RFC 7515, section 2).",
+        severity=Severity.RECOMMENDED,
+        users=0,
+    )(partial(_refused, _make, _UNPROVEN))
+
+
 CASES.add(
     "envelope.zip-bomb",
     "A body of some kilobytes that inflates to megabytes is refused",

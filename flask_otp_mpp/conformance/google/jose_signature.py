@@ -110,6 +110,11 @@ for _name, _what, _jws in (
             payload, header={"crit": ["conformance"], "conformance": True}
         ),
     ),
+    (
+        "before-json",
+        "a bad signature over words that are no JSON",
+        lambda forge, payload: flipped(forge.signed(b"no JSON"), 2),
+    ),
     ("unsigned", "JSON in the JWE, without a JWS", lambda forge, payload: payload),
     ("jws-of-words", "words in the JWE in place of a JWS", lambda forge, payload: b"no signature"),
 ):

@@ -78,6 +78,11 @@ for _name, _what, _make in (
         "an unknown key has signed",
         lambda forge, text: forge.message(text, *forge.encrypts(), *forge.signs(forge.unknown)),
     ),
+    (
+        "before-json",
+        "is not signed and holds no JSON",
+        lambda forge, text: forge.message(b"no JSON", *forge.encrypts()),
+    ),
     ("sha1", "has a signature over SHA1", partial(_hashed, "SHA1")),
     ("sha224", "has a signature over SHA224", partial(_hashed, "SHA224")),
     ("signature-expired", "has a signature that has expired", _expired),

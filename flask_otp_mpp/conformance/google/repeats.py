@@ -161,6 +161,23 @@ for _name, _member, _value in (
 
 
 @CASES.add(
+    "repeats.before-work",
+    "Other parameters are 412, whatever would become of them",
+    "Idempotency is checked before the work is done.",
+    Need.UNKNOWN,
+    source=written("none", "Our reading of the order in which the codes are listed."),
+    severity=Severity.RECOMMENDED,
+)
+def before_work(play: GooglePlay) -> None:
+    """Use a requestId again for a number that no account has."""
+    message = play.message(Api.SEND)
+    play.expect(play.call(Api.SEND, message), Means.SUCCESS)
+    unknown = play.bench.target.states[Need.UNKNOWN].reveal()
+    answer = _again(play, Api.SEND, {**message, "accountPhoneNumber": unknown})
+    play.expect(answer, Means.CONFLICT)
+
+
+@CASES.add(
     "repeats.conflict-sends-nothing",
     "A sendOtp that is refused by 412 sends no message",
     "What is refused is not done.",
