@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from flask_otp_mpp.conformance.case import GOOGLE, Failed, Group, Severity
+from flask_otp_mpp.conformance.google.answer import read_object, stamp_of
 from flask_otp_mpp.conformance.google.dialect import ERRORS, VERIFY_RESULTS, Api, written
-from flask_otp_mpp.conformance.google.play import (
-    GoogleCases,
-    GooglePlay,
-    read_object,
-    stamp_of,
-)
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 from flask_otp_mpp.conformance.play import Exchange
 
 CASES: Final = GoogleCases(Group.ANSWERS, GOOGLE, written("ResponseHeader; ErrorResponse"))
@@ -26,11 +23,15 @@ _WORDS: Final = re.compile(r"\w+")
 _CLEAR: Final = re.compile(rb'["<{ ]')
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS_OF: Final = {code: status for status, code in ERRORS.values()}
+_FOR_SUPPORT: Final = ("errorDescription", "paymentIntegratorErrorIdentifier")
 _LONGEST_CODE: Final = 10
 
 
-def _none(play: GooglePlay, wrong: Callable[[Exchange], bool], said: str) -> None:
-    """See that no answer of the run is wrong in some way."""
+def _none(wrong: Callable[[Exchange], bool], said: str, play: GooglePlay) -> None:
+    """See that no answer of the run is wrong in some way.
+
+    :param said: what is wrong, behind the number of the answers.
+    """
     found = [one for one in play.said() if wrong(one)]
     if found:
         first = found[0]
@@ -38,68 +39,16 @@ def _none(play: GooglePlay, wrong: Callable[[Exchange], bool], said: str) -> Non
         raise Failed(f"{len(found)} answers {said}; the first one: {where}")
 
 
-def _opened(exchange: Exchange) -> bool:
-    return bool(exchange.expected)
+def _opened(one: Exchange) -> bool:
+    return bool(one.expected)
 
 
-@CASES.add(
-    "answers.results-sealed",
-    "Every answer with HTTP 200 has a body that opens and is signed",
-    "Answers are signed by the wallet and encrypted to Google.",
-    users=0,
-    last=True,
-)
-def results_sealed(play: GooglePlay) -> None:
-    """Look at all answers with HTTP 200."""
-    _none(
-        play,
-        lambda one: one.response.status == 200 and not _opened(one),
-        "with HTTP 200 have no body that opens",
-    )
+def _is_error(one: Exchange) -> bool:
+    return one.response.status != 200 and _opened(one)
 
 
-@CASES.add(
-    "answers.errors-sealed",
-    "Every other answer has no body, or one that opens and is signed",
-    "Errors are sealed as results are; who is not authenticated gets no body.",
-    users=0,
-    last=True,
-)
-def errors_sealed(play: GooglePlay) -> None:
-    """Look at all answers without HTTP 200."""
-    _none(
-        play,
-        lambda one: one.response.status != 200 and not one.verified,
-        "have a body that does not open",
-    )
-
-
-@CASES.add(
-    "answers.clear-text",
-    "No body is in clear text",
-    "Bodies are encrypted.",
-    users=0,
-    last=True,
-)
-def clear_text(play: GooglePlay) -> None:
-    """Look for JSON and HTML."""
-    _none(play, lambda one: _CLEAR.search(one.response.body) is not None, "are in clear text")
-
-
-@CASES.add(
-    "answers.time-form",
-    "Every payload has a responseTimestamp: a text of digits, in milliseconds",
-    "responseHeader is required in all answers.",
-    users=0,
-    last=True,
-)
-def time_form(play: GooglePlay) -> None:
-    """Look at the responseTimestamp of all payloads."""
-    _none(
-        play,
-        lambda one: _opened(one) and not _STAMP.fullmatch(stamp_of(read_object(one.expected))),
-        "have no responseTimestamp, or one in another form",
-    )
+def _lacks_a_time(one: Exchange) -> bool:
+    return _opened(one) and not _STAMP.fullmatch(stamp_of(read_object(one.expected)))
 
 
 def _is_stale(one: Exchange) -> bool:
@@ -110,16 +59,113 @@ def _is_stale(one: Exchange) -> bool:
     return not -_FRESH < off < _FRESH + timedelta(seconds=one.response.seconds)
 
 
-@CASES.add(
-    "answers.fresh",
-    "Every responseTimestamp is the time of its answer",
-    "A responseTimestamp is within 60 seconds of the real time.",
-    users=0,
-    last=True,
+def _lacks_support(one: Exchange) -> bool:
+    members = read_object(one.expected)
+    return _is_error(one) and not all(
+        isinstance(members.get(name), str) and members[name] for name in _FOR_SUPPORT
+    )
+
+
+def _has_another_result(one: Exchange) -> bool:
+    if one.response.status != 200:
+        return False
+    if one.request.uri.endswith(f"/{Api.VERIFY}"):
+        return one.code not in VERIFY_RESULTS
+    known = _RESULT.fullmatch(one.code) and one.code != "UNKNOWN_RESULT"
+    return one.request.uri.endswith(f"/{Api.SEND}") and not known
+
+
+def _may_be_stored(one: Exchange) -> bool:
+    stored = "no-store" not in one.response.header("cache-control").lower()
+    return bool(one.response.header("set-cookie")) or (bool(one.response.body) and stored)
+
+
+_ROWS: Final[tuple[tuple[str, str, str, Callable[[Exchange], bool], str, Severity], ...]] = (
+    (
+        "results-sealed",
+        "Every answer with HTTP 200 has a body that opens and is signed",
+        "Answers are signed by the wallet and encrypted to Google.",
+        lambda one: one.response.status == 200 and not _opened(one),
+        "with HTTP 200 have no body that opens",
+        Severity.REQUIRED,
+    ),
+    (
+        "errors-sealed",
+        "Every other answer has no body, or one that opens and is signed",
+        "Errors are sealed as results are; who is not authenticated gets no body.",
+        lambda one: one.response.status != 200 and not one.verified,
+        "have a body that does not open",
+        Severity.REQUIRED,
+    ),
+    (
+        "clear-text",
+        "No body is in clear text",
+        "Bodies are encrypted.",
+        lambda one: _CLEAR.search(one.response.body) is not None,
+        "are in clear text",
+        Severity.REQUIRED,
+    ),
+    (
+        "time-form",
+        "Every payload has a responseTimestamp: a text of digits, in milliseconds",
+        "responseHeader is required in all answers.",
+        _lacks_a_time,
+        "have no responseTimestamp, or one in another form",
+        Severity.REQUIRED,
+    ),
+    (
+        "fresh",
+        "Every responseTimestamp is the time of its answer",
+        "A responseTimestamp is within 60 seconds of the real time.",
+        _is_stale,
+        "have another time than that of the answer",
+        Severity.REQUIRED,
+    ),
+    (
+        "error-status",
+        "Every errorResponseCode is one of the list, with the HTTP status of the list",
+        "Each code of ErrorResponseCode has its HTTP status.",
+        lambda one: _is_error(one) and _STATUS_OF.get(one.code) != one.response.status,
+        "have an errorResponseCode that is not listed, or another status",
+        Severity.REQUIRED,
+    ),
+    (
+        "error-members",
+        "Every ErrorResponse has an errorDescription and a paymentIntegratorErrorIdentifier",
+        "Both are for support, and optional: what is wrong, and where to find it in the logs.",
+        _lacks_support,
+        f"lack one of {' and '.join(_FOR_SUPPORT)}",
+        Severity.RECOMMENDED,
+    ),
+    (
+        "results",
+        "Every result is one of the lists, and never UNKNOWN_RESULT",
+        "VerifyOtpResultCode is complete; SendOtpResultCode may have further values.",
+        _has_another_result,
+        "have another result",
+        Severity.REQUIRED,
+    ),
+    (
+        "no-failure",
+        "No answer is a failure of the server",
+        "Whatever a caller sends is refused by a code; 503 is for what is not possible now.",
+        lambda one: one.response.status >= 500,
+        "are a failure of the server",
+        Severity.REQUIRED,
+    ),
+    (
+        "not-stored",
+        "Every body has Cache-Control: no-store, and no answer sets a cookie",
+        "What is said to one caller is kept by nobody between (OWASP ASVS 5.0, 14.3.2).",
+        _may_be_stored,
+        "may be stored, or set a cookie",
+        Severity.RECOMMENDED,
+    ),
 )
-def fresh(play: GooglePlay) -> None:
-    """Compare all times with those of the requests."""
-    _none(play, _is_stale, "have another time than that of the answer")
+for _name, _title, _rule, _wrong, _said, _severity in _ROWS:
+    CASES.add(f"answers.{_name}", _title, _rule, severity=_severity, users=0, last=True)(
+        partial(_none, _wrong, _said)
+    )
 
 
 @CASES.add(
@@ -131,88 +177,13 @@ def fresh(play: GooglePlay) -> None:
 )
 def media_type(play: GooglePlay) -> None:
     """Look at the Content-Type of all answers whose body opens."""
-    sealer = play.side.sealer
-    wanted = sealer.media_type.partition(";")[0] if sealer else ""
-    _none(
-        play,
-        lambda one: (
-            bool(one.response.body)
-            and one.response.header("content-type").partition(";")[0].strip().lower() != wanted
-        ),
-        f"have another Content-Type than {wanted}",
-    )
+    wanted = play.posted(Api.ECHO, b"").header("content-type").partition(";")[0]
 
+    def differs(one: Exchange) -> bool:
+        found = one.response.header("content-type").partition(";")[0].strip().lower()
+        return _opened(one) and found != wanted
 
-@CASES.add(
-    "answers.error-status",
-    "Every errorResponseCode is one of the list, with the HTTP status of the list",
-    "Each code has its status.",
-    source=written("ErrorResponseCode"),
-    users=0,
-    last=True,
-)
-def error_status(play: GooglePlay) -> None:
-    """Compare the codes and statuses of all errors."""
-    _none(
-        play,
-        lambda one: (
-            one.response.status != 200
-            and _opened(one)
-            and _STATUS_OF.get(one.code) != one.response.status
-        ),
-        "have an errorResponseCode that is not listed, or another status",
-    )
-
-
-@CASES.add(
-    "answers.error-members",
-    "Every ErrorResponse has an errorDescription and a paymentIntegratorErrorIdentifier",
-    "Both are for support: what is wrong, and where to find it in the logs.",
-    source=written("ErrorResponse", "Both are optional."),
-    severity=Severity.RECOMMENDED,
-    users=0,
-    last=True,
-)
-def error_members(play: GooglePlay) -> None:
-    """Look at the members of all errors."""
-    names = ("errorDescription", "paymentIntegratorErrorIdentifier")
-
-    def lacks(one: Exchange) -> bool:
-        if one.response.status == 200 or not _opened(one):
-            return False
-        members = read_object(one.expected)
-        return not all(isinstance(members.get(name), str) and members[name] for name in names)
-
-    _none(play, lacks, f"lack one of {' and '.join(names)}")
-
-
-@CASES.add(
-    "answers.results",
-    "Every result is one of the lists, and never UNKNOWN_RESULT",
-    "VerifyOtpResultCode is complete; SendOtpResultCode may have further values.",
-    source=written("SendOtpResultCode; VerifyOtpResultCode"),
-    users=0,
-    last=True,
-)
-def results(play: GooglePlay) -> None:
-    """Look at the results of all sends and attempts."""
-
-    def unlisted(one: Exchange) -> bool:
-        if one.response.status != 200:
-            return False
-        if one.request.uri.endswith(f"/{Api.VERIFY}"):
-            return one.code not in VERIFY_RESULTS
-        known = _RESULT.fullmatch(one.code) and one.code != "UNKNOWN_RESULT"
-        return one.request.uri.endswith(f"/{Api.SEND}") and not known
-
-    _none(play, unlisted, "have another result")
-
-
-def _texts(one: Exchange) -> Iterator[str]:
-    yield one.expected.decode("utf-8", "replace")
-    yield one.response.body.decode("latin-1")
-    for _, value in one.response.headers:
-        yield value
+    _none(differs, f"have another Content-Type than {wanted}", play)
 
 
 @CASES.add(
@@ -236,7 +207,14 @@ def no_secret(play: GooglePlay) -> None:
             for text in _texts(one)
         )
 
-    _none(play, tells, "hold a code or the name of a user")
+    _none(tells, "hold a code or the name of a user", play)
+
+
+def _texts(one: Exchange) -> Iterator[str]:
+    yield one.expected.decode("utf-8", "replace")
+    yield one.response.body.decode("latin-1")
+    for _, value in one.response.headers:
+        yield value
 
 
 @CASES.add(
@@ -250,7 +228,7 @@ def no_secret(play: GooglePlay) -> None:
 def in_time(play: GooglePlay) -> None:
     """Look at how long all answers took."""
     limit = play.limits.answer_seconds
-    _none(play, lambda one: one.response.seconds > limit, f"took longer than {limit:g} s")
+    _none(lambda one: one.response.seconds > limit, f"took longer than {limit:g} s", play)
 
 
 @CASES.add(
@@ -267,39 +245,3 @@ def mostly_fast(play: GooglePlay) -> None:
     said = play.said()
     slow = sum(one.response.seconds > 3 for one in said)
     play.check(10 * slow <= len(said), f"{slow} of {len(said)} answers took longer than 3 s")
-
-
-@CASES.add(
-    "answers.no-failure",
-    "No answer is a failure of the server",
-    "Whatever a caller sends, it is refused by a code; 503 is for what is not possible now.",
-    users=0,
-    last=True,
-)
-def no_failure(play: GooglePlay) -> None:
-    """Look for statuses of failure."""
-    _none(play, lambda one: one.response.status >= 500, "are a failure of the server")
-
-
-@CASES.add(
-    "answers.not-stored",
-    "Every body has Cache-Control: no-store, and no answer sets a cookie",
-    "What is said to one caller is kept by nobody between.",
-    source=written("none", "Good practice: OWASP ASVS 5.0, 14.3.2."),
-    severity=Severity.RECOMMENDED,
-    users=0,
-    last=True,
-)
-def not_stored(play: GooglePlay) -> None:
-    """Look at two headers of all answers."""
-    _none(
-        play,
-        lambda one: (
-            bool(one.response.header("set-cookie"))
-            or (
-                bool(one.response.body)
-                and "no-store" not in one.response.header("cache-control").lower()
-            )
-        ),
-        "may be stored, or set a cookie",
-    )

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import GOOGLE, Group, Severity
+from flask_otp_mpp.conformance.google.answer import in_words
 from flask_otp_mpp.conformance.google.dialect import ABSENT, Api, Means, changed, written
-from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay, in_words
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 
 CASES: Final = GoogleCases(
     Group.BODY, GOOGLE, written("ErrorResponseCode, INVALID_DECRYPTED_REQUEST; Method: echo")

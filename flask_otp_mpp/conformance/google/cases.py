@@ -7,6 +7,7 @@ from typing import Final
 from flask_otp_mpp.conformance.google import (
     answers,
     body,
+    conflicts,
     fields,
     happy,
     header,
@@ -19,6 +20,7 @@ from flask_otp_mpp.conformance.google import (
     races,
     repeats,
     transport,
+    users,
 )
 
 MODULES: Final = (
@@ -34,10 +36,11 @@ MODULES: Final = (
     transport.CASES,
     body.CASES,
     fields.CASES,
-    life.USERS,
+    users.CASES,
     life.CODES,
     life.LIFE,
     repeats.CASES,
+    conflicts.CASES,
     races.CASES,
     races.ISOLATION,
     answers.CASES,

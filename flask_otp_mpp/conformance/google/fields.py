@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import GOOGLE, Group, Severity
+from flask_otp_mpp.conformance.google.answer import in_words
 from flask_otp_mpp.conformance.google.dialect import ABSENT, Api, Means, changed, written
-from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay, in_words
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 
 CASES: Final = GoogleCases(Group.FIELDS, GOOGLE, written("Methods sendOtp, verifyOtp, echo"))
 _READER: Final = "A reader that finds a wrong type may call the whole payload unreadable."

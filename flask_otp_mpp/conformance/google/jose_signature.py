@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from flask_otp_mpp.conformance.case import Group, Severity, Skipped, Wire
+from flask_otp_mpp.conformance.google.answer import payload_of
 from flask_otp_mpp.conformance.google.dialect import Api, Means, written
 from flask_otp_mpp.conformance.google.jose_forge import (
     JoseForge,
@@ -15,7 +16,7 @@ from flask_otp_mpp.conformance.google.jose_forge import (
     flipped,
     replaced,
 )
-from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay, payload_of
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 
 _WIRES: Final = frozenset({Wire.GOOGLE_JOSE})
 _DOCUMENT: Final = written("Encryption by JOSE; RFC 7515 and RFC 7516")

@@ -1,4 +1,4 @@
-"""Cases of codes and users: which code is right, how often, how long, and who gets one."""
+"""Cases of codes: which one is right, how often one may guess, and how long it lives."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from flask_otp_mpp.conformance.google.dialect import Api, Means, written
 from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 
 _VERIFY: Final = written("Method: verifyOtp, VerifyOtpResultCode")
-_SEND: Final = written("Method: sendOtp, SendOtpResultCode")
 CODES: Final = GoogleCases(Group.CODES, GOOGLE, _VERIFY)
 LIFE: Final = GoogleCases(Group.LIFE, GOOGLE, _VERIFY)
-USERS: Final = GoogleCases(Group.USERS, GOOGLE, _SEND)
 _NO_RESULT: Final = "The list of results is complete, so what can't be right is OTP_NOT_MATCHED."
 
 
@@ -224,78 +222,3 @@ def send_limit(play: GooglePlay) -> None:
         raise Skipped("the configuration says that there is no such limit")
     play.expect(play.send(), Means.SUCCESS)
     play.expect(play.send(), Means.PRECONDITION)
-
-
-def _state(need: Need, means: Means, play: GooglePlay) -> None:
-    play.expect(play.send(play.bench.target.states[need].reveal()), means)
-
-
-for _name, _need, _means, _title in (
-    (
-        "unknown-number",
-        Need.UNKNOWN,
-        Means.NOT_ASSOCIATED,
-        "A number of no account is PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT",
-    ),
-    (
-        "closed-account",
-        Need.FROZEN,
-        Means.CLOSED,
-        "The number of a closed account is ACCOUNT_CLOSED_FRAUD",
-    ),
-):
-    USERS.add(
-        f"users.{_name}",
-        _title,
-        "Why no code was sent is a result, with HTTP 200.",
-        _need,
-        users=0,
-    )(partial(_state, _need, _means))
-
-
-@USERS.add(
-    "users.unknown-association",
-    "An associationId that is not known is 404 INVALID_IDENTIFIER",
-    "An identifier that is not known is an error.",
-    source=written("ErrorResponseCode", "The result for a number of no account is accepted too."),
-    users=0,
-)
-def unknown_association(play: GooglePlay) -> None:
-    """Send for an association that nobody has."""
-    answer = play.send(associationId=play.unknown_name())
-    play.expect(answer, Means.IDENTIFIER, Means.NOT_ASSOCIATED)
-
-
-@USERS.add(
-    "users.missing",
-    "An association whose user is gone gets no code",
-    "The answer says that there is no such user or identifier.",
-    Need.MISSING,
-    source=written("SendOtpResultCode", "The result, or 404 INVALID_IDENTIFIER."),
-    users=0,
-)
-def missing(play: GooglePlay) -> None:
-    """Send for the association of a user who is gone."""
-    answer = play.send(associationId=play.bench.target.states[Need.MISSING].reveal())
-    play.expect(answer, Means.NOT_ASSOCIATED, Means.IDENTIFIER)
-
-
-def _no_number(number: str, play: GooglePlay) -> None:
-    answer = play.send(number)
-    play.expect(answer, Means.NUMBER_INVALID, Means.NOT_ASSOCIATED, Means.VALUE)
-
-
-for _name, _what, _number in (
-    ("short-number", "too short for a phone number", "+15"),
-    ("number-without-plus", "without its plus", "14155550100"),
-    ("number-of-words", "that is none", "no number"),
-    ("number-in-unicode-digits", "in Arabic-Indic digits", "+\u0661\u0664\u0661\u0665" + "5550100"),
-):
-    USERS.add(
-        f"users.{_name}",
-        f"A number {_what} gets no code",
-        "accountPhoneNumber is in E.164.",
-        source=written("SendOtpResultCode", "INVALID_PHONE_NUMBER, or another one of refusal."),
-        severity=Severity.RECOMMENDED,
-        users=0,
-    )(partial(_no_number, _number))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from flask_otp_mpp.conformance.case import Group, Skipped, Wire
+from flask_otp_mpp.conformance.google.answer import payload_of
 from flask_otp_mpp.conformance.google.dialect import Api, Means, written
 from flask_otp_mpp.conformance.google.pgp_forge import (
     NO_INTEGRITY,
@@ -16,7 +17,7 @@ from flask_otp_mpp.conformance.google.pgp_forge import (
     data_at,
     tag_at,
 )
-from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay, payload_of
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 
 _DOCUMENT: Final = written("Encryption by PGP; RFC 4880")
 CASES: Final = GoogleCases(Group.SIGNATURE, frozenset({Wire.GOOGLE_PGP}), _DOCUMENT)

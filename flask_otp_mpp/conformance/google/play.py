@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -11,20 +10,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import AnyCase, CaseList, Failed, Skipped
-from flask_otp_mpp.conformance.google.dialect import (
-    ERRORS,
-    MATCHING,
-    RESULTS,
-    STATUSES,
-    UNPROVEN,
-    Api,
-    Means,
+from flask_otp_mpp.conformance.google.answer import (
+    Answer,
+    in_words,
+    payload_of,
+    read_object,
+    says,
+    told,
 )
+from flask_otp_mpp.conformance.google.dialect import MATCHING, Api, Means
 from flask_otp_mpp.conformance.google.jose_forge import JoseForge
 from flask_otp_mpp.conformance.google.pgp_forge import PgpForge
 from flask_otp_mpp.conformance.google.side import GoogleSide
 from flask_otp_mpp.conformance.play import Bench, Exchange, Play
-from flask_otp_mpp.conformance.wire import Request, Response
+from flask_otp_mpp.conformance.wire import Request
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.protocols.google.sealer import Sealer
 
@@ -32,44 +31,6 @@ _TRIES: Final = 4
 """How often a request is sent that is refused for traffic only."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of the endpoint.
-
-    What a wallet says in clear text is read, too: that it is not sealed is told by a case of its
-    own.
-
-    :ivar exchange: its ``expected`` is the payload, empty if the body did not open.
-    """
-
-    exchange: Exchange = field(repr=False)
-
-    @property
-    def response(self) -> Response:
-        """The HTTP response."""
-        return self.exchange.response
-
-    @property
-    def json(self) -> Mapping[str, Any]:
-        """The payload; empty if it is no JSON object."""
-        return read_object(self.exchange.expected or self.response.body)
-
-    @property
-    def code(self) -> str:
-        """The ``result``, or else the ``errorResponseCode``; empty if there is neither."""
-        return self.exchange.code
-
-    @property
-    def business(self) -> Mapping[str, Any]:
-        """All members of the payload but its time."""
-        return {name: value for name, value in self.json.items() if name != "responseHeader"}
-
-    @property
-    def stamp(self) -> str:
-        """The ``responseTimestamp``; empty if there is none."""
-        return stamp_of(self.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +229,7 @@ class GooglePlay(Play):
         """
         if not any(says(answer, one) for one in means):
             wanted = " or ".join(in_words(one) for one in means)
-            raise Failed(f"{wanted} was expected, and {_said(answer)}")
+            raise Failed(f"{wanted} was expected, and {told(answer)}")
 
     def _sealer(self, side: GoogleSide | None) -> Sealer:
         sealer = (side or self.side).sealer
@@ -289,58 +250,3 @@ class GooglePlay(Play):
 
 
 GoogleCases = CaseList[GooglePlay]
-
-
-def says(answer: Answer, means: Means) -> bool:
-    """Tell whether an answer says that."""
-    status, code = answer.response.status, answer.code
-    if means is Means.SUCCESS and status == 200 and "clientMessage" in answer.json:
-        return True
-    if means in RESULTS:
-        return (status, code) == (200, RESULTS[means])
-    if means in STATUSES:
-        return status == STATUSES[means]
-    bare = means in UNPROVEN and not code and status == ERRORS[means][0]
-    return bare or (status, code) == ERRORS[means]
-
-
-def in_words(means: Means) -> str:
-    """Return what answers so: result, or HTTP status and code."""
-    if means in RESULTS:
-        return RESULTS[means]
-    if means in STATUSES:
-        return f"HTTP {STATUSES[means]}"
-    status, code = ERRORS[means]
-    return f"HTTP {status} {code}" + (" or no body" if means in UNPROVEN else "")
-
-
-def payload_of(message: Mapping[str, Any] | bytes) -> bytes:
-    """Return a message as it is before it is sealed."""
-    return message if isinstance(message, bytes) else json.dumps(message).encode()
-
-
-def read_object(payload: bytes) -> dict[str, Any]:
-    """Return a JSON object; an empty one if it is none."""
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def stamp_of(payload: Mapping[str, Any]) -> str:
-    """Return the ``responseTimestamp`` of a payload; empty if there is none."""
-    header = payload.get("responseHeader")
-    value = header.get("responseTimestamp") if isinstance(header, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _said(answer: Answer) -> str:
-    status, body = answer.response.status, answer.response.body
-    said = answer.code or ("a body without a code" if body else "no body")
-    if "clientMessage" in answer.json:
-        said = "a clientMessage"
-    elif not answer.exchange.verified and not answer.code:
-        said = "a body that does not open, or is not signed,"
-    description = answer.json.get("errorDescription")
-    return f"HTTP {status} {said} was answered" + (f" ({description})" if description else "")

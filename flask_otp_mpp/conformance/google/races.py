@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import GOOGLE, Group, Need, Severity, Skipped, Wire
+from flask_otp_mpp.conformance.google.answer import Answer, says
 from flask_otp_mpp.conformance.google.dialect import Api, Means, written
-from flask_otp_mpp.conformance.google.play import Answer, GoogleCases, GooglePlay, says
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 
 CASES: Final = GoogleCases(Group.RACES, GOOGLE, written("Method: verifyOtp, VerifyOtpResultCode"))
 ISOLATION: Final = GoogleCases(

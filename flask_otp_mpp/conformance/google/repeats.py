@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import GOOGLE, Group, Need, Severity
+from flask_otp_mpp.conformance.google.answer import Answer
 from flask_otp_mpp.conformance.google.dialect import Api, Means, changed, written
-from flask_otp_mpp.conformance.google.play import Answer, GoogleCases, GooglePlay
+from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
 from flask_otp_mpp.conformance.inbox import Waiting
 
 CASES: Final = GoogleCases(Group.REPEATS, GOOGLE, written("Idempotency"))
@@ -17,7 +17,7 @@ _QUIET_SECONDS: Final = 1.0
 _TIME: Final = "requestHeader.requestTimestamp"
 
 
-def _again(play: GooglePlay, api: Api, message: dict[str, Any]) -> Answer:
+def again(play: GooglePlay, api: Api, message: dict[str, Any]) -> Answer:
     """Send a message once more, with a new time, as Google does."""
     return play.call(api, changed(message, _TIME, play.stamp()))
 
@@ -30,7 +30,8 @@ def _alike(play: GooglePlay, first: Answer, second: Answer) -> None:
     )
 
 
-def _quiet(play: GooglePlay, waiting: Waiting) -> None:
+def quiet(play: GooglePlay, waiting: Waiting) -> None:
+    """See that no other message arrives."""
     play.check(waiting.code("", _QUIET_SECONDS) is None, "another message was sent")
 
 
@@ -44,7 +45,7 @@ def send(play: GooglePlay) -> None:
     message = play.message(Api.SEND)
     first = play.call(Api.SEND, message)
     play.expect(first, Means.SUCCESS)
-    _alike(play, first, _again(play, Api.SEND, message))
+    _alike(play, first, again(play, Api.SEND, message))
 
 
 @CASES.add(
@@ -75,8 +76,8 @@ def one_message(play: GooglePlay) -> None:
     play.code(waiting, message["requestHeader"]["requestId"])
     play.wait(play.limits.resend_seconds)
     after = play.waiting(play.user)
-    _again(play, Api.SEND, message)
-    _quiet(play, after)
+    again(play, Api.SEND, message)
+    quiet(play, after)
 
 
 @CASES.add(
@@ -89,7 +90,7 @@ def fresh_time(play: GooglePlay) -> None:
     message = play.message(Api.SEND)
     first = play.call(Api.SEND, message)
     time.sleep(_QUIET_SECONDS)
-    second = _again(play, Api.SEND, message)
+    second = again(play, Api.SEND, message)
     play.check(first.stamp != second.stamp, "both answers have the same responseTimestamp")
 
 
@@ -105,7 +106,7 @@ def success(play: GooglePlay) -> None:
     message = play.message(Api.VERIFY, sent=sent.request_id, code=sent.code)
     first = play.call(Api.VERIFY, message)
     play.expect(first, Means.SUCCESS)
-    _alike(play, first, _again(play, Api.VERIFY, message))
+    _alike(play, first, again(play, Api.VERIFY, message))
 
 
 @CASES.add(
@@ -121,7 +122,7 @@ def success_after_expiry(play: GooglePlay) -> None:
     message = play.message(Api.VERIFY, sent=sent.request_id, code=sent.code)
     first = play.call(Api.VERIFY, message)
     play.wait(play.limits.life_seconds)
-    _alike(play, first, _again(play, Api.VERIFY, message))
+    _alike(play, first, again(play, Api.VERIFY, message))
 
 
 @CASES.add(
@@ -135,92 +136,8 @@ def wrong_code(play: GooglePlay) -> None:
     sent = play.sent()
     message = play.message(Api.VERIFY, sent=sent.request_id, code=play.wrong(sent.code))
     for _ in range(play.limits.attempts):
-        play.expect(_again(play, Api.VERIFY, message), Means.WRONG_CODE)
+        play.expect(again(play, Api.VERIFY, message), Means.WRONG_CODE)
     play.expect(play.verify(sent.request_id, sent.code), Means.SUCCESS)
-
-
-def _conflicting(name: str, value: Any, play: GooglePlay) -> None:
-    """Repeat a sendOtp with another value of one member."""
-    message = play.message(Api.SEND)
-    play.expect(play.call(Api.SEND, message), Means.SUCCESS)
-    other = play.second_user if name == "accountPhoneNumber" else value
-    play.expect(_again(play, Api.SEND, {**message, name: other}), Means.CONFLICT)
-
-
-for _name, _member, _value in (
-    ("number", "accountPhoneNumber", None),
-    ("token", "smsMatchingToken", "AB12345678D"),
-    ("context", "otpContext", {"mandateCreation": {}}),
-):
-    CASES.add(
-        f"repeats.other-{_name}",
-        f"A sendOtp with a used requestId and another {_member} is 412 IDEMPOTENCY_VIOLATION",
-        "A requestId with other parameters is a fault of the caller.",
-        users=2 if _value is None else 1,
-    )(partial(_conflicting, _member, _value))
-
-
-@CASES.add(
-    "repeats.before-work",
-    "Other parameters are 412, whatever would become of them",
-    "Idempotency is checked before the work is done.",
-    Need.UNKNOWN,
-    source=written("none", "Our reading of the order in which the codes are listed."),
-    severity=Severity.RECOMMENDED,
-)
-def before_work(play: GooglePlay) -> None:
-    """Use a requestId again for a number that no account has."""
-    message = play.message(Api.SEND)
-    play.expect(play.call(Api.SEND, message), Means.SUCCESS)
-    unknown = play.bench.target.states[Need.UNKNOWN].reveal()
-    answer = _again(play, Api.SEND, {**message, "accountPhoneNumber": unknown})
-    play.expect(answer, Means.CONFLICT)
-
-
-@CASES.add(
-    "repeats.conflict-sends-nothing",
-    "A sendOtp that is refused by 412 sends no message",
-    "What is refused is not done.",
-    Need.CODES,
-    users=2,
-)
-def conflict_sends_nothing(play: GooglePlay) -> None:
-    """Use a requestId again for another user, and look into that user's inbox."""
-    message, waiting = play.message(Api.SEND), play.waiting(play.second_user)
-    play.call(Api.SEND, message)
-    _again(play, Api.SEND, {**message, "accountPhoneNumber": play.second_user})
-    _quiet(play, waiting)
-
-
-@CASES.add(
-    "repeats.other-code",
-    "A verifyOtp with a used requestId and another code is 412 IDEMPOTENCY_VIOLATION",
-    "A requestId with other parameters is a fault of the caller.",
-    Need.CODES,
-)
-def other_code(play: GooglePlay) -> None:
-    """Present a wrong code, then the right one under the same id."""
-    sent = play.sent()
-    message = play.message(Api.VERIFY, sent=sent.request_id, code=play.wrong(sent.code))
-    play.expect(play.call(Api.VERIFY, message), Means.WRONG_CODE)
-    play.expect(_again(play, Api.VERIFY, {**message, "otp": sent.code}), Means.CONFLICT)
-
-
-@CASES.add(
-    "repeats.other-send",
-    "A verifyOtp with a used requestId and another send is 412 IDEMPOTENCY_VIOLATION",
-    "A requestId with other parameters is a fault of the caller.",
-    Need.CODES,
-    Need.SECOND_USER,
-    users=2,
-)
-def other_send(play: GooglePlay) -> None:
-    """Verify one send, then another one under the same id."""
-    first, second = play.sent(), play.sent(play.second_user)
-    message = play.message(Api.VERIFY, sent=first.request_id, code=first.code)
-    play.expect(play.call(Api.VERIFY, message), Means.SUCCESS)
-    other = {**message, "sendOtpRequestId": second.request_id}
-    play.expect(_again(play, Api.VERIFY, other), Means.CONFLICT)
 
 
 @CASES.add(
@@ -246,7 +163,7 @@ def send_after_error(play: GooglePlay) -> None:
     """Send with a token that is too short, then with one that is right."""
     message = play.message(Api.SEND)
     play.expect(play.call(Api.SEND, {**message, "smsMatchingToken": "A"}), Means.VALUE)
-    play.expect(_again(play, Api.SEND, message), Means.SUCCESS)
+    play.expect(again(play, Api.SEND, message), Means.SUCCESS)
 
 
 @CASES.add(
@@ -261,7 +178,7 @@ def verify_after_error(play: GooglePlay) -> None:
     sent, message = play.sent(), play.message(Api.VERIFY)
     play.expect(play.call(Api.VERIFY, message), Means.IDENTIFIER)
     right = {**message, "sendOtpRequestId": sent.request_id, "otp": sent.code}
-    play.expect(_again(play, Api.VERIFY, right), Means.SUCCESS)
+    play.expect(again(play, Api.VERIFY, right), Means.SUCCESS)
 
 
 @CASES.add(
@@ -276,4 +193,4 @@ def send_after_limit(play: GooglePlay) -> None:
     message = play.message(Api.SEND)
     play.call(Api.SEND, message)
     play.wait(play.limits.resend_seconds)
-    play.expect(_again(play, Api.SEND, message), Means.SUCCESS)
+    play.expect(again(play, Api.SEND, message), Means.SUCCESS)
