@@ -1,4 +1,4 @@
-"""Services that tests need: PostgreSQL, MariaDB, Redis, nginx, gpg.
+"""Services that tests need: PostgreSQL, MariaDB, Redis, nginx, gpg, Node.js.
 
 A test that needs one has the marker ``server``. Where the service is missing the test is skipped;
 with OTP_MPP_TEST_REQUIRE_SERVICES=1 in the environment it fails.

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 
@@ -20,6 +21,7 @@ from flask_otp_mpp import (
     OtpMpp,
     Reason,
     SQLAlchemyStore,
+    attach_audit_table,
     refuse,
     state_of,
 )
@@ -145,6 +147,13 @@ def make_tables(url: str) -> None:
     store = SQLAlchemyStore(url)
     store.create_tables()
     store.engine.dispose()
+
+
+def make_audit_table(store: SQLAlchemyStore) -> None:
+    """Create the table of the audit trail in the database of a SQL store."""
+    metadata = sa.MetaData()
+    attach_audit_table(metadata)
+    metadata.create_all(store.engine)
 
 
 def open_wallet(

@@ -21,7 +21,9 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.stores.sql.types import EPOCH, MICROSECOND
 
 _PURPOSE: Final = b"flask-otp-mpp audit trail"
+_CHANGE: Final = "change"
 _ID_DIGITS: Final = 16
+_CHAIN_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,28 @@ class AuditKeys:
             return None
         return hmac.compare_digest(self._mac_of(entry).encode(), entry.mac.encode())
 
+    def chain_after(self, anchor: Entry, names: Mapping[str, Any]) -> str:
+        """Return the id of the chain that tells of a change since an anchor.
+
+        It is the same in each process, and nobody else can compute it: no chain can be put there.
+        """
+        text = to_text([anchor.hash, names])
+        key = self._keys[self.ids[0]]
+        return _mac(key, f"{_CHANGE}\n{text}".encode()).hex()[: 2 * _CHAIN_BYTES]
+
     def _mac_of(self, entry: Entry) -> str:
         return _mac(self._keys[entry.key], f"{entry.text}\n{entry.hash}".encode()).hex()
 
 
 class Chain:
-    """The end of a chain that is written here; one thread at a time may add to it."""
+    """The end of a chain that is written here; one thread at a time may add to it.
 
-    def __init__(self, keys: AuditKeys) -> None:
+    :ivar id: names it; random, if none is given.
+    """
+
+    def __init__(self, keys: AuditKeys, given_id: str = "") -> None:
         self._keys = keys
-        self._id = secrets.token_hex(16)
+        self.id = given_id or secrets.token_hex(_CHAIN_BYTES)
         self._number = 0
         self._hash = ""
 
@@ -113,7 +127,7 @@ class Chain:
         """Return the next entry. If it can't be stored, the chain must not be used any more."""
         self._number += 1
         key, record = self._keys.ids[0], to_text(fields)
-        entry = Entry(self._id, self._number, time, kind, subject, record, self._hash, key)
+        entry = Entry(self.id, self._number, time, kind, subject, record, self._hash, key)
         self._hash = entry.digest
         return self._keys.seal(replace(entry, hash=self._hash))
 

@@ -37,7 +37,7 @@ class Kind(StrEnum):
 def kind_of(event: Event) -> Kind | None:
     """Return what an event is recorded as; None if it is only counted."""
     if isinstance(event.operation, Act):
-        return Kind.ACT
+        return Kind.CHANGE if event.operation is Act.KEY_CHANGE else Kind.ACT
     decided = event.operation in (Operation.SEND, Operation.VERIFY)
     if event.caller is None or not decided or event.reason in _ONLY_COUNTED:
         return None
@@ -61,11 +61,13 @@ def fields_of(event: Event, uncounted: int = 0) -> Mapping[str, Any]:
         "reason": None if event.reason is None else event.reason.name,
         "code": event.code,
         "until": event.until,
+        "failed": event.failed,
         "reference": event.reference,
         "tracer": event.tracer,
         "repeated": event.repeated or None,
         "count": event.count,
         "not_recorded": uncounted or None,
+        **event.changes,
     }
     return {name: _plain(value) for name, value in known.items() if value not in (None, "")}
 

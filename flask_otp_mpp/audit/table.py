@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_otp_mpp.audit.chain import Entry
 from flask_otp_mpp.audit.record import Kind
 from flask_otp_mpp.core.ports import UnfitStore
+from flask_otp_mpp.core.trace import Write
 from flask_otp_mpp.stores.sql import check, schema
 from flask_otp_mpp.stores.sql.changes import STATEMENT_SECONDS
 from flask_otp_mpp.stores.sql.statements import CompiledStatement
@@ -73,6 +74,10 @@ class AuditTable:
         patient = replace(options, statement_timeout=STATEMENT_SECONDS)
         return AuditTable(SQLAlchemyStore(url, options=patient))
 
+    def writes(self, entries: Sequence[Entry]) -> list[Write]:
+        """Return what inserts rows in a transaction of the store."""
+        return [(asdict(entry), self._insert) for entry in entries]
+
     def insert(self, entries: Sequence[Entry], *, durable: bool) -> None:
         """Insert rows in one transaction, in one round trip.
 
@@ -82,8 +87,8 @@ class AuditTable:
         """
 
         def work(transaction: Transaction) -> None:
-            for entry in entries:
-                transaction.write(asdict(entry), self._insert)
+            for values, statement in self.writes(entries):
+                transaction.write(values, statement)
 
         self.store.transactions.run(work, durable=durable)
 
@@ -115,6 +120,10 @@ class AuditTable:
         """Return the newest first row of a chain."""
         asked = sa.select(audit).where(audit.c.kind == Kind.ANCHOR.value)
         return next(iter(self._entries(asked.order_by(audit.c.time.desc()).limit(1))), None)
+
+    def has_chain(self, chain: str) -> bool:
+        """Tell whether there is a chain of that id."""
+        return bool(self._entries(sa.select(audit).where(audit.c.chain == chain).limit(1)))
 
     def recent(self, subject: str, limit: int) -> list[Entry]:
         """Return the newest rows of a user, the newest one first."""

@@ -13,7 +13,8 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
 from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within, seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
-from flask_otp_mpp.protocols.values import Event
+from flask_otp_mpp.protocols.values import Act, Event
 
 WRITE_SECONDS: Final = 0.4
 """How long a row is tried to be stored at least, however late the request is."""
@@ -49,9 +50,12 @@ class AuditTrail:
     """Record events.
 
     :param key_prints: the fingerprints of the keys in use, by a name for each.
+    :param on_change: is told that keys or peppers have changed, after that was recorded.
     :param threads: how many threads may wait for a database that is silent.
     :param keep: how old rows must be for a purge to delete them; None if it deletes none.
     :param durable: whether a row waits for the database's disk.
+    :param in_store: whether decisions are recorded in the transactions of the store that makes
+        them: it is the table's.
     :ivar table: where the rows are.
     :ivar keys: by which they are sealed.
     """
@@ -62,18 +66,22 @@ class AuditTrail:
         keys: AuditKeys,
         key_prints: Mapping[str, str],
         *,
+        on_change: Callable[[Event], object],
         threads: int,
         on_failure: OnFailure = OnFailure.CLOSED,
         keep: timedelta | None = None,
         durable: bool = False,
+        in_store: bool = False,
     ) -> None:
-        self._durable = durable
+        self.durable = durable
+        self.in_store = in_store
         self.table = table
         self.keys = keys
         self.keep = keep
-        self._key_prints = key_prints
+        self._key_names = {"keys": dict(key_prints), "peppers": list(keys.ids)}
+        self._on_change = on_change
         self._threads = threads
-        self._on_failure = on_failure
+        self.on_failure = on_failure
         self._begin()
         begin = weakref.WeakMethod(self._begin)
         os.register_at_fork(after_in_child=lambda: (usable := begin()) and usable())
@@ -93,12 +101,13 @@ class AuditTrail:
             if not self.keys.ids:
                 raise StoreError("there is no pepper, under which rows are sealed")
             with answer_within(seconds), self._breaker:
+                self.compare_keys()
                 self._write(kind, event)
         except StoreError as error:
             failure = error
         else:
             return
-        if self._on_failure is OnFailure.CLOSED:
+        if self.on_failure is OnFailure.CLOSED:
             raise AuditError(f"the audit trail could not be written: {failure}") from failure
         _logger.error(
             "the audit trail could not be written, and 'OTP_MPP_AUDIT_FAILURE' is 'open': %s",
@@ -118,6 +127,7 @@ class AuditTrail:
         self._breaker = CircuitBreaker("the audit trail", self._threads, StoreUnavailable)
         self._free: list[Chain] = []
         self._not_recorded = 0
+        self._comparing = threading.Lock()
         self._compared = False
 
     def _write(self, kind: Kind, event: Event) -> None:
@@ -134,33 +144,74 @@ class AuditTrail:
         return self._write_once(kind, event)
 
     def _write_once(self, kind: Kind, event: Event) -> None:
+        with self.entries(kind, event) as entries:
+            self.table.insert(entries, durable=self.durable)
+
+    @contextmanager
+    def entries(self, kind: Kind, event: Event) -> Iterator[Sequence[Entry]]:
+        """Take a chain and yield its next entries, to be stored by the block.
+
+        If the block raises, it is not known whether they are: the chain is left.
+        """
         with self._lock:
             chain = self._free.pop() if self._free else Chain(self.keys)
             not_recorded, self._not_recorded = self._not_recorded, 0
         try:
-            entries = self._first_entries(chain, event.time) if chain.is_new else []
+            entries = [self._anchor(chain, event.time)] if chain.is_new else []
             fields = fields_of(event, not_recorded)
-            self.table.insert(
-                [*entries, chain.add(kind, event.time, event.subject, fields)],
-                durable=self._durable,
-            )
+            yield [*entries, chain.add(kind, event.time, event.subject, fields)]
         except BaseException:
             with self._lock:
                 self._not_recorded += not_recorded
             raise
         with self._lock:
-            self._compared = True
             self._free.append(chain)
 
-    def _first_entries(self, chain: Chain, now: datetime) -> list[Entry]:
-        """Return the anchor, in the first chain of a process with what has changed before it."""
-        anchor = {**_process(), "keys": dict(self._key_prints), "peppers": list(self.keys.ids)}
-        entries = [chain.add(Kind.ANCHOR, now, "", anchor)]
-        last = None if self._compared else self.table.last_anchor()
-        if last is not None and (changed := _changes(last.fields, anchor)):
-            entries.append(chain.add(Kind.CHANGE, now, "", changed))
-            _logger.warning("keys or peppers are others than before: %s", ", ".join(changed))
-        return entries
+    def compare_keys(self) -> None:
+        """Once in a process, before its first row: record and tell of changed keys and peppers.
+
+        :raises StoreError: if that could not be found out, or recorded.
+        """
+        if self._compared:
+            return
+        if not self._comparing.acquire(timeout=seconds_left(ANSWER_SECONDS)):
+            raise StoreUnavailable("the audit trail is silent")
+        try:
+            event = None if self._compared else self._record_changes()
+            self._compared = True
+        finally:
+            self._comparing.release()
+        if event is not None:
+            self._on_change(event)
+
+    def _record_changes(self) -> Event | None:
+        """Record what differs from the last chain, once, whichever process finds it first.
+
+        All processes that find the same change give its chain the same id, so only one can write.
+
+        :returns: what was recorded here; None if nothing was.
+        """
+        last = self.table.last_anchor()
+        changes = {} if last is None else _changes(last.fields, self._key_names)
+        if last is None or not changes:
+            return None
+        count = sum(map(len, changes.values()))
+        event = Event("operator", Act.KEY_CHANGE, count=count, changes=changes)
+        chain = Chain(self.keys, self.keys.chain_after(last, self._key_names))
+        anchor = self._anchor(chain, event.time)
+        entries = [anchor, chain.add(Kind.CHANGE, event.time, "", fields_of(event))]
+        try:
+            self.table.insert(entries, durable=self.durable)
+        except StoreError:
+            if not self.table.has_chain(chain.id):
+                raise
+            return None
+        with self._lock:
+            self._free.append(chain)
+        return event
+
+    def _anchor(self, chain: Chain, now: datetime) -> Entry:
+        return chain.add(Kind.ANCHOR, now, "", {**_process(), **self._key_names})
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[str]]:

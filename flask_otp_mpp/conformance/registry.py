@@ -6,10 +6,30 @@ from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
 from flask_otp_mpp.conformance.google import cases
 from flask_otp_mpp.conformance.google.play import GooglePlay
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
-from flask_otp_mpp.conformance.signed import life
+from flask_otp_mpp.conformance.signed import (
+    algorithms,
+    bodies,
+    headers,
+    keys,
+    libraries,
+    life,
+    signature,
+    signature_forms,
+    times,
+    transport,
+)
 from flask_otp_mpp.conformance.signed.play import SignedPlay
 
 MODULES = (
+    signature.CASES,
+    algorithms.CASES,
+    signature_forms.CASES,
+    keys.CASES,
+    headers.CASES,
+    libraries.CASES,
+    times.CASES,
+    transport.CASES,
+    bodies.CASES,
     life.CASES,
     *cases.MODULES,
 )

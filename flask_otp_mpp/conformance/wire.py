@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit
+
+_ORIGIN: Final = re.compile(r"https?://[^/?#]*")
 
 
 class Unreachable(Exception):
@@ -20,8 +23,9 @@ class Unreachable(Exception):
 class Request:
     """An HTTP request.
 
-    :param uri: path and query string.
-    :param headers: in their order; a name may be repeated.
+    :param uri: path and query string, or the absolute form of RFC 9112, section 3.2.2.
+    :param headers: in their order; a name may be repeated. With ``Transfer-Encoding: chunked`` the
+        body is sent as one chunk.
     """
 
     method: str
@@ -29,8 +33,13 @@ class Request:
     headers: tuple[tuple[str, str], ...]
     body: bytes = field(repr=False)
 
+    @property
+    def target(self) -> str:
+        """Path and query string."""
+        return _ORIGIN.sub("", self.uri, count=1)
+
     def header(self, name: str) -> str:
-        """Return the first value of a header; empty if there is none."""
+        """Return the first value of a header, without white space around it; or an empty text."""
         return _first(self.headers, name)
 
     def with_header(self, name: str, *values: str) -> Self:
@@ -53,7 +62,7 @@ class Response:
     seconds: float
 
     def header(self, name: str) -> str:
-        """Return the first value of a header; empty if there is none."""
+        """Return the first value of a header, without white space around it; or an empty text."""
         return _first(self.headers, name)
 
 
@@ -117,7 +126,7 @@ class HttpClient:
             connection.putheader(name, value)
         if not names & {"content-length", "transfer-encoding"}:
             connection.putheader("Content-Length", str(len(request.body)))
-        connection.endheaders(request.body)
+        connection.endheaders(request.body, encode_chunked="transfer-encoding" in names)
         answer = connection.getresponse()
         body = answer.read()
         self._kept.connection = None if answer.will_close else connection
@@ -140,4 +149,5 @@ class HttpClient:
 
 
 def _first(headers: Iterable[tuple[str, str]], name: str) -> str:
-    return next((value for key, value in headers if key.lower() == name.lower()), "")
+    values = (value.strip(" \t") for key, value in headers if key.lower() == name.lower())
+    return next(values, "")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
-from flask_otp_mpp.core.reasons import Refused
+from flask_otp_mpp.core.reasons import Outcome, Refused
 
 
 class Part(StrEnum):
@@ -20,6 +20,39 @@ class Part(StrEnum):
     HOOKS = "hooks"
     STORE = "store"
     DELIVERY = "delivery"
+
+
+Write: TypeAlias = tuple[Mapping[str, Any], Any]
+"""Values, and the statement that writes them, in the form of the store that writes."""
+
+
+class Journal(Protocol):
+    """Records a decision of one request in the transaction of the store that decides it.
+
+    :ivar durable: whether that transaction must wait for the disk.
+    :ivar optional: whether the decision is made without its record, if that can't be written.
+    :ivar recorded: whether a decision was recorded: nothing else is, then.
+    """
+
+    durable: bool
+    optional: bool
+    recorded: bool
+
+    def prepare(self) -> None:
+        """Do what can't be done while a transaction is open; called before each that may decide.
+
+        :raises StoreError: if nothing can be recorded; nothing may be decided then.
+        """
+        ...
+
+    def entry(self, outcome: Outcome) -> AbstractContextManager[Iterable[Write]]:
+        """Enter with what to write for a decision; leave after the COMMIT, or by its exception.
+
+        A transaction that is run again asks again.
+
+        :param outcome: with its subject.
+        """
+        ...
 
 
 @dataclass(slots=True)
@@ -36,6 +69,7 @@ class Trace:
     :ivar claimed: the client or account that a request names, before anything is proven.
     :ivar reference: names the entry of the log for an exception.
     :ivar spans: opens a span for a part; None if nobody traces.
+    :ivar journal: what a decision is recorded by in its transaction; None if nothing is.
     """
 
     begun: float = field(default_factory=time.monotonic)
@@ -49,6 +83,12 @@ class Trace:
     reference: str = ""
     seconds: dict[Part, float] = field(default_factory=dict)
     spans: Callable[[Part], AbstractContextManager[object]] | None = None
+    journal: Journal | None = None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the decision was recorded with the transaction that made it."""
+        return self.journal is not None and self.journal.recorded
 
     @property
     def total(self) -> float:
@@ -72,6 +112,12 @@ def recording(trace: Trace) -> Iterator[None]:
 def current() -> Trace:
     """Return the trace of the request that is at work; one that nobody reads if there is none."""
     return _current.get() or Trace()
+
+
+def journal_at_work() -> Journal | None:
+    """Return the journal of the request that is at work."""
+    trace = _current.get()
+    return None if trace is None else trace.journal
 
 
 def count_attempt() -> None:

@@ -83,11 +83,11 @@ class Users:
         # The repr of a host's user may hold anything, a phone number too.
         with timed(Part.HOOKS):
             user = Secret(None if loader is None else loader(credential.reveal(), caller))
-        if user.reveal() is caller:  # as dict.get does, whose second argument is a default
-            raise TypeError("a user_loader returned the caller; return the user, or None")
-        if user.reveal() is None:
-            refuse(credential.missing)
-        subject = self._identify(user.reveal())
+            if user.reveal() is caller:  # as dict.get does, whose second argument is a default
+                raise TypeError("a user_loader returned the caller; return the user, or None")
+            if user.reveal() is None:
+                refuse(credential.missing)
+            subject = self._identify(user.reveal())
         if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
             raise TypeError(
                 f"the user_identity hook returned {type(subject).__name__}; "

@@ -124,6 +124,11 @@ class WireProtocol(Protocol):
         ...
 
     @property
+    def key_prints(self) -> Mapping[str, str]:
+        """The fingerprints of its keys that the settings list, ours and theirs, by their names."""
+        ...
+
+    @property
     def mounts(self) -> Sequence[Mount]:
         """Where it is served; the first mount is the usual one."""
         ...
@@ -144,6 +149,13 @@ class WireProtocol(Protocol):
         """Read what the proven bytes ask for.
 
         :raises Refused: by the first field that breaks its rule.
+        """
+        ...
+
+    def told_code(self, operation: Operation | None, reason: Reason | None) -> str:
+        """Return what an answer to a proven caller will tell, see :attr:`Outbound.told`.
+
+        :param reason: None if the request is granted.
         """
         ...
 
@@ -212,7 +224,14 @@ def _answer(
     protocol: WireProtocol, context: RequestContext, outcome: Outcome, trace: Trace
 ) -> tuple[Outbound, Event]:
     outbound = protocol.answer(context, outcome)
-    return outbound, event_of(protocol.name, context, outcome, outbound, trace)
+    return outbound, event_of(protocol.name, context, outcome, outbound.told, trace)
+
+
+def decided_event(protocol: WireProtocol, trace: Trace, outcome: Outcome) -> Event:
+    """Return the event of a request that is decided and not answered yet."""
+    context: RequestContext = trace.context
+    code = protocol.told_code(context.operation, outcome.reason)
+    return event_of(protocol.name, context, outcome, code, trace)
 
 
 def made_by_host(kind: type[WireProtocol]) -> TypeError:

@@ -8,14 +8,16 @@ import re
 from typing import Final
 
 from flask_otp_mpp.core.caller import Caller
-from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.core.service import SendOtp
 from flask_otp_mpp.core.trace import Trace
-from flask_otp_mpp.protocols.values import Event, Inbound, Outbound, RequestContext
+from flask_otp_mpp.protocols.values import Event, Inbound, RequestContext
 
 logger = logging.getLogger("flask_otp_mpp")
 _LOGGABLE: Final = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 """Texts of callers that may be logged: they begin no second line and no further field."""
+_NOT_OPENED: Final = frozenset({Reason.SEND_LIMITED, Reason.SEND_LOCKED})
+"""Refusals of a send whose challenge nobody would find: it was never stored."""
 _PATH: Final = re.compile(r"[A-Za-z0-9._~/%-]{1,200}")
 
 
@@ -23,13 +25,13 @@ def event_of(
     protocol: str,
     context: RequestContext,
     outcome: Outcome,
-    outbound: Outbound,
+    code: str,
     trace: Trace,
 ) -> Event:
     """Tell what became of a request.
 
     :param protocol: its name.
-    :param outbound: the answer, whether the protocol has written it or not.
+    :param code: of its answer, as :attr:`Outbound.told`.
     """
     command = None if context.parsed is None else context.parsed.command
     tracer = context.inbound.headers.get("tracerid", "")
@@ -40,11 +42,13 @@ def event_of(
         caller,
         outcome.reason,
         outcome.until,
-        challenge_id=outcome.challenge_id or trace.challenge_id,
+        challenge_id=(
+            "" if outcome.reason in _NOT_OPENED else outcome.challenge_id or trace.challenge_id
+        ),
         subject=outcome.subject or trace.subject,
         repeated=outcome.repeated,
         channel=command.channel if isinstance(command, SendOtp) else None,
-        code=outbound.code or str(outbound.status),
+        code=code,
         reference=trace.reference,
         tracer=tracer if _LOGGABLE.fullmatch(tracer) else "",
         seconds={

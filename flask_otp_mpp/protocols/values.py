@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,11 +24,13 @@ class Operation(StrEnum):
 
 
 class Act(StrEnum):
-    """What an operator can do."""
+    """What an operator can do, by a command, by the host, or by the configuration."""
 
     UNLOCK = "unlock"
     FORGET = "forget"
     PURGE = "purge"
+    KEY_CHANGE = "key_change"
+    """Keys or peppers are others than before; with an audit trail only, which knows the former."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,18 @@ class Inbound:
 class Outbound:
     """An answer, sealed: nothing may change it.
 
-    :param code: the result code that is in it, for events; the HTTP status where there is none.
+    :param code: the result code that is in it, for events; empty where there is none.
     """
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
     status: int = 200
     code: str = ""
+
+    @property
+    def told(self) -> str:
+        """What events tell of it: its code, or its HTTP status where it has none."""
+        return self.code or str(self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +169,11 @@ class Event:
     :param tracer: the caller's tracer id, if it sent one that can be logged.
     :param seconds: how long it took: ``total``, and of that ``hooks``, ``store`` and ``delivery``.
     :param attempts: how often the store was asked.
-    :param count: how many rows an operator's act has deleted, or whether it changed anything.
+    :param count: how many rows an operator's act has deleted, or whether it changed anything; of
+        a key change, how many keys and peppers.
+    :param changes: of a key change: names of keys, and check values of peppers, by what became of
+        them: ``keys_added``, ``keys_removed``, ``keys_replaced``, ``peppers_added``,
+        ``peppers_removed``. No part of a key is in it.
     :param retries: how often the store was asked again, after a try that had done nothing.
     :param failed: ``hooks``, ``store`` or ``delivery``, if an exception was raised there.
     :param claimed: the client or account that a request names whose signature does not hold, or
@@ -188,3 +199,4 @@ class Event:
     retries: int = 0
     failed: str = ""
     claimed: str = ""
+    changes: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)

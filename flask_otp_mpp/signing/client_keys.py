@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flask_otp_mpp.core.reasons import Reason, refuse
+from flask_otp_mpp.core.trace import Part, timed
 from flask_otp_mpp.signing.keys import KeyFault, check_size, public_key_of_text
 
 _REMEMBERED: Final = 1024
@@ -41,7 +42,10 @@ class ClientKeys:
         listed = self._from_list(client, version)
         if listed is not None:
             return listed
-        found = self._hook(client, version) if self._hook is not None else None
+        found = None
+        if self._hook is not None:
+            with timed(Part.HOOKS):
+                found = self._hook(client, version)
         if found is None:
             refuse(Reason.KEY_UNKNOWN if self._listed.get(client) else Reason.CLIENT_UNKNOWN)
         key = _from_hook(found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,14 @@ class LocalSigner:
 
     def sign(self, data: bytes) -> bytes:
         return self._key.sign(data, _PADDING, _HASH)
+
+
+def fingerprint(key: rsa.RSAPublicKey) -> str:
+    """Return the SHA-256 of a key as DER (SubjectPublicKeyInfo), in hexadecimal digits."""
+    der = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha256(der).hexdigest()
 
 
 def load_public_key(source: str) -> rsa.RSAPublicKey:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 
 from flask_otp_mpp.audit.chain import AuditKeys
+from flask_otp_mpp.audit.journal import DecisionJournal
 from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.audit.trail import AuditError, AuditTrail
 from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
 from flask_otp_mpp.core.settings import Faults, key_of, read_group
+from flask_otp_mpp.core.trace import Journal, Trace
 from flask_otp_mpp.core.user_state import RecentEvent
-from flask_otp_mpp.protocols.alipay.clients import Client
-from flask_otp_mpp.protocols.base import WireProtocol
+from flask_otp_mpp.protocols.base import WireProtocol, decided_event
 from flask_otp_mpp.protocols.values import Event
+from flask_otp_mpp.signing.keys import fingerprint
 from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
 from flask_otp_mpp.web.open_store import is_command
 from flask_otp_mpp.web.settings import AuditSettings
@@ -51,6 +52,14 @@ def record_refusal(app: Flask, event: Event) -> None:
         _logger.error("%s", error)
 
 
+def journal_of(app: Flask, protocol: WireProtocol, trace: Trace) -> Journal | None:
+    """Return what the store records a request's decision by, if the trail is in its database."""
+    trail: AuditTrail | None = app.extensions.get(AUDIT)
+    if trail is None or not trail.in_store:
+        return None
+    return DecisionJournal(trail, partial(decided_event, protocol, trace))
+
+
 def recent_events(trail: AuditTrail) -> RecentEvents:
     """Return what finds the recent events of a user in a trail, the oldest first."""
 
@@ -64,12 +73,14 @@ def recent_events(trail: AuditTrail) -> RecentEvents:
 
 
 def _line(fields: Mapping[str, Any]) -> str:
-    """Return what support reads of a row: ``send at gpay: SUCCESS, MOBILE``."""
+    """Return what support reads of a row: ``send at gpay: SUCCESS, MOBILE, tracer 0a1b2c``."""
     what = str(fields.get("operation", "-"))
     if "client" in fields:
         what = f"{what} at {fields['client']}"
-    why = f" ({fields['reason']})" if "reason" in fields else ""
-    more = [str(fields[name]) for name in ("channel", "reference") if name in fields]
+    where = f" in {fields['failed']}" if "failed" in fields else ""
+    why = f" ({fields['reason']}{where})" if "reason" in fields else ""
+    more = [str(fields["channel"])] if "channel" in fields else []
+    more += [f"{name} {fields[name]}" for name in ("reference", "tracer") if name in fields]
     return ", ".join([f"{what}: {fields.get('code', 'done')}{why}", *more])
 
 
@@ -81,6 +92,7 @@ def open_trail(
     *,
     keys: AuditKeys,
     prints: Mapping[str, str],
+    on_change: Callable[[Event], object],
     threads: int,
 ) -> AuditTrail | None:
     """Open the trail that an app's settings name; what is wrong is added to the faults.
@@ -88,6 +100,7 @@ def open_trail(
     :param options: of its connections, if it has some of its own.
     :param keys: none if the peppers are at fault: a command can then read, but record nothing.
     :param prints: see :func:`key_prints`.
+    :param on_change: is told that keys or peppers have changed.
     :param threads: how many may wait for a database that is silent.
     :returns: None if nothing is to be recorded.
     """
@@ -101,37 +114,25 @@ def open_trail(
         table,
         keys,
         prints,
+        on_change=on_change,
         threads=threads,
         on_failure=settings.failure,
         keep=settings.keep,
         durable=settings.durable,
+        in_store=settings.url == IN_STORE,
     )
     app.extensions[AUDIT] = trail
     return trail
 
 
 def key_prints(
-    own_keys: Mapping[str, RSAPublicKey],
-    protocols: Sequence[type[WireProtocol]],
-    settings: Sequence[object],
+    own_keys: Mapping[str, RSAPublicKey], protocols: Sequence[WireProtocol]
 ) -> dict[str, str]:
-    """Return the fingerprints of the wallet's own keys, and of those that the settings list."""
-    prints = {f"own {name}": fingerprint(key) for name, key in own_keys.items()}
-    for protocol, group in zip(protocols, settings, strict=True):
-        if protocol.clients is not None:
-            clients: Mapping[str, Client] = getattr(group, protocol.clients)
-            for name, client in clients.items():
-                for one, key in client.keys.items():
-                    prints[f"{protocol.name} {name} {one}"] = fingerprint(key)
-    return prints
-
-
-def fingerprint(key: RSAPublicKey) -> str:
-    """Return the beginning of the SHA-256 of a public key, 32 hexadecimal digits."""
-    der = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(der).hexdigest()[:_PRINT_DIGITS]
+    """Return the fingerprints of the wallet's own keys, and of those of its protocols."""
+    known = {f"own {name}": fingerprint(key) for name, key in own_keys.items()}
+    for protocol in protocols:
+        known |= {f"{protocol.name} {name}": one for name, one in protocol.key_prints.items()}
+    return {name: one[:_PRINT_DIGITS] for name, one in known.items()}
 
 
 def _open_table(

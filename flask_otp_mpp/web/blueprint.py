@@ -28,7 +28,7 @@ from flask_otp_mpp.protocols.base import WireProtocol, handle, reject
 from flask_otp_mpp.protocols.events import event_of
 from flask_otp_mpp.protocols.values import Event, Inbound, Mount, Outbound, RequestContext
 from flask_otp_mpp.web.addresses import network_of
-from flask_otp_mpp.web.audit import record, record_refusal
+from flask_otp_mpp.web.audit import journal_of, record, record_refusal
 from flask_otp_mpp.web.crash_log import CrashLog
 from flask_otp_mpp.web.events import announce
 from flask_otp_mpp.web.exemptions import exempt_from_csrf, exempt_from_limits
@@ -107,13 +107,15 @@ class ProtocolBlueprint:
 
     def _view(self, **_: str) -> Response:
         try:
-            trace = _trace()
+            trace, app = _trace(), _app()
+            trace.journal = journal_of(app, self._protocol, trace)
             with answer_within(request.environ[_SECONDS]), request_span(current_app, trace):
                 outbound, event = handle(
                     self._protocol, self._inbound(), self._service, self._traffic, trace
                 )
                 request.environ[_RECORDED] = True
-                record(_app(), event)
+                if not trace.recorded:
+                    record(app, event)
         except (Exception, *END_OF_PROCESS):
             raise
         except BaseException as error:  # noqa: BLE001 - Flask hands on an Exception only
@@ -210,17 +212,17 @@ class ProtocolBlueprint:
         """Answer a refusal, unless an answer is sealed already: that one is final."""
         if (sealed := request.environ.get(_SEALED)) is not None:
             return SealedResponse(sealed)
+        trace = _trace()
         try:
-            outbound, event = reject(self._protocol, self._inbound(), outcome, _trace())
+            outbound, event = reject(self._protocol, self._inbound(), outcome, trace)
         except Exception as error:  # noqa: BLE001 - the signer is down: no answer can be signed
-            trace = _trace()
             trace.reference = self._crashes.log(error)
             context = trace.context or RequestContext(self._inbound())
             outcome = Outcome(reason=Reason.UNFORESEEN)
             outbound = _UNSIGNED_503
-            event = event_of(self._protocol.name, context, outcome, outbound, trace)
-        if not request.environ.get(_RECORDED):
-            with answer_within(ANSWER_SECONDS - _trace().total):
+            event = event_of(self._protocol.name, context, outcome, outbound.told, trace)
+        if not (trace.recorded or request.environ.get(_RECORDED)):
+            with answer_within(ANSWER_SECONDS - trace.total):
                 record_refusal(_app(), event)
         return _seal(outbound, event)
 

@@ -42,7 +42,7 @@ from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.audit import key_prints, open_trail, recent_events
 from flask_otp_mpp.web.capacity import capacity_of
 from flask_otp_mpp.web.check_hooks import check_hooks
-from flask_otp_mpp.web.events import announce_act, announce_lock
+from flask_otp_mpp.web.events import announce_act, announce_key_change, announce_lock
 from flask_otp_mpp.web.exposed_files import warn_of_exposed_files
 from flask_otp_mpp.web.faulty_state import FaultyState
 from flask_otp_mpp.web.hooks import Hooks, sync_hooks
@@ -140,7 +140,8 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         options,
         faults,
         keys=AuditKeys(codes.peppers),
-        prints=key_prints(own_keys, classes, settings),
+        prints=key_prints(own_keys, protocols),
+        on_change=partial(announce_key_change, app),
         threads=capacity.for_service,
     )
     support_hooks = _support_hooks(app, trail)

@@ -38,6 +38,7 @@ def fields_of(event: Event) -> Mapping[str, Any]:
         "retries": event.retries,
         "failed": event.failed,
         "claimed": event.claimed,
+        "changes": _changes(event),
         **{f"seconds_{part}": round(took, 6) for part, took in event.seconds.items()},
     }
     return {f"{_PREFIX}{name}": _plain(value) for name, value in known.items()}
@@ -60,6 +61,7 @@ def line_of(event: Event) -> str:
         "count": event.count,
         "failed": event.failed,
         "claimed": event.claimed,
+        "changes": _changes(event),
     }
     words += [f"{name}={_word(value)}" for name, value in named.items() if value not in ("", None)]
     if event.repeated:
@@ -68,6 +70,10 @@ def line_of(event: Event) -> str:
         times = (f"{part} {1000 * took:.0f}" for part, took in event.seconds.items())
         words.append(f"ms: {', '.join(times)}")
     return " ".join(words)
+
+
+def _changes(event: Event) -> str:
+    return "; ".join(f"{what}: {', '.join(names)}" for what, names in event.changes.items())
 
 
 def _end(until: datetime | None) -> str:

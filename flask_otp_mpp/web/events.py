@@ -36,8 +36,8 @@ user_locked = _signals.signal("user-locked")
 
 
 operator_acted = _signals.signal("operator-acted")
-"""An operator, or the host for one, has unlocked or forgotten a user, or purged the store:
-``event``, whose ``operation`` is an ``Act``."""
+"""An operator, or the host for one, has unlocked or forgotten a user, or purged the store; or keys
+or peppers have changed: ``event``, whose ``operation`` is an ``Act``."""
 
 
 def add_sink(app: Flask, sink: Sink) -> None:
@@ -53,8 +53,19 @@ def announce(app: Flask, event: Event) -> None:
 
     :raises AuditError: for an operator's act that could not be recorded.
     """
-    if logger.isEnabledFor(logging.INFO):
-        logger.info(line_of(event), extra=fields_of(event))
+    _tell(app, event)
+    if isinstance(event.operation, Act):
+        record(app, event)
+
+
+def announce_key_change(app: Flask, event: Event) -> None:
+    """Announce that keys or peppers have changed; the audit trail has found and recorded it."""
+    _tell(app, event, logging.WARNING)
+
+
+def _tell(app: Flask, event: Event, level: int = logging.INFO) -> None:
+    if logger.isEnabledFor(level):
+        logger.log(level, line_of(event), extra=fields_of(event))
     for sink in app.extensions.get(SINKS, ()):
         try:
             sink(event)
@@ -64,7 +75,6 @@ def announce(app: Flask, event: Event) -> None:
             logger.error("a sink of events raised %s", type(error).__name__)
     if isinstance(event.operation, Act):
         _send(operator_acted, app, event=event)
-        record(app, event)
     elif event.reason is not None:
         _send(otp_refused, app, event=event)
     elif event.operation is Operation.SEND:

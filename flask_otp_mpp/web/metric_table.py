@@ -61,7 +61,7 @@ METRICS: Final[Sequence[Metric]] = (
         "otp_mpp_hooks_duration_seconds",
         Kind.HISTOGRAM,
         ("operation",),
-        "Time of a request in your user loaders.",
+        "Time of a request in your hooks `user_loader`, `user_identity` and `client_key`.",
     ),
     Metric(
         "otp_mpp_delivery_duration_seconds",
@@ -123,7 +123,8 @@ METRICS: Final[Sequence[Metric]] = (
         "otp_mpp_operator_acts_total",
         Kind.COUNTER,
         ("act",),
-        "What your app did by `otp.unlock` and `otp.forget`; commands are processes of their own.",
+        "What your app did by `otp.unlock` and `otp.forget`, and `key_change`; commands are "
+        "processes of their own.",
     ),
     Metric(
         "otp_mpp_circuit_open",
@@ -174,7 +175,7 @@ SPANS: Final = {
     "otp_mpp.send, otp_mpp.verify, otp_mpp.echo": "One request of that operation.",
     "otp_mpp.request": "A request whose operation is not known.",
     "otp_mpp.store": "A call to the store, in a request.",
-    "otp_mpp.hooks": "A user loader, in a request.",
+    "otp_mpp.hooks": "A hook that finds a user or a client's key, in a request.",
     "otp_mpp.delivery": "A sender, in a request.",
 }
 """The names of spans, and what each covers."""

@@ -238,14 +238,16 @@ class AuditSettings:
         "AUDIT_FAILURE",
         one_of(OnFailure),
         "What becomes of an answer whose row can't be written: `closed` answers it as unforeseen, "
-        "`open` lets it leave and writes a line into the log.",
+        "and with `store` the decision is not made; `open` lets it leave and writes a line into "
+        "the log.",
         default="closed",
     )
     durable: bool = setting(
         "AUDIT_DURABLE",
         FLAG,
         "Whether each row waits for the database's disk. Without it a crash of the database's "
-        "machine may lose the rows of the last second, on SQLite and PostgreSQL.",
+        "machine may lose rows of the last second, on SQLite and PostgreSQL; with `store` none of "
+        "a verification.",
         default=False,
     )
     keep: timedelta | None = setting(

@@ -132,6 +132,9 @@ def test_changed_keys_and_peppers_are_recorded_at_the_first_write(url: str) -> N
         [changed] = [row for row in later.table.by_chain() if row.kind == Kind.CHANGE]
         added = later.keys.ids[0]
         assert changed.fields == {
+            "protocol": "operator",
+            "operation": "key_change",
+            "count": 4,
             "keys_added": ["own 3"],
             "keys_removed": ["own 2"],
             "keys_replaced": ["own 1"],
@@ -144,6 +147,30 @@ def test_changed_keys_and_peppers_are_recorded_at_the_first_write(url: str) -> N
     with opened(url, OTHER, PEPPER, prints={"own 1": "ab", "own 3": "cc"}) as same:
         same.record(act())
         assert [row.kind for row in same.table.by_chain()].count(Kind.CHANGE) == 1
+
+
+def test_a_change_that_two_processes_find_at_once_is_recorded_and_told_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O11: as when all workers of a server begin anew with another key."""
+    with opened(url) as before:
+        before.record(act())
+    told: list[Event] = []
+    new = {"own 2": "bb"}
+    with (
+        opened(url, prints=new, on_change=told.append) as early,
+        opened(url, prints=new, on_change=told.append) as late,
+    ):
+        read = late.table.last_anchor()
+        early.record(act())
+        monkeypatch.setattr(late.table, "last_anchor", lambda: read)
+        late.record(act())
+        assert [event.changes for event in told] == [
+            {"keys_added": ["own 2"], "keys_removed": ["own 1"]}
+        ]
+        assert [kinds.count(Kind.CHANGE) for kinds in chains(late).values()].count(1) == 1
+        assert sum(kinds.count(Kind.ACT) for kinds in chains(late).values()) == 3
+        assert findings(late) == []
 
 
 def test_what_can_not_be_recorded_is_an_error_or_a_line_in_the_log(

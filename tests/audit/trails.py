@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -41,12 +41,20 @@ def trail_on(
     url: str,
     *peppers: Secret[bytes],
     prints: Mapping[str, str] | None = None,
+    on_change: Callable[[Event], object] = lambda event: None,
     on_failure: OnFailure = OnFailure.CLOSED,
 ) -> AuditTrail:
     """Return a trail as a process opens it that has written nothing yet."""
     table = AuditTable(SQLAlchemyStore(url))
     keys = AuditKeys(peppers or (PEPPER,))
-    return AuditTrail(table, keys, prints or {"own 1": "aa"}, threads=8, on_failure=on_failure)
+    return AuditTrail(
+        table,
+        keys,
+        prints or {"own 1": "aa"},
+        on_change=on_change,
+        threads=8,
+        on_failure=on_failure,
+    )
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def protected(app: Flask, csrf: CSRFProtect) -> None:
     app.add_url_rule("/form", "form", lambda: "taken", methods=["POST"])
 
 
-def serves_both(wallet: Wallet) -> None:
+def assert_serves_both(wallet: Wallet) -> None:
     """Check that our operations work, and that the host's form needs its token."""
     request_id, code = wallet.sent()
     assert sealed(wallet.caller.verify("tok-ada", request_id, code)) == "SUCCESS"
@@ -37,13 +37,13 @@ def serves_both(wallet: Wallet) -> None:
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
 def test_csrf_initialised_before_us_lets_signed_requests_in(switches: dict[str, Any]) -> None:
     """F4: and goes on refusing the host's own form without a token."""
-    serves_both(open_host(lambda app: protected(app, CSRFProtect()), config=switches))
+    assert_serves_both(open_host(lambda app: protected(app, CSRFProtect()), config=switches))
 
 
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
 def test_csrf_initialised_after_us_lets_signed_requests_in(switches: dict[str, Any]) -> None:
     """F4: the order of extensions is the host's affair."""
-    serves_both(open_host(finish=lambda app: protected(app, CSRFProtect()), config=switches))
+    assert_serves_both(open_host(finish=lambda app: protected(app, CSRFProtect()), config=switches))
 
 
 def test_one_csrf_over_two_apps_lets_both_in() -> None:
@@ -52,7 +52,7 @@ def test_one_csrf_over_two_apps_lets_both_in() -> None:
     first = open_host(lambda app: protected(app, csrf))
     second = open_host(finish=lambda app: protected(app, csrf))
     for wallet in (first, second, first):
-        serves_both(wallet)
+        assert_serves_both(wallet)
 
 
 def test_first_requests_that_come_together_are_all_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,10 @@ from flask.cli import FlaskGroup
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_otp_mpp import SQLAlchemyStore
+from flask_otp_mpp import SQLAlchemyStore, attach_audit_table
 from flask_otp_mpp.stores import attach_tables, include_object
 from flask_otp_mpp.testing.contract.builders import RIGHT, answer, opened
+from tests.audit.trails import findings, send, trail_on
 from tests.services import MYSQL, POSTGRESQL
 from tests.stores.servers import mysql_url, postgresql_url
 
@@ -151,6 +152,27 @@ def test_a_host_that_attaches_our_tables_migrates_them_with_its_own(
         assert exact_columns(host) == EXACT[host.store.engine.dialect.name]
         host.store.check()
         assert answer(host.store, opened(host.store), RIGHT) is None
+        host.flask_db("check")
+        host.flask_db("downgrade", "base")
+        assert host.tables() == set()
+
+
+def test_a_host_that_attaches_the_table_of_the_audit_trail_migrates_it_too(
+    url: str, tmp_path: Path
+) -> None:
+    """T6, O11: a trail can be written to it, and a second migration would find nothing to do."""
+    with host_of(url, tmp_path, attach_audit_table, compare_server_default=True) as host:
+        written = host.migration()
+        assert "flask_otp_mpp" not in written
+        assert "op.create_table('otp_mpp_audit'" in written
+        host.flask_db("upgrade")
+        assert host.tables() == {"note", "otp_mpp_audit"}
+        assert exact_columns(host) == EXACT[host.store.engine.dialect.name]
+        trail = trail_on(url)
+        trail.table.check()
+        trail.record(send())
+        assert findings(trail) == []
+        trail.table.store.engine.dispose()
         host.flask_db("check")
         host.flask_db("downgrade", "base")
         assert host.tables() == set()

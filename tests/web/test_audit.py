@@ -6,11 +6,13 @@ import csv
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from prometheus_client import CollectorRegistry
 
 from flask_otp_mpp import (
     Act,
@@ -18,14 +20,26 @@ from flask_otp_mpp import (
     Channel,
     ConfigurationError,
     Event,
+    GoogleStandardPayments,
+    Operation,
     OtpMpp,
+    Reason,
     SQLAlchemyStore,
-    attach_audit_table,
+    init_metrics,
+    operator_acted,
+    state_of,
 )
 from flask_otp_mpp.audit.trail import AuditTrail
+from flask_otp_mpp.core.idempotency import IdempotencyKey
+from flask_otp_mpp.core.reasons import Outcome
+from flask_otp_mpp.protocols.google.settings import read_accounts
+from flask_otp_mpp.protocols.values import AuthenticatedRequest, Inbound, RequestContext
+from flask_otp_mpp.web.audit import key_prints
 from flask_otp_mpp.web.events import announce
 from tests.commands import flask, run
-from tests.wallet import CLIENT, PEPPER, Wallet, open_wallet, settings
+from tests.protocols.google import sides
+from tests.wallet import CLIENT, PEPPER, Wallet, make_audit_table, open_wallet, settings
+from tests.web.google_wallet import open_google
 
 
 @pytest.fixture
@@ -41,9 +55,7 @@ def make(make_wallet: Callable[..., Wallet], url: str) -> Iterator[Callable[...,
     def open_one(**how: object) -> Wallet:
         def create(app: Flask, _otp: OtpMpp) -> None:
             trail = SQLAlchemyStore(url)
-            metadata = sa.MetaData()
-            attach_audit_table(metadata)
-            metadata.create_all(trail.engine)
+            make_audit_table(trail)
             trail.engine.dispose()
 
         Path(sa.make_url(url).database or "").touch()
@@ -109,6 +121,7 @@ def test_an_exception_of_a_hook_is_recorded_with_its_reference(
     wallet.send()
     [row] = [row for row in trail_of(wallet).table.by_chain() if row.kind == "decision"]
     assert (row.subject, row.fields["reason"]) == ("ada", "UNFORESEEN")
+    assert row.fields["failed"] == "delivery"
     assert row.fields["reference"]
 
 
@@ -234,3 +247,98 @@ def test_the_commands_of_an_app_without_a_trail_say_so() -> None:
         done = run(app, "audit", command, *more)
         assert done.exit_code == 1
         assert "OTP_MPP_AUDIT is not set" in done.output
+
+
+def test_changed_keys_are_told_once_by_row_signal_log_and_metric(
+    make: Callable[..., Wallet], caplog: pytest.LogCaptureFixture
+) -> None:
+    """O11: when a process first records something; the names of keys are told, and no key."""
+    make().send()
+    registry, heard = CollectorRegistry(), list[Event]()
+    wallet = make(
+        OTP_MPP_PEPPER=[f"another {PEPPER}", PEPPER],
+        finish=lambda app: init_metrics(app, registry),
+    )
+
+    def hear(_app: Flask, event: Event) -> None:
+        heard.append(event)
+
+    with operator_acted.connected_to(hear, wallet.app):
+        wallet.send()
+        wallet.send()
+    added = trail_of(wallet).keys.ids[0]
+    [event] = heard
+    assert (event.operation, event.count) == (Act.KEY_CHANGE, 1)
+    assert event.changes == {"peppers_added": [added]}
+    line = f"operator key_change: done count=1 changes='peppers_added: {added}'"
+    assert [one.levelname for one in caplog.records if one.message == line] == ["WARNING"]
+    name = "otp_mpp_operator_acts_total"
+    assert registry.get_sample_value(name, {"act": "key_change"}) == 1
+    [row] = [row for row in trail_of(wallet).table.by_chain() if row.kind == "change"]
+    assert row.fields["peppers_added"] == [added]
+
+
+def test_a_receiver_of_changed_keys_may_act_itself(make: Callable[..., Wallet]) -> None:
+    """O11: the trail waits for nothing while others are told."""
+    make().send()
+    wallet = make(OTP_MPP_PEPPER=[f"another {PEPPER}", PEPPER])
+
+    def unlock(app: Flask, event: Event) -> None:
+        if event.operation is Act.KEY_CHANGE:
+            with app.app_context():
+                wallet.otp.unlock("ada")
+
+    with operator_acted.connected_to(unlock, wallet.app):
+        assert wallet.send().code == "SUCCESS"
+    kinds = [row.kind for row in trail_of(wallet).table.by_chain()]
+    assert sorted(kinds) == ["act", "anchor", "anchor", "change", "decision", "decision"]
+
+
+@pytest.mark.parametrize("operation", [Operation.SEND, Operation.VERIFY])
+def test_the_code_that_is_recorded_with_a_decision_is_that_of_its_answer(
+    operation: Operation,
+) -> None:
+    """O11: for each reason, of each protocol; the answer is written only later."""
+    protocols = (GoogleStandardPayments, AlipayPlus)
+    wallet = open_google(protocols=protocols, accounts={"gpay": {"envelope": "plain"}})
+    request = IdempotencyKey("request", timedelta(1))
+    for protocol in state_of(wallet.app).protocols:
+        inbound = Inbound("POST", "/", "/", {}, b"", prefix=protocol.mounts[0].prefix)
+        proven = AuthenticatedRequest("client", request, b"")
+        for reason in (None, *Reason):
+            answer = protocol.answer(
+                RequestContext(inbound, operation, proven), Outcome("challenge", reason)
+            )
+            assert protocol.told_code(operation, reason) == answer.told
+
+
+def test_the_keys_of_googles_accounts_have_fingerprints_too() -> None:
+    """O11: ours and Google's; a change of any of them is a change of keys."""
+    accounts = {"gpay": sides.jose_wallet()}
+    wallet = open_google(protocols=(GoogleStandardPayments, AlipayPlus), accounts=accounts)
+    prints = key_prints(state_of(wallet.app).public_keys, state_of(wallet.app).protocols)
+    assert sorted(prints) == [
+        f"alipayplus {CLIENT} 1",
+        "google gpay ours integrator-enc-1",
+        "google gpay ours integrator-enc-2",
+        "google gpay ours integrator-sig-1",
+        "google gpay theirs google-enc-1",
+        "google gpay theirs google-sig-1",
+        "google gpay theirs google-sig-2",
+        "own 1",
+    ]
+    assert len(set(prints.values())) == len(prints)
+    assert {len(one) for one in prints.values()} == {32}
+
+
+@pytest.mark.server
+@pytest.mark.usefixtures("gnupg")
+def test_a_pgp_key_is_named_by_its_fingerprint_and_known_by_its_parts() -> None:
+    """O11: a subkey that is exchanged is a change, though the fingerprint stays."""
+    [account] = read_accounts({"old": sides.pgp_wallet()})
+    sealer = account.sealer()
+    sealer.close()
+    ours = [name.split() for name in sealer.key_prints if name.startswith("ours ")]
+    assert [len(fingerprint) for _, fingerprint in ours] == [40, 40]
+    assert len(set(sealer.key_prints.values())) == len(sealer.key_prints) == 5
+    assert {len(one) for one in sealer.key_prints.values()} == {64}

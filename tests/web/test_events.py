@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask, abort
@@ -112,6 +112,28 @@ def test_a_send_that_fails_names_user_challenge_and_time(
     assert bool(event.reference) is (reason is Reason.UNFORESEEN)
 
 
+@pytest.mark.parametrize("hook", ["user_loader", "user_identity", "client_key"])
+def test_an_exception_of_a_hook_is_told_as_a_failure_of_the_hooks(
+    make_wallet: MakeWallet, hook: str
+) -> None:
+    """O9: whichever hook it is, so that nobody looks at the store."""
+
+    def fail(*_: object) -> NoReturn:
+        raise LookupError
+
+    def prepare(_app: Flask, otp: OtpMpp) -> None:
+        if hook != "user_loader":
+            getattr(otp, hook)(fail)
+
+    how: dict[str, Any] = {"loader": fail} if hook == "user_loader" else {}
+    wallet = make_wallet(prepare=prepare, **how)
+    caller = wallet.calling(client_id="A_HOOK_KNOWS_IT") if hook == "client_key" else wallet.caller
+    with heard(wallet) as events:
+        caller.send("tok-ada")
+    [event] = events
+    assert (event.reason, event.failed) == (Reason.UNFORESEEN, "hooks")
+
+
 def test_a_refusal_names_its_user_and_its_end(make_wallet: MakeWallet) -> None:
     """O9: a limit, a lock, and a repeat."""
     wallet = make_wallet()
@@ -125,6 +147,7 @@ def test_a_refusal_names_its_user_and_its_end(make_wallet: MakeWallet) -> None:
             )
     limited = events[1]
     assert (limited.subject, limited.reason) == ("ada", Reason.SEND_LIMITED)
+    assert limited.challenge_id == ""
     assert limited.until is not None
     assert {(event.subject, event.challenge_id) for event in events[2:]} == {("ada", challenge)}
 

@@ -44,7 +44,7 @@ def wallet() -> GoogleWallet:
     return open_google()
 
 
-def is_error(answer: GoogleAnswer, status: int, code: str) -> None:
+def assert_error(answer: GoogleAnswer, status: int, code: str) -> None:
     """Check that an answer is a complete ErrorResponse, and nothing else."""
     assert (answer.status, answer.error) == (status, code)
     assert set(answer.json) == {
@@ -56,7 +56,7 @@ def is_error(answer: GoogleAnswer, status: int, code: str) -> None:
     assert answer.json["paymentIntegratorErrorIdentifier"]
 
 
-def is_bare(answer: GoogleAnswer, status: int) -> None:
+def assert_bare(answer: GoogleAnswer, status: int) -> None:
     """Check that an answer is a status without a body or telling headers."""
     headers = {name.lower() for name, _ in answer.response.headers}
     assert (answer.status, answer.response.body) == (status, b"")
@@ -165,7 +165,7 @@ def test_a_lock_is_not_disclosed(wallet: GoogleWallet) -> None:
             assert wallet.google.verify(sent, "x").result == "OTP_NOT_MATCHED"
     assert wallet.google.verify(sent, code).result == "OTP_NOT_MATCHED"  # with tries left
     wallet.clock.forward(seconds=61)
-    is_error(wallet.google.send(ADA), 400, "PRECONDITION_VIOLATION")
+    assert_error(wallet.google.send(ADA), 400, "PRECONDITION_VIOLATION")
     assert len(wallet.inbox) == 3
 
 
@@ -174,10 +174,10 @@ def test_an_unknown_send_is_an_invalid_identifier(wallet: GoogleWallet) -> None:
     refused = wallet.google.send(UNKNOWN_NUMBER)
     wallet.sent()
     capped = wallet.google.send(ADA)
-    is_error(capped, 400, "PRECONDITION_VIOLATION")
+    assert_error(capped, 400, "PRECONDITION_VIOLATION")
     for sent in ("never", refused.request_id, capped.request_id):
         answer = wallet.google.verify(sent, wallet.inbox.code)
-        is_error(answer, 404, "INVALID_IDENTIFIER")
+        assert_error(answer, 404, "INVALID_IDENTIFIER")
         assert answer.description == "sendOtpRequestId"
 
 
@@ -195,7 +195,7 @@ def test_another_accounts_send_is_an_invalid_identifier() -> None:
     for other in (two, wallets):
         for _ in range(6):
             answer = other.verify(sent, code)
-            is_error(answer, 404, "INVALID_IDENTIFIER")
+            assert_error(answer, 404, "INVALID_IDENTIFIER")
     assert one.verify(sent, code).result == "SUCCESS"
     wallet.clock.forward(seconds=61)
     again = two.send(ADA, request_id=sent)  # a requestId belongs to its account
@@ -249,12 +249,12 @@ def test_a_hook_refuses_by_an_error(
     wallet: GoogleWallet, reason: Reason, status: int, code: str
 ) -> None:
     """The last reason has no result in sendOtp's list, so it is an error."""
-    is_error(wallet.google.send(NUMBER_OF[reason]), status, code)
+    assert_error(wallet.google.send(NUMBER_OF[reason]), status, code)
 
 
 def test_an_association_that_is_unknown_is_an_invalid_identifier(wallet: GoogleWallet) -> None:
     answer = wallet.google.send(associationId="nothing")
-    is_error(answer, 404, "INVALID_IDENTIFIER")
+    assert_error(answer, 404, "INVALID_IDENTIFIER")
     assert answer.description == "associationId"
     gone = wallet.google.send(associationId="assoc-gone")
     assert gone.result == "PHONE_NUMBER_NOT_ASSOCIATED_WITH_ACCOUNT"
@@ -264,7 +264,7 @@ def test_the_send_limit_is_a_violated_precondition(wallet: GoogleWallet) -> None
     """The description says until when; the answer is not stored."""
     wallet.sent()
     capped = wallet.google.send(ADA, request_id="capped")
-    is_error(capped, 400, "PRECONDITION_VIOLATION")
+    assert_error(capped, 400, "PRECONDITION_VIOLATION")
     assert "Not before 2026-01-01T00:01:46Z." in capped.description
     wallet.clock.forward(seconds=61)
     assert wallet.google.send(ADA, request_id="capped").result == "SUCCESS"
@@ -289,7 +289,7 @@ def test_a_user_who_is_blocked_meanwhile_is_not_verified(
 
     wallet = open_google(prepare=prepare)
     sent, code_sent = wallet.sent()
-    is_error(wallet.google.verify(sent, code_sent), status, code)
+    assert_error(wallet.google.verify(sent, code_sent), status, code)
 
 
 # The rows of the error table that come before the work.
@@ -318,7 +318,7 @@ def test_an_invalid_message_gets_an_error_that_names_the_fault(
         "verify": lambda **how: wallet.google.verify("sent", "123456", **how),
         "echo": wallet.google.echo,
     }
-    is_error(call[method](tamper=tamper), status, code)
+    assert_error(call[method](tamper=tamper), status, code)
     assert len(wallet.inbox) == 0
 
 
@@ -334,15 +334,15 @@ def test_the_freshness_window_is_a_setting() -> None:
 def test_an_unknown_path_or_method_gets_no_body(wallet: GoogleWallet) -> None:
     """The caller is not authenticated, so nothing is encrypted."""
     for method in ("sendotp", "", "sendOtp/", "other/echo", "/echo"):
-        is_bare(wallet.google.call(method, {}), 404)
+        assert_bare(wallet.google.call(method, {}), 404)
     bare = wallet.google.echo(tamper="method")
-    is_bare(bare, 405)
+    assert_bare(bare, 405)
     assert ("allow", "POST") in bare.response.headers
 
 
 def test_a_too_long_body_gets_no_body() -> None:
     wallet = open_google(OTP_MPP_BODY_LIMIT=1024)
-    is_bare(wallet.google.echo("a" * 1024), 413)
+    assert_bare(wallet.google.echo("a" * 1024), 413)
 
 
 def test_too_much_traffic_is_refused_with_a_time_to_wait() -> None:
@@ -352,7 +352,7 @@ def test_too_much_traffic_is_refused_with_a_time_to_wait() -> None:
         wallet = open_google(**few)
         answers = [wallet.google.echo() for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, 503]
-        is_bare(answers[-1], 503)
+        assert_bare(answers[-1], 503)
         assert ("retry-after", "5") in answers[-1].response.headers
 
 
@@ -365,7 +365,7 @@ def test_the_end_of_a_hosts_limit_is_in_the_answer(seconds: int, retry_after: st
         refuse(Reason.TRAFFIC_EXCEEDED, until=end)
 
     answer = open_google(loader=load).google.send(ADA)
-    is_bare(answer, 503)
+    assert_bare(answer, 503)
     assert ("retry-after", retry_after) in answer.response.headers
 
 
@@ -379,7 +379,7 @@ def test_a_failure_gets_no_body_and_is_not_stored() -> None:
         return by_number(number, caller)
 
     wallet = open_google(loader=load)
-    is_bare(wallet.google.send(ADA, request_id="one"), 503)
+    assert_bare(wallet.google.send(ADA, request_id="one"), 503)
     broken.clear()
     assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
     assert len(wallet.inbox) == 1
@@ -390,7 +390,7 @@ def test_a_gpg_process_that_fails_is_a_503(
 ) -> None:
     """Neither 400 nor 401: the caller may try again."""
     monkeypatch.setattr(wallet.sealers[0], "open", lambda body: refuse(Reason.UNFORESEEN))
-    is_bare(wallet.google.echo(), 503)
+    assert_bare(wallet.google.echo(), 503)
 
 
 def test_a_failing_store_is_a_503(wallet: GoogleWallet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,13 +404,13 @@ def test_a_failing_store_is_a_503(wallet: GoogleWallet, monkeypatch: pytest.Monk
     for verb in ("get_answer", "spend"):
         with monkeypatch.context() as broken:
             broken.setattr(store, verb, down)
-            is_bare(wallet.google.verify(sent, code, request_id="one"), 503)
+            assert_bare(wallet.google.verify(sent, code, request_id="one"), 503)
     assert wallet.google.verify(sent, code, request_id="one").result == "SUCCESS"
     wallet.clock.forward(seconds=61)
     for verb in ("get_answer", "reserve"):
         with monkeypatch.context() as broken:
             broken.setattr(store, verb, down)
-            is_bare(wallet.google.send(ADA, request_id="two"), 503)
+            assert_bare(wallet.google.send(ADA, request_id="two"), 503)
     assert len(wallet.inbox) == 1
     assert wallet.google.send(ADA, request_id="two").result == "SUCCESS"
 
@@ -425,9 +425,9 @@ def test_a_failing_provider_is_called_again_by_the_next_request() -> None:
             raise TimeoutError("no answer")
 
     wallet = open_google(sender=sender)
-    is_bare(wallet.google.send(ADA, request_id="one"), 503)
-    is_error(wallet.google.verify("one", tries[0]), 404, "INVALID_IDENTIFIER")
-    is_error(wallet.google.send(ADA, request_id="one"), 400, "PRECONDITION_VIOLATION")
+    assert_bare(wallet.google.send(ADA, request_id="one"), 503)
+    assert_error(wallet.google.verify("one", tries[0]), 404, "INVALID_IDENTIFIER")
+    assert_error(wallet.google.send(ADA, request_id="one"), 400, "PRECONDITION_VIOLATION")
     assert len(tries) == 1
     wallet.clock.forward(seconds=61)
     assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
@@ -474,9 +474,9 @@ def test_hooks_of_the_host_can_not_change_an_answer() -> None:
 
     before = wallet.app.before_request_funcs[None]
     before.insert(0, setting("deny"))
-    is_bare(wallet.google.echo(), 403)
+    assert_bare(wallet.google.echo(), 403)
     before[0] = setting("miss")
-    is_bare(wallet.google.echo(), 400)
+    assert_bare(wallet.google.echo(), 400)
 
 
 def test_a_user_of_two_accounts_has_limits_in_each(wallet: GoogleWallet) -> None:

@@ -16,7 +16,7 @@ from flask_otp_mpp.signing.jwk_sets import generate_jwk_sets
 from tests.protocols.google import sides
 from tests.vectors.google import PGP, armored, jose, jwk, manifest, pgp
 from tests.web.google_wallet import ADA, GoogleWallet, open_google
-from tests.web.test_google import is_bare, is_error
+from tests.web.test_google import assert_bare, assert_error
 
 SAMPLE_TIME = datetime(2017, 8, 12, 13, 43, 33, 98000, tzinfo=UTC)
 Pair = tuple[GoogleWallet, GoogleCaller]
@@ -55,9 +55,9 @@ def test_all_methods_with_each_encryption(pair: Pair) -> None:
     assert google.verify(sent.request_id, code).result == "SUCCESS"
     assert google.verify(sent.request_id, code).result == "OTP_ALREADY_USED"
     assert google.echo("grüße").json["clientMessage"] == "grüße"
-    is_error(google.verify("never", code), 404, "INVALID_IDENTIFIER")
-    is_error(google.echo(tamper="json"), 400, "INVALID_DECRYPTED_REQUEST")
-    is_bare(google.echo(tamper="encryption"), 400)
+    assert_error(google.verify("never", code), 404, "INVALID_IDENTIFIER")
+    assert_error(google.echo(tamper="json"), 400, "INVALID_DECRYPTED_REQUEST")
+    assert_bare(google.echo(tamper="encryption"), 400)
     media = dict(sent.response.headers)["content-type"]
     assert media in {"application/jose; charset=utf-8", "application/octet-stream; charset=utf-8"}
     assert ADA.encode() not in sent.call.body
@@ -84,11 +84,11 @@ def test_the_pgp_vectors_are_decided_over_http(
     _, google = pgp_pair
     answer = google.deliver(Call("POST", "/google/v1/verifyOtp", {}, pgp(name)))
     if not row["accept"]:
-        is_bare(answer, row["http"])
+        assert_bare(answer, row["http"])
     elif "then" in row:
-        is_error(answer, row["then"]["http"], row["then"]["code"])
+        assert_error(answer, row["then"]["http"], row["then"]["code"])
     else:
-        is_error(answer, 404, "INVALID_IDENTIFIER")
+        assert_error(answer, 404, "INVALID_IDENTIFIER")
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_the_jose_vectors_are_decided_over_http(name: str, status: int, code: st
     google = wallet.calling(sides.jose_google())
     answer = google.deliver(Call("POST", "/google/v1/verifyOtp", {}, jose(name)))
     if code:
-        is_error(answer, status, code)
+        assert_error(answer, status, code)
     else:
-        is_bare(answer, status)
+        assert_bare(answer, status)
 
 
 @pytest.mark.server
@@ -124,7 +124,7 @@ def test_a_pgp_signature_of_an_unknown_key_is_refused(gnupg: None) -> None:
     wallet = open_google(accounts={"gpay": sides.pgp_wallet()}, testing=False)
     untrusted = wallet.calling(sides.pgp_google(our_keys=[armored("unknown-signer.sec")]))
     google = wallet.calling(sides.pgp_google(), impostor=untrusted._sealer)
-    is_bare(google.echo(tamper="signature"), 401)
+    assert_bare(google.echo(tamper="signature"), 401)
     assert google.echo().status == 200
     for sealer in (untrusted._sealer, google._sealer, *wallet.sealers):
         sealer.close()
@@ -153,7 +153,7 @@ def test_an_answer_that_can_not_be_encrypted_is_a_bare_status(
         raise SealFault("the tool is gone")
 
     monkeypatch.setattr(sealer, "seal", broken)
-    is_bare(wallet.google.send(ADA, request_id="one"), 503)
+    assert_bare(wallet.google.send(ADA, request_id="one"), 503)
     monkeypatch.setattr(sealer, "seal", seal)
     assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
     assert len(wallet.inbox) == 1

@@ -19,7 +19,7 @@ from flask_otp_mpp.protocols.google.settings import read_accounts
 from tests.protocols.google import sides
 from tests.wallet import User
 from tests.web.google_wallet import ADA, GoogleWallet, by_number, open_google
-from tests.web.test_google import is_bare
+from tests.web.test_google import assert_bare
 
 AT_ONCE: Final = 15
 """The errors that are sealed for unproven callers after a pause: ten at served paths, five else."""
@@ -59,7 +59,7 @@ def test_an_error_is_a_sealed_error_response_where_an_account_says_so(
     if tamper == "json":  # the caller is proven, and Google has a code for it
         is_sealed_error(answer, status, code)
     else:
-        is_bare(answer, status)
+        assert_bare(answer, status)
 
 
 def test_what_has_no_code_is_sealed_too() -> None:
@@ -108,7 +108,7 @@ def test_an_error_that_can_not_be_sealed_has_no_body(
 
     (sealer,) = wallet.sealers
     monkeypatch.setattr(sealer, "seal", broken)
-    is_bare(google.echo(tamper="json"), 400)
+    assert_bare(google.echo(tamper="json"), 400)
     assert ("flask_otp_mpp", logging.WARNING) in {one[:2] for one in caplog.record_tuples}
     assert "all keys have expired" in caplog.text
 

@@ -24,7 +24,7 @@ from tests.web.google_wallet import (
     GoogleWallet,
     open_google,
 )
-from tests.web.test_google import is_bare, is_error
+from tests.web.test_google import assert_bare, assert_error
 
 PARALLEL = 16
 
@@ -128,7 +128,9 @@ def test_a_send_with_other_parameters_is_a_violation(wallet: GoogleWallet) -> No
         {"further": 1},
     ]
     for changed in others:
-        is_error(wallet.google.send(ADA, request_id="one", **changed), 412, "IDEMPOTENCY_VIOLATION")
+        assert_error(
+            wallet.google.send(ADA, request_id="one", **changed), 412, "IDEMPOTENCY_VIOLATION"
+        )
     assert wallet.google.send(ADA, request_id="one").result == "SUCCESS"
     assert len(wallet.inbox) == 1
 
@@ -153,17 +155,17 @@ def test_a_verify_with_other_parameters_is_a_violation(wallet: GoogleWallet) -> 
     """Another code under the same id is not compared."""
     sent, code = wallet.sent()
     assert wallet.google.verify(sent, "x", request_id="one").result == "OTP_NOT_MATCHED"
-    is_error(wallet.google.verify(sent, code, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
+    assert_error(wallet.google.verify(sent, code, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
     assert wallet.google.verify(sent, code).result == "SUCCESS"
 
 
 def test_an_error_leaves_the_id_free(wallet: GoogleWallet) -> None:
     """404 and 400 are never stored: the id may come again with anything."""
-    is_error(wallet.google.verify("later", "x", request_id="v"), 404, "INVALID_IDENTIFIER")
+    assert_error(wallet.google.verify("later", "x", request_id="v"), 404, "INVALID_IDENTIFIER")
     wallet.sent(request_id="later")
     assert wallet.google.verify("later", wallet.inbox.code, request_id="v").result == "SUCCESS"
-    is_error(wallet.google.send(ADA, request_id="s"), 400, "PRECONDITION_VIOLATION")
-    is_error(wallet.google.send(associationId="no", request_id="s"), 404, "INVALID_IDENTIFIER")
+    assert_error(wallet.google.send(ADA, request_id="s"), 400, "PRECONDITION_VIOLATION")
+    assert_error(wallet.google.send(associationId="no", request_id="s"), 404, "INVALID_IDENTIFIER")
     assert wallet.google.send(BOB, request_id="s").result == "SUCCESS"
 
 
@@ -187,8 +189,8 @@ def test_a_repeat_during_the_first_request_is_a_conflict() -> None:
     with ThreadPoolExecutor() as pool:
         first = pool.submit(wallet.google.send, ADA, request_id="one")
         assert working.wait(30)
-        is_bare(wallet.google.send(ADA, request_id="one"), 409)
-        is_error(wallet.google.send(BOB, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
+        assert_bare(wallet.google.send(ADA, request_id="one"), 409)
+        assert_error(wallet.google.send(BOB, request_id="one"), 412, "IDEMPOTENCY_VIOLATION")
         go.set()
         assert first.result().result == "SUCCESS"
     assert business_fields(wallet.google.send(ADA, request_id="one")) == business_fields(

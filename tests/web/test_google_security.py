@@ -24,7 +24,7 @@ from tests.protocols.google import sides
 from tests.vectors.google import jwk
 from tests.wallet import ACQUIRER, CLIENT, PSP, key
 from tests.web.google_wallet import ADA, GoogleWallet, open_google
-from tests.web.test_google import is_bare
+from tests.web.test_google import assert_bare
 
 MEGABYTE = 1 << 20
 
@@ -73,7 +73,7 @@ def test_an_unauthenticated_caller_gets_a_status_without_a_body(
     wallet, google = jose_wallet
     answer = google.call(method, {"clientMessage": "hello"}, tamper=tamper)
     status = 404 if method == "nothing" else 401 if tamper == "signature" else 400
-    is_bare(answer, status)
+    assert_bare(answer, status)
     assert len(wallet.inbox) == 0
 
 
@@ -115,7 +115,7 @@ def test_an_account_does_not_accept_the_keys_of_another() -> None:
     call, asked = google.prepare("echo", {"clientMessage": "hello"})
     assert google.deliver(call, asked).status == 200
     moved = Call(call.method, "/google/other/echo", call.headers, call.body)
-    is_bare(google.deliver(moved, asked), 400)
+    assert_bare(google.deliver(moved, asked), 400)
 
 
 @pytest.mark.parametrize("name", ["lists", "objects", "text", "digits", "keys", "blanks"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -135,10 +136,10 @@ class SignedPlay(Play):
     ) -> Request:
         """Return a signed request; nothing is sent.
 
-        :param body: bytes are sent as they are, fields as JSON.
+        :param body: bytes are sent as they are, fields as JSON without spaces.
         """
         how = signing or Signing()
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else to_json(body).encode()
         client, uri = how.client or self.client, how.uri or self.uri(api)
         at = self.time(self.bench.now()) if how.time is None else how.time
         text = rsa256.canonical(how.method, uri, client.id, at, content)
@@ -176,7 +177,7 @@ class SignedPlay(Play):
         expected, verified = self._check(request, response)
         text = rsa256.canonical(
             request.method,
-            request.uri,
+            request.target,
             request.header("client-id"),
             request.header("request-time"),
             request.body,
@@ -258,7 +259,7 @@ class SignedPlay(Play):
     def _check(self, request: Request, response: Response) -> tuple[bytes, bool]:
         """Return the text that an answer's signature must cover, and whether it does."""
         client, at = response.header("client-id"), response.header("response-time")
-        text = rsa256.canonical(request.method, request.uri, client, at, response.body)
+        text = rsa256.canonical(request.method, request.target, client, at, response.body)
         try:
             header = SignatureHeader.parse(response.header("signature"))
         except Malformed:
@@ -270,6 +271,12 @@ class SignedPlay(Play):
 
 
 SignedCases = CaseList[SignedPlay]
+
+
+def to_json(fields: Mapping[str, Any]) -> str:
+    """Write fields as most libraries do: without spaces, and escaping no more than is needed."""
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _said(answer: Answer) -> str:

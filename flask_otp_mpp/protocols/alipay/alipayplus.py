@@ -26,6 +26,7 @@ from flask_otp_mpp.protocols.alipay.clients import (
     Scope,
     clients_reader,
     keys_of,
+    prints_of,
     scopes_of,
     warn_of_sandbox,
 )
@@ -152,6 +153,7 @@ class AlipayPlus:
         warn_of_sandbox(self._scopes)
         self.client_keys = keys_of(settings.clients)
         self.client_names: Collection[str] = self.client_keys.keys()
+        self.key_prints = prints_of(self.client_keys)
         key = key_of(AlipayPlusSettings, "prefix")
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, key),)
         self.paths: Mapping[str, Operation] = {
@@ -195,9 +197,15 @@ class AlipayPlus:
         target = ById(challenge_id, token)
         return ParsedRequest(VerifyOtp(caller, target, code, authenticated.request))
 
+    def told_code(self, _operation: Operation | None, reason: Reason | None) -> str:
+        return self._row(reason).code
+
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         fields = {}
-        row = SUCCESS if outcome.reason is None else self.chosen_codes[outcome.reason]
+        row = self._row(outcome.reason)
         if outcome.reason is None and context.operation is Operation.SEND:
             fields["verifyRequestId"] = outcome.challenge_id
         return self._signed_headers.answer(context, outcome, row, **fields)
+
+    def _row(self, reason: Reason | None) -> CodeRow:
+        return SUCCESS if reason is None else self.chosen_codes[reason]

@@ -24,7 +24,13 @@ from flask_otp_mpp.core.settings import Rule as SettingsRule
 from flask_otp_mpp.core.settings import key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.ams_codes import CODES, READINGS, SUCCESS, TABLE
-from flask_otp_mpp.protocols.alipay.clients import SANDBOX_CLIENT, Client, clients_reader, keys_of
+from flask_otp_mpp.protocols.alipay.clients import (
+    SANDBOX_CLIENT,
+    Client,
+    clients_reader,
+    keys_of,
+    prints_of,
+)
 from flask_otp_mpp.protocols.alipay.codes import BOTH, UNKNOWN, chosen_codes
 from flask_otp_mpp.protocols.alipay.settings import (
     DISTINCT_PATHS,
@@ -177,6 +183,7 @@ class Ams:
             raise made_by_host(type(self))
         self.client_keys = keys_of(settings.clients)
         self.client_names: Collection[str] = self.client_keys.keys()
+        self.key_prints = prints_of(self.client_keys)
         usual, sandbox = key_of(AmsSettings, "prefix"), key_of(AmsSettings, "sandbox_prefix")
         self._sandbox = mount_at(settings.sandbox_prefix, settings.sandbox_public_prefix, sandbox)
         self.mounts = (mount_at(settings.prefix, settings.public_prefix, usual), self._sandbox)
@@ -227,12 +234,18 @@ class Ams:
         command = SendOtp(caller, user, channel, request, WAIT_FOR_PENDING)
         return ParsedRequest(command, for_answer=request_id)
 
+    def told_code(self, _operation: Operation | None, reason: Reason | None) -> str:
+        return self._row(reason).code
+
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         reason, parsed = outcome.reason, context.parsed
-        row = SUCCESS if reason is None else self.chosen_codes[reason]
+        row = self._row(reason)
         fields: dict[str, str | bool] = {}
         if parsed is not None and context.operation is Operation.SEND:
             fields["authenticationRequestId"] = parsed.for_answer
         else:
             fields |= self._passed.get(reason, {})
         return self._signed_headers.answer(context, outcome, row, **fields)
+
+    def _row(self, reason: Reason | None) -> CodeRow:
+        return SUCCESS if reason is None else self.chosen_codes[reason]

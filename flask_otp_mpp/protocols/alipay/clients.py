@@ -33,7 +33,7 @@ from flask_otp_mpp.core.settings import (
     setting,
     settings_of,
 )
-from flask_otp_mpp.signing.keys import load_public_key
+from flask_otp_mpp.signing.keys import fingerprint, load_public_key
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -130,6 +130,15 @@ def clients_reader(kind: type[C]) -> Reader[Mapping[str, C]]:
 def keys_of(clients: Mapping[str, Client]) -> Mapping[str, Keys]:
     """Return the keys of each client by their version."""
     return {name: client.keys for name, client in clients.items()}
+
+
+def prints_of(keys: Mapping[str, Keys]) -> Mapping[str, str]:
+    """Return the fingerprint of each client's keys, by client and version."""
+    return {
+        f"{client} {version}": fingerprint(key)
+        for client, versions in keys.items()
+        for version, key in versions.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

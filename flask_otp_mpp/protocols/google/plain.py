@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from flask_otp_mpp.protocols.google.sealer import (
@@ -20,6 +22,7 @@ class PlainSealer:
 
     media_type: Final = "application/json; charset=utf-8"
     opening_keys: Final = OpeningKeys()
+    key_prints: Final[Mapping[str, str]] = MappingProxyType({})
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:

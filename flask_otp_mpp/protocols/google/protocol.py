@@ -27,7 +27,7 @@ from flask_otp_mpp.protocols.google.account_members import Phones
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount, PlainAccount, open_sealers
 from flask_otp_mpp.protocols.google.answers import SEND_RESULTS, Writer
 from flask_otp_mpp.protocols.google.messages import NAME, Reader
-from flask_otp_mpp.protocols.google.results import CODES, SUCCESS
+from flask_otp_mpp.protocols.google.results import CODES, NO_BODY, SUCCESS, row_for
 from flask_otp_mpp.protocols.google.sealer import Sealer
 from flask_otp_mpp.protocols.google.settings import GoogleSettings
 from flask_otp_mpp.protocols.values import (
@@ -101,6 +101,11 @@ class GoogleStandardPayments:
                 )
         self.sealers = sealers
         self.client_names: Collection[str] = sealers.keys()
+        self.key_prints = {
+            f"{account} {name}": one
+            for account, sealer in sealers.items()
+            for name, one in sealer.key_prints.items()
+        }
         # By the prefix of their mounts: no header in clear text names an account.
         self._accounts = {
             settings.prefix + path: MountedAccount(account, sealers[account.name], reader)
@@ -149,6 +154,10 @@ class GoogleStandardPayments:
     def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
         reader = self._readers[authenticated.client]
         return reader.read(operation, authenticated.client, authenticated.body)
+
+    def told_code(self, operation: Operation | None, reason: Reason | None) -> str:
+        row = row_for(operation, reason, self.chosen_codes)
+        return row.status if row.code == NO_BODY else row.code
 
     def answer(self, context: RequestContext, outcome: Outcome) -> Outbound:
         mounted = self._accounts[context.inbound.prefix]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
@@ -60,6 +61,7 @@ class Sealer(Protocol):
 
     :ivar media_type: the ``Content-Type`` of what it seals, and of what it opens.
     :ivar opening_keys: on which keys it depends what it opens.
+    :ivar key_prints: the fingerprints of the keys in use, ours and theirs, by their names.
     """
 
     @property
@@ -67,6 +69,9 @@ class Sealer(Protocol):
 
     @property
     def opening_keys(self) -> OpeningKeys: ...
+
+    @property
+    def key_prints(self) -> Mapping[str, str]: ...
 
     def open(self, body: bytes) -> Opened:
         """Decrypt and check the signature.

@@ -28,6 +28,9 @@ forget                      6           2
 =========================== =========== ============
 
 A store with a clock of its own reads in two round trips: the time is read after the row was locked.
+
+If the request has a journal, what it writes of a decision is in the transaction's last batch: that
+takes one statement more, or two, and no further round trip.
 """
 
 from __future__ import annotations
@@ -47,11 +50,13 @@ from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import check_batch
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.core.trace import journal_at_work
 from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
 from flask_otp_mpp.stores.sql import changes, check, statements
 from flask_otp_mpp.stores.sql.dialect import Row
 from flask_otp_mpp.stores.sql.engine import connect
+from flask_otp_mpp.stores.sql.journaled import commit, decide
 from flask_otp_mpp.stores.sql.purge import Purge
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
 from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions
@@ -156,7 +161,7 @@ class SQLAlchemyStore:
             transaction.write(values, sql.put_answer)
             return decided.challenge
 
-        return self.transactions.run(work)
+        return decide(self.transactions, work)
 
     def settle(self, draft: Draft, outcome: Outcome) -> None:
         """Write how a delivery ended; nothing is decided, so the user's row is not locked.
@@ -174,7 +179,13 @@ class SQLAlchemyStore:
             "at_challenge": draft.id,
             **statements.outcome_values(draft.request, outcome),
         }
-        self.transactions.run(lambda transaction: transaction.write(values, *writes), durable=False)
+
+        def work(transaction: Transaction) -> Outcome:
+            transaction.write(values, *writes)
+            return commit(transaction, outcome, draft.subject)
+
+        journal = journal_at_work()
+        decide(self.transactions, work, durable=journal is not None and journal.durable)
 
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
         sql = self._statements
@@ -203,9 +214,9 @@ class SQLAlchemyStore:
                 **statements.answer_values(attempt.request, decided.outcome, attempt.subject, now),
             }
             transaction.write(values, sql.count, sql.count_attempt, sql.put_answer)
-            return decided.outcome
+            return commit(transaction, decided.outcome, attempt.subject)
 
-        return self.transactions.run(work)
+        return decide(self.transactions, work)
 
     def look_up(self, subject: str) -> UserRecord:
         rows = self.transactions.read({"at_subject": subject}, self._statements.look_up)
@@ -293,4 +304,4 @@ class SQLAlchemyStore:
         if asked.request.caches(refusal.reason):
             values = statements.answer_values(asked.request, refusal, asked.subject, now)
             transaction.write(values, self._statements.put_answer)
-        return refusal
+        return commit(transaction, refusal, asked.subject)

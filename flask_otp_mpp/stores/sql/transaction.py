@@ -73,10 +73,11 @@ class Transaction:
         self._writes.extend(self._bound(values, statements))
 
     def commit(self) -> None:
-        """Write and commit; if one of it fails, nothing was done."""
+        """Write and commit, unless it was done; if one of it fails, nothing was done."""
         if self._begun or self._writes:
             self.committing = True
             self._execute(self._writes, begin=not self._begun, commit=True)
+            self._begun, self._writes = False, []
 
     def _read(self, batch: list[BoundStatement]) -> list[list[Row]]:
         begin, self._begun = not self._begun, True

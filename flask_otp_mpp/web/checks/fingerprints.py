@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from flask_otp_mpp.core.settings import key_of
@@ -19,6 +17,7 @@ from flask_otp_mpp.protocols.alipay.clients import Client
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.protocols.google.settings import GoogleSettings
+from flask_otp_mpp.signing.keys import fingerprint
 from flask_otp_mpp.web.checks.checked_app import CheckedApp
 from flask_otp_mpp.web.exposed_files import paths_of
 from flask_otp_mpp.web.settings import SigningSettings
@@ -58,10 +57,7 @@ class ListedKey:
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of the key as DER (SubjectPublicKeyInfo), in hexadecimal digits."""
-        der = self.key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return hashlib.sha256(der).hexdigest()
+        return fingerprint(self.key)
 
 
 def listed_keys(checked: CheckedApp) -> Iterator[ListedKey]:

@@ -31,8 +31,8 @@ from flask_otp_mpp.web.settings import AuditSettings
 _KEEP: Final = key_of(AuditSettings, "keep")
 _COLUMNS: Final = (
     *("time", "kind", "subject", "protocol", "operation", "client", "acquirer", "psp"),
-    *("challenge", "channel", "reason", "code", "until", "reference", "tracer", "repeated"),
-    *("count", "not_recorded", "chain", "number", "hash", "mac", "record"),
+    *("challenge", "channel", "reason", "code", "until", "failed", "reference", "tracer"),
+    *("repeated", "count", "not_recorded", "chain", "number", "hash", "mac", "record"),
 )
 """Of an export as CSV; what has no column of its own is in ``record``."""
 

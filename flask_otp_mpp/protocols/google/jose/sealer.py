@@ -28,7 +28,7 @@ from flask_otp_mpp.protocols.google.sealer import (
     refuse_encryption,
     refuse_signature,
 )
-from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault
+from flask_otp_mpp.signing.keys import MIN_BITS, KeyFault, fingerprint
 
 MAX_BITS: Final = 8192
 MAX_HEADER: Final = 512
@@ -118,6 +118,16 @@ class JoseSealer:
             frozenset(key.number for key in self._decrypting.values()),
             frozenset(key.number for key in self._verifying.values()),
         )
+        signing = [] if self._signer is None else [self._signer]
+        used = {
+            "ours": [*self._decrypting.values(), *signing],
+            "theirs": [*self._verifying.values(), self._recipient],
+        }
+        self.key_prints = {
+            f"{whose} {key.kid}": fingerprint(key.rsa.public_key)
+            for whose, keys in used.items()
+            for key in keys
+        }
 
     def open(self, body: bytes) -> Opened:
         plaintext = self._decrypt(body)

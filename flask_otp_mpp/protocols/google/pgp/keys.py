@@ -5,6 +5,7 @@ GnuPG's ``doc/DETAILS``, section "Format of the colon listings".
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ class PgpKey:
     decrypts: frozenset[bytes]
     decrypting: frozenset[str]
     signing: frozenset[str]
+
+    @property
+    def parts(self) -> str:
+        """A digest of its parts, in hexadecimal digits: the fingerprint stays if one changes."""
+        return hashlib.sha256("".join(sorted(self.decrypting | self.signing)).encode()).hexdigest()
 
 
 def import_keys(home: GpgHome, sources: Iterable[str], *, private: bool) -> tuple[PgpKey, ...]:

@@ -99,6 +99,10 @@ class PgpSealer:
             frozenset[str]().union(*(key.decrypting for key in self.ours)),
             frozenset[str]().union(*(key.signing for key in self.theirs)),
         )
+        sides = {"ours": self.ours, "theirs": self.theirs}
+        self.key_prints = {
+            f"{whose} {key.fingerprint}": key.parts for whose, keys in sides.items() for key in keys
+        }
 
     def open(self, body: bytes) -> Opened:
         if len(body) > MAX_SEALED:
