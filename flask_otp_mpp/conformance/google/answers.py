@@ -75,6 +75,11 @@ def _has_another_result(one: Exchange) -> bool:
     return one.request.uri.endswith(f"/{Api.SEND}") and not known
 
 
+def _is_failure(one: Exchange) -> bool:
+    for_now = one.response.status == 503 and one.response.header("retry-after")
+    return one.response.status >= 500 and not for_now
+
+
 def _may_be_stored(one: Exchange) -> bool:
     stored = "no-store" not in one.response.header("cache-control").lower()
     return bool(one.response.header("set-cookie")) or (bool(one.response.body) and stored)
@@ -148,8 +153,8 @@ _ROWS: Final[tuple[tuple[str, str, str, Callable[[Exchange], bool], str, Severit
     (
         "no-failure",
         "No answer is a failure of the server",
-        "Whatever a caller sends is refused by a code; 503 is for what is not possible now.",
-        lambda one: one.response.status >= 500,
+        "What a caller sends is refused by a code; 503 with Retry-After is for too much traffic.",
+        _is_failure,
         "are a failure of the server",
         Severity.REQUIRED,
     ),

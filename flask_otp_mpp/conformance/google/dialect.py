@@ -93,8 +93,8 @@ ABSENT: Final = object()
 
 
 def written(section: str, reading: str = "") -> Source:
-    """Return where in Google's documents a rule is written."""
-    return Source(DOCUMENT, section, reading)
+    """Return where in Google's documents a rule is written; ``none`` if nowhere."""
+    return Source("none" if section == "none" else DOCUMENT, section, reading)
 
 
 def changed(message: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:

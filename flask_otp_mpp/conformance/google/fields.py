@@ -20,11 +20,13 @@ _BAD: Final = (Means.VALUE, Means.UNREADABLE)
 class Field:
     """A required field.
 
+    :param id: by which its cases name it.
     :param longest: in characters; 0 if no case tries a longer one.
     :param empty: whether an empty text is allowed.
     :param otherwise: what else a value that breaks a rule may be answered by.
     """
 
+    id: str
     api: Api
     name: str
     longest: int = 0
@@ -33,16 +35,17 @@ class Field:
 
 
 FIELDS: Final = (
-    Field(Api.SEND, "smsMatchingToken", 11),
+    Field("send-token", Api.SEND, "smsMatchingToken", 11),
     Field(
+        "send-number",
         Api.SEND,
         "accountPhoneNumber",
         64,
         otherwise=(Means.NUMBER_INVALID, Means.NOT_ASSOCIATED),
     ),
-    Field(Api.VERIFY, "sendOtpRequestId", 100, otherwise=(Means.IDENTIFIER,)),
-    Field(Api.VERIFY, "otp", 1000, otherwise=(Means.WRONG_CODE, Means.IDENTIFIER)),
-    Field(Api.ECHO, "clientMessage", empty=True),
+    Field("verify-send-id", Api.VERIFY, "sendOtpRequestId", 100, otherwise=(Means.IDENTIFIER,)),
+    Field("verify-code", Api.VERIFY, "otp", 1000, otherwise=(Means.WRONG_CODE, Means.IDENTIFIER)),
+    Field("echo-message", Api.ECHO, "clientMessage", empty=True),
 )
 
 
@@ -53,7 +56,7 @@ def _answered(api: Api, name: str, value: Any, means: tuple[Means, ...], play: G
 def _add(field: Field, kind: str, what: str, value: Any, means: tuple[Means, ...]) -> None:
     """Add the case of one field and one value."""
     CASES.add(
-        f"fields.{field.api}.{field.name}-{kind}",
+        f"fields.{field.id}-{kind}",
         f"{field.api} {what.format(field.name)} is {in_words(means[0])}",
         "A field that breaks its rule is refused, and the code says by which kind of rule.",
         source=written(f"Method: {field.api}", _READER if Means.UNREADABLE in means else ""),
@@ -74,6 +77,11 @@ for _field in FIELDS:
         _long = "1" * (_field.longest + 1)
         _add(_field, "too-long", "with an over-long {}", _long, (Means.VALUE, *_field.otherwise))
 
+_IDS: Final = {
+    "smsMatchingToken": "token",
+    "otpContext": "context",
+    "associationId": "association",
+}
 _ROWS: Final[tuple[tuple[str, str, str, Any, tuple[Means, ...]], ...]] = (
     ("smsMatchingToken", "short", "of 10 characters", "A" * 10, (Means.VALUE,)),
     ("smsMatchingToken", "newline", "with a line break", "AB12345678\n", (Means.VALUE,)),
@@ -102,7 +110,7 @@ def _optional(name: str, value: Any, means: tuple[Means, ...], play: GooglePlay)
 
 for _name, _kind, _what, _value, _means in _ROWS:
     CASES.add(
-        f"fields.sendOtp.{_name}-{_kind}",
+        f"fields.send-{_IDS[_name]}-{_kind}",
         f"sendOtp with {_name} {_what} is {in_words(_means[0])}",
         "A field that breaks its rule is refused.",
         source=written("Method: sendOtp", _READER if Means.UNREADABLE in _means else ""),
@@ -111,7 +119,7 @@ for _name, _kind, _what, _value, _means in _ROWS:
 
 
 @CASES.add(
-    "fields.sendOtp.nobody",
+    "fields.send-nobody",
     "sendOtp with neither accountPhoneNumber nor associationId is refused",
     "A send names its user in exactly one way.",
     source=written("Method: sendOtp"),
@@ -123,7 +131,7 @@ def nobody(play: GooglePlay) -> None:
 
 
 @CASES.add(
-    "fields.sendOtp.both",
+    "fields.send-both",
     "sendOtp with accountPhoneNumber and associationId is refused",
     "A send names its user in exactly one way.",
     source=written("Method: sendOtp"),
@@ -136,7 +144,7 @@ def both(play: GooglePlay) -> None:
 
 
 @CASES.add(
-    "fields.sendOtp.null-beside",
+    "fields.send-null-beside",
     "sendOtp with associationId null beside accountPhoneNumber sends a code",
     "A member that is null is one that is not there.",
     source=written("Method: sendOtp", "As protobuf's JSON form is read."),

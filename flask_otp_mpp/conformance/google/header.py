@@ -106,7 +106,7 @@ def longest_id(play: GooglePlay) -> None:
 @CASES.add(
     "header.id-alphabet",
     "A requestId of all allowed characters is handled",
-    "A requestId has letters, digits and the characters : - _",
+    "A requestId has letters, digits, colons, hyphens and underscores.",
     users=0,
 )
 def alphabet(play: GooglePlay) -> None:
