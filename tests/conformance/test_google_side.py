@@ -45,10 +45,10 @@ def test_every_fault_of_both_accounts_is_told(tmp_path: Path) -> None:
 
 
 def test_two_accounts_need_two_paths(tmp_path: Path) -> None:
-    google = kit_account(Wire.GOOGLE_JOSE)
-    google["second"] = {**google["second"], "paths": "/v1"}
+    google = {**kit_account(Wire.GOOGLE_PGP), "program": "no-such-gpg"}
+    google["second"] = {**google["second"], "program": "no-such-gpg", "paths": "/v1"}
     with pytest.raises(ConfigurationFault, match=r"google\.second: 'paths'"):
-        read(tmp_path, Wire.GOOGLE_JOSE, google)
+        read(tmp_path, Wire.GOOGLE_PGP, google)
 
 
 def test_without_gpg_every_case_is_skipped_and_says_so(tmp_path: Path) -> None:
