@@ -7,10 +7,12 @@ import runpy
 import sys
 from pathlib import Path
 
+from flask_otp_mpp.conformance.explain import mistakes
 from flask_otp_mpp.web import doc_tables as reference
 
 ROOT = Path(__file__).parent.parent
 OPERATIONS = "docs/operations.md"
+MISTAKES = "docs/conformance/explain-signature.md"
 README = "README.md"
 
 
@@ -18,6 +20,8 @@ def parts(page: str) -> dict[str, str]:
     """Return the generated parts of a page by the name of their place."""
     if page == OPERATIONS:
         return {"checks": reference.markdown(reference.CHECK_HEAD, reference.check_rows())}
+    if page == MISTAKES:
+        return {"mistakes": reference.markdown(mistakes.HEAD, mistakes.mistake_rows())}
     quickstart = (ROOT / "docs/examples/quickstart.py").read_text()
     return {
         "quickstart": f"```python\n{quickstart}```",
@@ -50,7 +54,7 @@ def filled_metrics(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page in (README, OPERATIONS):
+    for page in (README, OPERATIONS, MISTAKES):
         path = ROOT / page
         path.write_text(filled(path.read_text(), page))
     metrics = ROOT / "docs/operations/metrics.md"

@@ -45,6 +45,7 @@ class Group(StrEnum):
     USERS = "tokens and users"
     CODES = "codes and attempts"
     LIFE = "life of a challenge"
+    SENDS = "limits of sends"
     REPEATS = "repeats"
     RACES = "races"
     ISOLATION = "callers apart"
@@ -57,6 +58,7 @@ class Need(StrEnum):
 
     SECOND_USER = "a second valid user"
     SECOND_CLIENT = "a second client"
+    SHARED_USERS = "the tokens that the second client has for the same users"
     EXPIRED = "an expired token"
     UNKNOWN = "an unknown token"
     NO_SCOPE = "a token without the scope"

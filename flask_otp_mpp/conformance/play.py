@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from flask_otp_mpp.conformance.case import AnyCase, Failed, Skipped
+from flask_otp_mpp.conformance.case import AnyCase, Failed, Group, Skipped
 from flask_otp_mpp.conformance.inbox import Waiting
 from flask_otp_mpp.conformance.target import Target
 from flask_otp_mpp.conformance.wire import HttpClient, Request, Response
@@ -21,6 +21,8 @@ from flask_otp_mpp.core.secret import Secret
 T = TypeVar("T")
 _MARGIN_SECONDS: Final = 1
 """By how much a wait is longer than what it waits for."""
+_MOMENT_SECONDS: Final = 0.3
+"""How long the kit looks for a message that must not arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,14 @@ class Bench:
 
     :ivar exchanges: of the cases that have ended.
     :ivar secrets: what a report must not show: credentials, and the codes that were learned.
+    :ivar groups: those all of whose cases are chosen for the run.
     """
 
-    def __init__(self, target: Target, *, slow: bool = False) -> None:
+    def __init__(
+        self, target: Target, *, slow: bool = False, groups: frozenset[Group] = frozenset()
+    ) -> None:
         self.target: Final = target
+        self.groups: Final = groups
         self.http: Final = HttpClient(target.base_url, timeout=target.timeout, tls=target.tls)
         self.exchanges: list[Exchange] = []
         self.secrets: dict[str, str] = {
@@ -61,6 +67,8 @@ class Bench:
         }
         for number, secret in enumerate(target.associations, 1):
             self.secrets[secret.reveal()] = f"<association {number}>"
+        for number, secret in enumerate(target.second_valid.values(), 1):
+            self.secrets[secret.reveal()] = f"<user {number} at the second client>"
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
         self._slow = slow
@@ -68,10 +76,22 @@ class Bench:
         self._users = list(target.valid)
         self._associations = list(target.associations)
         self._moved = timedelta()
+        self._signed_at = datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
         """Return the time by which requests are signed: it moves with the endpoint's clock."""
         return utc_now() + self._moved
+
+    def next_moment(self) -> datetime:
+        """Return the time for a new request: no other one of the run has the same millisecond.
+
+        Two requests of the same fields and time would be byte-identical: the second one a repeat.
+        """
+        with self._lock:
+            now = self.now()
+            now -= timedelta(microseconds=now.microsecond % 1000)
+            self._signed_at = max(now, self._signed_at + timedelta(milliseconds=1))
+            return self._signed_at
 
     def can_wait(self) -> bool:
         """Tell whether cases that wait can be played."""
@@ -137,6 +157,11 @@ class Play:
         """The credential of another one."""
         return self._users[1].reveal()
 
+    @property
+    def users(self) -> list[str]:
+        """The credentials of all users of this case."""
+        return [user.reveal() for user in self._users]
+
     def said(self) -> Sequence[Exchange]:
         """Return all exchanges of the cases before, for a case that is played last."""
         return self.bench.exchanges
@@ -165,6 +190,14 @@ class Play:
             raise Failed("the send was answered with success, and no code arrived in the inbox")
         self.bench.learned(code)
         return code
+
+    def see_no_message(self, waiting: Waiting) -> None:
+        """See that no message arrives for a moment.
+
+        :raises Failed: if one does.
+        """
+        if waiting.code("", _MOMENT_SECONDS) is not None:
+            raise Failed("a message arrived that must not be sent")
 
     def wrong(self, code: str, number: int = 1) -> str:
         """Return a code of the same length that is another one; other numbers give others."""

@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from flask_otp_mpp.conformance.case import AnyCase, Failed, Severity, Skipped, Wire
+from flask_otp_mpp.conformance.case import AnyCase, Failed, Group, Severity, Skipped, Wire
 from flask_otp_mpp.conformance.play import AnyPlay, Bench, Exchange
-from flask_otp_mpp.conformance.registry import play_of
+from flask_otp_mpp.conformance.registry import cases_of, play_of
 from flask_otp_mpp.conformance.target import Target
 from flask_otp_mpp.conformance.wire import Unreachable
 from flask_otp_mpp.core.clock import utc_now
@@ -99,8 +99,9 @@ def run(
     :param slow: whether cases are played that wait for minutes.
     :param on_result: is called with each result, by the thread that calls this.
     """
-    bench, began, at = Bench(target, slow=slow), utc_now(), time.monotonic()
     chosen = list(cases)
+    bench = Bench(target, slow=slow, groups=_whole_groups(target.wire, chosen))
+    began, at = utc_now(), time.monotonic()
     results: dict[str, Result] = {}
 
     def keep(result: Result) -> None:
@@ -124,6 +125,14 @@ def run(
         [results[case.id] for case in chosen],
         bench.secrets,
     )
+
+
+def _whole_groups(wire: Wire, chosen: Iterable[AnyCase]) -> frozenset[Group]:
+    """Return the groups all of whose cases are chosen."""
+    ids = {case.id for case in chosen}
+    cases = cases_of(wire)
+    parts = {case.group for case in cases if case.id not in ids and not case.last}
+    return frozenset(case.group for case in cases) - parts
 
 
 def _is_alone(case: AnyCase, bench: Bench) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import tomllib
 from collections.abc import Mapping
@@ -14,13 +13,13 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from flask_otp_mpp.conformance.case import GOOGLE, Need, Wire
+from flask_otp_mpp.conformance.credentials import associations, at_second_client, valid_users
 from flask_otp_mpp.conformance.google.side import GoogleSide, read_side
 from flask_otp_mpp.conformance.inbox import Inbox, open_inbox
 from flask_otp_mpp.conformance.toml_table import ConfigurationFault, Table
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.signing.keys import load_private_key, load_public_key
 
-_NUMBER: Final = re.compile(r"\{n(?::0([1-9]))?\}")
 _STATES: Final = {
     "expired": Need.EXPIRED,
     "unknown": Need.UNKNOWN,
@@ -88,6 +87,8 @@ class Target:
     :param valid: the credentials of valid users: a case takes some that no other case has.
     :param states: the credential of one user in each other state.
     :param inbox: gives the codes; None if no case can learn one.
+    :param second_valid: the credentials that the second client has for the valid users, by those
+        that the first one has.
     :param wallet_keys: the endpoint's public keys by version, for Alipay+ and AMS.
     :param client: None for Google.
     :param google: Google's side, see :mod:`flask_otp_mpp.conformance.google.side`; None for the
@@ -110,6 +111,7 @@ class Target:
     email: bool
     client: SignedClient | None = None
     second_client: SignedClient | None = None
+    second_valid: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
     wallet_keys: Mapping[str, RSAPublicKey] = field(default_factory=dict)
     paths: tuple[str, str] | None = None
     google: GoogleSide | None = None
@@ -129,6 +131,8 @@ class Target:
                 return self.second_client is not None or (
                     self.google is not None and self.google.second is not None
                 )
+            case Need.SHARED_USERS:
+                return bool(self.second_valid)
             case Need.CODES:
                 return self.inbox is not None
             case Need.EMAIL:
@@ -166,10 +170,12 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
     tokens = top.table("tokens")
     limits = top.table("limits")
     usual = Limits(freshness_seconds=60) if wire in GOOGLE else Limits()
+    valid = valid_users(tokens)
     target = Target(
         wire=wire,
         base_url=base_url,
-        valid=_users(tokens),
+        valid=valid,
+        second_valid=at_second_client(tokens, valid),
         states={
             need: Secret(tokens.text(name)) for name, need in _STATES.items() if tokens.has(name)
         },
@@ -193,41 +199,10 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
     return target
 
 
-def _users(tokens: Table) -> tuple[Secret[str], ...]:
-    """Return the valid credentials: a list of them, or a template with ``{n}`` and a count."""
-    if not tokens.has("template"):
-        return tuple(Secret(one) for one in tokens.words("valid"))
-    template = tokens.text("template")
-    if not _NUMBER.search(template):
-        tokens.fault("template", "write {n} where the number of the user belongs, {n:04} for 0001")
-    return _numbered(template, tokens.whole("count"))
-
-
-def _numbered(template: str, count: int) -> tuple[Secret[str], ...]:
-    parts = _NUMBER.split(template)
-    numbers = range(1, count + 1)
-    return tuple(
-        Secret("".join(_part(part, at, number) for at, part in enumerate(parts)))
-        for number in numbers
-    )
-
-
-def _part(part: str | None, at: int, number: int) -> str:
-    """Return a part of a template: text, and between texts how many digits the number has."""
-    return str(number).zfill(int(part or 0)) if at % 2 else part or ""
-
-
 def _google(top: Table, tokens: Table, wire: Wire, folder: Path) -> dict[str, Any]:
-    words = tokens.words("associations") if tokens.has("associations") else ()
     return {
         "google": read_side(top.raw("google"), wire, folder, top.fault),
-        "associations": tuple(
-            one
-            for word in words
-            for one in (
-                _numbered(word, tokens.whole("count")) if _NUMBER.search(word) else (Secret(word),)
-            )
-        ),
+        "associations": associations(tokens),
     }
 
 

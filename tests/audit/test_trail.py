@@ -29,7 +29,7 @@ trail = trail_on(sys.argv[1])
 trail.record(send())
 for _ in range(int(sys.argv[2])):
     os.fork()
-print("begun", flush=True)
+os.write(1, b"begun\\n")  # in one piece, whoever else writes
 for _ in range(3000):
     trail.record(send())
 """

@@ -35,15 +35,23 @@ def wallet_settings(wire: Wire, folder: Path, store: str) -> dict[str, Any]:
     if store.startswith(("sqlite", "postgresql", "mysql")):
         make_tables(store)
     if wire in GOOGLE:
-        none = dict.fromkeys(("OTP_MPP_ALIPAYPLUS_CLIENTS", "OTP_MPP_ALIPAYPLUS_PSP_ID"))
-        values = settings(store, **none, OTP_MPP_GOOGLE_ACCOUNTS=wallet_accounts(wire))
-        return {**values, "FOLDER": str(folder)}
+        google: dict[str, Any] = {
+            "OTP_MPP_ALIPAYPLUS_CLIENTS": None,
+            "OTP_MPP_ALIPAYPLUS_PSP_ID": None,
+            "OTP_MPP_GOOGLE_ACCOUNTS": wallet_accounts(wire),
+            "OTP_MPP_DELIVERIES": 64,
+        }
+        return {**settings(store, **google), "FOLDER": str(folder)}
     clients = {
         name: {"1": one_line(key(label).public_key())}
         for name, label in zip(CLIENTS[wire], KEYS, strict=True)
     }
     names = {Wire.ALIPAYPLUS: "OTP_MPP_ALIPAYPLUS_CLIENTS", Wire.AMS: "OTP_MPP_AMS_CLIENTS"}
-    changed: dict[str, Any] = {"OTP_MPP_ALIPAYPLUS_CLIENTS": None, names[wire]: clients}
+    changed: dict[str, Any] = {
+        "OTP_MPP_ALIPAYPLUS_CLIENTS": None,
+        names[wire]: clients,
+        "OTP_MPP_DELIVERIES": 64,  # the kit plays cases beside each other
+    }
     if wire is Wire.AMS:
         changed["OTP_MPP_ALIPAYPLUS_PSP_ID"] = None
     return {
@@ -62,7 +70,7 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
         "protocol": str(wire),
         "base_url": f"{base_url}{PREFIXES[wire]}",
         **(_google_tables(wire) if wire in GOOGLE else _signed_tables(wire)),
-        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-/code"},
+        "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-"},
         "clock": {"command": ["sh", "-c", f"echo {{seconds}} >> '{folder / 'clock'}'"]},
         **changed,
     }
@@ -120,6 +128,7 @@ def _signed_tables(wire: Wire) -> dict[str, Any]:
         "wallet_keys": {"1": one_line(key("wallet").public_key())},
         "tokens": {
             "template": "tok-user{n}",
+            "second_client": f"{SECOND}tok-user{{n}}",
             "count": USERS,
             "email": True,
             "expired": "expired",

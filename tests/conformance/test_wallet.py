@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from flask_otp_mpp.conformance.case import Group, Wire
+from flask_otp_mpp.conformance.case import SIGNED, Group, Need, Wire
 from flask_otp_mpp.conformance.registry import cases_of
 from flask_otp_mpp.conformance.run import Status, Verdict, run
 from flask_otp_mpp.conformance.target import read_target
 from tests.conformance.endpoints import served
 
+RARE: Final = ("codes.leading-zeros", "answers.signed-unknown")
+"""Cases that are skipped where chance does not give what they need."""
 
-@pytest.mark.parametrize("wire", [Wire.ALIPAYPLUS, Wire.AMS, Wire.GOOGLE_JOSE])
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wire", [*sorted(SIGNED), Wire.GOOGLE_JOSE])
 def test_a_wallet_of_this_package_passes_every_case(wire: Wire, tmp_path: Path) -> None:
     with served(wire, tmp_path) as file:
         done = run(read_target(file), cases_of(wire))
-    assert {one.case.id: one.said for one in done.results if one.status is not Status.PASSED} == {}
+    others = [one for one in done.results if one.status is not Status.PASSED]
+    assert {one.case.id: one.said for one in others if not one.case.id.startswith(RARE)} == {}
+    assert done.verdict is Verdict.CONFORMS
+
+
+def test_what_the_configuration_lacks_is_named_and_skipped(tmp_path: Path) -> None:
+    cases = [case for case in cases_of(Wire.ALIPAYPLUS) if case.group is Group.USERS]
+    with served(Wire.ALIPAYPLUS, tmp_path) as file:
+        done = run(replace(read_target(file), states={}, inbox=None), cases)
+    skipped = {one.case.id: one.said for one in done.results if one.status is Status.SKIPPED}
+    assert skipped["users.send-expired-token"] == (
+        f"the configuration has no: {Need.EXPIRED.value}"
+    )
+    assert set(skipped) == {case.id for case in cases if case.needs}
     assert done.verdict is Verdict.CONFORMS
 
 

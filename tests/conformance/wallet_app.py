@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ NO_EMAIL: Final = "tok-noemail"
 UNKNOWN_NUMBER: Final = "+14155559999"
 FROZEN_NUMBER: Final = "+14155559998"
 GONE_ASSOCIATION: Final = "assoc-gone"
+_TOKEN: Final = re.compile(f"(?P<second>{SECOND})?tok-[a-z0-9]+")
 
 
 def create_app(config: Mapping[str, Any]) -> Flask:
@@ -62,9 +64,8 @@ def create_app(config: Mapping[str, Any]) -> Flask:
     def user_of(token: str, caller: Caller) -> User | None:
         if token in REFUSED_TOKENS:
             refuse(REFUSED_TOKENS[token])
-        if not token.startswith(("tok-", SECOND)) or (caller.client == second) != token.startswith(
-            SECOND
-        ):
+        known = _TOKEN.fullmatch(token)
+        if known is None or (caller.client == second) != (known["second"] is not None):
             return None
         return _user(token.removeprefix(SECOND))
 
@@ -95,7 +96,8 @@ def create_app(config: Mapping[str, Any]) -> Flask:
         name = token.removeprefix(SECOND).removeprefix("tok-")
         path = folder / f"tok-{name}"
         lines = path.read_text().splitlines() if path.exists() else []
-        return jsonify([json.loads(line) for line in lines])
+        messages = (json.loads(line) for line in lines)
+        return jsonify([{"number": number, **one} for number, one in enumerate(messages, 1)])
 
     @app.get("/pid")
     def pid() -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask_otp_mpp.conformance.case import GOOGLE, Group, Need, Severity
 from flask_otp_mpp.conformance.google.dialect import Api, Means, written
 from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
-from flask_otp_mpp.conformance.google.repeats import again, quiet
+from flask_otp_mpp.conformance.google.repeats import again
 
 CASES: Final = GoogleCases(Group.REPEATS, GOOGLE, written("Idempotency"))
 
@@ -63,7 +63,7 @@ def conflict_sends_nothing(play: GooglePlay) -> None:
     message, waiting = play.message(Api.SEND), play.waiting(play.second_user)
     play.call(Api.SEND, message)
     again(play, Api.SEND, {**message, "accountPhoneNumber": play.second_user})
-    quiet(play, waiting)
+    play.see_no_message(waiting)
 
 
 @CASES.add(

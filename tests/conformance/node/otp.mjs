@@ -52,7 +52,7 @@ export class Otp {
   send(client, fields, now) {
     const { policy } = this.#config;
     const channel = fields.verifyType ?? 'MOBILE'; // null counts as absent
-    if (!Object.hasOwn(ADDRESSES, channel)) {
+    if (typeof channel !== 'string' || !Object.hasOwn(ADDRESSES, channel)) { // ['EMAIL'] is none
       throw new Refusal('PARAM_ILLEGAL', 'verifyType is neither MOBILE nor EMAIL.');
     }
     const { user, limits, owner } = this.#findUser(client, fields);

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from flask_otp_mpp.callers.signed import SignedAnswer, SigningOptions
 from flask_otp_mpp.callers.signed_faults import Tamper
+from flask_otp_mpp.conformance.explain.string_to_sign import first_difference
 from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.alipay.ams import Ams
@@ -28,7 +29,7 @@ from flask_otp_mpp.web.cli.simulate.calls import (
     parsed,
     reaching,
 )
-from flask_otp_mpp.web.cli.simulate.verified import explain, first_difference, watch_signatures
+from flask_otp_mpp.web.cli.simulate.verified import explain, watch_signatures
 from flask_otp_mpp.web.extension import state_of
 from flask_otp_mpp.web.known_callers import FIRST_VERSION, known_caller
 

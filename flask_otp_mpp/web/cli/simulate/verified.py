@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flask import Flask, request
 
+from flask_otp_mpp.conformance.explain.string_to_sign import first_difference
 from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.protocols.values import Event
@@ -44,14 +45,6 @@ def _verified(protocol: WireProtocol) -> str:
                 errors="replace"
             )
     return ""
-
-
-def first_difference(signed: str, verified: str) -> int | None:
-    """Return the index of the first character that differs; None if both are the same."""
-    for index, (one, other) in enumerate(zip(signed, verified, strict=False)):
-        if one != other:
-            return index
-    return None if len(signed) == len(verified) else min(len(signed), len(verified))
 
 
 def explain(signed: str, verified: str) -> str:
