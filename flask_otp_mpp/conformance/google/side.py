@@ -26,8 +26,9 @@
 The members of an account are those of ``OTP_MPP_GOOGLE_ACCOUNTS`` with the sides exchanged; its
 ``envelope`` follows from the protocol. What else was agreed is written there, too: a wallet that
 opens fewer algorithms than the usual ones has ``key_algorithms``, ``content_algorithms`` and
-``signature_algorithms``. The path of a key is relative to the file. An associated user has none of
-the phone numbers of ``template``. Keys that the wallet does not know are made by the kit itself.
+``signature_algorithms``. The path of a key is relative to the file. The users are those of both
+accounts; an associated user has none of the phone numbers of ``template``. Keys that the wallet
+does not know are made by the kit itself.
 """
 
 from __future__ import annotations
