@@ -67,6 +67,8 @@ class Bench:
         self.secrets: dict[str, str] = {
             secret.reveal(): f"<user {number}>" for number, secret in enumerate(target.valid, 1)
         }
+        for number, secret in enumerate(target.associations, 1):
+            self.secrets[secret.reveal()] = f"<association {number}>"
         for number, secret in enumerate(target.second_valid.values(), 1):
             self.secrets.setdefault(secret.reveal(), f"<user {number} at the second client>")
         for need, secret in target.states.items():
@@ -77,8 +79,8 @@ class Bench:
         self._slow = slow
         self._lock = threading.Lock()
         # Each run begins elsewhere, for the users of one before may have to wait for a message.
-        first = secrets.randbelow(max(1, len(target.valid)))
-        self._users = [*target.valid[first:], *target.valid[:first]]
+        self._users = _from_anywhere(target.valid)
+        self._associations = _from_anywhere(target.associations)
         self._moved = timedelta()
         self._signed_at = datetime.min.replace(tzinfo=UTC)
 
@@ -123,6 +125,15 @@ class Bench:
             raise Skipped(f"it needs {number} valid users")
         return taken
 
+    def take_association(self) -> Secret[str]:
+        """Return the association that the fewest cases have had."""
+        with self._lock:
+            if not self._associations:
+                raise Skipped("it needs associations")
+            taken = self._associations.pop(0)
+            self._associations.append(taken)
+        return taken
+
     @property
     def hidden(self) -> dict[str, str]:
         """All that a report must not show, each with what it shows instead."""
@@ -131,6 +142,11 @@ class Bench:
     def learned(self, code: str) -> None:
         """Remember a code, so that no report shows it."""
         self.secrets.setdefault(code, "<code>")
+
+
+def _from_anywhere(credentials: Sequence[Secret[str]]) -> list[Secret[str]]:
+    first = secrets.randbelow(max(1, len(credentials)))
+    return [*credentials[first:], *credentials[:first]]
 
 
 class Play:

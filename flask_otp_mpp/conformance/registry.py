@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Wire
+from flask_otp_mpp.conformance.google import cases
+from flask_otp_mpp.conformance.google.play import GooglePlay
 from flask_otp_mpp.conformance.play import AnyPlay, Bench
 from flask_otp_mpp.conformance.signed import (
     algorithms,
@@ -59,6 +61,7 @@ MODULES = (
     answer_headers.CASES,
     answer_contents.CASES,
     floods.CASES,
+    *cases.MODULES,
 )
 """The lists of cases; the order of their groups is that of a report."""
 
@@ -72,4 +75,4 @@ def play_of(bench: Bench, case: AnyCase) -> AnyPlay:
     """Return what a case plays with."""
     if bench.target.wire in SIGNED:
         return SignedPlay(bench, case)
-    raise NotImplementedError
+    return GooglePlay(bench, case)

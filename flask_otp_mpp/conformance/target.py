@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-from flask_otp_mpp.conformance.case import Need, Wire
+from flask_otp_mpp.conformance.case import GOOGLE, Need, Wire
+from flask_otp_mpp.conformance.credentials import associations, at_second_client, valid_users
+from flask_otp_mpp.conformance.google.side import GoogleSide, read_side
 from flask_otp_mpp.conformance.inbox import Inbox, open_inbox
 from flask_otp_mpp.conformance.toml_table import ConfigurationFault, Table
 from flask_otp_mpp.core.secret import Secret
@@ -89,7 +91,10 @@ class Target:
         that the first one has.
     :param wallet_keys: the endpoint's public keys by version, for Alipay+ and AMS.
     :param client: None for Google.
-    :param google: the table of Google's side, see :mod:`flask_otp_mpp.conformance.google.side`.
+    :param google: Google's side, see :mod:`flask_otp_mpp.conformance.google.side`; None for the
+        other protocols.
+    :param associations: by which Google names users that are associated; a case takes some that
+        no other case has.
     :param parallel: how many cases are played at once.
     """
 
@@ -109,7 +114,8 @@ class Target:
     second_valid: Mapping[str, Secret[str]] = field(default_factory=dict, repr=False)
     wallet_keys: Mapping[str, RSAPublicKey] = field(default_factory=dict)
     paths: tuple[str, str] | None = None
-    google: Mapping[str, Any] = field(default_factory=dict)
+    google: GoogleSide | None = None
+    associations: tuple[Secret[str], ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -122,13 +128,17 @@ class Target:
             case Need.SECOND_USER:
                 return len(self.valid) > 1
             case Need.SECOND_CLIENT:
-                return self.second_client is not None or "second" in self.google
+                return self.second_client is not None or (
+                    self.google is not None and self.google.second is not None
+                )
             case Need.SHARED_USERS:
                 return bool(self.second_valid)
             case Need.CODES:
                 return self.inbox is not None
             case Need.EMAIL:
                 return self.email
+            case Need.ASSOCIATION:
+                return bool(self.associations)
         return need in self.states
 
 
@@ -159,13 +169,13 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
         top.fault("base_url", "write an http or https URL")
     tokens = top.table("tokens")
     limits = top.table("limits")
-    usual = Limits()
-    valid = _users(tokens)
+    usual = Limits(freshness_seconds=60) if wire in GOOGLE else Limits()
+    valid = valid_users(tokens)
     target = Target(
         wire=wire,
         base_url=base_url,
         valid=valid,
-        second_valid=_second_valid(tokens, valid),
+        second_valid=at_second_client(tokens, valid),
         states={
             need: Secret(tokens.text(name)) for name, need in _STATES.items() if tokens.has(name)
         },
@@ -183,7 +193,7 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
         tls=_tls(top.table("tls")) if top.has("tls") else None,
         clock=Clock(top.table("clock").words("command")) if top.has("clock") else None,
         email=tokens.flag("email", default=False),
-        **_side(top, wire),
+        **(_google(top, tokens, wire, folder) if wire in GOOGLE else _signed(top, wire)),
     )
     top.finish()
     return target
@@ -198,37 +208,14 @@ def is_http(url: str) -> bool:
         return False
 
 
-def _users(tokens: Table) -> tuple[Secret[str], ...]:
-    """Return the valid credentials: a list of them, or a template with ``{n}`` and a count."""
-    if tokens.has("template"):
-        return _numbered(tokens, "template", tokens.whole("count"))
-    return tuple(Secret(one) for one in tokens.words("valid"))
+def _google(top: Table, tokens: Table, wire: Wire, folder: Path) -> dict[str, Any]:
+    return {
+        "google": read_side(top.raw("google"), wire, folder, top.fault),
+        "associations": associations(tokens),
+    }
 
 
-def _second_valid(tokens: Table, valid: tuple[Secret[str], ...]) -> dict[str, Secret[str]]:
-    """Return the second client's credentials of the same users: a list, or a template."""
-    if not tokens.has("second_client"):
-        return {}
-    if tokens.has("template"):
-        others = _numbered(tokens, "second_client", len(valid))
-    else:
-        others = tuple(Secret(one) for one in tokens.words("second_client"))
-    if len(others) != len(valid):
-        tokens.fault("second_client", "name as many tokens as there are valid users")
-    return {first.reveal(): second for first, second in zip(valid, others, strict=False)}
-
-
-def _numbered(tokens: Table, key: str, count: int) -> tuple[Secret[str], ...]:
-    """Return the credentials that a template makes of the numbers from 1."""
-    template = tokens.text(key)
-    if "{n}" not in template:
-        tokens.fault(key, "write {n} where the number of the user belongs")
-    return tuple(Secret(template.replace("{n}", str(n))) for n in range(1, count + 1))
-
-
-def _side(top: Table, wire: Wire) -> dict[str, Any]:
-    if wire in (Wire.GOOGLE_JOSE, Wire.GOOGLE_PGP):
-        return {"google": top.raw("google")}
+def _signed(top: Table, wire: Wire) -> dict[str, Any]:
     keys = top.table("wallet_keys")
     found = {name: keys.read(name, load_public_key, path=True) for name in keys.names()}
     if not found:

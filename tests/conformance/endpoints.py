@@ -11,23 +11,37 @@ from typing import Any, Final
 
 from werkzeug.serving import make_server
 
-from flask_otp_mpp.conformance.case import Wire
+from flask_otp_mpp.conformance.case import GOOGLE, Wire
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from tests.ams import MERCHANT, OTHER
+from tests.conformance.google_sides import kit_account, kit_tables, wallet_accounts
 from tests.conformance.wallet_app import NO_EMAIL, SECOND, create_app
 from tests.wallet import ACQUIRER, CLIENT, PSP, key, make_tables, settings
 
 SECOND_CLIENT: Final = "SANDBOX_5Y00000000000002"
 CLIENTS: Final = {Wire.ALIPAYPLUS: (CLIENT, SECOND_CLIENT), Wire.AMS: (MERCHANT, OTHER)}
 KEYS: Final = ("conformance client", "conformance second client")
-PREFIXES: Final = {Wire.ALIPAYPLUS: "", Wire.AMS: ""}
+PREFIXES: Final = {
+    Wire.ALIPAYPLUS: "",
+    Wire.AMS: "",
+    Wire.GOOGLE_JOSE: "/google",
+    Wire.GOOGLE_PGP: "/google",
+}
 USERS: Final = 500
 
 
 def wallet_settings(wire: Wire, folder: Path, store: str) -> dict[str, Any]:
-    """Return the settings of the wallet that serves a protocol to two clients."""
+    """Return the settings of the wallet that serves a protocol to two clients, or accounts."""
     if store.startswith(("sqlite", "postgresql", "mysql")):
         make_tables(store)
+    if wire in GOOGLE:
+        google: dict[str, Any] = {
+            "OTP_MPP_ALIPAYPLUS_CLIENTS": None,
+            "OTP_MPP_ALIPAYPLUS_PSP_ID": None,
+            "OTP_MPP_GOOGLE_ACCOUNTS": wallet_accounts(wire),
+            "OTP_MPP_DELIVERIES": 64,
+        }
+        return {**settings(store, **google), "FOLDER": str(folder)}
     clients = {
         name: {"1": one_line(key(label).public_key())}
         for name, label in zip(CLIENTS[wire], KEYS, strict=True)
@@ -52,25 +66,10 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
 
     :param changed: further tables and values, or others.
     """
-    first, second = (_client(wire, number) for number in (0, 1))
     tables: dict[str, Any] = {
         "protocol": str(wire),
-        "base_url": base_url,
-        "client": first,
-        "second_client": {**second, "token": f"{SECOND}tok-shared"},
-        "wallet_keys": {"1": one_line(key("wallet").public_key())},
-        "tokens": {
-            "template": "tok-user{n}",
-            "second_client": f"{SECOND}tok-user{{n}}",
-            "count": USERS,
-            "email": True,
-            "expired": "expired",
-            "unknown": "no-such-token",
-            "no_scope": "unscoped",
-            "frozen": "frozen",
-            "missing": "gone",
-            "no_email": NO_EMAIL,
-        },
+        "base_url": f"{base_url}{PREFIXES[wire]}",
+        **(_google_tables(wire) if wire in GOOGLE else _signed_tables(wire)),
         "inbox": {"kind": "json", "url": f"{base_url}/inbox/{{user}}", "pointer": "/-"},
         "clock": {"command": ["sh", "-c", f"echo {{seconds}} >> '{folder / 'clock'}'"]},
         **changed,
@@ -98,16 +97,48 @@ def served(wire: Wire, folder: Path, store: str = "memory://", **changed: Any) -
         server.server_close()
 
 
-def to_toml(tables: Mapping[str, Any]) -> str:
+def to_toml(tables: Mapping[str, Any], name: str = "") -> str:
     """Write values and tables of values; JSON's texts, numbers and lists are TOML's, too."""
-    lines = [f"{name} = {json.dumps(one)}" for name, one in tables.items() if not _is_table(one)]
-    for name, table in tables.items():
-        if _is_table(table):
-            lines += [
-                f"\n[{name}]",
-                *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in table.items()),
-            ]
-    return "\n".join(lines) + "\n"
+    lines = [f"\n[{name}]"] if name else []
+    lines += [
+        f"{json.dumps(key)} = {json.dumps(one)}"
+        for key, one in tables.items()
+        if not _is_table(one)
+    ]
+    return (
+        "\n".join(lines)
+        + "\n"
+        + "".join(
+            to_toml(table, f"{name}.{key}" if name else key)
+            for key, table in tables.items()
+            if _is_table(table)
+        )
+    )
+
+
+def _google_tables(wire: Wire) -> dict[str, Any]:
+    return {"google": kit_account(wire), "tokens": kit_tables()}
+
+
+def _signed_tables(wire: Wire) -> dict[str, Any]:
+    first, second = (_client(wire, number) for number in (0, 1))
+    return {
+        "client": first,
+        "second_client": {**second, "token": f"{SECOND}tok-shared"},
+        "wallet_keys": {"1": one_line(key("wallet").public_key())},
+        "tokens": {
+            "template": "tok-user{n}",
+            "second_client": f"{SECOND}tok-user{{n}}",
+            "count": USERS,
+            "email": True,
+            "expired": "expired",
+            "unknown": "no-such-token",
+            "no_scope": "unscoped",
+            "frozen": "frozen",
+            "missing": "gone",
+            "no_email": NO_EMAIL,
+        },
+    }
 
 
 def _is_table(value: object) -> bool:

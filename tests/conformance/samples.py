@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,5 +65,5 @@ def sample_file(folder: Path) -> Iterator[Path]:
     """Serve a wallet and give the kit's file for it: tokens are easy to find, and used again."""
     limits: dict[str, Any] = {"OTP_MPP_COOL_DOWN": 0, "OTP_MPP_SEND_LIMITS": "1000 per day"}
     with served(Wire.ALIPAYPLUS, folder, **limits) as file:
-        line = next(line for line in file.read_text().splitlines() if "base_url" in line)
-        yield kit_file(Wire.ALIPAYPLUS, folder, line.split('"')[1], tokens=TOKENS)
+        base_url = tomllib.loads(file.read_text())["base_url"]
+        yield kit_file(Wire.ALIPAYPLUS, folder, base_url, tokens=TOKENS)

@@ -35,6 +35,9 @@ from tests.wallet import REFUSED_TOKENS, User
 SECOND: Final = "second-"
 """Begins the tokens that only the second client has been given."""
 NO_EMAIL: Final = "tok-noemail"
+UNKNOWN_NUMBER: Final = "+14155559999"
+FROZEN_NUMBER: Final = "+14155559998"
+GONE_ASSOCIATION: Final = "assoc-gone"
 _TOKEN: Final = re.compile(f"(?P<second>{SECOND})?tok-[a-z0-9]+")
 
 
@@ -68,12 +71,14 @@ def create_app(config: Mapping[str, Any]) -> Flask:
 
     @otp.user_loader(PhoneNumber)
     def by_number(number: str, caller: Caller) -> User | None:
-        if number.startswith("+999"):
-            return None
-        return _user(f"tok-{number}")
+        if number == FROZEN_NUMBER:
+            refuse(Reason.USER_ABNORMAL)
+        return None if number == UNKNOWN_NUMBER else _user(f"tok-{number}")
 
     @otp.user_loader(AssociationId)
     def by_association(name: str, caller: Caller) -> User | None:
+        if name == GONE_ASSOCIATION:
+            refuse(Reason.USER_MISSING)
         return _user(f"tok-{name}") if name.startswith("assoc-") else None
 
     @otp.sender(Channel.MOBILE)
@@ -88,7 +93,8 @@ def create_app(config: Mapping[str, Any]) -> Flask:
 
     @app.get("/inbox/<token>")
     def inbox(token: str) -> Response:
-        path = folder / token.removeprefix(SECOND)
+        name = token.removeprefix(SECOND).removeprefix("tok-")
+        path = folder / f"tok-{name}"
         lines = path.read_text().splitlines() if path.exists() else []
         messages = (json.loads(line) for line in lines)
         return jsonify([{"number": number, **one} for number, one in enumerate(messages, 1)])
