@@ -7,17 +7,23 @@ import runpy
 import sys
 from pathlib import Path
 
+from flask_otp_mpp.conformance.case import AnyCase, Group, Severity, Wire
 from flask_otp_mpp.conformance.explain import mistakes
+from flask_otp_mpp.conformance.registry import cases_of
 from flask_otp_mpp.web import doc_tables as reference
 
 ROOT = Path(__file__).parent.parent
 OPERATIONS = "docs/operations.md"
 MISTAKES = "docs/conformance/explain-signature.md"
 README = "README.md"
+CASES = "docs/conformance/cases.md"
+PAGES = (README, OPERATIONS, MISTAKES, CASES)
 
 
 def parts(page: str) -> dict[str, str]:
     """Return the generated parts of a page by the name of their place."""
+    if page == CASES:
+        return {"cases": cases()}
     if page == OPERATIONS:
         return {"checks": reference.markdown(reference.CHECK_HEAD, reference.check_rows())}
     if page == MISTAKES:
@@ -33,6 +39,39 @@ def parts(page: str) -> dict[str, str]:
             for protocol in reference.PROTOCOLS
         },
     }
+
+
+def cases() -> str:
+    """Return a table of cases for each group."""
+    found: dict[AnyCase, list[Wire]] = {}
+    for wire in Wire:
+        for case in cases_of(wire):
+            found.setdefault(case, []).append(wire)
+    head = ("id", "what is tried and must follow", "protocols", "needs", "source")
+    tables = []
+    for group in Group:
+        rows = [case_row(case, wires) for case, wires in found.items() if case.group is group]
+        if rows:
+            tables.append(f"## {group.capitalize()}\n\n{reference.markdown(head, rows)}")
+    return f"{len(found)} cases.\n\n" + "\n\n".join(tables)
+
+
+def case_row(case: AnyCase, wires: list[Wire]) -> tuple[str, ...]:
+    """Return what a case is, cell by cell."""
+    source = (
+        ""
+        if case.source.document == "none"
+        else (f"{case.source.document}, {case.source.section}.")
+    )
+    title = case.title if case.severity is Severity.REQUIRED else f"*{case.title}*"
+    needs = [*sorted(case.needs), *(["time"] if case.slow else [])]
+    return (
+        case.id,
+        title.replace("|", "\\|"),
+        "any" if len(wires) == len(Wire) else ", ".join(wires),
+        ", ".join(needs),
+        f"{source} {case.source.reading}".strip().replace("|", "\\|"),
+    )
 
 
 def filled(text: str, page: str = README) -> str:
@@ -54,7 +93,7 @@ def filled_metrics(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page in (README, OPERATIONS, MISTAKES):
+    for page in PAGES:
         path = ROOT / page
         path.write_text(filled(path.read_text(), page))
     metrics = ROOT / "docs/operations/metrics.md"

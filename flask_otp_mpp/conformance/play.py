@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import threading
 import time
@@ -52,6 +53,7 @@ class Bench:
 
     :ivar exchanges: of the cases that have ended.
     :ivar secrets: what a report must not show: credentials, and the codes that were learned.
+    :ivar guesses: wrong codes, which would tell the right ones, as they are made of them.
     :ivar groups: those all of whose cases are chosen for the run.
     """
 
@@ -68,13 +70,18 @@ class Bench:
         for number, secret in enumerate(target.associations, 1):
             self.secrets[secret.reveal()] = f"<association {number}>"
         for number, secret in enumerate(target.second_valid.values(), 1):
-            self.secrets[secret.reveal()] = f"<user {number} at the second client>"
+            self.secrets.setdefault(secret.reveal(), f"<user {number} at the second client>")
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
+        self.guesses: dict[str, str] = {}
+        if target.second_client is not None and target.second_client.token is not None:
+            self.secrets[target.second_client.token.reveal()] = "<user of the second client>"
         self._slow = slow
         self._lock = threading.Lock()
-        self._users = list(target.valid)
         self._associations = list(target.associations)
+        # Each run begins elsewhere, for the users of one before may have to wait for a message.
+        first = secrets.randbelow(max(1, len(target.valid)))
+        self._users = [*target.valid[first:], *target.valid[:first]]
         self._moved = timedelta()
         self._signed_at = datetime.min.replace(tzinfo=UTC)
 
@@ -111,12 +118,15 @@ class Bench:
             self._moved += timedelta(seconds=int(seconds))
 
     def take_users(self, number: int) -> list[Secret[str]]:
-        """Return users that the fewest cases have had."""
+        """Return users whom no other case has: limits and locks of one would disturb the other.
+
+        :raises Skipped: if there are no such users any more.
+        """
         with self._lock:
+            if len(self._users) < number:
+                given = len(self.target.valid)
+                raise Skipped(f"other cases have the {given} valid users; name more of them")
             taken, self._users = self._users[:number], self._users[number:]
-            self._users += taken
-        if len(taken) < number:
-            raise Skipped(f"it needs {number} valid users")
         return taken
 
     def take_association(self) -> Secret[str]:
@@ -127,6 +137,11 @@ class Bench:
             taken = self._associations.pop(0)
             self._associations.append(taken)
         return taken
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """All that a report must not show, each with what it shows instead."""
+        return {**self.guesses, **self.secrets}
 
     def learned(self, code: str) -> None:
         """Remember a code, so that no report shows it."""
@@ -149,8 +164,8 @@ class Play:
 
     @property
     def user(self) -> str:
-        """The credential of the user of this case."""
-        return self._users[0].reveal()
+        """The credential of the user of this case; of any valid one, if it has none for itself."""
+        return (self._users or self.bench.target.valid)[0].reveal()
 
     @property
     def second_user(self) -> str:
@@ -201,7 +216,9 @@ class Play:
 
     def wrong(self, code: str, number: int = 1) -> str:
         """Return a code of the same length that is another one; other numbers give others."""
-        return f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
+        guess = f"{(int(code) + number) % 10 ** len(code):0{len(code)}d}"
+        self.bench.guesses[guess] = "<wrong code>"
+        return guess
 
     def at_once(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """Make calls at the same moment, each on its own connection; return what they return."""

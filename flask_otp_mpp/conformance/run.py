@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 from flask_otp_mpp.conformance.case import AnyCase, Failed, Group, Severity, Skipped, Wire
+from flask_otp_mpp.conformance.masking import Mask, printable
 from flask_otp_mpp.conformance.play import AnyPlay, Bench, Exchange
 from flask_otp_mpp.conformance.registry import cases_of, play_of
 from flask_otp_mpp.conformance.target import Target
@@ -44,7 +47,7 @@ EXIT_STATUS: Final = {Verdict.CONFORMS: 0, Verdict.FAILS: 1, Verdict.WITH_WARNIN
 class Result:
     """What became of a case.
 
-    :param said: why it failed or was skipped; empty if it passed.
+    :param said: why it failed or was skipped, without secrets; empty if it passed.
     :param seconds: how long it took.
     """
 
@@ -61,6 +64,7 @@ class Run:
 
     :param results: in the order of the cases.
     :param secrets: what a report must not show, each with what it shows instead.
+    :param wallet_keys: the endpoint's public keys by version, for Alipay+ and AMS.
     """
 
     wire: Wire
@@ -69,6 +73,7 @@ class Run:
     seconds: float
     results: Sequence[Result]
     secrets: dict[str, str] = field(repr=False)
+    wallet_keys: Mapping[str, RSAPublicKey] = field(repr=False)
 
     def count(self, status: Status, severity: Severity | None = None) -> int:
         """Return how many cases ended so."""
@@ -123,7 +128,8 @@ def run(
         began,
         time.monotonic() - at,
         [results[case.id] for case in chosen],
-        bench.secrets,
+        bench.hidden,
+        target.wallet_keys,
     )
 
 
@@ -153,6 +159,7 @@ def _play(case: AnyCase, bench: Bench) -> Result:
         status, said = Status.SKIPPED, str(skipped)
     except (Failed, Unreachable) as failed:
         status, said = Status.FAILED, str(failed)
+    said = printable(Mask(bench.hidden)(said)) if said else ""
     return Result(case, status, said, exchanges, time.monotonic() - began)
 
 

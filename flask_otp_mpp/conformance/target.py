@@ -165,7 +165,7 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
     top = Table(raw, folder)
     wire = top.choice("protocol", Wire)
     base_url = top.text("base_url")
-    if urlsplit(base_url).scheme not in {"http", "https"} or not urlsplit(base_url).hostname:
+    if base_url and not is_http(base_url):
         top.fault("base_url", "write an http or https URL")
     tokens = top.table("tokens")
     limits = top.table("limits")
@@ -197,6 +197,15 @@ def target_of(raw: Mapping[str, Any], folder: Path) -> Target:
     )
     top.finish()
     return target
+
+
+def is_http(url: str) -> bool:
+    """Tell whether a text is an http or https URL with a host, and a port that can be."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _google(top: Table, tokens: Table, wire: Wire, folder: Path) -> dict[str, Any]:
@@ -234,8 +243,15 @@ def _paths(paths: Table) -> tuple[str, str]:
     return paths.text("send"), paths.text("verify")
 
 
-def _tls(tls: Table) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.path("ca") if tls.has("ca") else None)
-    if tls.has("certificate"):
-        context.load_cert_chain(tls.path("certificate"), tls.path("key"))
+def _tls(tls: Table) -> ssl.SSLContext | None:
+    """Return how the server is proven: by its authority, or by those of the system."""
+    name = "ca"
+    try:
+        context = ssl.create_default_context(cafile=tls.path(name) if tls.has(name) else None)
+        name = "certificate"
+        if tls.has(name):
+            context.load_cert_chain(tls.path(name), tls.path("key"))
+    except OSError as error:  # ssl.SSLError is one, too
+        tls.fault(name, f"can't be read: {error.strerror or error}")
+        return None
     return context

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask_otp_mpp.web.cli.audit import audit
 from flask_otp_mpp.web.cli.check import check
+from flask_otp_mpp.web.cli.conformance import conformance
 from flask_otp_mpp.web.cli.explain import explain_signature
 from flask_otp_mpp.web.cli.group import OtpGroup
 from flask_otp_mpp.web.cli.keys import keygen, pubkey
@@ -21,6 +22,6 @@ __all__ = ["cli"]
 cli = OtpGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
 for command in (
     *(keygen, pubkey, init_db, upgrade_db, purge, show, unlock, forget),
-    *(codes, settings, check, policy, audit, explain_signature, simulate),
+    *(codes, settings, check, policy, audit, explain_signature, simulate, conformance),
 ):
     cli.add_command(command)

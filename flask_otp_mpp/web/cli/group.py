@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import redirect_stdout
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 from flask.cli import AppGroup
@@ -33,7 +33,7 @@ class OtpGroup(AppGroup):
 
 def echo(text: str) -> None:
     """Print a command's own output."""
-    click.echo(text, file=click.get_current_context().meta[_STDOUT])
+    click.echo(text, file=output())
 
 
 def echo_json(value: object) -> None:
@@ -41,6 +41,12 @@ def echo_json(value: object) -> None:
     echo(json.dumps(value, indent=2))
 
 
+def output() -> IO[str]:
+    """Return the stream of a command's own output."""
+    stream: IO[str] = click.get_current_context().meta[_STDOUT]
+    return stream
+
+
 def is_terminal() -> bool:
     """Tell whether a command's own output goes to a terminal."""
-    return bool(click.get_current_context().meta[_STDOUT].isatty())
+    return output().isatty()

@@ -153,7 +153,7 @@ def _call(
         target = find_target(url, GoogleStandardPayments)
         known: dict[str, Any] = {}
         if target.protocol is not None:
-            prefix, known = _known(target.protocol, prefix)
+            prefix, known = known_account(target.protocol, prefix)
         if envelope not in (None, known.get("envelope")):
             known = {"envelope": envelope}
         account = {
@@ -179,7 +179,7 @@ def _call(
     end(verified=answer.verified, code=code, response=answer.response, expected=expect)
 
 
-def _known(
+def known_account(
     protocol: GoogleStandardPayments, prefix: str | None
 ) -> tuple[str | None, dict[str, Any]]:
     """Return the path of an account of the app, and the account as its other side has it.
