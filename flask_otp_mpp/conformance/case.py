@@ -96,7 +96,7 @@ class Case(Generic[P]):
     :param rule: what the endpoint must do.
     :param wires: the protocols that it is played for.
     :param needs: what the configuration must have.
-    :param users: how many valid users it needs for itself.
+    :param users: how many valid users it needs for itself: none, if it changes nothing of a user.
     :param slow: whether it waits until time has passed.
     :param alone: whether nothing else may be played at the same time.
     :param last: whether it looks at all exchanges of the run.
@@ -169,7 +169,7 @@ class CaseList(Generic[P]):
                 source=source or self._source,
                 severity=severity,
                 needs=frozenset(needs),
-                users=users,
+                users=0 if last else users,
                 slow=slow,
                 alone=alone,
                 last=last,

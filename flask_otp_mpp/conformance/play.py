@@ -117,12 +117,15 @@ class Bench:
             self._moved += timedelta(seconds=int(seconds))
 
     def take_users(self, number: int) -> list[Secret[str]]:
-        """Return users that the fewest cases have had."""
+        """Return users whom no other case has: limits and locks of one would disturb the other.
+
+        :raises Skipped: if there are no such users any more.
+        """
         with self._lock:
+            if len(self._users) < number:
+                given = len(self.target.valid)
+                raise Skipped(f"other cases have the {given} valid users; name more of them")
             taken, self._users = self._users[:number], self._users[number:]
-            self._users += taken
-        if len(taken) < number:
-            raise Skipped(f"it needs {number} valid users")
         return taken
 
     def take_association(self) -> Secret[str]:
@@ -165,8 +168,8 @@ class Play:
 
     @property
     def user(self) -> str:
-        """The credential of the user of this case."""
-        return self._users[0].reveal()
+        """The credential of the user of this case; of any valid one, if it has none for itself."""
+        return (self._users or self.bench.target.valid)[0].reveal()
 
     @property
     def second_user(self) -> str:

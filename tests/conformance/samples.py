@@ -65,5 +65,5 @@ def sample_file(folder: Path) -> Iterator[Path]:
     """Serve a wallet and give the kit's file for it: tokens are easy to find, and used again."""
     limits: dict[str, Any] = {"OTP_MPP_COOL_DOWN": 0, "OTP_MPP_SEND_LIMITS": "1000 per day"}
     with served(Wire.ALIPAYPLUS, folder, **limits) as file:
-        base_url = tomllib.loads(file.read_text())["base_url"]
-        yield kit_file(Wire.ALIPAYPLUS, folder, base_url, tokens=TOKENS)
+        url = tomllib.loads(file.read_text())["base_url"]
+        yield kit_file(Wire.ALIPAYPLUS, folder, url, tokens=TOKENS)

@@ -75,7 +75,7 @@ def add(
     """
     for name, title, make in rows:
         play = partial(_deliver, make, means)
-        cases.add(name, title, rule, *needs, source=source, severity=severity)(play)
+        cases.add(name, title, rule, *needs, source=source, severity=severity, users=0)(play)
 
 
 def _deliver(make: Make, means: tuple[Means, ...], play: SignedPlay) -> None:
