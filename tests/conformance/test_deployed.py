@@ -36,18 +36,25 @@ from tests.wallet import PSP, key
 STATEFUL: Final = {Group.CODES, Group.LIFE, Group.REPEATS, Group.RACES, Group.ISOLATION}
 """The groups whose cases depend on the store."""
 DEPLOYED: Final = (
-    ("sqlite", Wire.AMS, set(Group)),
-    ("postgresql", Wire.ALIPAYPLUS, set(Group)),
-    ("mariadb", Wire.ALIPAYPLUS, STATEFUL),
-    ("redis", Wire.ALIPAYPLUS, STATEFUL),
+    pytest.param("sqlite", Wire.AMS, set(Group), id="sqlite"),
+    *(
+        pytest.param(store, Wire.ALIPAYPLUS, groups, id=store, marks=pytest.mark.server)
+        for store, groups in (
+            ("postgresql", set(Group)),
+            ("mariadb", STATEFUL),
+            ("redis", STATEFUL),
+        )
+    ),
 )
+RARE: Final = {"codes.leading-zeros", "answers.signed-unknown"}
+"""Cases that are skipped where chance does not give what they need."""
 FORMS_THAT_NODE_DOES_NOT_READ: Final = {
     *("headers.sdk-php", "headers.sdk-go"),
     *("time.compact-offset", "time.nanoseconds", "time.minute"),
 }
 """Recommended cases: no document demands these forms, which some client libraries write."""
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def failed(done: Run, severity: Severity | None = None) -> Mapping[str, str]:
@@ -85,7 +92,7 @@ def four_workers(wire: Wire, folder: Path, store: str) -> Iterator[Path]:
         stop(process)
 
 
-@pytest.mark.parametrize(("store", "wire", "groups"), DEPLOYED, ids=[one[0] for one in DEPLOYED])
+@pytest.mark.parametrize(("store", "wire", "groups"), DEPLOYED)
 def test_a_wallet_of_four_workers_conforms_on_every_store(
     store: str, wire: Wire, groups: set[Group], tmp_path: Path
 ) -> None:
@@ -94,7 +101,9 @@ def test_a_wallet_of_four_workers_conforms_on_every_store(
         done = run(read_target(file), cases)
     assert failed(done) == {}
     assert done.verdict is Verdict.CONFORMS
-    assert done.count(Status.PASSED) > 0.9 * len(cases)
+    if groups == set(Group):
+        skipped = {one.case.id for one in done.results if one.status is Status.SKIPPED}
+        assert skipped <= RARE
 
 
 def test_the_example_wallet_conforms_as_its_own_command_finds(tmp_path: Path) -> None:
@@ -115,6 +124,7 @@ def test_the_example_wallet_conforms_as_its_own_command_finds(tmp_path: Path) ->
     assert report["counts"]["passed"] > 300
 
 
+@pytest.mark.server
 def test_a_wallet_in_node_js_passes_all_required_cases(tmp_path: Path) -> None:
     """Only the documents are between that wallet and the kit."""
     with node_wallet(_node_config()) as url:
