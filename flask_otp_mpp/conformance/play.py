@@ -229,11 +229,8 @@ class Play:
         start = threading.Barrier(len(calls))
 
         def call(one: Callable[[], T]) -> T:
-            try:
-                start.wait(30)
-                return one()
-            finally:
-                self.bench.http.close()
+            start.wait(30)
+            return one()
 
         with ThreadPoolExecutor(len(calls)) as pool:
             return [done.result() for done in [pool.submit(call, one) for one in calls]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -115,13 +116,13 @@ def run(
         on_result(result)
 
     beside = [case for case in chosen if not _is_alone(case, bench) and not case.last]
-    with ThreadPoolExecutor(max(1, target.parallel)) as pool:
-        for done in as_completed([pool.submit(_play, case, bench) for case in beside]):
-            keep(done.result())
-    for case in [case for case in chosen if _is_alone(case, bench) and not case.last]:
-        keep(_play(case, bench))
-    for case in [case for case in chosen if case.last]:
-        keep(_play(case, bench))
+    alone = [case for case in chosen if _is_alone(case, bench) and not case.last]
+    with closing(bench.http):
+        with ThreadPoolExecutor(max(1, target.parallel)) as pool:
+            for done in as_completed([pool.submit(_play, case, bench) for case in beside]):
+                keep(done.result())
+        for case in (*alone, *(case for case in chosen if case.last)):
+            keep(_play(case, bench))
     return Run(
         target.wire,
         target.base_url,
@@ -159,6 +160,9 @@ def _play(case: AnyCase, bench: Bench) -> Result:
         status, said = Status.SKIPPED, str(skipped)
     except (Failed, Unreachable) as failed:
         status, said = Status.FAILED, str(failed)
+    except Exception as error:  # noqa: BLE001 - one odd answer must not end the run
+        status = Status.FAILED
+        said = f"the case does not foresee this answer ({type(error).__name__}: {error})"
     said = printable(Mask(bench.hidden)(said)) if said else ""
     return Result(case, status, said, exchanges, time.monotonic() - began)
 

@@ -67,7 +67,7 @@ class Response:
 
 
 class HttpClient:
-    """Send requests to one server; each thread keeps one connection.
+    """Send requests to one server; a connection is kept and used again, by one thread at a time.
 
     :param base_url: of which scheme, host and port count.
     :param timeout: seconds to wait for a connection, and for each read.
@@ -86,7 +86,8 @@ class HttpClient:
         self._address = parts.hostname, parts.port
         self._timeout = timeout
         self._tls = tls
-        self._kept = threading.local()
+        self._lock = threading.Lock()
+        self._free: list[http.client.HTTPConnection] = []
 
     def send(self, request: Request) -> Response:
         """Send a request and return the response, whatever its status is.
@@ -95,7 +96,8 @@ class HttpClient:
             is replaced once.
         """
         began = time.monotonic()
-        kept = getattr(self._kept, "connection", None)
+        with self._lock:
+            kept = self._free.pop() if self._free else None
         if kept is not None:
             try:
                 return self._send(kept, request, began)
@@ -110,10 +112,11 @@ class HttpClient:
             raise self._unreachable(connection, error) from None
 
     def close(self) -> None:
-        """Close the connection of this thread."""
-        if (kept := getattr(self._kept, "connection", None)) is not None:
-            kept.close()
-            self._kept.connection = None
+        """Close the connections that are kept."""
+        with self._lock:
+            free, self._free = self._free, []
+        for connection in free:
+            connection.close()
 
     def _send(
         self, connection: http.client.HTTPConnection, request: Request, began: float
@@ -129,10 +132,12 @@ class HttpClient:
         connection.endheaders(request.body, encode_chunked="transfer-encoding" in names)
         answer = connection.getresponse()
         body = answer.read()
-        self._kept.connection = None if answer.will_close else connection
+        seconds = time.monotonic() - began
         if answer.will_close:
             connection.close()
-        seconds = time.monotonic() - began
+        else:
+            with self._lock:
+                self._free.append(connection)
         return Response(answer.status, tuple(answer.getheaders()), body, seconds)
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -143,7 +148,6 @@ class HttpClient:
 
     def _unreachable(self, connection: http.client.HTTPConnection, error: Exception) -> Unreachable:
         connection.close()
-        self._kept.connection = None
         cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Unreachable(f"{self.host} gave no answer: {cause}")
 

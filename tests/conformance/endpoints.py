@@ -70,7 +70,7 @@ def wallet_settings(wire: Wire, folder: Path, store: str) -> dict[str, Any]:
 def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
     """Write the TOML file for that wallet; return its path.
 
-    :param changed: further tables and values, or others.
+    :param changed: further tables and values, or others; one of None is left out.
     """
     tables: dict[str, Any] = {
         "protocol": str(wire),
@@ -81,7 +81,7 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
         **changed,
     }
     path = folder / f"{wire}.toml"
-    path.write_text(to_toml(tables))
+    path.write_text(to_toml({name: one for name, one in tables.items() if one is not None}))
     return path
 
 

@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from flask_otp_mpp import AlipayPlus, Ams
-from flask_otp_mpp.conformance.case import AnyCase, Wire
+from flask_otp_mpp.conformance.case import SIGNED, AnyCase, Group, Source, Wire
 from flask_otp_mpp.conformance.cli import main
 from flask_otp_mpp.conformance.registry import cases_of
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
 from flask_otp_mpp.conformance.target import read_target
 from flask_otp_mpp.core.clock import utc_now
 from flask_otp_mpp.signing.keys import one_line, private_pem
@@ -162,6 +163,18 @@ class TestRun:
         done = play(cases=cases)
         assert done.exit_code == status
         assert done.stdout.splitlines()[-1].startswith(f"{verdict}: 1 passed, ")
+
+    def test_an_answer_that_a_case_does_not_foresee_ends_that_case_only(self, play: Play) -> None:
+        odd = SignedCases(Group.ANSWERS, SIGNED, Source("The Book", "Chapter 3"))
+
+        @odd.add("sample.odd", "It is odd", "Answers have a member.")
+        def _(play: SignedPlay) -> None:
+            play.send().json["none"]
+
+        done = play(cases=[*odd, *CASES])
+        assert "the case does not foresee this answer (KeyError: 'none')" in done.stdout
+        assert "1 failed" in done.stdout
+        assert done.exit_code == 1
 
     def test_reports_are_written(self, play: Play, tmp_path: Path) -> None:
         html, xml, text = (str(tmp_path / name) for name in ("a.html", "a.xml", "a.json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -101,10 +102,10 @@ def _reach(target: Target) -> None:
 
     :raises click.UsageError: if it does not.
     """
+    client = HttpClient(target.base_url, timeout=target.timeout, tls=target.tls)
     try:
-        HttpClient(target.base_url, timeout=target.timeout, tls=target.tls).send(
-            Request("GET", f"{target.prefix}/", (), b"")
-        )
+        with closing(client):
+            client.send(Request("GET", f"{target.prefix}/", (), b""))
     except Unreachable as error:
         raise click.UsageError(f"{error}; is base_url right, and does the wallet run?") from None
 

@@ -34,7 +34,9 @@ class Wallet {
     const uri = incoming.url.replace(/^https?:\/\/[^/?]*/i, ''); // RFC 9112: the absolute form
     const [path, query] = uri.split('?');
     if (method === 'GET' && path === '/inbox') { // for tests, outside the protocol
-      const inbox = this.#otp.inbox(new URLSearchParams(query).get('user'));
+      const asked = new URLSearchParams(query);
+      const user = asked.get('user') ?? this.#config.users.get(asked.get('token'))?.id;
+      const inbox = this.#otp.inbox(user);
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ messages: inbox }));
       return;

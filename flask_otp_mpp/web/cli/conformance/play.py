@@ -31,6 +31,8 @@ _PROTOCOLS: Final[Mapping[Wire, type[AlipayPlus | Ams | GoogleStandardPayments]]
     Wire.GOOGLE_JOSE: GoogleStandardPayments,
     Wire.GOOGLE_PGP: GoogleStandardPayments,
 }
+_PARALLEL: Final = 8
+"""How many cases are played at once, if the app delivers so many messages at a time."""
 
 
 def play_app(
@@ -64,6 +66,7 @@ def play_app(
         if "tokens" not in given:
             known |= trial_users(app, state, known)
         with serving(app, served, url) as base_url:
+            known["parallel"] = min(_PARALLEL, state.deliveries.places)
             tables = {**known, **given, "protocol": wire, "base_url": base_url}
             return play(target_of(tables, folder), options, _command(script), output())
     except ValueError as fault:
