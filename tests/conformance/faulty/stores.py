@@ -29,6 +29,14 @@ class ReusableCode(MemoryStore):
         return Outcome(attempt.id) if outcome.reason is Reason.CHALLENGE_USED else outcome
 
 
+class _OneAtATime(MemoryStore):
+    """Let what is changed around a step be one step with it."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.one_at_a_time = threading.Lock()
+
+
 class _Changed(MemoryStore):
     """Change each challenge that is opened."""
 
@@ -144,12 +152,13 @@ class RightCodeAfterTooMany(MemoryStore):
     "races.wrong-codes-count",
     "repeats.wrong-code-twice",
 )
-class AttemptsNotCounted(MemoryStore):
+class AttemptsNotCounted(_OneAtATime):
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
-        if (challenge := self._challenges.get(attempt.id)) is not None:
-            self._challenges[attempt.id] = replace(challenge, attempts=0)
-        self._user_limits.pop(attempt.subject, None)
-        return super().spend(attempt, policy)
+        with self.one_at_a_time:
+            if (challenge := self._challenges.get(attempt.id)) is not None:
+                self._challenges[attempt.id] = replace(challenge, attempts=0)
+            self._user_limits.pop(attempt.subject, None)
+            return super().spend(attempt, policy)
 
 
 @FAULTS.add_store(
@@ -164,13 +173,9 @@ class AttemptsNotCounted(MemoryStore):
     "repeats.wrong-code",
     sometimes=("races.right-among-wrong",),
 )
-class WrongCodeEnds(MemoryStore):
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self._one_at_a_time = threading.Lock()
-
+class WrongCodeEnds(_OneAtATime):
     def spend(self, attempt: Attempt, policy: Policy) -> Outcome:
-        with self._one_at_a_time:
+        with self.one_at_a_time:
             outcome = super().spend(attempt, policy)
             if outcome.reason is Reason.CODE_UNMATCHED:
                 challenge = self._challenges[attempt.id]
@@ -210,7 +215,8 @@ class ClosedByRefusedSend(MemoryStore):
     "sends.not-without-end",
     "sends.too-soon",
 )
-class SendsNotLimited(MemoryStore):
+class SendsNotLimited(_OneAtATime):
     def reserve(self, draft: Draft, policy: Policy) -> Challenge | Outcome:
-        self._user_limits.pop(draft.subject, None)
-        return super().reserve(draft, policy)
+        with self.one_at_a_time:
+            self._user_limits.pop(draft.subject, None)
+            return super().reserve(draft, policy)
