@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from flask_otp_mpp.conformance.case import AnyCase, Failed, Group, Skipped
 from flask_otp_mpp.conformance.inbox import Waiting
+from flask_otp_mpp.conformance.masking import Mask
 from flask_otp_mpp.conformance.target import Target
 from flask_otp_mpp.conformance.wire import HttpClient, Request, Response
 from flask_otp_mpp.core.clock import utc_now
@@ -73,9 +75,10 @@ class Bench:
             self.secrets.setdefault(secret.reveal(), f"<user {number} at the second client>")
         for need, secret in target.states.items():
             self.secrets[secret.reveal()] = f"<{need.value}>"
-        self.guesses: dict[str, str] = {}
         if target.second_client is not None and target.second_client.token is not None:
             self.secrets[target.second_client.token.reveal()] = "<user of the second client>"
+        self._credentials: Final = dict(self.secrets)
+        self.guesses: dict[str, str] = {}
         self._slow = slow
         self._lock = threading.Lock()
         # Each run begins elsewhere, for the users of one before may have to wait for a message.
@@ -141,6 +144,18 @@ class Bench:
     def hidden(self) -> dict[str, str]:
         """All that a report must not show, each with what it shows instead."""
         return {**self.guesses, **self.secrets}
+
+    def masked(self, text: str) -> str:
+        """Return a text without what a report must not show.
+
+        The mask of the credentials is made once: there may be thousands of them.
+        """
+        others = {one: shown for one, shown in self.hidden.items() if one not in self._credentials}
+        return Mask(others)(self._mask_of_credentials(text))
+
+    @cached_property
+    def _mask_of_credentials(self) -> Mask:
+        return Mask(self._credentials)
 
     def learned(self, code: str) -> None:
         """Remember a code, so that no report shows it."""

@@ -14,7 +14,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from flask_otp_mpp.conformance.case import AnyCase, Failed, Group, Severity, Skipped, Wire
-from flask_otp_mpp.conformance.masking import Mask, printable
+from flask_otp_mpp.conformance.masking import printable
 from flask_otp_mpp.conformance.play import AnyPlay, Bench, Exchange
 from flask_otp_mpp.conformance.registry import cases_of, play_of
 from flask_otp_mpp.conformance.target import Target
@@ -163,7 +163,7 @@ def _play(case: AnyCase, bench: Bench) -> Result:
     except Exception as error:  # noqa: BLE001 - one odd answer must not end the run
         status = Status.FAILED
         said = f"the case does not foresee this answer ({type(error).__name__}: {error})"
-    said = printable(Mask(bench.hidden)(said)) if said else ""
+    said = printable(bench.masked(said)) if said else ""
     return Result(case, status, said, exchanges, time.monotonic() - began)
 
 

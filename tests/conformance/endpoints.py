@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.serving import make_server
 
 from flask_otp_mpp.conformance.case import GOOGLE, Wire
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.signing.keys import one_line, private_pem
+from flask_otp_mpp.stores import Store
 from tests.ams import MERCHANT, OTHER
 from tests.conformance.google_sides import kit_account, kit_tables, wallet_accounts
 from tests.conformance.wallet_app import NO_EMAIL, SECOND, create_app
 from tests.wallet import ACQUIRER, CLIENT, PSP, key, make_tables, settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 SECOND_CLIENT: Final = "SANDBOX_5Y00000000000002"
 CLIENTS: Final = {Wire.ALIPAYPLUS: (CLIENT, SECOND_CLIENT), Wire.AMS: (MERCHANT, OTHER)}
@@ -80,17 +86,29 @@ def kit_file(wire: Wire, folder: Path, base_url: str, **changed: Any) -> Path:
 
 
 @contextmanager
-def served(wire: Wire, folder: Path, store: str = "memory://", **changed: Any) -> Iterator[Path]:
+def served(
+    wire: Wire,
+    folder: Path,
+    store: str = "memory://",
+    *,
+    make_store: Callable[[Clock], Store] | None = None,
+    wrap: Callable[[WSGIApplication], WSGIApplication] | None = None,
+    kit: Mapping[str, Any] = MappingProxyType({}),
+    **changed: Any,
+) -> Iterator[Path]:
     """Serve the wallet from a thread of this process; give the kit's file for it.
 
+    :param make_store: makes the store, in place of the one that is named.
+    :param wrap: puts something between the server and the wallet.
+    :param kit: further tables and values of the kit's file, or others.
     :param changed: further settings of the wallet.
     """
-    app = create_app({**wallet_settings(wire, folder, store), **changed})
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    app = create_app({**wallet_settings(wire, folder, store), **changed}, make_store)
+    server = make_server("127.0.0.1", 0, wrap(app) if wrap else app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield kit_file(wire, folder, f"http://127.0.0.1:{server.server_port}")
+        yield kit_file(wire, folder, f"http://127.0.0.1:{server.server_port}", **kit)
     finally:
         server.shutdown()
         thread.join()

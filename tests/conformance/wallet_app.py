@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,8 @@ from flask_otp_mpp import (
     Reason,
     refuse,
 )
-from flask_otp_mpp.core.clock import utc_now
+from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.stores import Store
 from tests.wallet import REFUSED_TOKENS, User
 
 SECOND: Final = "second-"
@@ -41,7 +42,9 @@ GONE_ASSOCIATION: Final = "assoc-gone"
 _TOKEN: Final = re.compile(f"(?P<second>{SECOND})?tok-[a-z0-9]+")
 
 
-def create_app(config: Mapping[str, Any]) -> Flask:
+def create_app(
+    config: Mapping[str, Any], make_store: Callable[[Clock], Store] | None = None
+) -> Flask:
     """Open the wallet.
 
     :param config: settings, and beside them ``FOLDER``: there the messages are written, a file for
@@ -58,7 +61,11 @@ def create_app(config: Mapping[str, Any]) -> Flask:
         "OTP_MPP_GOOGLE_ACCOUNTS": GoogleStandardPayments,
     }
     served = [protocol for key, protocol in protocols.items() if key in values]
-    otp = OtpMpp(*served, clock=lambda: _now(folder / "clock"))
+
+    def clock() -> datetime:
+        return _now(folder / "clock")
+
+    otp = OtpMpp(*served, clock=clock, store=make_store(clock) if make_store else None)
 
     @otp.user_loader
     def user_of(token: str, caller: Caller) -> User | None:

@@ -1,0 +1,1 @@
+"""A wallet that does one thing wrong, and the faults that it can have."""
