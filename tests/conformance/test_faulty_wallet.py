@@ -6,8 +6,8 @@ all answers, and a share of the others, so that each case meets a few faults tha
 
     OTP_MPP_EVERY_CASE=1 python -m pytest -n auto tests/conformance/test_faulty_wallet.py
 
-Without it the module takes about half a minute of one core, with it about six minutes. Floods are
-played where a fault names them: each costs as much as a hundred other cases.
+Without it the module takes half a minute of one core, with it seven minutes. Floods are played
+where a fault names them: each costs as much as a hundred other cases.
 """
 
 from __future__ import annotations

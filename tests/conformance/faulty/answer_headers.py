@@ -69,6 +69,13 @@ def client_not_echoed(request: Request, answer: Next) -> Response:
     return sealed(request, with_header(answer(request), "client-id"))
 
 
+@FAULTS.add("client-twice", "Answers name the client in two headers.", "answers.headers-once")
+def client_twice(request: Request, answer: Next) -> Response:
+    response = answer(request)
+    client = response.header("client-id")
+    return with_header(response, "client-id", client, client)
+
+
 @FAULTS.add("media-type-html", "Answers say that they are text/html.", "answers.media-type")
 def media_type_html(request: Request, answer: Next) -> Response:
     return with_header(answer(request), "content-type", "text/html; charset=utf-8")
