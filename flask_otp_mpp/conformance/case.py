@@ -67,6 +67,7 @@ class Need(StrEnum):
     NO_EMAIL = "a user without an e-mail address"
     EMAIL = "valid users with e-mail addresses, whose codes the inbox gives"
     CODES = "an inbox that gives codes"
+    NUMBER = "valid users who are named by phone numbers"
     ASSOCIATION = "associations of users"
 
 

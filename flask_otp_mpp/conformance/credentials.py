@@ -12,6 +12,11 @@ _NUMBER: Final = re.compile(r"\{n(?::0([1-9]))?\}")
 """Where the number belongs: ``{n}``, or ``{n:04}`` with zeros before it, up to four digits."""
 
 
+def is_number(name: str) -> bool:
+    """Tell whether a user of Google is named by a phone number; else it is an association."""
+    return name.startswith("+")
+
+
 def valid_users(tokens: Table) -> tuple[Secret[str], ...]:
     """Return the valid credentials: a list of them, or a template and a count."""
     if tokens.has("template"):

@@ -13,7 +13,12 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from flask_otp_mpp.conformance.case import GOOGLE, Need, Wire
-from flask_otp_mpp.conformance.credentials import associations, at_second_client, valid_users
+from flask_otp_mpp.conformance.credentials import (
+    associations,
+    at_second_client,
+    is_number,
+    valid_users,
+)
 from flask_otp_mpp.conformance.google.side import GoogleSide, read_side
 from flask_otp_mpp.conformance.inbox import Inbox, open_inbox
 from flask_otp_mpp.conformance.toml_table import ConfigurationFault, Table
@@ -125,6 +130,8 @@ class Target:
     def has(self, need: Need) -> bool:
         """Tell whether the configuration has what a case needs."""
         match need:
+            case Need.NUMBER:
+                return any(is_number(user.reveal()) for user in self.valid[:1])
             case Need.SECOND_USER:
                 return len(self.valid) > 1
             case Need.SECOND_CLIENT:

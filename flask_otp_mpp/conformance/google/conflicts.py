@@ -30,6 +30,7 @@ for _name, _member, _value in (
         f"repeats.other-{_name}",
         f"A sendOtp with a used requestId and another {_member} is 412 IDEMPOTENCY_VIOLATION",
         "A requestId with other parameters is a fault of the caller.",
+        *([Need.NUMBER] if _value is None else []),
         users=2 if _value is None else 1,
     )(partial(_conflicting, _member, _value))
 
@@ -56,6 +57,7 @@ def before_work(play: GooglePlay) -> None:
     "A sendOtp that is refused by 412 sends no message",
     "What is refused is not done.",
     Need.CODES,
+    Need.NUMBER,
     users=2,
 )
 def conflict_sends_nothing(play: GooglePlay) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from flask_otp_mpp.conformance.case import GOOGLE, Group, Severity
+from flask_otp_mpp.conformance.case import GOOGLE, Group, Need, Severity
 from flask_otp_mpp.conformance.google.answer import in_words
 from flask_otp_mpp.conformance.google.dialect import ABSENT, Api, Means, changed, written
 from flask_otp_mpp.conformance.google.play import GoogleCases, GooglePlay
@@ -59,6 +59,7 @@ def _add(field: Field, kind: str, what: str, value: Any, means: tuple[Means, ...
         f"fields.{field.id}-{kind}",
         f"{field.api} {what.format(field.name)} is {in_words(means[0])}",
         "A field that breaks its rule is refused, and the code says by which kind of rule.",
+        *([Need.NUMBER] if field.name == "accountPhoneNumber" else []),
         source=written(f"Method: {field.api}", _READER if Means.UNREADABLE in means else ""),
         users=int(field.api is Api.SEND),
     )(partial(_answered, field.api, field.name, value, means))
@@ -122,6 +123,7 @@ for _name, _kind, _what, _value, _means in _ROWS:
     "fields.send-nobody",
     "sendOtp with neither accountPhoneNumber nor associationId is refused",
     "A send names its user in exactly one way.",
+    Need.NUMBER,
     source=written("Method: sendOtp"),
 )
 def nobody(play: GooglePlay) -> None:
@@ -134,6 +136,7 @@ def nobody(play: GooglePlay) -> None:
     "fields.send-both",
     "sendOtp with accountPhoneNumber and associationId is refused",
     "A send names its user in exactly one way.",
+    Need.NUMBER,
     source=written("Method: sendOtp"),
 )
 def both(play: GooglePlay) -> None:
@@ -147,6 +150,7 @@ def both(play: GooglePlay) -> None:
     "fields.send-null-beside",
     "sendOtp with associationId null beside accountPhoneNumber sends a code",
     "A member that is null is one that is not there.",
+    Need.NUMBER,
     source=written("Method: sendOtp", "As protobuf's JSON form is read."),
     severity=Severity.RECOMMENDED,
 )

@@ -16,6 +16,7 @@ CASES: Final = GoogleCases(Group.HAPPY_PATH, GOOGLE, written("Methods sendOtp, v
     "happy.send-by-number",
     "A code is sent to the user of a phone number",
     "sendOtp with accountPhoneNumber sends a code and answers SUCCESS.",
+    Need.NUMBER,
     source=written("Method: sendOtp"),
 )
 def send_by_number(play: GooglePlay) -> None:

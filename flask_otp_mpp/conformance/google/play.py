@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import AnyCase, CaseList, Failed, Skipped
+from flask_otp_mpp.conformance.credentials import is_number
 from flask_otp_mpp.conformance.google.answer import (
     Answer,
     in_words,
@@ -114,8 +115,8 @@ class GooglePlay(Play):
     ) -> dict[str, Any]:
         """Return a message that is right.
 
-        :param user: the phone number; that of the case by default. With ``associationId`` among
-            ``more`` there is none.
+        :param user: the phone number, or an associationId; that of the case by default. None of
+            them counts if ``more`` has such a member.
         :param sent: the requestId of the send to verify; a random one by default, which is known
             to nobody.
         :param more: further members, or other values.
@@ -123,8 +124,9 @@ class GooglePlay(Play):
         usual: dict[str, Any] = {"clientMessage": "conformance"}
         if api is Api.SEND:
             usual = {"smsMatchingToken": MATCHING, "otpContext": {"association": {}}}
-            if "associationId" not in more:
-                usual["accountPhoneNumber"] = user or self.user
+            if not more.keys() & {"accountPhoneNumber", "associationId"}:
+                name = user or self.user
+                usual["accountPhoneNumber" if is_number(name) else "associationId"] = name
         elif api is Api.VERIFY:
             usual = {"sendOtpRequestId": sent or self.unknown_name(), "otp": code}
         return {"requestHeader": self.header(request_id), **usual, **more}

@@ -16,7 +16,8 @@
     their_keys = ["second-wallet.public.jwks"]
 
     [tokens]
-    template = "+1415555{n:04}"               # phone numbers of valid users, or: valid = [...]
+    template = "+1415555{n:04}"               # phone numbers of valid users, or: valid = [...];
+                                              # or associationIds, where no number can be had
     count = 200
     associations = "assoc-{n}"                # their ids: count of them by {n}, or a list
     unknown = "+14155559999"                  # a number that no account has

@@ -67,7 +67,7 @@ def missing(play: GooglePlay) -> None:
 
 
 def _no_number(number: str, play: GooglePlay) -> None:
-    answer = play.send(number)
+    answer = play.send(accountPhoneNumber=number)
     play.expect(answer, Means.NUMBER_INVALID, Means.NOT_ASSOCIATED, Means.VALUE)
 
 

@@ -104,15 +104,17 @@ def trial_users(app: Flask, state: State, known: Mapping[str, Any]) -> dict[str,
             f"{key_of(TrialSettings, 'trial')} is not on, so the kit has no users: set it in a "
             "sandbox, or name users and their inbox by --file"
         )
-    template = f"TRIAL_USER_{secrets.token_hex(4)}-{{n}}"
+    run = secrets.token_hex(4)
+    template = f"TRIAL_USER_{run}-{{n}}"
+    of_google = {"associations": f"TRIAL_USER_{run}-by-{{n}}"}
+    of_signed = {"expired": "TRIAL_TOKEN_EXPIRED", "unknown": "TRIAL_TOKEN_INVALID"}
     return {
         "tokens": {
             "template": template,
             "count": _USERS,
-            "expired": "TRIAL_TOKEN_EXPIRED",
-            "unknown": "TRIAL_TOKEN_INVALID",
             "frozen": "TRIAL_USER_ABNORMAL",
             "missing": "TRIAL_USER_MISSING",
+            **(of_google if "google" in known else of_signed),
             **({"second_client": template} if "second_client" in known else {}),
         },
         "inbox": {"kind": "fixed", "code": accepted_code(state.policy.digits)},
