@@ -110,7 +110,19 @@ def test_a_wallet_of_four_workers_conforms_on_every_store(
     ("options", "played"),
     [
         (["--protocol", "alipayplus", "--key", "alipayplus.pem"], 300),
-        (["--protocol", "google-jose", "--google-keys", "google.jwks", "--only", "life"], 4),
+        (
+            [
+                "--protocol",
+                "google-jose",
+                "--google-keys",
+                "google.jwks",
+                "--only",
+                "life",
+                "--only",
+                "codes",
+            ],
+            15,
+        ),
     ],
     ids=["alipayplus", "google"],
 )
