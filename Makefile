@@ -56,7 +56,7 @@ lint:
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
-	.venv/bin/bandit -q -c pyproject.toml -r flask_otp_mpp example_app tools
+	.venv/bin/bandit -q -c pyproject.toml -r flask_otp_mpp example_app tools deploy
 	sh tools/secrets.sh
 
 bench:

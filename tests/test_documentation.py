@@ -16,8 +16,12 @@ from tests.public import private_imports
 from tests.wallet import settings
 
 ROOT = Path(__file__).parent.parent
-CODE = sorted([*ROOT.glob("docs/examples/**/*.py"), *ROOT.glob("example_app/**/*.py")])
-TOP = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+CODE = sorted(
+    path
+    for folder in ("deploy", "docs/examples", "example_app")
+    for path in ROOT.glob(f"{folder}/**/*.py")
+)
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md")]
 PAGES = sorted([*TOP, *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)

@@ -105,16 +105,16 @@ def _play(address: str, home: Path) -> Iterator[Step]:
     except ValueError as fault:
         raise click.BadParameter(str(fault), param_hint="--url") from None
     alipayplus = AlipayPlusCaller(
-        wallet, psp_id=instance.PSP_ID, **_signing(home, instance.CLIENT_ID, "alipayplus.pem")
+        wallet, psp_id=instance.PSP_ID, **signing(home, instance.CLIENT_ID, "alipayplus.pem")
     )
     google = _google(home, wallet)
-    merchant = AmsCaller(wallet, **_signing(home, instance.MERCHANT_ID, "merchant.pem"))
+    merchant = AmsCaller(wallet, **signing(home, instance.MERCHANT_ID, "merchant.pem"))
     try:
-        guest = _new_user(home, instance.CLIENT_ID)
+        guest = new_user(home, instance.CLIENT_ID)
         yield from alipayplus_steps(alipayplus, wallet, guest.token, guest.phone)
-        guest = _new_user(home, instance.MERCHANT_ID)
+        guest = new_user(home, instance.MERCHANT_ID)
         yield from merchant_steps(merchant, wallet, guest.token, guest.phone)
-        guest = _new_user(home, "google")
+        guest = new_user(home, "google")
         yield from google_steps(google, wallet, guest.association, guest.phone)
     except (OSError, http.client.HTTPException) as error:
         raise DemoInterrupted(f"the wallet at {address} can't be reached: {error}") from None
@@ -125,7 +125,7 @@ def _google(home: Path, wallet: Transport) -> GoogleCaller:
     return GoogleCaller.from_account(wallet, {"envelope": "jose", **keys})
 
 
-def _signing(home: Path, client: str, key: str) -> SigningOptions:
+def signing(home: Path, client: str, key: str) -> SigningOptions:
     return {
         "client_id": client,
         "key": load_private_key(str(home / key)),
@@ -142,7 +142,7 @@ class Guest:
     phone: str
 
 
-def _new_user(home: Path, client: str) -> Guest:
+def new_user(home: Path, client: str) -> Guest:
     """Create a user for this run, so that no cool-down of an earlier run applies.
 
     :param client: the one that gets the access token.

@@ -1,4 +1,4 @@
-"""The nginx of the documentation keeps slow callers away from the threads of the app."""
+"""The nginx of the deployment keeps slow callers away from the threads of the app."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def slow_callers(port: int, server: Deployed) -> Iterator[list[socket.socket]]:
 
 @contextmanager
 def documented(folder: Path, upstream: int, more: str = "") -> Iterator[int]:
-    """Run nginx with the configuration of the documentation, without TLS; give its port.
+    """Run nginx with the configuration of the deployment, without TLS; give its port.
 
     :param more: lines for its location.
     """
-    text, port = (ROOT / "docs/examples/nginx.conf").read_text(), free_port()
+    text, port = (ROOT / "deploy/nginx.conf").read_text(), free_port()
     text = text.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}")
     text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port}")
     text = text.replace("proxy_next_upstream", f"{more} proxy_next_upstream")
