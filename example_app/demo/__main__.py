@@ -126,6 +126,7 @@ def _google(home: Path, wallet: Transport) -> GoogleCaller:
 
 
 def signing(home: Path, client: str, key: str) -> SigningOptions:
+    """Return how a caller signs, and the wallet's key, from the files of an instance folder."""
     return {
         "client_id": client,
         "key": load_private_key(str(home / key)),
