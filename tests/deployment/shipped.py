@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shlex
 import signal
@@ -67,6 +66,8 @@ class Site:
     threads: int = 4
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     process: subprocess.Popen[bytes] | None = None
+    changed: dict[str, str] = field(default_factory=dict)
+    """What wallet.env sets beside its example."""
 
     def __post_init__(self) -> None:
         instance.fill(self.home)
@@ -106,7 +107,7 @@ class Site:
             of_unit = {key: value.replace(letter, place) for key, value in of_unit.items()}
         inherited = {key: os.environ[key] for key in os.environ if not key.startswith("FLASK_")}
         sizes = {"WALLET_WORKERS": "1", "WALLET_THREADS": str(self.threads)}
-        return {**inherited, **of_unit, **named_settings(), **sizes}
+        return {**inherited, **of_unit, **named_settings(), **sizes, **self.changed}
 
     def command(self, name: str) -> list[str]:
         """Return the ExecStart of a unit."""
@@ -199,11 +200,6 @@ class Load:
     @property
     def outcomes(self) -> set[tuple[str, bool]]:
         return {(answer.code, answer.verified) for answer in self.answers}
-
-    @property
-    def key_versions(self) -> set[str]:
-        signed = [dict(answer.response.headers)["signature"] for answer in self.answers]
-        return {re.findall(r"keyVersion=(\w+)", text)[0] for text in signed}
 
 
 @contextmanager
