@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import secrets
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from flask import Flask, request
 
 from example_app import instance
 from example_app.demo.__main__ import new_user, signing
@@ -29,6 +31,7 @@ from flask_otp_mpp.callers import (
 )
 from flask_otp_mpp.signing import load_public_key, one_line, private_pem
 from tests.deployment.shipped import (
+    DEPLOY,
     Site,
     here,
     named_settings,
@@ -180,6 +183,21 @@ def version_of(answer: AlipayPlusAnswer) -> str:
     """Return the version of the key that has signed."""
     (version,) = re.findall(r"keyVersion=(\w+)", dict(answer.response.headers)["signature"])
     return str(version)
+
+
+def test_the_app_takes_the_address_that_nginx_names(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X1: nginx names one, and what a caller wrote before it is not believed."""
+    lines = (DEPLOY / "nginx.conf").read_text().splitlines()
+    named = [line.split("#")[0].split() for line in lines if "X-Forwarded-For" in line]
+    assert named == [["proxy_set_header", "X-Forwarded-For", "$remote_addr;"]]
+    monkeypatch.setenv("WALLET_INSTANCE", str(deployed.site.home))
+    app: Flask = runpy.run_path(str(DEPLOY / "wsgi.py"))["app"]
+    found: list[str | None] = []
+    app.before_request(lambda: found.append(request.remote_addr))
+    app.test_client().get("/", headers={"X-Forwarded-For": "192.0.2.1, 203.0.113.9"})
+    assert found == ["203.0.113.9"]
 
 
 def test_the_purge_of_the_unit_deletes_what_is_over(deployed: Deployed) -> None:
