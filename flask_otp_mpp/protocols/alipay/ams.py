@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import ClassVar, Final
 
 from flask_otp_mpp.core.caller import Caller
@@ -27,9 +26,11 @@ from flask_otp_mpp.protocols.alipay.ams_fields import (
     CHANNEL,
     IDENTITY,
     IDENTITY_TYPE,
+    PASSED_VALUES,
     REQUEST_ID,
     TYPE,
     VALUE,
+    Booleans,
 )
 from flask_otp_mpp.protocols.alipay.clients import (
     SANDBOX_CLIENT,
@@ -64,20 +65,6 @@ from flask_otp_mpp.signing.client_keys import ClientKeys
 WAIT_FOR_PENDING: Final = timedelta(seconds=3)
 """How long a repeat may wait for the same request, if that is at work now; a merchant should wait
 five seconds for an answer, as Alipay+ does."""
-
-
-class Booleans(StrEnum):
-    """How a Boolean is written."""
-
-    STRING = "string"
-    JSON = "json"
-
-
-# isPassed, where a code was compared. The text "false" is true to clients in JavaScript and Python.
-_PASSED: Final[Mapping[Booleans, Mapping[Reason | None, Mapping[str, str | bool]]]] = {
-    Booleans.STRING: {None: {"isPassed": "true"}},
-    Booleans.JSON: {None: {"isPassed": True}, Reason.CODE_UNMATCHED: {"isPassed": False}},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +187,7 @@ class Ams:
             settings.repeats,
         )
         self._keep = settings.keep
-        self.passed = _PASSED[settings.booleans]
+        self.passed = PASSED_VALUES[settings.booleans]
         self._sandbox_at_both = settings.sandbox_at_both
         self.chosen_codes = settings.codes
         self._not_cached = frozenset(

@@ -1,13 +1,17 @@
-"""AMS: the fields of the requests of initAuthentication and verifyAuthentication.
+"""AMS: the fields of initAuthentication and verifyAuthentication.
 
-AMS API: initAuthentication and verifyAuthentication, "Request parameters".
+AMS API: initAuthentication and verifyAuthentication, "Request parameters" and "Response
+parameters".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from flask_otp_mpp.core.challenge import Channel
+from flask_otp_mpp.core.reasons import Reason
 from flask_otp_mpp.core.users import AccessToken
 from flask_otp_mpp.protocols.fields import Choice, FieldTable, Matching, Text
 from flask_otp_mpp.protocols.json_fields import Rule
@@ -41,3 +45,19 @@ FIELDS: Final[FieldTable] = {
     Operation.SEND: (TYPE, REQUEST_ID, CHANNEL, IDENTITY_TYPE, IDENTITY),
     Operation.VERIFY: (TYPE, REQUEST_ID, VALUE),
 }
+
+
+class Booleans(StrEnum):
+    """How a Boolean is written."""
+
+    STRING = "string"
+    JSON = "json"
+
+
+PASSED: Final = "isPassed"
+# The text "false" is true to clients in JavaScript and Python.
+PASSED_VALUES: Final[Mapping[Booleans, Mapping[Reason | None, Mapping[str, str | bool]]]] = {
+    Booleans.STRING: {None: {PASSED: "true"}},
+    Booleans.JSON: {None: {PASSED: True}, Reason.CODE_UNMATCHED: {PASSED: False}},
+}
+"""The field of an answer where a code was compared, by how that ended."""
