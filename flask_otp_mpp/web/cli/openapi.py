@@ -23,7 +23,7 @@ from flask_otp_mpp.web.openapi import document
 @click.option(
     "--protocol",
     type=click.Choice([one.name for one in PROTOCOLS]),
-    help="Describe this one only; all that the app serves are described otherwise.",
+    help="Default: all that the app serves.",
 )
 @click.option(
     "--server",

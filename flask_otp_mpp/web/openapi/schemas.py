@@ -53,9 +53,9 @@ def schema_of(field: Field) -> Json:
         only = {} if field.only is None else {"const": field.only}
         return {"type": "integer", **only, **told}
     if isinstance(field, Union):
-        members = {"additionalProperties": {"type": "object"}}
-        bounds = {"minProperties": 1, "maxProperties": 1}
-        return {"type": ["object", "null"], **members, **bounds, **told}
+        # No keyword counts the members that are not null; those that are null are absent.
+        members = {"additionalProperties": {"type": ["object", "null"]}, "minProperties": 1}
+        return {"type": ["object", "null"], **members, **told}
     assert_never(field)
 
 
