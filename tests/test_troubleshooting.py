@@ -114,6 +114,21 @@ def test_every_metric_and_check_that_the_page_names_exists() -> None:
     assert checks <= {row[0] for row in check_rows()}
 
 
+def test_the_terms_of_the_glossary_are_sorted_unique_and_used() -> None:
+    """O4: each stands on another page, too, in the singular or the plural."""
+    rows = re.findall(r"^\| ([^|]+) \|", (DOCS / "glossary.md").read_text(), re.MULTILINE)
+    terms = rows[2:]  # behind the head and its line
+    pages = [page for page in DOCS.rglob("*.md") if page.name != "glossary.md"]
+    text = " ".join(" ".join(page.read_text().split()) for page in pages)
+    assert len(terms) > 40
+    assert terms == sorted(set(terms), key=str.lower)
+    assert [term for term in terms if not is_used(term, text)] == []
+
+
+def is_used(term: str, text: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(term)}s?(?!\w)", text, re.IGNORECASE) is not None
+
+
 def commands_in(page: str) -> Iterator[str]:
     """Return the commands of this package in a page, each on one line."""
     blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)

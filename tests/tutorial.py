@@ -2,8 +2,7 @@
 
 ``py`` and ``nginx`` blocks are files: the first line names the file, and may say "further lines".
 ``sh`` blocks are run. ``console`` blocks are run, and what is printed must be what the page shows;
-``…`` stands for anything, and a line of it for any lines. A command of ``flask`` is run in a process
-that is forked from one with the libraries, which saves their import each time.
+``…`` stands for anything, and a line of it for any lines.
 """
 
 from __future__ import annotations
@@ -14,18 +13,20 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests import tutorial_flask
+import flask.cli
+
+import flask_otp_mpp.web.cli.conformance  # noqa: F401  what takes longest is imported before the fork
 
 ROOT: Final = Path(__file__).parent.parent
 BLOCK: Final = re.compile(r"^```(py|nginx|sh|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAME: Final = re.compile(r"# ([\w.-]+)(, further lines)?\n")
-FLASK: Final = re.compile(r'(flask [^|>&;$]*?)( \|\| echo "exit status \$\?")?')
 COMMAND: Final = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+FLASK: Final = re.compile(r'(flask [^|>&;$]*?)( \|\| echo "exit status \$\?")?')
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch("".join(lines), printed.rstrip("\n") + "\n") is not None
 
 
-def run(folder: Path, script: str, environment: Mapping[str, str]) -> str:
+def run_script(folder: Path, script: str, environment: Mapping[str, str]) -> str:
     """Run a script, which must end with the status 0; return what it printed."""
     ended = subprocess.run(
         ["sh", "-ec", script],
@@ -87,15 +88,19 @@ def run(folder: Path, script: str, environment: Mapping[str, str]) -> str:
 
 
 def run_command(folder: Path, command: str, environment: Mapping[str, str]) -> str:
-    """Run a command of a transcript; return what it printed."""
+    """Run a command of a transcript; return what it printed.
+
+    Each command of ``flask`` is a process that is forked from one which has imported the libraries:
+    their import takes longer than the command.
+    """
     of_flask = FLASK.fullmatch(command)
     if of_flask is None:
-        return run(folder, command, environment)
+        return run_script(folder, command, environment)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.tutorial_flask"])
+    context.set_forkserver_preload([__name__])
     output = folder.parent / "output"
     words = shlex.split(of_flask[1])
-    child = context.Process(target=tutorial_flask.main, args=(folder, words, environment, output))
+    child = context.Process(target=_flask, args=(folder, words, environment, output))
     child.start()
     child.join(60)
     printed = output.read_text()
@@ -103,3 +108,17 @@ def run_command(folder: Path, command: str, environment: Mapping[str, str]) -> s
         return f"{printed}exit status {child.exitcode}\n"
     assert child.exitcode == 0, f"{command}\nstatus {child.exitcode}\n{printed}"
     return printed
+
+
+def _flask(
+    folder: Path, words: Sequence[str], environment: Mapping[str, str], output: Path
+) -> None:
+    """Be the command, in a process of its own."""
+    with output.open("wb") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    os.chdir(folder)
+    os.environ.update(environment)
+    sys.argv = list(words)
+    sys.path.insert(0, str(folder))
+    flask.cli.main()
