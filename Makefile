@@ -8,19 +8,27 @@ LOWEST = tests/signing tests/protocols/google/test_jose.py tests/web/test_limite
     tests/web/test_traffic.py tests/hosts/test_limits.py tests/hosts/test_migrations.py \
     tests/stores/test_schema.py tests/stores/test_sql_batches.py tests/stores/test_redis_keys.py
 
-.PHONY: help demo serve test test-all test-lowest test-newest lint bench profile clean
+.PHONY: help demo serve test test-all test-lowest test-newest lint bench profile clean dist test-wheel sbom
 
 help:
-	@echo 'make demo    play callers against the example wallet, and check every answer (ARGS=--help)'
-	@echo 'make serve   keep the example wallet running (PORT=$(PORT))'
-	@echo 'make test    run the tests that are quick and need no service, in about a minute'
-	@echo 'make test-all run all tests (ARGS="tests/example -k phone" goes to pytest in both)'
-	@echo 'make test-lowest run some of them with the lowest versions of all libraries, in a minute'
-	@echo 'make test-newest run the quick ones with the newest versions'
-	@echo 'make lint    check format, style, types, layers, weak code and secrets'
-	@echo 'make bench   compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
-	@echo 'make profile show where the time of a send and a verify goes (ARGS=--help)'
-	@echo 'make clean   remove .venv, caches and what builds leave behind; instance/ stays'
+	@echo 'To use it:'
+	@echo '  make demo         play callers against the example wallet, and check every answer (ARGS=--help)'
+	@echo '  make serve        keep the example wallet running (PORT=$(PORT))'
+	@echo
+	@echo 'To change it:'
+	@echo '  make test         run the tests that are quick and need no service, in about a minute'
+	@echo '  make test-all     run all tests (ARGS="tests/example -k phone" goes to pytest in each of them)'
+	@echo '  make test-lowest  run some of them with the lowest versions of all libraries, in a minute'
+	@echo '  make test-newest  run the quick ones with the newest versions'
+	@echo '  make lint         check format, style, types, layers, weak code and secrets'
+	@echo '  make bench        compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
+	@echo '  make profile      show where the time of a send and a verify goes (ARGS=--help)'
+	@echo '  make clean        remove .venv, caches and what builds leave behind; instance/ stays'
+	@echo
+	@echo 'To publish it:'
+	@echo '  make dist         build the sdist, and from it the wheel, into dist/'
+	@echo '  make test-wheel   run the quick tests with the wheel of dist/ in an environment of its own'
+	@echo '  make sbom         write what the wheel of dist/ depends on to sbom/, as CycloneDX'
 
 demo:
 	@sh tools/venv.sh demo
@@ -67,7 +75,16 @@ profile:
 	@sh tools/venv.sh bench
 	@.venv/bin/python -m benchmarks profile $(ARGS)
 
+dist:
+	@sh tools/wheel.sh build
+
+test-wheel:
+	@sh tools/wheel.sh test $(ARGS)
+
+sbom:
+	@sh tools/wheel.sh sbom
+
 clean:
-	rm -rf .venv .venv-* build dist htmlcov *.egg-info .coverage* .hypothesis
+	rm -rf .venv .venv-* build dist sbom htmlcov *.egg-info .coverage* .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

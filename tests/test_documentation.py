@@ -23,6 +23,7 @@ CODE = sorted(
 )
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md")]
 PAGES = sorted([*TOP, *ROOT.glob("docs/**/*.md")])
+LINKED = sorted({*PAGES, *ROOT.glob("*.md"), *ROOT.glob(".github/**/*.md")})
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 KEY = re.compile(r"\bOTP_MPP_[A-Z_]+[A-Z]\b")
@@ -99,7 +100,7 @@ def test_a_private_import_is_found(source: str) -> None:
     assert len(list(private_imports(source))) == 1
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     """O4: to a file, and to a heading in it."""
     for target, anchor in LINK.findall(page.read_text()):

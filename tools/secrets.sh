@@ -10,7 +10,7 @@ cd "${0%/*}/.."
 # The lines are first lines of keys without a key behind them, and a list of bandit's rules.
 # The words are the texts that documentation and tests use as passwords: nobody has them. The names
 # of files and the places of a template hold no secret either.
-find .ci benchmarks deploy docs example_app flask_otp_mpp tests tools ./*.* Makefile LICENSE \
+find .ci .github .pre-commit-config.yaml benchmarks deploy docs example_app flask_otp_mpp tests tools ./*.* Makefile LICENSE \
     -type f ! -path 'tests/vectors/*' ! -name '*.pyc' -print0 |
     xargs -0 .venv/bin/detect-secrets-hook --no-verify \
         --disable-plugin HexHighEntropyString \

@@ -67,8 +67,18 @@ class Step:
         return self.answer.code, str(self.answer.status)
 
     @property
+    def signed(self) -> bool | None:
+        """Tell whether the wallet's signature holds; None for an answer to Google without a body.
+
+        Nothing is signed there. An answer of the other protocols has its signature in a header.
+        """
+        if isinstance(self.answer, GoogleAnswer) and not self.answer.response.body:
+            return None
+        return self.answer.verified
+
+    @property
     def passed(self) -> bool:
-        """Tell whether the answer is the expected one and is signed by the wallet or empty."""
+        """Tell whether the answer is the expected one, and signed if it has what can be signed."""
         return (
             self.answer.response.status == self.http
             and self.answer.verified

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from example_app.demo.scenarios import Step
@@ -15,6 +15,18 @@ def as_text(number: int, step: Step) -> str:
     """Return a step as text for people."""
     title = f"{number}. {step.who} {step.action}."
     return "\n".join([title, *(f"   {line}" for line in _lines(step))])
+
+
+def summary(steps: Sequence[Step]) -> str:
+    """Return how many answers were as expected, how many were signed, and how many can't be."""
+    passed = sum(step.passed for step in steps)
+    signed = [step.signed for step in steps if step.signed is not None]
+    empty = len(steps) - len(signed)
+    return (
+        f"{passed} of {len(steps)} answers were as expected. "
+        f"{sum(signed)} of {len(signed)} with a body were signed by the wallet; "
+        f"{empty} had no body, and so no signature."
+    )
 
 
 def as_data(step: Step) -> dict[str, Any]:
@@ -32,7 +44,7 @@ def as_data(step: Step) -> dict[str, Any]:
         "expected": dict(zip(("resultCode", "resultStatus"), step.expected, strict=True)),
         "messages": step.messages and dict(zip(("got", "expected"), step.messages, strict=True)),
         "got": dict(zip(("resultCode", "resultStatus"), step.got, strict=True)),
-        "signatureHolds": step.answer.verified,
+        "signatureHolds": step.signed,
         "asExpected": step.passed,
     }
 

@@ -10,21 +10,36 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 T = TypeVar("T")
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
+"""Control characters and lone surrogates, in a class of a regular expression."""
+_CONTROL: Final = re.compile(f"[{CONTROLS}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern that a text must match, and the same in words."""
+    """Which characters a text must consist of, how many, and the same in words.
 
-    pattern: re.Pattern[str]
+    :param characters: a class of a regular expression, in the syntax of Python and of ECMA-262,
+        which JSON schemas use.
+    :param longest: in characters; None for no limit but that of the body.
+    """
+
+    characters: str
+    shortest: int
+    longest: int | None
     words: str
+    pattern: re.Pattern[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        longest = "" if self.longest is None else self.longest
+        pattern = re.compile(f"{self.characters}{{{self.shortest},{longest}}}")
+        object.__setattr__(self, "pattern", pattern)
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import runpy
 import shutil
 import socket
@@ -107,11 +109,26 @@ def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("words", [[], ["help"]])
-def test_make_lists_its_targets(words: list[str]) -> None:
+def test_make_lists_its_targets_by_what_they_are_for(words: list[str]) -> None:
     done = make(ROOT, *words)
     assert done.returncode == 0
-    for target in ("demo", "serve", "test", "test-lowest", "lint", "bench", "profile", "clean"):
-        assert f"make {target} " in done.stdout
+    groups = dict(re.findall(r"^To (\w+) it:\n((?:  .+\n)+)", done.stdout, re.MULTILINE))
+    assert list(groups) == ["use", "change", "publish"]
+    listed = [re.findall(r"^  make (\S+)  ?", group, re.MULTILINE) for group in groups.values()]
+    declared = re.findall(r"^\.PHONY: help (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(itertools.chain(*listed)) == sorted(declared[0].split())
+    assert "demo" in listed[0]
+    assert "lint" in listed[1]
+    assert "dist" in listed[2]
+
+
+@pytest.mark.parametrize("word", ["test", "sbom"])
+def test_without_a_wheel_wheel_sh_says_how_to_build_one(tmp_path: Path, word: str) -> None:
+    (tmp_path / "tools").mkdir()
+    copy = shutil.copy(ROOT / "tools/wheel.sh", tmp_path / "tools")
+    done = subprocess.run([SH, copy, word], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "There is no wheel in dist/: run make dist.\n"
 
 
 @pytest.mark.slow

@@ -5,10 +5,9 @@ Alipay+ Mobile Payment Provider API: sendOTP and verifyOTP.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
@@ -20,6 +19,14 @@ from flask_otp_mpp.core.settings import Rule as SettingsRule
 from flask_otp_mpp.core.settings import key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.alipayplus_codes import CODES, READINGS, SUCCESS, TABLE
+from flask_otp_mpp.protocols.alipay.alipayplus_fields import (
+    ACCESS_TOKEN,
+    ACQUIRER_ID,
+    OTP_CODE,
+    PSP_ID,
+    VERIFY_REQUEST_ID,
+    VERIFY_TYPE,
+)
 from flask_otp_mpp.protocols.alipay.clients import (
     TEXTS,
     AlipayPlusClient,
@@ -41,7 +48,7 @@ from flask_otp_mpp.protocols.alipay.settings import (
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.chosen_codes import Codes
-from flask_otp_mpp.protocols.json_fields import Fields, Rule
+from flask_otp_mpp.protocols.json_fields import Fields
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
@@ -52,9 +59,6 @@ from flask_otp_mpp.protocols.values import (
     RequestContext,
 )
 from flask_otp_mpp.signing.client_keys import ClientKeys
-
-_CHANNELS: Final = {"MOBILE": Channel.MOBILE, "EMAIL": Channel.EMAIL}
-_OTP_CODE: Final = Rule(re.compile("[0-9]{1,32}"), "a string of 1 to 32 digits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,14 +181,14 @@ class AlipayPlus:
 
     def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
         fields = Fields.parse(authenticated.body)
-        acquirer = fields.text("acquirerId", 64)
-        psp = fields.text("pspId", 64)
-        token = AccessToken(fields.text("accessToken", 128))
+        acquirer = ACQUIRER_ID.read(fields)
+        psp = PSP_ID.read(fields)
+        token = AccessToken(ACCESS_TOKEN.read(fields))
         if operation is Operation.SEND:
-            channel = fields.choice("verifyType", _CHANNELS, Channel.MOBILE)
+            channel = VERIFY_TYPE.read(fields)
         else:
-            challenge_id = fields.text("verifyRequestId", 64)
-            code = Secret(fields.matching("otpCode", _OTP_CODE))
+            challenge_id = VERIFY_REQUEST_ID.read(fields)
+            code = Secret(OTP_CODE.read(fields))
         scope = self.scope_of(authenticated.client)
         if psp not in scope.psp_ids:
             refuse(Reason.PSP_UNKNOWN, "pspId: is not this wallet's.")
@@ -204,7 +208,7 @@ class AlipayPlus:
         fields = {}
         row = self._row(outcome.reason)
         if outcome.reason is None and context.operation is Operation.SEND:
-            fields["verifyRequestId"] = outcome.challenge_id
+            fields[VERIFY_REQUEST_ID.name] = outcome.challenge_id
         return self._signed_headers.answer(context, outcome, row, **fields)
 
     def _row(self, reason: Reason | None) -> CodeRow:

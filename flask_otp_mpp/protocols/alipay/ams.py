@@ -6,11 +6,9 @@ is sent once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import ClassVar, Final
 
 from flask_otp_mpp.core.caller import Caller
@@ -24,6 +22,16 @@ from flask_otp_mpp.core.settings import Rule as SettingsRule
 from flask_otp_mpp.core.settings import key_of, setting
 from flask_otp_mpp.core.users import AccessToken, Credential
 from flask_otp_mpp.protocols.alipay.ams_codes import CODES, READINGS, SUCCESS, TABLE
+from flask_otp_mpp.protocols.alipay.ams_fields import (
+    CHANNEL,
+    IDENTITY,
+    IDENTITY_TYPE,
+    PASSED_VALUES,
+    REQUEST_ID,
+    TYPE,
+    VALUE,
+    Booleans,
+)
 from flask_otp_mpp.protocols.alipay.clients import (
     SANDBOX_CLIENT,
     Client,
@@ -42,7 +50,7 @@ from flask_otp_mpp.protocols.alipay.settings import (
 from flask_otp_mpp.protocols.alipay.signed_headers import SignedHeaders
 from flask_otp_mpp.protocols.base import Deployment, made_by_host
 from flask_otp_mpp.protocols.chosen_codes import Codes
-from flask_otp_mpp.protocols.json_fields import Fields, Rule
+from flask_otp_mpp.protocols.json_fields import Fields
 from flask_otp_mpp.protocols.values import (
     AuthenticatedRequest,
     CodeRow,
@@ -57,25 +65,6 @@ from flask_otp_mpp.signing.client_keys import ClientKeys
 WAIT_FOR_PENDING: Final = timedelta(seconds=3)
 """How long a repeat may wait for the same request, if that is at work now; a merchant should wait
 five seconds for an answer, as Alipay+ does."""
-
-_CHANNELS: Final = {"SMS": Channel.MOBILE, "EMAIL": Channel.EMAIL}
-_OTP: Final = {"OTP": "OTP"}
-_IDENTITIES: Final = {"WALLET_TOKEN": AccessToken}
-_VALUE: Final = Rule(re.compile("[0-9]{1,256}"), "a string of 1 to 256 digits")
-
-
-class Booleans(StrEnum):
-    """How a Boolean is written."""
-
-    STRING = "string"
-    JSON = "json"
-
-
-# isPassed, where a code was compared. The text "false" is true to clients in JavaScript and Python.
-_PASSED: Final[Mapping[Booleans, Mapping[Reason | None, Mapping[str, str | bool]]]] = {
-    Booleans.STRING: {None: {"isPassed": "true"}},
-    Booleans.JSON: {None: {"isPassed": True}, Reason.CODE_UNMATCHED: {"isPassed": False}},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +187,7 @@ class Ams:
             settings.repeats,
         )
         self._keep = settings.keep
-        self._passed = _PASSED[settings.booleans]
+        self.passed = PASSED_VALUES[settings.booleans]
         self._sandbox_at_both = settings.sandbox_at_both
         self.chosen_codes = settings.codes
         self._not_cached = frozenset(
@@ -219,16 +208,16 @@ class Ams:
 
     def read(self, operation: Operation, authenticated: AuthenticatedRequest) -> ParsedRequest:
         fields = Fields.parse(authenticated.body)
-        fields.choice("authenticationType", _OTP)
-        request_id = fields.text("authenticationRequestId", 64)
+        TYPE.read(fields)
+        request_id = REQUEST_ID.read(fields)
         caller = Caller(self.name, authenticated.client)
         first = digest_of(self.name, authenticated.client, "init", request_id)
         if operation is Operation.VERIFY:
-            code = Secret(fields.matching("authenticationValue", _VALUE))
+            code = Secret(VALUE.read(fields))
             return ParsedRequest(VerifyOtp(caller, BySend(first), code, authenticated.request))
-        channel = fields.choice("authenticationChannelType", _CHANNELS)
-        identify = fields.choice("userIdentityType", _IDENTITIES)
-        user = identify(fields.text("userIdentityValue", 128))
+        channel = CHANNEL.read(fields)
+        identify = IDENTITY_TYPE.read(fields)
+        user = identify(IDENTITY.read(fields))
         parameters = digest_of(channel, type(user).__name__, user.reveal())
         request = IdempotencyKey(first, self._keep, parameters, self._not_cached)
         command = SendOtp(caller, user, channel, request, WAIT_FOR_PENDING)
@@ -242,9 +231,9 @@ class Ams:
         row = self._row(reason)
         fields: dict[str, str | bool] = {}
         if parsed is not None and context.operation is Operation.SEND:
-            fields["authenticationRequestId"] = parsed.for_answer
+            fields[REQUEST_ID.name] = parsed.for_answer
         else:
-            fields |= self._passed.get(reason, {})
+            fields |= self.passed.get(reason, {})
         return self._signed_headers.answer(context, outcome, row, **fields)
 
     def _row(self, reason: Reason | None) -> CodeRow:

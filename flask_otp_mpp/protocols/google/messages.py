@@ -6,7 +6,6 @@ Google Standard Payments v1: RequestHeader, sendOtp, verifyOtp, echo.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,31 +21,32 @@ from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import BySend, SendOtp, VerifyOtp
 from flask_otp_mpp.core.users import AssociationId, Credential, PhoneNumber
 from flask_otp_mpp.protocols.chosen_codes import Codes
+from flask_otp_mpp.protocols.google.fields import (
+    ASSOCIATION,
+    CONTEXT,
+    HEADER,
+    MAJOR,
+    MESSAGE,
+    MINOR,
+    OTP,
+    PHONE,
+    REQUEST_ID,
+    REVISION,
+    SENT,
+    SMS_TOKEN,
+    TIME,
+    VERSION,
+)
 from flask_otp_mpp.protocols.google.results import not_cached_reasons
-from flask_otp_mpp.protocols.json_fields import Fields, Rule, read_object
+from flask_otp_mpp.protocols.json_fields import Fields, read_object
 from flask_otp_mpp.protocols.values import Operation, ParsedRequest
 
 NAME: Final = "google"
-MAJOR: Final = 1
 MAX_VERIFY_ID: Final = 32
 """The length of the id that an answer to verifyOtp bears; a repeat bears the same."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_HEADER: Final = "requestHeader"
-_TIME: Final = "requestTimestamp"
-
-_MOMENT: Final = Rule(re.compile("[0-9]{1,19}"), "milliseconds since 1970, as a text of digits")
-_REQUEST_ID: Final = Rule(re.compile("[a-zA-Z0-9:_-]{1,100}"), "1 to 100 letters, digits or :-_")
-# Google says its length only. The alphabet is that of Android's SMS retriever, base64 of either
-# kind: no dot, no space, nothing that could be read as a link in a message.
-_TOKEN: Final = Rule(re.compile("[A-Za-z0-9+/_-]{11}"), "11 letters, digits or +/-_")
-_NAME: Final = Rule(
-    re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}"), "1 to 256 characters, none a control"
-)
-_NUMBER: Final = Rule(re.compile("(?s:.{1,64})"), "a text of 1 to 64 characters")
-_GUESS: Final = Rule(re.compile("(?s:.{1,32})"), "a text of 1 to 32 characters")
-_WORD: Final = Rule(re.compile("[^\ud800-\udfff]*"), "a text in Unicode")
 
 
 class Unreachable(Credential):
@@ -86,19 +86,19 @@ class Reader:
         """
         members, parameters = _parse(payload)
         message = Fields(members, tell_required=False)
-        header = message.inner(_HEADER)
-        version = header.inner("protocolVersion")
-        if version.number("major") != MAJOR:
+        header = message.inner(HEADER)
+        version = header.inner(VERSION)
+        if MAJOR.read(version) != MAJOR.only:
             refuse(
                 Reason.VERSION_UNSUPPORTED,
-                f"{_HEADER}.protocolVersion.major: must be {MAJOR}.",
+                f"{HEADER}.{VERSION}.{MAJOR.name}: must be {MAJOR.only}.",
             )
-        for name in ("minor", "revision"):  # any; another version may be without them
-            version.number(name)
-        self._check_time(header.matching(_TIME, _MOMENT))
-        request_id = header.matching("requestId", _REQUEST_ID)
+        for number in (MINOR, REVISION):  # any; another version may be without them
+            number.read(version)
+        self._check_time(TIME.read(header))
+        request_id = REQUEST_ID.read(header)
         if operation is Operation.ECHO:
-            return ParsedRequest(None, for_answer=message.matching("clientMessage", _WORD))
+            return ParsedRequest(None, for_answer=MESSAGE.read(message))
         caller = Caller(NAME, account)
         request = IdempotencyKey(
             value=_key(operation, account, request_id),
@@ -107,8 +107,8 @@ class Reader:
             not_cached=self._not_cached[operation],
         )
         if operation is Operation.SEND:
-            token = message.matching("smsMatchingToken", _TOKEN)
-            message.check_union("otpContext")
+            token = SMS_TOKEN.read(message)
+            CONTEXT.check(message)
             credential = self._credential(message)
             return ParsedRequest(
                 SendOtp(
@@ -120,8 +120,8 @@ class Reader:
                     retry_unknown=True,
                 )
             )
-        sent = message.matching("sendOtpRequestId", _REQUEST_ID)
-        code = Secret(message.matching("otp", _GUESS))
+        sent = SENT.read(message)
+        code = Secret(OTP.read(message))
         target = BySend(_key(Operation.SEND, account, sent))
         command = VerifyOtp(caller, target, code, request)
         return ParsedRequest(command, for_answer=request.value[:MAX_VERIFY_ID])
@@ -131,16 +131,16 @@ class Reader:
         self.skew.observe(age / 1000)
         if abs(age) > self.freshness // _MILLISECOND:
             limit = int(self.freshness.total_seconds())
-            refuse(Reason.REQUEST_STALE, f"{_HEADER}.{_TIME}: must be within {limit} s of now.")
+            refuse(Reason.REQUEST_STALE, f"{HEADER}.{TIME.name}: must be within {limit} s of now.")
 
     def _credential(self, message: Fields) -> Credential:
-        if "associationId" not in message:
-            text = message.matching("accountPhoneNumber", _NUMBER)
+        if ASSOCIATION.name not in message:
+            text = PHONE.read(message)
             number = self.number(text)
             return Unreachable(text) if number is None else PhoneNumber(number)
-        if "accountPhoneNumber" in message:
-            refuse(Reason.FIELD_INVALID, "accountPhoneNumber: must not come with associationId.")
-        return AssociationId(message.matching("associationId", _NAME))
+        if PHONE.name in message:
+            refuse(Reason.FIELD_INVALID, f"{PHONE.name}: must not come with {ASSOCIATION.name}.")
+        return AssociationId(ASSOCIATION.read(message))
 
 
 def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
@@ -148,8 +148,9 @@ def _parse(payload: bytes) -> tuple[Mapping[str, Any], str]:
     try:
         members = read_object(payload)
         parameters = dict(members)
-        if isinstance(header := members.get(_HEADER), dict):
-            parameters[_HEADER] = {name: value for name, value in header.items() if name != _TIME}
+        if isinstance(header := members.get(HEADER), dict):
+            kept = {name: value for name, value in header.items() if name != TIME.name}
+            parameters[HEADER] = kept
         return members, json.dumps(parameters, sort_keys=True)
     except (ValueError, RecursionError):
         rule = "It must be one JSON object in UTF-8, not too deep, with no key repeated."

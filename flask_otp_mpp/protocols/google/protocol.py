@@ -117,9 +117,10 @@ class GoogleStandardPayments:
         self._freshness = settings.freshness
         self._operations = deployment.key_operations
         self.chosen_codes = settings.codes
+        self.send_results = SEND_RESULTS | settings.send_results
         self._writer = Writer(
             deployment.clock,
-            SEND_RESULTS | settings.send_results,
+            self.send_results,
             deployment.budget,
             settings.codes,
         )

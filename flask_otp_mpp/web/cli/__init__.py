@@ -11,6 +11,7 @@ from flask_otp_mpp.web.cli.conformance import conformance
 from flask_otp_mpp.web.cli.explain import explain_signature
 from flask_otp_mpp.web.cli.group import OtpGroup
 from flask_otp_mpp.web.cli.keys import keygen, pubkey
+from flask_otp_mpp.web.cli.openapi import openapi
 from flask_otp_mpp.web.cli.policy import policy
 from flask_otp_mpp.web.cli.simulate import simulate
 from flask_otp_mpp.web.cli.store import init_db, purge, upgrade_db
@@ -22,6 +23,6 @@ __all__ = ["cli"]
 cli = OtpGroup("otp-mpp", help="Generate keys, manage the store, and try out flask-otp-mpp.")
 for command in (
     *(keygen, pubkey, init_db, upgrade_db, purge, show, unlock, forget),
-    *(codes, settings, check, policy, audit, explain_signature, simulate, conformance),
+    *(codes, settings, openapi, check, policy, audit, explain_signature, simulate, conformance),
 ):
     cli.add_command(command)
