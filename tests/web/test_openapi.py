@@ -228,7 +228,7 @@ def test_the_headers_of_an_answer_are_those_of_the_document(wallet: Wallet) -> N
     assert told == documented | {"content-type", "content-length"}
 
 
-def try_changes(message: Json, schema: Json, check: Callable[[Json], bool]) -> None:
+def assert_for_changes(message: Json, schema: Json, check: Callable[[Json], bool]) -> None:
     """Check a message with each value at the edge of a rule, and with random ones together.
 
     :param check: tells whether the schema forbids the message; both kinds must come.
@@ -256,7 +256,7 @@ def changed(message: Json, change: Json) -> Json:
     return {name: value for name, value in {**message, **change}.items() if value is not ABSENT}
 
 
-def try_signed(
+def assert_the_schema_holds(
     schemas: Json, name: str, message: Json, call: Callable[[Json], SignedAnswer]
 ) -> None:
     """Call an API with many messages; each answer must be what the schemas say."""
@@ -271,7 +271,7 @@ def try_signed(
         assert (answer.code == "PARAM_ILLEGAL" and not conflict) is forbidden
         return forbidden
 
-    try_changes(message, request, check)
+    assert_for_changes(message, request, check)
 
 
 @pytest.mark.parametrize(("path", "name"), [("/sendOTP", "send"), ("/verifyOTP", "verify")])
@@ -285,7 +285,7 @@ def test_alipayplus_refuses_what_its_schema_forbids_and_nothing_else(
         more = {"verifyRequestId": request_id, "otpCode": "000000"}
     message = request_fields(**more)
     call = partial(wallet.caller.call, path)
-    try_signed(schemas_of(document), f"alipayplus_{name}", message, call)
+    assert_the_schema_holds(schemas_of(document), f"alipayplus_{name}", message, call)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,9 @@ def test_ams_refuses_what_its_schema_forbids_and_nothing_else(
     else:
         message |= {"authenticationChannelType": "SMS", "userIdentityType": "WALLET_TOKEN"}
         message |= {"userIdentityValue": "tok-ada"}
-    try_signed(schemas_of(document), f"ams_{name}", message, partial(shop.caller.call, path))
+    assert_the_schema_holds(
+        schemas_of(document), f"ams_{name}", message, partial(shop.caller.call, path)
+    )
 
 
 @pytest.mark.parametrize(
@@ -332,5 +334,5 @@ def test_google_refuses_what_its_schema_forbids_and_nothing_else(
         assert (answer.error in {"MISSING_REQUIRED_FIELD", "INVALID_FIELD_VALUE"}) is forbidden
         return forbidden
 
-    try_changes(message, request, check)
+    assert_for_changes(message, request, check)
     wallet.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from flask_otp_mpp.conformance.case import SIGNED, Failed, Group, Need, Severity, Skipped, Source
+from flask_otp_mpp.conformance.signed.answer import Sent
 from flask_otp_mpp.conformance.signed.dialect import Means
-from flask_otp_mpp.conformance.signed.play import Sent, SignedCases, SignedPlay
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
 
 _DOCUMENT: Final = "Alipay+ verifyOTP, AMS verifyAuthentication"
 _FAILURES: Final = 100

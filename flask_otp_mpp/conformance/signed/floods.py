@@ -9,8 +9,9 @@ from functools import partial
 from typing import Final
 
 from flask_otp_mpp.conformance.case import SIGNED, Group, Need, Severity, Source
+from flask_otp_mpp.conformance.signed.answer import Answer
 from flask_otp_mpp.conformance.signed.dialect import Api, Means
-from flask_otp_mpp.conformance.signed.play import Answer, SignedCases, SignedPlay, Signing
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay, Signing
 from flask_otp_mpp.conformance.wire import Request
 
 _MANY: Final = 200

@@ -7,12 +7,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import AnyCase, CaseList, Failed, Skipped
 from flask_otp_mpp.conformance.play import Bench, Exchange, Play
+from flask_otp_mpp.conformance.signed.answer import Answer, Sent, read_object, result_of, told
 from flask_otp_mpp.conformance.signed.dialect import DIALECTS, Api, Dialect, Means
 from flask_otp_mpp.conformance.target import SignedClient
 from flask_otp_mpp.conformance.wire import Request, Response
@@ -42,44 +43,6 @@ class Signing:
     time: str | None = None
     signer: Callable[[bytes], str] | None = None
     covers: Callable[[bytes], bytes] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of the endpoint.
-
-    :param verified: whether its signature holds.
-    """
-
-    exchange: Exchange = field(repr=False)
-    verified: bool
-
-    @property
-    def response(self) -> Response:
-        """The HTTP response."""
-        return self.exchange.response
-
-    @property
-    def json(self) -> Mapping[str, Any]:
-        """The body; empty if it is no JSON object."""
-        return _object(self.response.body)
-
-    @property
-    def code(self) -> str:
-        """The ``resultCode``; empty if there is none."""
-        return self.exchange.code
-
-    def result(self, name: str) -> str:
-        """Return a member of ``result``; empty if there is none."""
-        return _result(self.response.body, name)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A challenge whose code was sent, and the code."""
-
-    challenge: str
-    code: str = field(repr=False)
 
 
 class SignedPlay(Play):
@@ -196,7 +159,7 @@ class SignedPlay(Play):
             request.header("request-time"),
             request.body,
         )
-        code = _result(response.body, "resultCode")
+        code = result_of(response.body, "resultCode")
         exchange = Exchange(request, response, text, expected, verified, code, at)
         self.exchanges.append(exchange)
         return Answer(exchange, verified)
@@ -244,7 +207,7 @@ class SignedPlay(Play):
         :raises Failed: if there is none.
         """
         name = self.dialect.challenge_in
-        challenge = answer.json.get(name) or _object(answer.exchange.request.body).get(name)
+        challenge = answer.json.get(name) or read_object(answer.exchange.request.body).get(name)
         if not isinstance(challenge, str) or not challenge:
             raise Failed(f"a successful send has no {name}")
         return challenge
@@ -258,10 +221,10 @@ class SignedPlay(Play):
         """
         allowed = [code for one in means for code in self.dialect.codes[one]]
         if answer.code not in allowed:
-            raise Failed(f"{' or '.join(allowed)} was expected, and {_said(answer)}")
+            raise Failed(f"{' or '.join(allowed)} was expected, and {told(answer)}")
 
     def _refused_for_traffic(self, response: Response) -> bool:
-        found = _result(response.body, "resultCode")
+        found = result_of(response.body, "resultCode")
         return response.status == 429 or found in self.dialect.codes[Means.TRAFFIC]
 
     def _check(self, request: Request, response: Response) -> tuple[bytes, bool]:
@@ -285,24 +248,3 @@ def to_json(fields: Mapping[str, Any]) -> str:
     """Write fields as most libraries do: without spaces, and escaping no more than is needed."""
     text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _said(answer: Answer) -> str:
-    if not answer.code:
-        return f"HTTP {answer.response.status} without a resultCode was answered"
-    message = answer.result("resultMessage")
-    return f"{answer.code} was answered" + (f" ({message})" if message else "")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _result(body: bytes, name: str) -> str:
-    result = _object(body).get("result")
-    value = result.get(name, "") if isinstance(result, dict) else ""
-    return value if isinstance(value, str) else ""

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Final
 
 from flask_otp_mpp.conformance.case import SIGNED, Group, Need, Severity, Skipped, Source, Wire
+from flask_otp_mpp.conformance.signed.answer import Answer, Sent
 from flask_otp_mpp.conformance.signed.dialect import UNDECIDED, Api, Means
-from flask_otp_mpp.conformance.signed.play import Answer, Sent, SignedCases, SignedPlay
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
 from flask_otp_mpp.conformance.wire import Request
 
 _ALIPAYPLUS: Final = frozenset({Wire.ALIPAYPLUS})

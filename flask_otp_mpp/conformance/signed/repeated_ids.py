@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flask_otp_mpp.conformance.case import Group, Need, Skipped, Source, Wire
+from flask_otp_mpp.conformance.signed.answer import Answer
 from flask_otp_mpp.conformance.signed.dialect import Api, Means
-from flask_otp_mpp.conformance.signed.play import Answer, SignedCases, SignedPlay
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
 from flask_otp_mpp.conformance.signed.repeats import see_same
 
 _KEY: Final = Source("AMS initAuthentication", "Request parameters, authenticationRequestId")

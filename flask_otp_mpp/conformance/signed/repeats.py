@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from flask_otp_mpp.conformance.case import SIGNED, Group, Need, Severity, Skipped, Source
+from flask_otp_mpp.conformance.signed.answer import Answer
 from flask_otp_mpp.conformance.signed.dialect import Api, Means
-from flask_otp_mpp.conformance.signed.play import Answer, SignedCases, SignedPlay
+from flask_otp_mpp.conformance.signed.play import SignedCases, SignedPlay
 
 _REPEAT: Final = Source(
     "Alipay+ and AMS API overview",
