@@ -380,6 +380,15 @@ def test_every_refusal_is_written_with_code_status_and_message(reason: Reason, a
         assert written == {}
 
 
+def test_the_code_of_an_answer_is_known_before_it_is_written() -> None:
+    """O11: the row of a decision has the code that its answer will tell."""
+    for operation in (Operation.SEND, Operation.VERIFY):
+        context = RequestContext(inbound(), operation)
+        for reason in (None, *Reason):
+            answer = WALLET.answer(context, Outcome("an id", reason))
+            assert WALLET.told_code(operation, reason) == answer.told
+
+
 def test_all_that_can_be_wrong_with_an_id_is_one_answer() -> None:
     """L8: unknown, foreign, expired, used or superseded: nothing leaks."""
     answers = [
