@@ -383,7 +383,7 @@ def test_every_refusal_is_written_with_code_status_and_message(reason: Reason, a
 def test_the_code_of_an_answer_is_known_before_it_is_written() -> None:
     """O11: the row of a decision has the code that its answer will tell."""
     for operation in (Operation.SEND, Operation.VERIFY):
-        context = RequestContext(inbound(), operation)
+        context = RequestContext(request(), operation, WALLET.authenticate(request()))
         for reason in (None, *Reason):
             answer = WALLET.answer(context, Outcome("an id", reason))
             assert WALLET.told_code(operation, reason) == answer.told

@@ -134,7 +134,7 @@ def test_the_code_of_an_answer_is_known_before_it_is_written() -> None:
     """O11: the row of a decision has the code that its answer will tell."""
     served = protocol()
     for operation in (Operation.SEND, Operation.VERIFY):
-        context = RequestContext(inbound(), operation)
+        context = RequestContext(inbound(), operation, served.authenticate(inbound()))
         for reason in (None, *Reason):
             answer = served.answer(context, Outcome("an id", reason))
             assert served.told_code(operation, reason) == answer.told
