@@ -16,7 +16,7 @@ help:
 	@echo '  make serve        keep the example wallet running (PORT=$(PORT))'
 	@echo
 	@echo 'To change it:'
-	@echo '  make test         run the tests that are quick and need no service, in about a minute'
+	@echo '  make test         run the tests that are quick and need no service, in one to two minutes'
 	@echo '  make test-all     run all tests (ARGS="tests/example -k phone" goes to pytest in each of them)'
 	@echo '  make test-lowest  run some of them with the lowest versions of all libraries, in a minute'
 	@echo '  make test-newest  run the quick ones with the newest versions'
