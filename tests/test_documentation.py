@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import re
 from pathlib import Path
@@ -11,8 +12,9 @@ from types import ModuleType
 import pytest
 
 from flask_otp_mpp import AlipayPlus, state_of
+from flask_otp_mpp.stores import rules
 from flask_otp_mpp.web.doc_tables import setting_rows
-from tests.public import private_imports
+from tests.public import PACKAGE, PACKAGES, names_of, private_imports
 from tests.wallet import settings
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +28,9 @@ PAGES = sorted([*TOP, *ROOT.glob("docs/**/*.md")])
 LINKED = sorted({*PAGES, *ROOT.glob("*.md"), *ROOT.glob(".github/**/*.md")})
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
+DESCRIBED = re.compile(
+    r"^\.\. (?:auto|py:)\w+:: (?:flask_otp_mpp\.stores::)?([\w.]+)$", re.MULTILINE
+)
 KEY = re.compile(r"\bOTP_MPP_[A-Z_]+[A-Z]\b")
 
 
@@ -112,6 +117,37 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in headings}
             assert anchor[1:] in slugs, f"{target}{anchor}"
+
+
+def described(package: str) -> list[str]:
+    """Return the names that a page of the reference describes, without the package itself."""
+    page = ROOT / f"docs/reference/{package.rpartition('.')[2]}.md"
+    return [name for name in DESCRIBED.findall(page.read_text()) if name not in PACKAGES]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_described_once_in_the_reference(package: str) -> None:
+    """O4: names that the first package has as well are described there."""
+    public = set(names_of(package)) - {"rules"}
+    if package != PACKAGE:
+        public -= names_of(PACKAGE)
+    assert sorted(name for name in described(package) if "." not in name) == sorted(public)
+
+
+def test_every_rule_is_described_in_the_reference() -> None:
+    """O4: they are what a store of one's own decides by."""
+    functions = {
+        f"rules.{name}"
+        for name, value in vars(rules).items()
+        if inspect.isfunction(value) and value.__module__ == rules.__name__ and name[0] != "_"
+    }
+    assert {name for name in described(f"{PACKAGE}.stores") if "." in name} == functions
+
+
+def test_the_pages_that_are_only_included_in_the_site_lead_to_their_files() -> None:
+    """O4: for those who read them on GitHub."""
+    for page, name in load(ROOT / "docs/conf.py").ELSEWHERE.items():
+        assert f"](../{name})" in (ROOT / f"docs/{page}.md").read_text()
 
 
 def test_the_map_of_the_structure_is_current() -> None:

@@ -165,10 +165,18 @@ def test_no_file_names_the_host_of_a_registry() -> None:
 
 def test_the_readme_on_an_index_links_to_the_files_of_its_version() -> None:
     shown = runpy.run_path(str(ROOT / "setup.py"))["long_description"]()
-    files = f"{PROJECT['urls']['Source']}/blob/v{PROJECT['version']}/"
+    source, version = PROJECT["urls"]["Source"], f"v{PROJECT['version']}"
+    files = f"{source}/blob/{version}/"
     links = re.findall(r"\]\(([^)]+)\)", shown)
     mine = [link.removeprefix(files).partition("#")[0] for link in links if files in link]
     assert [link for link in links if not link.startswith("https://")] == []
     assert len(mine) > 20
     assert [path for path in mine if not (ROOT / path).is_file()] == []
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", shown)
+    assert pictures == [f"{source}/raw/{version}/docs/flow.svg"]
     assert shown.splitlines()[0] == (ROOT / "README.md").read_text().splitlines()[0]
+
+
+def test_the_readme_is_short() -> None:
+    """Whoever decides in ten minutes reads all of it; what is longer has a page of its own."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120

@@ -91,7 +91,7 @@ class Store(RequestStore, Protocol):
     def unlock(
         self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
     ) -> UserLimits | None:
-        """End a user's locks and forget their failures, as :func:`rules.unlock` decides.
+        """End a user's locks and forget their failures, as ``rules.unlock`` decides.
 
         :param clients: the digests of the clients at which; None for all, and for a user for whom
             OTP is disabled.

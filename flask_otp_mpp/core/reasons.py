@@ -68,7 +68,7 @@ class Outcome:
 
     :param challenge_id: the challenge that the request was about; empty if there is none.
     :param reason: why the request is refused; None if it is granted.
-    :param detail: what to tell the caller beside the code's own message, as in :class:`Refused`.
+    :param detail: what to tell the caller beside the code's own message, as in :class:`~flask_otp_mpp.Refused`.
     :param until: when a lock or a limit ends, if that is known (aware UTC); FOREVER if only an
         unlock ends it.
     :param repeated: this answers a repeat; nothing was done again.
@@ -94,7 +94,7 @@ class Outcome:
 
 
 class Refused(Exception):
-    """Refuse a request from wherever the reason is found; :func:`catch_refusal` catches it.
+    """Refuse a request from wherever the reason is found; what handles the request catches it.
 
     :param reason: why.
     :param detail: what to tell the caller beside the code's own message: a field and a rule, never
@@ -125,7 +125,7 @@ def refuse(reason: Reason, detail: str = "", until: datetime | None = None) -> N
 def catch_refusal(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Outcome:
     """Call a step that may refuse; return what it returns, or its refusal as an outcome.
 
-    The only place in the package that catches :class:`Refused`.
+    The only place in the package that catches :class:`~flask_otp_mpp.Refused`.
     """
     try:
         return step(*args, **kwargs)
