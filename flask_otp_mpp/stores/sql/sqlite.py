@@ -198,7 +198,7 @@ class SQLite(Database):
         if path.exists():
             return None
         if not path.parent.is_dir():
-            return "lies in a folder that does not exist; make it, then"
+            return "is in a folder that does not exist; make it, then"
         return "does not exist;"
 
 
