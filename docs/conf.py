@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,7 +41,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 default_role = "code"
-smartquotes = False  # they would make one dash of the two before an option
+smartquotes = False  # they would make one dash of the two that begin an option
 
 nitpicky = True
 nitpick_ignore_regex = [  # what others document, private types, and names of types of functions
@@ -90,23 +91,33 @@ def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
     folder = page.parent if page.name == "README.md" else page.with_suffix("")
     if any(folder.glob("*.md")):
         source[0] += BELOW.format(folder.relative_to(DOCS))
-    source[0] = LINK.sub(lambda link: _link(link, page.parent, written.parent), source[0])
+    source[0] = with_links(source[0], page.parent, written.parent)
 
 
-def _link(link: re.Match[str], page: Path, written: Path) -> str:
-    """Return a link of a text that is written in one folder, and is part of a page in another."""
-    path = (written / link[1]).resolve()
-    if not path.is_relative_to(ROOT) or not path.exists():
-        return link[0]  # which Sphinx warns of
-    anchor = link[2] or ""
-    name = path.relative_to(ROOT).as_posix()
+def with_links(text: str, page: Path, written: Path) -> str:
+    """Return a text with the links of the site.
+
+    :param page: the folder of the page.
+    :param written: the folder in which its text is written, to which the links are relative.
+    """
     pages = {file: DOCS / f"{docname}.md" for docname, file in ELSEWHERE.items()}
-    target = pages.get(name, path)
-    if target.is_relative_to(DOCS) and target.suffix in {".md", ".svg"}:
-        return f"]({Path(os.path.relpath(target, page)).as_posix()}{anchor})"
-    return f"]({FILES}/{name}{anchor})"
+
+    def of_the_site(link: re.Match[str]) -> str:
+        path = (written / link[1]).resolve()
+        if not path.is_relative_to(ROOT) or not path.exists():
+            return link[0]  # which Sphinx warns of
+        anchor = link[2] or ""
+        name = path.relative_to(ROOT).as_posix()
+        target = pages.get(name, path)
+        if target.is_relative_to(DOCS) and target.suffix in {".md", ".svg"}:
+            return f"]({Path(os.path.relpath(target, page)).as_posix()}{anchor})"
+        return f"]({FILES}/{name}{anchor})"
+
+    return LINK.sub(of_the_site, text)
 
 
 def setup(app: Sphinx) -> None:
     """Connect with Sphinx."""
     app.connect("source-read", read_page)
+    sys.path.insert(0, str(DOCS))
+    app.setup_extension("described")

@@ -150,6 +150,36 @@ def test_the_pages_that_are_only_included_in_the_site_lead_to_their_files() -> N
         assert f"](../{name})" in (ROOT / f"docs/{page}.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("../tests/public.py", "{source}/blob/main/tests/public.py"),
+        ("examples/quickstart.py", "{source}/blob/main/docs/examples/quickstart.py"),
+        ("../README.md#use-it", "{source}/blob/main/README.md#use-it"),
+        ("../deploy/README.md#sizing", "deployment.md#sizing"),
+        ("concepts.md#delivery", "concepts.md#delivery"),
+        ("operations/dashboard.svg", "operations/dashboard.svg"),
+        ("nowhere.md", "nowhere.md"),
+        ("#here", "#here"),
+        ("https://elsewhere.example/a.md", "https://elsewhere.example/a.md"),
+    ],
+)
+def test_on_the_site_a_link_leads_to_a_page_or_else_to_the_source(link: str, shown: str) -> None:
+    """O4: one text serves the site and GitHub; what leads nowhere stays, and the build fails."""
+    conf = load(ROOT / "docs/conf.py")
+    expected = shown.format(source=conf.PROJECT["urls"]["Source"])
+    assert conf.with_links(f"[a]({link})", ROOT / "docs", ROOT / "docs") == f"[a]({expected})"
+
+
+def test_links_of_an_included_file_are_relative_to_where_it_is_written() -> None:
+    """O4: such as those of CHANGES.md, on its page in the site."""
+    conf = load(ROOT / "docs/conf.py")
+    text = "[a](docs/hooks.md) [b](SECURITY.md) [c](deploy/README.md) [d](LICENSE)"
+    files = f"{conf.PROJECT['urls']['Source']}/blob/main"
+    shown = f"[a](hooks.md) [b](security-policy.md) [c](deployment.md) [d]({files}/LICENSE)"
+    assert conf.with_links(text, ROOT / "docs", ROOT) == shown
+
+
 def test_the_map_of_the_structure_is_current() -> None:
     """O4: it names every module that is not in a folder it describes as a whole."""
     page = (ROOT / "docs/structure.md").read_text()

@@ -105,7 +105,7 @@ def _check_first_lock(first: timedelta, longest: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy of an app; each field has a default, bounds and a meaning, listed below.
+    """The policy of an app; every field is a setting as well, with the same bounds.
 
     The bounds come from NIST SP 800-63B-4 (3.1.3.2, 3.2.2), OWASP ASVS 5.0 (6.5) and Alipay+'s
     sendOTP, which wants at least three codes a token and day.
