@@ -39,7 +39,7 @@ class IdempotencyKey:
     :param digest: if the caller chose the key, a digest of everything else in its request, at most
         64 characters; the same key with another digest is a conflict. Empty if ``value`` is made
         from the whole request.
-    :param not_cached: reasons of refusals that are not stored; a repeat is then decided anew.
+    :param not_cached: reasons of refusals that are not stored; a repeat is then decided again.
     """
 
     value: str

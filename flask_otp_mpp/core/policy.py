@@ -180,7 +180,7 @@ class Policy:
     )
     forget_after: timedelta = setting(
         "FORGET_AFTER",
-        seconds(86400, 31536000, why="1 to 365 days: less would let guesses begin anew"),
+        seconds(86400, 31536000, why="1 to 365 days: less would let guesses begin again"),
         "The quiet time after which failures and locks at a client are forgotten.",
         default=86400,
     )
@@ -224,7 +224,7 @@ class Policy:
           before it are bounded each for itself, or both together.
 
         Locks and cool-downs at a client lower neither: there may be any number of clients. A user
-        who is erased from the store begins anew.
+        who is erased from the store begins again.
 
         :param channels: how many channels codes can be sent on.
         :param successes: how often the user enters a right code, or is unlocked, in that time.

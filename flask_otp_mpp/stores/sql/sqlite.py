@@ -207,7 +207,7 @@ def _open(
 ) -> PollingConnection:
     """Open the file of a URL, and note which one it is.
 
-    :raises OperationalError: of the driver, if it is missing: it is not made anew.
+    :raises OperationalError: of the driver, if it is missing: it is not made again.
     """
     name: str = arguments[0]
     path = os.path.abspath(path_of(name))
