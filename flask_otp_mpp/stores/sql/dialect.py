@@ -70,6 +70,7 @@ class Database(Protocol):
     :param options: of the store.
     :cvar time: SQL for the server's time in microseconds since the epoch; None if there is no
         server, and the machine's clock decides.
+    :cvar max_age: seconds after which a connection is replaced.
     :cvar purge_limit: rows that one transaction of a purge may delete.
     :cvar table_options: what SQLAlchemy's tables are told for it.
     :cvar failures: what the codes of its errors mean.
@@ -78,6 +79,7 @@ class Database(Protocol):
     """
 
     time: ClassVar[str | None] = None
+    max_age: ClassVar[float] = RECYCLE_SECONDS
     purge_limit: ClassVar[int] = sys.maxsize
     table_options: ClassVar[Mapping[str, str]] = MappingProxyType({})
     failures: ClassVar[Mapping[Any, Failure]] = MappingProxyType({})

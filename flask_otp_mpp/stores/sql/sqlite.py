@@ -7,6 +7,7 @@ the first of it looks often.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sqlite3
@@ -119,6 +120,7 @@ class SQLite(Database):
     """SQLite files."""
 
     remedies = _REMEDIES
+    max_age = math.inf
     purge_limit = 200  # all that write to a file wait for one another: this takes milliseconds
 
     def __init__(self, options: StoreOptions) -> None:

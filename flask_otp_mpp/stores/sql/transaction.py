@@ -21,14 +21,14 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import (
     TimeoutError as PoolTimeout,
 )
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
 from flask_otp_mpp.core.trace import count_attempt, count_retry
-from flask_otp_mpp.stores.free_connections import FreeConnections
+from flask_otp_mpp.stores.sql.connections import Connections
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
@@ -96,13 +96,11 @@ class Transactions:
     """Run transactions on the connections of an engine."""
 
     def __init__(self, engine: sa.Engine, database: Database, clock: Clock | None) -> None:
-        self._free = FreeConnections(database.options.pool_size)
+        self._connections = Connections(engine, database)
         self._engine = engine
         self._database = database
         self._clock = clock
         self._errors = engine.dialect.loaded_dbapi.Error
-        self._lost_at = 0.0
-        sa.event.listen(engine, "connect", _note_age)
 
     def run(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
         """Do work in a transaction, and commit it.
@@ -151,7 +149,7 @@ class Transactions:
             count_retry()
 
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
-        with self._free:
+        with self._connections.free:
             return self._run_on(self._connection(), work, durable=durable)
 
     def _run_on(
@@ -169,21 +167,16 @@ class Transactions:
             connection.invalidate()  # an answer may still be on its way
             raise
         finally:
-            connection.close()
+            self._connections.give_back(connection)
         return result
 
     def _connection(self) -> PoolProxiedConnection:
-        """Take a connection that was opened after one was lost: a restart has ended all others.
+        """Take a connection.
 
         :raises StoreUnavailable: if none can be opened.
         """
         try:
-            while True:
-                connection = self._engine.raw_connection()
-                if connection.info["since"] >= self._lost_at:
-                    return connection
-                connection.invalidate()
-                connection.close()
+            return self._connections.take()
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, None, None)
             failure = self._wrapped(error, gone=gone)
@@ -201,7 +194,7 @@ class Transactions:
         wrapped = self._wrapped(error, gone=gone)
         if gone or self._database.failure(wrapped) in _OTHER_PLACE:
             wrapped.connection_invalidated = True
-            self._lost_at = time.monotonic()
+            self._connections.distrust()
             connection.invalidate(error)
         else:
             try:
@@ -245,7 +238,3 @@ def store_error(failure: SQLAlchemyError, kind: type[StoreError] = StoreError) -
     # A driver's message about a value repeats the value.
     error.__cause__ = None if isinstance(failure, DataError | IntegrityError) else failure
     return error
-
-
-def _note_age(_driver: object, record: ConnectionPoolEntry) -> None:
-    record.info["since"] = time.monotonic()
