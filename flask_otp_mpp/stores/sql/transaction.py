@@ -27,9 +27,10 @@ from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
-from flask_otp_mpp.core.trace import count_attempt, count_retry
+from flask_otp_mpp.core.trace import count_attempt, count_retry, journal_at_work
 from flask_otp_mpp.stores.sql.connections import Connections
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
+from flask_otp_mpp.stores.sql.shared_commit import SharedCommit
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
 T = TypeVar("T")
@@ -79,6 +80,14 @@ class Transaction:
             self._execute(self._writes, begin=not self._begun, commit=True)
             self._begun, self._writes = False, []
 
+    def part(self) -> Transaction:
+        """Return a transaction within this one, whose begin and commit are left to this one."""
+
+        def execute(batch: list[BoundStatement], **_: bool) -> list[list[Row]]:
+            return self._execute(batch, begin=False, commit=False)
+
+        return Transaction(execute, self._clock)
+
     def _read(self, batch: list[BoundStatement]) -> list[list[Row]]:
         begin, self._begun = not self._begun, True
         return self._execute(batch, begin=begin, commit=False)
@@ -101,6 +110,10 @@ class Transactions:
         self._database = database
         self._clock = clock
         self._errors = engine.dialect.loaded_dbapi.Error
+        queue = database.write_queue
+        self._shared = (
+            SharedCommit(queue, self._run_once, engine.dialect, self._told) if queue else None
+        )
 
     def run(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
         """Do work in a transaction, and commit it.
@@ -109,12 +122,11 @@ class Transactions:
             wait for the disk.
         :raises StoreError: if the database fails.
         """
-
-        def attempt() -> T:
-            with self._database.writing():
-                return self._run_once(work, durable=durable)
-
-        return self.retry(attempt)
+        run: Callable[..., T] = self._run_once
+        if self._shared is not None:
+            # A journal has to know when its transaction is committed.
+            run = self._shared.run if journal_at_work() is None else self._shared.run_alone
+        return self.retry(partial(run, work, durable=durable))
 
     def read(self, values: Values, statement: CompiledStatement) -> list[Row]:
         """Return the rows of a statement, without a transaction.
@@ -216,6 +228,10 @@ class Transactions:
             connection_invalidated=gone,
             dialect=self._engine.dialect,
         )
+
+    def _told(self, error: Exception) -> Exception:
+        """Return an error of a part of a transaction as that of a whole one would be."""
+        return self._wrapped(error, gone=False) if isinstance(error, self._errors) else error
 
     def _did_nothing(self, error: SQLAlchemyError) -> bool:
         """Tell whether a transaction that failed before COMMIT may succeed if it is run again."""
