@@ -70,13 +70,15 @@ def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]
                 continue
             folder = home / f"{name}-{store}"
             folder.mkdir()
-            peers.append(_peer(name, stack.enter_context(empty_store(store, folder)), folder))
+            url = stack.enter_context(empty_store(store, folder))
+            wallet.prepare(folder, url)
+            _write_more_keys(folder)
+            peers.append(load(name, url, folder))
         yield peers
 
 
-def _peer(name: str, url: str, folder: Path) -> Peer:
-    wallet.prepare(folder, url)
-    _write_more_keys(folder)
+def load(name: str, url: str, folder: Path) -> Peer:
+    """Load a peer whose folder is prepared, maybe by another process."""
     settings = {
         "BENCH_STORE": url,
         "BENCH_KEYS": str(folder),
