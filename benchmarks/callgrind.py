@@ -1,8 +1,9 @@
 """Count the instructions that a Python program executes between marks, by valgrind's callgrind.
 
-The program starts uncounted, which is ten times faster. When it prints a line, counting begins, and
-the file that it waits for is written. Whenever it calls ``mark``, callgrind writes a file with the
-instructions since the mark before.
+The program starts uncounted, which is ten times faster, and switches counting on and off: it prints
+the wanted state, and waits until this process has told valgrind and made the next file. Whenever it
+calls ``mark`` while counting is on, callgrind writes a file with the instructions since the mark
+before.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from benchmarks.processes import ROOT, STOP_SECONDS
 
@@ -32,19 +34,37 @@ def mark() -> None:
     os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def counts(module: str, words: Sequence[str], go: Path) -> list[Counter[str]]:
+class Switch:
+    """Switch counting, from within the program.
+
+    :param folder: where the other process makes a file for each time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._times = 0
+
+    def turn(self, state: Literal["on", "off"]) -> None:
+        """Switch counting on or off, and wait until that is done."""
+        self._times += 1
+        print(state, flush=True)
+        while not (self._folder / f"turned-{self._times}").exists():
+            time.sleep(0.01)
+
+
+def counts(module: str, words: Sequence[str], folder: Path) -> list[Counter[str]]:
     """Run a module; return, for each mark, the instructions before it by file of machine code.
 
-    :param go: the file that the program waits for; the counts are written beside it.
+    :param folder: where all files are written; the program needs it for its ``Switch``.
     :raises RuntimeError: with the end of its log, if the program fails, or what is missing.
     """
     program, control = shutil.which("valgrind"), shutil.which("vgdb")
     if program is None or control is None:
         raise RuntimeError("valgrind is not installed")
-    log, dumps = go.parent / "valgrind.log", go.parent / "counts"
+    log, dumps = folder / "valgrind.log", folder / "counts"
     command = [
         program, "--tool=callgrind", "--instr-atstart=no", f"--dump-before={_MARK}",
-        f"--callgrind-out-file={dumps}", f"--vgdb-prefix={go.parent}/vgdb",
+        f"--callgrind-out-file={dumps}", f"--vgdb-prefix={folder}/vgdb",
         sys.executable, "-m", module, *words,
     ]  # fmt: skip
     with log.open("wb") as sink:
@@ -55,12 +75,15 @@ def counts(module: str, words: Sequence[str], go: Path) -> list[Counter[str]]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=sink,
+            text=True,
         )
     try:
         assert process.stdout is not None
-        if process.stdout.readline():
-            _begin(control, go.parent / "vgdb", process.pid)
-            go.touch()
+        for number, state in enumerate(process.stdout, 1):
+            tell = [control, f"--vgdb-prefix={folder}/vgdb", f"--pid={process.pid}"]
+            tell += ["instrumentation", state.strip()]
+            subprocess.run(tell, check=True, capture_output=True, timeout=SECONDS)  # noqa: S603
+            (folder / f"turned-{number}").touch()
         process.wait(SECONDS)
         if process.returncode:
             lines = log.read_text(errors="replace").splitlines()
@@ -69,7 +92,7 @@ def counts(module: str, words: Sequence[str], go: Path) -> list[Counter[str]]:
         process.kill()
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=STOP_SECONDS)
-    found = {int(path.suffix[1:]): path for path in dumps.parent.glob(f"{dumps.name}.*")}
+    found = {int(path.suffix[1:]): path for path in folder.glob(f"{dumps.name}.*")}
     return [by_object(path.read_text()) for _, path in sorted(found.items())]
 
 
@@ -91,9 +114,3 @@ def by_object(text: str) -> Counter[str]:
                 found[here] += int(line.split()[1])
             called = False
     return found
-
-
-def _begin(control: str, prefix: Path, pid: int) -> None:
-    """Make callgrind count from now on."""
-    words = [f"--vgdb-prefix={prefix}", f"--pid={pid}", "instrumentation", "on"]
-    subprocess.run([control, *words], check=True, capture_output=True, timeout=60)  # noqa: S603

@@ -1,6 +1,6 @@
 """The program that ``instructions`` runs under callgrind: blocks of calls between two marks each.
 
-Requests are made, and codes sent, before counting begins. The garbage collector runs once at the
+Requests are made, and codes sent, while nothing is counted. The garbage collector runs once at the
 end of each block and sees what the block has left, so its work is counted and always the same.
 """
 
@@ -9,11 +9,10 @@ from __future__ import annotations
 import gc
 import json
 import sys
-import time
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.callgrind import mark
+from benchmarks.callgrind import Switch, mark
 from benchmarks.inprocess import PeerApp
 from benchmarks.wire import EXPECTED, Request, RequestKind
 
@@ -23,19 +22,16 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     size, blocks = job["size"], job["blocks"]
     apps = [PeerApp(peers.load(name, url, Path(folder))) for name, url, folder in job["peers"]]
-    work = [
-        (app, app.prepared(RequestKind(kind), size * (blocks + 1)))
-        for app in apps
-        for kind in job["kinds"]
-    ]
+    switch = Switch(Path(job["folder"]))
     gc.disable()
-    print("ready", flush=True)
-    while not Path(job["go"]).exists():
-        time.sleep(0.01)
-    for app, signed in work:
-        app.work(signed[:size])  # the interpreter adapts its code to what it sees
-        for first in range(size, len(signed), size):
-            _block(app, signed[first : first + size])
+    for app in apps:
+        work = [app.prepared(RequestKind(kind), size * (blocks + 1)) for kind in job["kinds"]]
+        switch.turn("on")
+        for signed in work:
+            app.work(signed[:size])  # the interpreter adapts its code to what it sees
+            for first in range(size, len(signed), size):
+                _block(app, signed[first : first + size])
+        switch.turn("off")
 
 
 def _block(app: PeerApp, signed: list[Request]) -> None:

@@ -97,7 +97,6 @@ def count(store: str, names: Sequence[str], size: int, blocks: int) -> list[Leg]
         tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home,
         peers.opened(names, store, Path(home)) as opened,
     ):
-        go = Path(home) / "go"
         job = {
             "peers": [
                 (peer.name, peer.settings["BENCH_STORE"], peer.settings["BENCH_KEYS"])
@@ -106,9 +105,9 @@ def count(store: str, names: Sequence[str], size: int, blocks: int) -> list[Leg]
             "kinds": KINDS,
             "size": size,
             "blocks": blocks,
-            "go": str(go),
+            "folder": home,
         }
-        marks = callgrind.counts("benchmarks.counted", [json.dumps(job)], go)[1::2]
+        marks = callgrind.counts("benchmarks.counted", [json.dumps(job)], Path(home))[1::2]
     counted: Iterator[Counter[str]] = (
         Counter({name: round(number / size) for name, number in block.items()}) for block in marks
     )
