@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from benchmarks import callgrind, peers
+from benchmarks import callgrind, chart, peers
 from benchmarks.empty_stores import STORES, available
 from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
@@ -85,7 +85,12 @@ def run(args: argparse.Namespace) -> Report:
         ]
         columns = ("store", "request", "peer", "file", "instructions")
         tables.append(Table("By file of machine code", columns, rows))
-    return Report("instructions", tables)
+    drawn = chart.bars(
+        "Instructions of one request, without cryptography",
+        "thousands (less is better)",
+        _bars(legs),
+    )
+    return Report("instructions", tables, {"instructions.svg": drawn})
 
 
 def count(store: str, names: Sequence[str], size: int, blocks: int) -> list[Leg]:
@@ -126,6 +131,13 @@ def _rows(legs: Sequence[Leg]) -> Iterator[tuple[object, ...]]:
             leg.store, leg.kind.value, leg.peer, leg.least.total(), leg.least.total() - leg.own,
             leg.own, leg.own / floor if floor else "-", f"{leg.spread:.1%}",
         )  # fmt: skip
+
+
+def _bars(legs: Sequence[Leg]) -> dict[str, dict[str, float]]:
+    groups: dict[str, dict[str, float]] = {}
+    for leg in legs:
+        groups.setdefault(f"{leg.store}, {leg.kind}", {})[leg.peer] = leg.own / 1000
+    return groups
 
 
 def _own(block: Counter[str]) -> int:

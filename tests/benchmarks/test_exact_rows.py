@@ -32,7 +32,7 @@ CALLS = 5
 def test_a_call_takes_few_round_trips_to_the_store(
     store: str, send: int, verify: int, tmp_path: Path
 ) -> None:
-    """O1: of the whole app, counted on the wire; a send is a reservation and its end."""
+    """Of the whole app, counted on the wire; a send is a reservation and its end."""
     with peers.opened(["lean"], store, tmp_path) as [peer]:
         url = sa.make_url(peer.settings["BENCH_STORE"])
         with Relay(url.host or "", url.port or 0) as relay:
