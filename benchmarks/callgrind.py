@@ -82,10 +82,12 @@ def counts(module: str, words: Sequence[str], folder: Path) -> list[Counter[str]
         for number, state in enumerate(process.stdout, 1):
             tell = [control, f"--vgdb-prefix={folder}/vgdb", f"--pid={process.pid}"]
             tell += ["instrumentation", state.strip()]
-            subprocess.run(tell, check=True, capture_output=True, timeout=SECONDS)  # noqa: S603
+            if subprocess.run(tell, check=False, capture_output=True, timeout=SECONDS).returncode:  # noqa: S603
+                break
             (folder / f"turned-{number}").touch()
-        process.wait(SECONDS)
-        if process.returncode:
+        else:
+            process.wait(SECONDS)
+        if process.returncode != 0:
             lines = log.read_text(errors="replace").splitlines()
             raise RuntimeError("the counted program failed:\n" + "\n".join(lines[-15:]))
     finally:

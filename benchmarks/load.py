@@ -34,10 +34,10 @@ CONNECTIONS: Final = 16
 USUAL: Final = ("lean", "floor")
 """The peers, if none is chosen."""
 ROUNDS, QUICK_ROUNDS = 5, 3
-SECONDS, QUICK_SECONDS = 4.0, 2.0
+SECONDS, QUICK_SECONDS = 4.0, 1.5
 WARM: Final = 200
 """Requests of each load before the first measurement."""
-_MORE: Final = 1.3
+_MORE: Final = 1.2
 """How many more requests are made than a measurement is expected to need."""
 
 

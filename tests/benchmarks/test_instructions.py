@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from benchmarks.callgrind import by_object
+from benchmarks.callgrind import by_object, counts
 from benchmarks.instructions import KINDS, Leg, count
 from benchmarks.regression import changes, python_of
 from benchmarks.report import PAGE
@@ -81,6 +82,14 @@ def test_figures_are_scaled_by_the_floor_of_the_same_run() -> None:
 def test_a_leg_without_a_figure_is_named() -> None:
     [new] = changes([leg("wallet", 1), leg("floor", 720_000)], PAGE_ROWS)
     assert new.startswith("wallet, send on memory: the page has no figure")
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_program_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:
+    program("valgrind")
+    with pytest.raises(RuntimeError, match="unrecognized arguments: --wrong"):
+        counts("json.tool", ["--wrong"], tmp_path)
 
 
 @pytest.mark.server
