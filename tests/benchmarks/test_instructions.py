@@ -101,4 +101,5 @@ def test_a_request_executes_as_many_instructions_as_the_page_says() -> None:
         pytest.skip(f"the page's figures are of Python {python_of(page)}")
     legs = count("sqlite", ("lean", "floor"), size=10, blocks=2)
     assert [one.kind for one in legs[::2]] == list(KINDS)
-    assert changes(legs, page) == []
+    found = changes(legs, page)
+    assert not found, "\n".join(found)
