@@ -68,7 +68,8 @@ class Outcome:
 
     :param challenge_id: the challenge that the request was about; empty if there is none.
     :param reason: why the request is refused; None if it is granted.
-    :param detail: what to tell the caller beside the code's own message, as in :class:`~flask_otp_mpp.Refused`.
+    :param detail: what to tell the caller beside the code's own message, as in
+        :class:`~flask_otp_mpp.Refused`.
     :param until: when a lock or a limit ends, if that is known (aware UTC); FOREVER if only an
         unlock ends it.
     :param repeated: this answers a repeat; nothing was done again.
