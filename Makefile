@@ -22,7 +22,7 @@ help:
 	@echo '  make test-all     run all tests (ARGS="tests/example -k phone" goes to pytest in each of them)'
 	@echo '  make test-lowest  run some of them with the lowest versions of all libraries, in a minute'
 	@echo '  make test-newest  run the quick ones with the newest versions'
-	@echo '  make lint         check format, style, types, layers, weak code and secrets'
+	@echo '  make lint         check format, style, types, layers, weak code, secrets and words'
 	@echo '  make docs         build the site of the documentation into docs/_build/html, and check it'
 	@echo '  make bench        compare it, under load, with bare Flask (ARGS=--help; 5 to 10 minutes)'
 	@echo '  make profile      show where the time of a send and a verify goes (ARGS=--help)'
@@ -61,6 +61,8 @@ test-newest:
 	@sh tools/venv.sh newest
 	@.venv-newest/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not server' $(ARGS)
 
+# proselint reads code in pages too: checks that find faults in code, in names (waitress) and in straight
+# quotes are off in tools/proselint.json. Sentences and our own words are checked by tests/test_prose.py.
 lint:
 	@sh tools/venv.sh test
 	.venv/bin/python -m ruff format --check .
@@ -69,6 +71,8 @@ lint:
 	.venv/bin/lint-imports
 	.venv/bin/bandit -q -c pyproject.toml -r flask_otp_mpp example_app tools deploy
 	sh tools/secrets.sh
+	.venv/bin/codespell
+	.venv/bin/proselint check --config tools/proselint.json $$(find . -name '*.md' ! -path './.*' ! -path './docs/_build/*')
 
 # A warning is an error: a link or anchor that leads nowhere, a page that no list names, an unknown name.
 # Links to other sites are not followed: make docs-links does it, and needs the network.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from flask_otp_mpp.web.doc_tables import setting_rows
 from tests.prose import INSTEAD, LONGEST, Sentence, complaints, sentences, words
+from tests.public import PACKAGES, names_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -24,6 +28,26 @@ def test_a_page_has_short_sentences_and_plain_words(page: Path) -> None:
     """O4: what to say instead is in tests/prose.py."""
     found = list(complaints(page.read_text()))
     assert not found, "\n".join(["", *(f"{name_of(page)}, {one}" for one in found)])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_first_lines_of_public_names_are_plain(package: str) -> None:
+    """O4: the reference shows them."""
+    public = {name: getattr(import_module(package), name) for name in names_of(package)}
+    described = {
+        name: inspect.getdoc(it) or ""
+        for name, it in public.items()
+        if inspect.isclass(it) or inspect.isfunction(it)
+    }
+    lines = {name: text.partition("\n")[0].replace("``", "`") for name, text in described.items()}
+    assert len(lines) > 3
+    assert [(name, one) for name, line in lines.items() for one in complaints(line)] == []
+
+
+def test_the_meanings_of_settings_are_plain() -> None:
+    """O4: pages and messages show them."""
+    meanings = {key: meaning for key, _, _, meaning in setting_rows()}
+    assert [(key, one) for key, text in meanings.items() for one in complaints(text)] == []
 
 
 def test_a_sentence_of_too_many_words_is_found_with_its_line() -> None:

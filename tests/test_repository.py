@@ -164,7 +164,13 @@ def test_the_hooks_before_a_commit_are_the_tools_of_the_project() -> None:
     config = read(".pre-commit-config.yaml")
     assert [repo["repo"] for repo in config["repos"]] == ["local"]
     hooks = config["repos"][0]["hooks"]
-    assert [hook["id"] for hook in hooks] == ["ruff-format", "ruff-check", "mypy", "secrets"]
+    assert [hook["id"] for hook in hooks] == [
+        "ruff-format",
+        "ruff-check",
+        "mypy",
+        "secrets",
+        "spelling",
+    ]
     assert {hook["language"] for hook in hooks} == {"system"}
     starts = (".venv/bin/python -m ", "sh tools/")
     assert [hook["entry"] for hook in hooks if not hook["entry"].startswith(starts)] == []

@@ -79,7 +79,7 @@ class RequestStore(Protocol):
 
 
 class Store(RequestStore, Protocol):
-    """Keep challenges, users' limits and answers; every method but ``forget`` is atomic."""
+    """Keep challenges, users' limits and answers; every method except ``forget`` is atomic."""
 
     def look_up(self, subject: str) -> UserRecord:
         """Return what is stored of a user, for an operator; nothing is locked or changed.
