@@ -1,12 +1,13 @@
-"""The pages of the example wallet: what it is, and the messages that its users have received."""
+"""The phone of the users: the messages that they have received."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, render_template
 
 from example_app.records import newest_messages
+from example_app.trial.guard import guarded
 
-pages = Blueprint("pages", __name__)
+pages = guarded(Blueprint("phone", __name__))
 
 
 @pages.get("/")
@@ -35,10 +36,3 @@ def phone_json() -> Response:
             for message in newest_messages()
         ]
     )
-
-
-@pages.after_request
-def keep_private(response: Response) -> Response:
-    """Forbid browsers and proxies to store a code."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
