@@ -9,6 +9,8 @@ from __future__ import annotations
 from flask import Flask
 
 from example_app.trial import console, operator, phone
+from example_app.trial.mail_server import MailServer
+from example_app.trial.statistics import Statistics
 from flask_otp_mpp import ConfigurationError
 
 PAGES = (phone.pages, console.pages, operator.pages)
@@ -25,5 +27,8 @@ def init_app(app: Flask) -> None:
             "to true for a trial, and serve customers by an app of your own"
         )
         raise ConfigurationError([("OTP_MPP_TRIAL", finding)])
+    app.extensions["mail_server"] = MailServer(app)
+    app.extensions["statistics"] = statistics = Statistics()
+    statistics.connect(app)
     for pages in PAGES:
         app.register_blueprint(pages)

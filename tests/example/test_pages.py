@@ -24,7 +24,7 @@ def test_an_empty_phone_says_how_to_make_a_message_arrive(app: Flask) -> None:
 def test_a_message_is_shown_with_channel_address_and_time(app: Flask) -> None:
     receive(app, "123456 is your code")
     page = app.test_client().get("/phone").text
-    for part in ("123456 is your code", "Mobile", "+63 900", "2026-01-01 12:30:00 UTC"):
+    for part in ("123456</strong> is your code", "SMS", "+63 900", "2026-01-01 12:30:00 UTC"):
         assert part in page
 
 

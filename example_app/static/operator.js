@@ -1,0 +1,31 @@
+// The figures are fetched again while somebody looks; what has not changed is left alone.
+
+const page = document.getElementById("figures");
+const fresh = document.getElementById("fresh");
+const EVERY = 2000; // milliseconds
+
+function say(text) {
+  if (fresh.textContent !== text) fresh.textContent = text;
+}
+
+async function update() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(page.dataset.source, { cache: "no-store" });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const news = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of news.querySelectorAll("[data-live]")) {
+      const old = document.getElementById(part.id);
+      if (old.innerHTML === part.innerHTML) continue;
+      if (old.contains(document.activeElement)) continue; // somebody reads it by keyboard
+      old.innerHTML = part.innerHTML;
+      old.className = part.className;
+    }
+    say("Updated every two seconds.");
+  } catch {
+    say("The wallet does not answer; trying again.");
+  }
+}
+
+setInterval(update, EVERY);
+update();
