@@ -1,6 +1,5 @@
-// The figures are fetched again while somebody looks; what has not changed is left alone.
+// The page is fetched again while somebody looks, and its parts that have changed are replaced.
 
-const page = document.getElementById("figures");
 const fresh = document.getElementById("fresh");
 const EVERY = 2000; // milliseconds
 
@@ -11,7 +10,7 @@ function say(text) {
 async function update() {
   if (document.hidden) return;
   try {
-    const answer = await fetch(page.dataset.source, { cache: "no-store" });
+    const answer = await fetch(location.href, { cache: "no-store" });
     if (!answer.ok) throw new Error(answer.statusText);
     const news = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of news.querySelectorAll("[data-live]")) {

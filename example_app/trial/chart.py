@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from example_app.trial.statistics import PERCENTILES, Latency
 
 WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 16, 34
 TIME_LABELS = 5
 
 
@@ -60,7 +60,7 @@ def chart(latencies: Sequence[Latency]) -> Chart:
     labelled = [round((len(latencies) - 1) * n / (TIME_LABELS - 1)) for n in range(TIME_LABELS)]
     return Chart(
         lines=[line(one) for one in PERCENTILES],
-        ticks=[(height(n * step), f"{n * step:g} ms") for n in range(5)],
+        ticks=[(height(n * step), f"{n * step:g}") for n in range(5)],
         times=[(left(number), f"{latencies[number].start:%H:%M}") for number in labelled],
     )
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from example_app.trial.chart import chart
 from example_app.trial.guard import guarded
 from example_app.trial.received import listed_users
-from example_app.trial.statistics import Figures, Statistics
+from example_app.trial.statistics import Statistics
 from flask_otp_mpp import StoreError, state_of
 
 pages = guarded(Blueprint("operator", __name__))
@@ -23,7 +23,8 @@ def operator() -> str | tuple[str, int]:
         failed = False
     except StoreError:
         state, failed = None, True
-    figures = _figures()
+    statistics: Statistics = current_app.extensions["statistics"]
+    figures = statistics.figures()
     page = render_template(
         "operator.html",
         chart=chart(figures.latencies),
@@ -36,13 +37,6 @@ def operator() -> str | tuple[str, int]:
     return page, 503 if failed else 200
 
 
-@pages.get("/operator/figures")
-def figures() -> str:
-    """Return the part of the page that changes by itself."""
-    figures = _figures()
-    return render_template("figures.html", chart=chart(figures.latencies), figures=figures)
-
-
 @pages.post("/operator/unlock")
 def unlock() -> Response:
     """End the locks of a user, and show the state again."""
@@ -51,7 +45,7 @@ def unlock() -> Response:
         done = state_of().support.unlock(subject, quota=quota)
         told = "yes" if done.changed else "nothing"
     except StoreError:
-        told = ""  # the page says that the store does not answer
+        told = "unknown"
     return redirect(url_for("operator.operator", user=subject, unlocked=told), 303)
 
 
@@ -59,8 +53,3 @@ def unlock() -> Response:
 def masked(text: str) -> str:
     """Return the first and the last of an id, by which it can be recognised but not used."""
     return f"{text[:2]}…{text[-4:]}" if len(text) > 8 else f"{text[:1]}…" if text else ""
-
-
-def _figures() -> Figures:
-    statistics: Statistics = current_app.extensions["statistics"]
-    return statistics.figures()
