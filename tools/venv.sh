@@ -17,11 +17,11 @@ purpose=${1:-}
 venv=.venv
 constraints=constraints.txt
 case $purpose in
-    demo) groups= ;;
-    test) groups='--group test --group lint --group bench' ;;
-    bench) groups='--group bench' ;;
-    lowest) groups='--group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
-    newest) groups='--group test' venv=.venv-newest constraints=/dev/null ;;
+    demo) groups='--group demo' ;;
+    test) groups='--group demo --group test --group lint --group bench' ;;
+    bench) groups='--group demo --group bench' ;;
+    lowest) groups='--group demo --group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
+    newest) groups='--group demo --group test' venv=.venv-newest constraints=/dev/null ;;
     *) stop 'usage: sh tools/venv.sh demo|test|bench|lowest|newest' ;;
 esac
 case $0 in
@@ -78,7 +78,7 @@ if [ $uv = yes ]; then
     uv pip install --quiet --python $venv/bin/python -c "$constraints" -e '.[google,phone]' $groups
 else
     pip="$venv/bin/python -m pip -qq --disable-pip-version-check"
-    if [ -n "$groups" ]; then $pip install 'pip>=25.1'; fi # older ones know no groups
+    $pip install 'pip>=25.1' # older ones know no groups
     $pip install -c "$constraints" -e '.[google,phone]' $groups
 fi || stop 'The packages could not be installed; see above for why. Is the network reachable?'
 echo "$made_of" >"$venv/made-for-$purpose"
