@@ -18,7 +18,7 @@ venv=.venv
 constraints=constraints.txt
 case $purpose in
     demo) groups= ;;
-    test) groups='--group test --group lint --group bench' ;;
+    test) groups='--group test --group openapi --group lint --group bench' ;;
     bench) groups='--group bench' ;;
     lowest) groups='--group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
     newest) groups='--group test' venv=.venv-newest constraints=/dev/null ;;
