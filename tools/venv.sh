@@ -19,7 +19,7 @@ venv=.venv
 constraints=constraints.txt
 case $purpose in
     demo) groups='--group demo' ;;
-    test) groups='--group demo --group test --group lint --group bench --group docs' ;;
+    test) groups='--group demo --group test --group openapi --group lint --group bench --group docs' ;;
     bench) groups='--group demo --group bench' ;;
     docs) groups='--group docs' ;;
     lowest) groups='--group demo --group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
