@@ -19,7 +19,7 @@ from flask_wtf import CSRFProtect
 
 from benchmarks.others import outbox
 
-TOTP_SECRETS: Final = {"1": "TjQ9Qa31VOrfEzuPy4VHQWPCTmRzCnFzMKLxXYiZu9B"}
+TOTP_SECRETS: Final = {"1": "k" * 43}
 ISSUER: Final = "wallet"
 
 db: Any = SQLAlchemy()
