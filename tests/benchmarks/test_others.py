@@ -43,8 +43,8 @@ class Mistaken:
 
 
 @pytest.mark.slow
-def test_a_library_sends_a_code_and_tells_it_from_a_wrong_one(library: Served) -> None:
-    """In one test, since its server takes the time."""
+def test_a_library_sends_a_code_tells_it_from_a_wrong_one_and_is_measured(library: Served) -> None:
+    """In one test, since the server takes the time."""
     users, sends = library.sent(2)
     assert library.outcomes(sends) == [Outcome.DONE] * 2
     assert [library.peer.users.messages(user, 0) for user in users] == [1, 1]
@@ -52,6 +52,10 @@ def test_a_library_sends_a_code_and_tells_it_from_a_wrong_one(library: Served) -
     tried = library.drive(library.peer.api.verifies([right, wrong(other)]))
     assert library.outcomes(tried) == [Outcome.DONE, Outcome.UNMATCHED]
     assert library.peer.users.judged(other.user, 1) == 1
+    compared = Comparison()
+    compared.measure("sqlite", [library], 1, 0.1)
+    assert compared.faults == []
+    assert {row[3] for row in compared.rows()} == {"no"}  # it signs nothing
 
 
 @pytest.mark.slow
@@ -65,20 +69,17 @@ def test_a_code_that_is_misread_makes_the_comparison_fail(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_run_compares_the_package_with_a_library() -> None:
+def test_a_run_measures_each_load_of_a_peer() -> None:
     status, reports = bench(
-        "peers", "--store=sqlite", "--only=lean", "--only=django-otp", "--rounds=1",
-        "--seconds=0.2",
-    )  # fmt: skip
+        "peers", "--store=sqlite", "--only=wallet", "--rounds=1", "--seconds=0.2"
+    )
     assert status == 0, reports
-    found = {(row["peer"], row["load"]): row for row in rows(reports)}
-    assert set(found) == {
-        (peer, load) for peer in ("lean", "django-otp") for load in ("send", "right", "wrong")
-    }
-    for (peer, _), row in found.items():
+    assert [row["load"] for row in rows(reports)] == ["send", "right", "wrong"]
+    for row in rows(reports):
+        assert (row["peer"], row["signs"]) == ("wallet", "yes")
+        assert row["wallet / peer"] == row["least"] == row["greatest"] == 1
         assert row["req/s"] > 0
         assert row["CPU us"] > 0
-        assert row["signs"] == ("yes" if peer == "lean" else "no")
 
 
 @pytest.mark.slow
