@@ -11,7 +11,7 @@ The first three verify a signature in each request and sign each answer; the lib
 All are served by gunicorn with two workers of four threads, and called over 16 connections. In a
 round each peer in turn sends codes to new users, then verifies right codes, then wrong ones, each
 for about the given seconds. The table holds the medians of the rounds; the ratio is that of wallet
-to the peer in the same round, with the least and the greatest. An unexpected answer makes the run
+to the peer in the same round, with its interval, as in ``load``. An unexpected answer makes the run
 fail.
 """
 
@@ -28,6 +28,7 @@ from typing import Final
 
 from benchmarks import chart
 from benchmarks.empty_stores import available
+from benchmarks.interval import Ratio
 from benchmarks.options import repeatable
 from benchmarks.others.api import Outcome
 from benchmarks.others.opened import NAMES, OWN
@@ -43,7 +44,7 @@ BASE: Final = "wallet"
 MARGIN: Final = 1.1
 """How many more requests are made ready than were answered in the same time before."""
 COLUMNS: Final = (
-    "store", "load", "peer", "signs", "req/s", "wallet / peer", "least", "greatest",
+    "store", "load", "peer", "signs", "req/s", "wallet / peer", "low", "high",
     "p50 ms", "p99 ms", "CPU us",
 )  # fmt: skip
 
@@ -96,13 +97,13 @@ class Comparison:
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield a row for each store, load and peer."""
         for (store, load, name), legs in self.legs.items():
-            base = self.legs.get((store, load, BASE), [])
-            pairs = zip(base, legs, strict=True) if base else ()
-            ratios = [mine.rate / other.rate for mine, other in pairs if other.rate]
+            base = [leg.rate for leg in self.legs.get((store, load, BASE), [])]
+            rates = [leg.rate for leg in legs]
+            ratio = Ratio.of(base, rates) if base and all(rates) else None
             yield (
                 store, load, name, "yes" if name in OWN else "no",
-                round(statistics.median(leg.rate for leg in legs)),
-                *((statistics.median(ratios), min(ratios), max(ratios)) if ratios else "---"),
+                round(statistics.median(rates)),
+                *((ratio.median, ratio.low, ratio.high) if ratio else "---"),
                 statistics.median(leg.p50 for leg in legs),
                 statistics.median(leg.p99 for leg in legs),
                 round(statistics.median(leg.cpu for leg in legs)),

@@ -77,7 +77,7 @@ def test_a_run_measures_each_load_of_a_peer() -> None:
     assert [row["load"] for row in rows(reports)] == ["send", "right", "wrong"]
     for row in rows(reports):
         assert (row["peer"], row["signs"]) == ("wallet", "yes")
-        assert row["wallet / peer"] == row["least"] == row["greatest"] == 1
+        assert row["wallet / peer"] == row["low"] == row["high"] == 1
         assert row["req/s"] > 0
         assert row["CPU us"] > 0
 
