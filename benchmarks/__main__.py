@@ -12,6 +12,8 @@ from typing import Final
 
 from benchmarks import (
     audit,
+    beside,
+    contract,
     failover,
     flood,
     google,
@@ -31,6 +33,8 @@ from benchmarks.report import Report
 
 COMMANDS: Final[dict[str, ModuleType]] = {
     "load": load,
+    "peers": beside,
+    "contract": contract,
     "inprocess": inprocess,
     "instructions": instructions,
     "profile": layers,
