@@ -6,7 +6,7 @@ A new code resets nothing of it, so it gives no new guesses.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -127,7 +127,8 @@ class UserLimits:
     def with_send(self, channel: Channel, client: str, policy: Policy, now: datetime) -> UserLimits:
         """Count one send, and drop the sends to which no limit looks back any more."""
         recent = self.current(policy, now).sends
-        return replace(self, sends=(*recent, CountedSend(channel, client, now)))
+        sends = (*recent, CountedSend(channel, client, now))
+        return UserLimits(self.failures, self.clients, sends)
 
     def send_not_before(
         self, channel: Channel, client: str, policy: Policy, now: datetime

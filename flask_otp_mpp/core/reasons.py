@@ -82,6 +82,12 @@ class Outcome:
     repeated: bool = False
     subject: str = ""
 
+    def about(self, subject: str) -> Outcome:
+        """Return the same with its user."""
+        return Outcome(
+            self.challenge_id, self.reason, self.detail, self.until, self.repeated, subject
+        )
+
     def explain(self) -> str:
         """Join the detail and the end of a refusal into one sentence for the caller."""
         detail = self.detail[:MAX_DETAIL]
