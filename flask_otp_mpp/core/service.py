@@ -132,7 +132,7 @@ class OtpService:
             if command.wait:
                 at_work = self._at_work.work(command.request.value)
             try:
-                with at_work, self._deliveries.place():
+                with at_work, self._deliveries:
                     known = self._send_new(command, *found)
             except Full:
                 refuse(Reason.OVERLOADED)
