@@ -90,9 +90,9 @@ class TrafficMemory(MemoryStorage):
             self._rest = iter([*self.expirations, *self.events])
         for key in looked_at:
             events = self.events.get(key)
-            if events is not None and not (events and events[0].expiry > time()):
+            end = events[0].expiry if events else self.expirations.get(key, 0)
+            if end <= time():
                 self.clear(key)
-            self.get(key)  # deletes a counter that has expired
 
 
 class _NoTimer(Timer):
