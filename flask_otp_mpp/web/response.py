@@ -22,7 +22,7 @@ class SealedResponse(Response):
     """
 
     def __init__(self, outbound: Outbound) -> None:
-        super().__init__(outbound.body, outbound.status, list(outbound.headers))
+        super().__init__([outbound.body], outbound.status, outbound.headers)
         self.sealed = outbound
         self._sealed_status = self.status  # a hook may set another one
 
