@@ -53,6 +53,8 @@ class Reason(Enum):
     OVERLOADED = "too many messages are being delivered in this process; nothing was done"
     UNFORESEEN = "anything unforeseen: a store is down, a provider timed out, a hook raised"
 
+    __hash__ = object.__hash__  # that of Enum is a function in Python, and tables are keyed by it
+
 
 MAX_DETAIL: Final = 200
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
