@@ -79,7 +79,7 @@ class Codes:
         """
         if self._normal.fullmatch(code.reveal()) is None:
             return ()
-        return tuple(_digest(keyed, challenge_id, subject, caller, code) for keyed in self._keyed)
+        return tuple([_digest(one, challenge_id, subject, caller, code) for one in self._keyed])
 
     def request_macs(self, digest: str) -> tuple[str, ...]:
         """Return the MACs by which a digest of parameters may be stored, one for each pepper.
