@@ -17,6 +17,7 @@ from benchmarks import (
     google,
     imports,
     inprocess,
+    instructions,
     layers,
     limits,
     load,
@@ -31,6 +32,7 @@ from benchmarks.report import Report
 COMMANDS: Final[dict[str, ModuleType]] = {
     "load": load,
     "inprocess": inprocess,
+    "instructions": instructions,
     "profile": layers,
     "stores": stores,
     "purge": purge,

@@ -6,7 +6,7 @@ The package keeps its challenges in another database and does not use these tabl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -88,11 +88,22 @@ def by_phone(session: Session, number: str) -> User | None:
     return session.scalars(sa.select(User).where(dialled == number)).first()
 
 
-def newest_messages(count: int = 50) -> Sequence[PhoneMessage]:
-    """Return the last messages of all users, newest first."""
+def has_mailbox(address: str) -> bool:
+    """Tell whether an e-mail address is that of a user."""
     with records() as session:
-        newest = sa.select(PhoneMessage).order_by(PhoneMessage.id.desc()).limit(count)
-        return session.scalars(newest).all()
+        return session.scalar(sa.select(User.id).where(User.email == address).limit(1)) is not None
+
+
+def receive(channel: str, address: str, text: str) -> None:
+    """Store a message that a user has received."""
+    message = PhoneMessage(
+        channel=channel,
+        address=address,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        text=text,
+    )
+    with records() as session, session.begin():
+        session.add(message)
 
 
 def first_users() -> list[Any]:

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks; .venv-lowest with
-# the lowest versions of the libraries, and .venv-newest with the newest, to run the tests with.
+# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks, or the site of the
+# documentation; .venv-lowest with the lowest versions of the libraries, and .venv-newest with the
+# newest, to run the tests with.
 #
-#   sh tools/venv.sh demo|test|bench|lowest|newest
+#   sh tools/venv.sh demo|test|bench|docs|lowest|newest
 #
 # It takes $PYTHON, or else the first Python of 3.11 or newer that it finds, and installs by uv if
 # there is one, by pip otherwise. Repeated, it only looks whether anything has changed.
@@ -17,12 +18,13 @@ purpose=${1:-}
 venv=.venv
 constraints=constraints.txt
 case $purpose in
-    demo) groups= ;;
-    test) groups='--group test --group lint --group bench' ;;
-    bench) groups='--group bench' ;;
-    lowest) groups='--group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
-    newest) groups='--group test' venv=.venv-newest constraints=/dev/null ;;
-    *) stop 'usage: sh tools/venv.sh demo|test|bench|lowest|newest' ;;
+    demo) groups='--group demo' ;;
+    test) groups='--group demo --group test --group lint --group bench --group docs' ;;
+    bench) groups='--group demo --group bench' ;;
+    docs) groups='--group docs' ;;
+    lowest) groups='--group demo --group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
+    newest) groups='--group demo --group test' venv=.venv-newest constraints=/dev/null ;;
+    *) stop 'usage: sh tools/venv.sh demo|test|bench|docs|lowest|newest' ;;
 esac
 case $0 in
     */*) cd "${0%/*}/.." ;;
@@ -78,7 +80,7 @@ if [ $uv = yes ]; then
     uv pip install --quiet --python $venv/bin/python -c "$constraints" -e '.[google,phone]' $groups
 else
     pip="$venv/bin/python -m pip -qq --disable-pip-version-check"
-    if [ -n "$groups" ]; then $pip install 'pip>=25.1'; fi # older ones know no groups
+    $pip install 'pip>=25.1' # older ones know no groups
     $pip install -c "$constraints" -e '.[google,phone]' $groups
 fi || stop 'The packages could not be installed; see above for why. Is the network reachable?'
 echo "$made_of" >"$venv/made-for-$purpose"

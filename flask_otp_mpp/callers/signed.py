@@ -79,7 +79,7 @@ A = TypeVar("A", bound=SignedAnswer)
 
 
 class SigningOptions(TypedDict):
-    """The keyword arguments that every signed caller takes beside those of its protocol.
+    """The keyword arguments of every signed caller, in addition to those of its protocol.
 
     They are explained at :class:`SignedCaller`; those that are not required may be left out.
     """

@@ -18,7 +18,7 @@ _digest_of: Final = lru_cache(1024)(digest_of)  # few callers ask, each of them 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Name who asks; the client is proven by its key, all else is what that client says.
+    """The caller of a request: its key proves the client, which states everything else.
 
     :param protocol: the protocol's name, such as ``alipayplus``.
     :param client: the client whose signature is valid; for Google the name of the account.

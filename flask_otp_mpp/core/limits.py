@@ -63,7 +63,7 @@ class UserLimits:
     sends: tuple[CountedSend, ...] = ()
 
     def lock_at(self, client: str, policy: Policy, now: datetime) -> datetime | None:
-        """Return the end of the lock in force at a client, None if there is none.
+        """Return the end of the lock that holds now at a client, None if there is none.
 
         It is FOREVER if OTP is disabled for the user, which only :meth:`unlocked` ends.
         """
@@ -73,7 +73,7 @@ class UserLimits:
         return max([end for end in ends if end is not None and now < end], default=None)
 
     def current(self, policy: Policy, now: datetime) -> UserLimits:
-        """Leave out the failures and locks that are forgotten, and sends of no limit any more."""
+        """Leave out failures and locks that have ended, and sends that no limit counts any more."""
         clients = tuple(one for one in self.clients if now < one.forget_at)
         return UserLimits(self.failures, clients, self._recent_sends(policy, now))
 
@@ -121,7 +121,7 @@ class UserLimits:
         return UserLimits(self.failures + 1, (*others, latest), self.sends)
 
     def with_send(self, channel: Channel, client: str, policy: Policy, now: datetime) -> UserLimits:
-        """Count one send, and drop the sends to which no limit looks back any more."""
+        """Count one send, and drop the sends that no limit counts any more."""
         sends = (*self._recent_sends(policy, now), CountedSend(channel, client, now))
         return UserLimits(self.failures, self.clients, sends)
 
@@ -140,7 +140,7 @@ class UserLimits:
         return max([end for end in ends if end > now], default=None)
 
     def _recent_sends(self, policy: Policy, now: datetime) -> tuple[CountedSend, ...]:
-        """Return the sends to which a limit still looks back."""
+        """Return the sends that a limit still counts."""
         horizon = now - policy.send_memory
         return tuple([sent for sent in self.sends if sent.at > horizon])
 
