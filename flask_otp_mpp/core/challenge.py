@@ -120,20 +120,7 @@ class Challenge(Expiring):
     def tried(self, attempt: Attempt, now: datetime) -> Challenge:
         """Count an attempt and compare it; a match uses the challenge up."""
         used_at = now if self.matches(attempt) else None
-        return Challenge(
-            self.id,
-            self.subject,
-            self.caller,
-            self.channel,
-            self.digest,
-            self.issued_at,
-            self.expires_at,
-            self.tries,
-            self.attempts + 1,
-            used_at,
-            self.closed_at,
-            self.reserved_at,
-        )
+        return replace(self, attempts=self.attempts + 1, used_at=used_at)
 
     def closed(self, now: datetime) -> Challenge:
         """Return the challenge as closed; a used one stays used."""
