@@ -24,6 +24,7 @@ help:
 	@echo '  make test-newest  run the quick ones with the newest versions'
 	@echo '  make lint         check format, style, types, layers, weak code, secrets and words'
 	@echo '  make docs         build the site of the documentation into docs/_build/html, and check it'
+	@echo '  make docs-links   look whether the links to other sites still work; needs the network'
 	@echo '  make bench        compare it, under load, with bare Flask, in 10 minutes (ARGS=--help)'
 	@echo '  make bench-quick  the same on fewer stores and for less time, in 2 minutes'
 	@echo '  make profile      show where the time of a send and a verify goes (ARGS=--help)'
