@@ -44,7 +44,7 @@ def reset(page: Page) -> None:
 def send(page: Page, fault: Fault = NONE) -> None:
     page.locator(f"#send-{fault.id}").check()
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.locator("#round-1")).to_be_visible()
+    expect(page.locator("#round-1")).to_be_visible(timeout=30_000)  # a burst has 31 requests
 
 
 def verify(page: Page, code: str, fault: Fault = NONE) -> None:
