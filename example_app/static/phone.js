@@ -6,8 +6,9 @@ const link = document.getElementById("link");
 const said = document.getElementById("said");
 const stream = new URL(list.dataset.stream, location.href);
 const shown = { all: ["MOBILE", "EMAIL"], sms: ["MOBILE"], mail: ["EMAIL"] }[list.dataset.app];
-const AGAIN = 3000; // milliseconds, after a refusal
+const AGAIN = 3000; // milliseconds
 let silence = 0;
+let doubt = 0;
 
 function tell(text) {
   said.textContent = text;
@@ -59,20 +60,21 @@ function arrive(event) {
 }
 
 function showLink(live) {
+  clearTimeout(doubt);
+  doubt = 0;
   link.textContent = live ? "Live" : "Connecting …";
   link.classList.toggle("live", live);
 }
 
 function listen() {
-  showLink(false);
   const source = new EventSource(stream);
   source.addEventListener("open", () => showLink(true));
   source.addEventListener("message", arrive);
   source.addEventListener("error", () => {
-    // A stream that has ended is opened again by the browser; one that was refused is not.
-    if (source.readyState !== EventSource.CLOSED) return;
-    showLink(false);
-    setTimeout(listen, AGAIN);
+    // A stream ends each minute, and the browser opens the next one at once: that is no news.
+    doubt ||= setTimeout(showLink, AGAIN, false);
+    // It does not do so after a refusal.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
   });
 }
 
@@ -81,4 +83,5 @@ list.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 offerCopies();
+showLink(false);
 listen();

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urljoin
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -36,6 +37,7 @@ FLAGS: Final = [
 ]
 DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
+OWN: Final = "http://127.0.0.1:"
 Open = Callable[..., Page]
 
 
@@ -94,10 +96,17 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(trial: Trial, chromium: Browser) -> Iterator[Open]:
+def errors() -> Iterator[list[str]]:
+    """Collect what pages complain of; what a test does not remove fails it."""
+    collected: list[str] = []
+    yield collected
+    assert collected == []
+
+
+@pytest.fixture
+def open_page(trial: Trial, chromium: Browser, errors: list[str]) -> Iterator[Open]:
     """Open a page by its path; options are those of a browser context."""
     contexts: list[BrowserContext] = []
-    errors: list[str] = []
 
     def open_it(path: str, **options: Any) -> Page:
         context = chromium.new_context(**{"viewport": DESKTOP, **options})
@@ -108,15 +117,14 @@ def open_page(trial: Trial, chromium: Browser) -> Iterator[Open]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "request",
-            lambda sent: errors.append(sent.url) if not sent.url.startswith(trial.url) else None,
+            lambda sent: errors.append(sent.url) if not sent.url.startswith(OWN) else None,
         )
-        page.goto(trial.url + path)
+        page.goto(urljoin(trial.url, path))
         return page
 
     yield open_it
     for context in contexts:
         context.close()
-    assert errors == []
 
 
 def overflow(page: Page) -> int:

@@ -10,19 +10,21 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
+from example_app.demo.server import serving
 from tests.example.browser import (
     DESKTOP,
     PHONE,
     Open,
     Trial,
     chromium,
+    errors,
     findings,
     open_page,
     overflow,
     trial,
 )
 
-__all__ = ["chromium", "open_page", "trial"]
+__all__ = ["chromium", "errors", "open_page", "trial"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -72,6 +74,19 @@ def test_a_message_of_the_other_app_is_counted_there(trial: Trial, open_page: Op
     expect(page.locator(".message")).to_have_count(0)
     page.get_by_role("link", name="Mail ,").click()
     expect(page.locator(".message")).to_contain_text("hello")
+
+
+def test_a_page_says_when_the_wallet_is_gone(
+    trial: Trial, open_page: Open, errors: list[str]
+) -> None:
+    with serving(trial.home) as url:
+        phone = live(open_page(f"{url}/phone"))
+        operator = open_page(f"{url}/operator")
+        expect(operator.locator("#fresh")).to_have_text("Updated every two seconds.")
+    expect(phone.locator("#link")).to_have_text("Connecting …", timeout=15_000)
+    expect(operator.locator("#fresh")).to_have_text("The wallet does not answer; trying again.")
+    assert all("Failed to load resource" in error for error in errors)
+    errors.clear()
 
 
 @pytest.mark.parametrize("allowed", [True, False], ids=["clipboard", "without-leave"])
