@@ -10,7 +10,7 @@ function addCopyButtons() {
     button.type = "button";
     button.className = "copy-text";
     button.textContent = "Copy";
-    const name = figure.querySelector("figcaption").textContent;
+    const name = figure.querySelector("figcaption strong").textContent;
     button.setAttribute("aria-label", `Copy: ${name}`);
     button.addEventListener("click", () => copy(figure.querySelector("pre"), button, name));
     figure.append(button);

@@ -40,7 +40,7 @@ class Texts(HTMLParser):
         tag, kind = self._path[-1] if self._path else ("", "")
         if kind.startswith("badge"):
             self.badges.append(data)
-        elif tag == "figcaption":
+        elif tag == "strong" and self._path[-2][0] == "figcaption":
             self._caption = data
         elif tag == "pre":
             self.texts[self._caption][-1] += data

@@ -48,13 +48,13 @@ CREDENTIALS: Final[Mapping[str, Options]] = {
         ("no-number", "A number that can't exist"),
     ),
 }
-KEYS: Final[Mapping[str, str]] = {
-    instance.CLIENT_ID: "alipayplus.pem",
-    instance.MERCHANT_ID: "merchant.pem",
-    instance.OTHER_MERCHANT_ID: "other-merchant.pem",
-    instance.GOOGLE_ACCOUNT: "google.jwks",
+CLIENTS: Final[Mapping[str, str]] = {
+    instance.CLIENT_ID: "Alipay+, in its sandbox",
+    instance.MERCHANT_ID: "A merchant",
+    instance.OTHER_MERCHANT_ID: "Another merchant",
+    instance.GOOGLE_ACCOUNT: "Google, by JOSE",
 }
-"""The file of the instance folder with a client's private keys: the clients that can be played."""
+"""The clients that can be played: the instance folder has their private keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def read_choice(form: MultiDict[str, str]) -> Choice:
 def clients(protocol: str) -> Options:
     """Return the clients, or accounts, that the wallet's settings list and this page can play."""
     served = next(one for one in state_of().protocols if one.name == protocol)
-    return [(name, name) for name in served.client_names if name in KEYS]
+    return [(name, CLIENTS[name]) for name in served.client_names if name in CLIENTS]
 
 
 def users() -> Options:

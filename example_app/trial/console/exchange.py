@@ -19,7 +19,7 @@ class Layer:
     """One layer of a message: what is signed, what is encrypted, or what is inside.
 
     :param note: what it is, for somebody who sees it for the first time.
-    :param text: the layer itself, byte for byte.
+    :param text: the layer itself; what is signed or encrypted is there byte for byte.
     """
 
     title: str

@@ -100,7 +100,7 @@ FAULTS: Final[Sequence[Fault]] = (
     Fault(
         "altered-body",
         "Altered body",
-        "One character of the body is changed after the body was signed.",
+        "The body is changed by one character after it was signed.",
         "The signature covers every byte of the body, so it does not match the changed one.",
         EVERYWHERE,
         signed="body",

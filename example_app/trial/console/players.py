@@ -10,7 +10,6 @@ from typing import Final, Protocol
 
 from example_app import instance
 from example_app.trial.console import jose, signed
-from example_app.trial.console.choices import KEYS
 from example_app.trial.console.credentials import make_token
 from example_app.trial.console.exchange import Message, Proof
 from example_app.trial.console.faults import ALIPAYPLUS, AMS, Fault
@@ -30,6 +29,13 @@ from flask_otp_mpp.signing import load_private_key, load_public_key
 
 STRANGER: Final = "SANDBOX_5Y00000000000STRANGER"
 """A client that no settings list."""
+KEYS: Final = {
+    instance.CLIENT_ID: "alipayplus.pem",
+    instance.MERCHANT_ID: "merchant.pem",
+    instance.OTHER_MERCHANT_ID: "other-merchant.pem",
+    instance.GOOGLE_ACCOUNT: "google.jwks",
+}
+"""The file of the instance folder with the private keys of a client."""
 NUMBERS: Final = frozenset({"phone", "no-number"})
 """The credentials of Google that are phone numbers; the others are associations."""
 
