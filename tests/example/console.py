@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
@@ -10,8 +11,42 @@ from html.parser import HTMLParser
 from flask import Flask
 from werkzeug.test import TestResponse
 
+PROTOCOLS = ("alipayplus", "ams", "google")
 ORIGIN = "http://localhost"
 CODE = re.compile(r"\d{6}")
+Codes = Mapping[str, tuple[str | None, str | None, str | None]]
+"""The codes that answer each fault, by protocol; None where a request can't have it."""
+
+SENDS: Codes = {
+    "none": ("SUCCESS", "SUCCESS", "SUCCESS"),
+    "wrong-key": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 401"),
+    "stale-time": ("ACCESS_DENIED", "ACCESS_DENIED", "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
+    "altered-body": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 400"),
+    "empty-field": ("PARAM_ILLEGAL", "PARAM_ILLEGAL", "INVALID_FIELD_VALUE"),
+    "unknown-client": ("INVALID_CLIENT", "CLIENT_INVALID", None),
+    "foreign-token": ("INVALID_TOKEN", "INVALID_ACCESS_TOKEN", None),
+    "twice": ("SUCCESS SUCCESS", "SUCCESS SUCCESS", "SUCCESS SUCCESS"),
+    "burst": (
+        "INVALID_TOKEN REQUEST_TRAFFIC_EXCEED_LIMIT",
+        "INVALID_ACCESS_TOKEN REQUEST_TRAFFIC_EXCEED_LIMIT",
+        "INVALID_IDENTIFIER HTTP 503",
+    ),
+}
+VERIFIES: Codes = {
+    "none": ("SUCCESS", "SUCCESS", "SUCCESS"),
+    "wrong-key": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 401"),
+    "stale-time": ("ACCESS_DENIED", "ACCESS_DENIED", "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
+    "altered-body": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 400"),
+    "empty-field": ("PARAM_ILLEGAL", "PARAM_ILLEGAL", "INVALID_FIELD_VALUE"),
+    "unknown-client": ("INVALID_CLIENT", "CLIENT_INVALID", None),
+    "foreign-token": ("INVALID_TOKEN", None, None),
+    "twice": ("SUCCESS SUCCESS", "SUCCESS SUCCESS", "SUCCESS SUCCESS"),
+    "wrong-codes": (
+        "OTP_VERIFY_UNMATCHED " * 5 + "OTP_VERIFY_TIMES_EXCEED_LIMIT",
+        "VERIFY_UNMATCHED " * 5 + "VERIFY_TIMES_EXCEED_LIMIT",
+        "OTP_NOT_MATCHED " * 5 + "OTP_NOT_MATCHED",
+    ),
+}
 
 
 class Texts(HTMLParser):

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,48 +19,14 @@ from flask import Flask
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from example_app import create_app
+from example_app import create_app, instance
 from example_app.records import PhoneMessage, records
 from example_app.trial.console.faults import FAULTS
 from flask_otp_mpp import Operation, SQLAlchemyStore, state_of
 from flask_otp_mpp.signing import generate_jwk_sets, load_public_key, one_line
-from tests.example.console import ORIGIN, Console, Page
+from tests.example.console import ORIGIN, PROTOCOLS, SENDS, VERIFIES, Codes, Console, Page
 
-PROTOCOLS = ("alipayplus", "ams", "google")
 ROOT = Path(__file__).parents[2]
-Codes = Mapping[str, tuple[str | None, str | None, str | None]]
-"""The codes that answer each fault, by protocol; None where a request can't have it."""
-
-SENDS: Codes = {
-    "none": ("SUCCESS", "SUCCESS", "SUCCESS"),
-    "wrong-key": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 401"),
-    "stale-time": ("ACCESS_DENIED", "ACCESS_DENIED", "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
-    "altered-body": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 400"),
-    "empty-field": ("PARAM_ILLEGAL", "PARAM_ILLEGAL", "INVALID_FIELD_VALUE"),
-    "unknown-client": ("INVALID_CLIENT", "CLIENT_INVALID", None),
-    "foreign-token": ("INVALID_TOKEN", "INVALID_ACCESS_TOKEN", None),
-    "twice": ("SUCCESS SUCCESS", "SUCCESS SUCCESS", "SUCCESS SUCCESS"),
-    "burst": (
-        "INVALID_TOKEN REQUEST_TRAFFIC_EXCEED_LIMIT",
-        "INVALID_ACCESS_TOKEN REQUEST_TRAFFIC_EXCEED_LIMIT",
-        "INVALID_IDENTIFIER HTTP 503",
-    ),
-}
-VERIFIES: Codes = {
-    "none": ("SUCCESS", "SUCCESS", "SUCCESS"),
-    "wrong-key": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 401"),
-    "stale-time": ("ACCESS_DENIED", "ACCESS_DENIED", "REQUEST_TIMESTAMP_OUT_OF_RANGE"),
-    "altered-body": ("INVALID_SIGNATURE", "SIGNATURE_INVALID", "HTTP 400"),
-    "empty-field": ("PARAM_ILLEGAL", "PARAM_ILLEGAL", "INVALID_FIELD_VALUE"),
-    "unknown-client": ("INVALID_CLIENT", "CLIENT_INVALID", None),
-    "foreign-token": ("INVALID_TOKEN", None, None),
-    "twice": ("SUCCESS SUCCESS", "SUCCESS SUCCESS", "SUCCESS SUCCESS"),
-    "wrong-codes": (
-        "OTP_VERIFY_UNMATCHED " * 5 + "OTP_VERIFY_TIMES_EXCEED_LIMIT",
-        "VERIFY_UNMATCHED " * 5 + "VERIFY_TIMES_EXCEED_LIMIT",
-        "OTP_NOT_MATCHED " * 5 + "OTP_NOT_MATCHED",
-    ),
-}
 
 
 def cases(table: Codes) -> list[tuple[str, str, list[str]]]:
@@ -344,6 +310,16 @@ def test_a_run_that_is_not_known_is_said_to_be(console: Console) -> None:
         "/console/verify", data=form, headers={"Origin": ORIGIN}, follow_redirects=True
     )
     assert "This run is not known any more" in answer.text
+
+
+def test_a_protocol_without_a_client_to_play_says_so(own: Console, home: Path) -> None:
+    """The settings are the user's to change; the console has the keys of the first clients only."""
+    config = (home / "config.py").read_text().replace(instance.CLIENT_ID, "SANDBOX_mine")
+    (home / "config.py").write_text(config)
+    console = Console(create_app(str(home)))
+    assert "there is nobody to play" in console.get().text
+    assert "there is nobody to play" in console.send("alipayplus").text
+    assert console.send("ams").codes == ["SUCCESS"]
 
 
 def test_what_a_user_typed_is_text_on_the_page(console: Console) -> None:

@@ -18,7 +18,7 @@ from tests.example.browser import (
     overflow,
     trial,
 )
-from tests.example.test_console import PROTOCOLS, SENDS, VERIFIES, Codes
+from tests.example.console import PROTOCOLS, SENDS, VERIFIES, Codes
 
 __all__ = ["chromium", "open_page", "trial"]
 

@@ -59,7 +59,10 @@ CLIENTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen for one trial; each text is one of those that the page offers."""
+    """What was chosen for one trial; each text is one of those that the page offers.
+
+    :param client: empty if the wallet's settings list no client that can be played.
+    """
 
     protocol: str
     client: str
@@ -122,4 +125,5 @@ def _label(user_id: str, user: User | None) -> str:
 
 
 def _offered(value: str | None, options: Options) -> str:
-    return value if value is not None and value in dict(options) else options[0][0]
+    values = [one for one, _ in options]
+    return value if value in values else next(iter(values), "")

@@ -72,4 +72,5 @@ def _number_of(user_id: str) -> str:
 
 
 def _another(client: str) -> str:
-    return instance.CLIENT_ID if client == instance.MERCHANT_ID else instance.MERCHANT_ID
+    merchant, other = instance.MERCHANT_ID, instance.OTHER_MERCHANT_ID
+    return other if client == merchant else merchant

@@ -58,7 +58,10 @@ def console() -> str:
 @pages.post("/console/send")
 def send() -> Response:
     """Begin a run by a send."""
-    run = new_run(read_choice(request.form))
+    choice = read_choice(request.form)
+    if not choice.client:
+        return redirect(url_for("console.console", protocol=choice.protocol), 303)
+    run = new_run(choice)
     fault = fault_named(request.form.get("fault", ""), run.choice.protocol, Operation.SEND)
     play_send(run, fault, _app())
     _runs().add(run)
