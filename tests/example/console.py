@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from html import unescape
 from html.parser import HTMLParser
 
@@ -95,12 +96,12 @@ class Page:
     @property
     def text(self) -> str:
         """All words of the page, with single spaces."""
-        return re.sub(r"\s+", " ", " ".join(self._read().words))
+        return re.sub(r"\s+", " ", " ".join(self._read.words))
 
     @property
     def codes(self) -> list[str]:
         """The result code of each exchange, in their order."""
-        return self._read().badges
+        return self._read.badges
 
     @property
     def run(self) -> str:
@@ -108,8 +109,9 @@ class Page:
 
     def texts(self, caption: str) -> list[str]:
         """Return the texts with a caption, byte for byte."""
-        return self._read().texts.get(caption, [])
+        return self._read.texts.get(caption, [])
 
+    @cached_property
     def _read(self) -> Texts:
         parser = Texts()
         parser.feed(self.response.text)
