@@ -13,6 +13,7 @@ from tests.example.browser import (
     PHONE,
     Open,
     chromium,
+    errors,
     findings,
     open_page,
     overflow,
@@ -20,7 +21,7 @@ from tests.example.browser import (
 )
 from tests.example.console import PROTOCOLS, SENDS, VERIFIES, Codes
 
-__all__ = ["chromium", "open_page", "trial"]
+__all__ = ["chromium", "errors", "open_page", "trial"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -165,6 +166,19 @@ def test_a_text_is_copied_to_the_byte(open_page: Open) -> None:
     copied = str(page.evaluate("navigator.clipboard.readText()"))
     assert copied == page.locator("#last pre").first.text_content()
     assert copied.startswith("POST /aps/api/v1/users/sendOTP\nSANDBOX_")
+
+
+def test_a_wallet_that_does_not_answer_is_said_not_to(open_page: Open, errors: list[str]) -> None:
+    page = open_page("/console?user=fred")
+    page.route("**/console/send", lambda route: route.abort())
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("form .notice.bad")).to_contain_text("The wallet did not answer")
+    assert ["ERR_FAILED" in one for one in errors] == [True]
+    errors.clear()
+    page.unroute("**/console/send")
+    send(page)
+    assert badges(page) == "USER_STATUS_ABNORMAL"
+    expect(page.locator(".notice.bad")).to_have_count(0)
 
 
 @pytest.mark.parametrize("look", LOOKS)
