@@ -7,14 +7,19 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent
-_RELATIVE = re.compile(r"\]\((?![a-z]+:|#)([^)\s]+)\)")
+_RELATIVE = re.compile(r"(!?)\[([^]]*)\]\((?![a-z]+:|#)([^)\s]+)\)")
 
 
 def long_description() -> str:
-    """Return the README with absolute links, to the files as they are in this version."""
+    """Return the README with absolute links, to files and pictures as they are in this version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    files = f"{project['urls']['Source']}/blob/v{project['version']}"
-    return _RELATIVE.sub(rf"]({files}/\1)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    source, version = project["urls"]["Source"], f"v{project['version']}"
+
+    def absolute(link: re.Match[str]) -> str:
+        image, text, path = link.groups()
+        return f"{image}[{text}]({source}/{'raw' if image else 'blob'}/{version}/{path})"
+
+    return _RELATIVE.sub(absolute, (ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from typing import Final
 
 from benchmarks import (
     audit,
+    beside,
+    contract,
     failover,
     flood,
     google,
     imports,
     inprocess,
+    instructions,
     layers,
     limits,
     load,
@@ -30,7 +33,10 @@ from benchmarks.report import Report
 
 COMMANDS: Final[dict[str, ModuleType]] = {
     "load": load,
+    "peers": beside,
+    "contract": contract,
     "inprocess": inprocess,
+    "instructions": instructions,
     "profile": layers,
     "stores": stores,
     "purge": purge,

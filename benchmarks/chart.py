@@ -16,23 +16,32 @@ _COLOURS: Final = ("#3b78c2", "#5fae9b", "#8a8f98", "#d08a3c", "#b4535f")
 _STYLE: Final = """
 text { font: 12px system-ui, sans-serif; fill: #24292f; }
 .title { font-size: 14px; font-weight: 600; } .small { font-size: 10px; }
-.line { stroke: #d0d7de; } .axis { stroke: #57606a; }
+.line { stroke: #d0d7de; } .axis { stroke: #57606a; } .interval { stroke: #24292f; }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3; } .line { stroke: #30363d; } .axis { stroke: #8b949e; }
+  .interval { stroke: #e6edf3; }
 }
 """
 
 
-def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> str:
+def bars(
+    title: str,
+    unit: str,
+    groups: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+) -> str:
     """Draw horizontal bars from zero, one for each name in each group.
 
     :param unit: the text below the axis.
     :param groups: values by group and name; a name has the same colour everywhere.
+    :param intervals: the lowest and highest value of each bar, drawn as a thin line on it.
     """
     names = list(dict.fromkeys(name for group in groups.values() for name in group))
     colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(names)}
-    step = _step(_most(groups))
-    ticks = [n * step for n in range(int(_most(groups) / step) + 2)]
+    lines = intervals or {}
+    most = max(_most(groups), *(high for group in lines.values() for _, high in group.values()), 0)
+    step = _step(most)
+    ticks = [n * step for n in range(int(most / step) + 2)]
     scale = WIDE / ticks[-1]
     top = 64.0
     height = top + sum(HIGH * len(group) + GAP for group in groups.values()) + 48
@@ -64,7 +73,15 @@ def bars(title: str, unit: str, groups: Mapping[str, Mapping[str, float]]) -> st
                 f'<rect x="{LABELS}" y="{y:.0f}" width="{value * scale:.1f}" '
                 f'height="{HIGH - 2}" fill="{colours[name]}"/>'
             )
-            drawn.append(_text(LABELS + value * scale + 4, y + 9, f"{value:.2f}", "small"))
+            end = value
+            if name in lines.get(group, {}):
+                low, end = lines[group][name]
+                drawn.append(
+                    f'<line class="interval" x1="{LABELS + low * scale:.1f}" y1="{y + 5.5:.1f}" '
+                    f'x2="{LABELS + end * scale:.1f}" y2="{y + 5.5:.1f}"/>'
+                )
+            label = f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+            drawn.append(_text(LABELS + end * scale + 4, y + 9, label, "small"))
             y += HIGH
         y += GAP
     drawn.append(

@@ -1,6 +1,7 @@
-"""The peers ``floor`` and ``floor-full``: the least that sendOTP and verifyOTP can cost in Flask.
+"""The peer ``floor``: the least that sendOTP and verifyOTP can cost in Flask.
 
-Written by hand and without any guarantee: keys are loaded once, and each step is one statement.
+Written by hand: keys are loaded once, and each step is one statement. A commit is as durable as the
+package's: on SQLite it waits for the disk. That is the only guarantee.
 There are no send limits, no user lock, no stored answers, no traffic limits, no hooks, and no error
 handling. Do not serve this.
 """
@@ -52,10 +53,7 @@ _SENT: Final = _BODIES["SUCCESS"][:-1] + b',"verifyRequestId":"%s"}'
 
 
 def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
-    """Make the app; BENCH_STORE is a URL, BENCH_KEYS a folder, BENCH_CODE the code of every user.
-
-    BENCH_SYNC says how SQLite commits.
-    """
+    """Make the app; BENCH_STORE is a URL, BENCH_KEYS a folder, BENCH_CODE everybody's code."""
     keys = Path(settings["BENCH_KEYS"])
     own = serialization.load_pem_private_key((keys / "wallet.pem").read_bytes(), None)
     assert isinstance(own, rsa.RSAPrivateKey)
@@ -63,7 +61,7 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     assert isinstance(theirs, rsa.RSAPublicKey)
     clients = {(settings["BENCH_CLIENT"], "1"): theirs}
     fixed = settings.get("BENCH_CODE")
-    store = open_store(settings["BENCH_STORE"], settings["BENCH_SYNC"])
+    store = open_store(settings["BENCH_STORE"])
 
     def digest(challenge: str, code: str) -> bytes:
         return hmac.digest(_SECRET, f"{challenge}:{code}".encode(), "sha256")

@@ -80,14 +80,11 @@ class FloorStore(Protocol):
     def check(self, token: str, challenge: str, mac: bytes, now: int) -> str: ...
 
 
-def open_store(url: str, synchronous: str) -> FloorStore:
-    """Open the store that a URL names; tables and users exist already.
-
-    :param synchronous: how SQLite commits.
-    """
+def open_store(url: str) -> FloorStore:
+    """Open the store that a URL names; tables and users exist already."""
     if url == "memory://":
         return _Memory()
-    return _Redis(url) if url.startswith("redis") else _Sql(url, synchronous)
+    return _Redis(url) if url.startswith("redis") else _Sql(url)
 
 
 class _Memory:
@@ -108,8 +105,8 @@ class _Memory:
 
 
 class _Sql:
-    def __init__(self, url: str, synchronous: str) -> None:
-        self._engine = engine(url, synchronous)
+    def __init__(self, url: str) -> None:
+        self._engine = engine(url)
 
     def put(self, token: str, challenge: str, mac: bytes, now: int) -> bool:
         with self._engine.connect() as db:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -25,18 +24,15 @@ ACTIVE: Final = 1
 _made: WeakSet[sa.Engine] = WeakSet()
 
 
-def engine(url: str, synchronous: str = "NORMAL") -> sa.Engine:
-    """Make an engine for the users and the floor's codes; every statement is a transaction.
-
-    :param synchronous: how SQLite commits; only FULL waits for the disk.
-    """
+def engine(url: str) -> sa.Engine:
+    """Make an engine for the users and the floor's codes; every statement is a transaction."""
     lite = url.startswith("sqlite")
     pool: dict[str, Any] = {} if lite else {"pool_size": 16, "max_overflow": 0}
     made = sa.create_engine(
         url, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, **pool
     )
     if lite:
-        sa.event.listen(made, "connect", partial(_write_ahead, synchronous))
+        sa.event.listen(made, "connect", _write_ahead)
     _made.add(made)
     return made
 
@@ -61,7 +57,7 @@ def rows(first: int, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def _write_ahead(synchronous: str, connection: Any, _record: object) -> None:
+def _write_ahead(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA synchronous=FULL")  # a commit waits for the disk, as the package's
     connection.execute("PRAGMA busy_timeout=5000")

@@ -96,7 +96,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Run the command."""
-    names = args.only or ("wallet", "lean", "floor", "floor-full")
+    names = args.only or ("wallet", "lean", "floor")
     blocks = args.blocks or (4 if args.quick else 10)
     rows: list[tuple[object, ...]] = []
     for store in args.store or available(("memory", *STORES)):

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import finalize
 
 from flask import Flask
 
@@ -29,7 +30,7 @@ class Person:
 def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     """Make the app; BENCH_KEYS is an instance folder, BENCH_STORE also holds the users."""
     otp = OtpMpp(AlipayPlus)
-    outbox = Path(settings["BENCH_OUTBOX"]).open("a", buffering=1)  # noqa: SIM115 - open as long as the app
+    outbox = Path(settings["BENCH_OUTBOX"]).open("a", buffering=1)  # noqa: SIM115 - see below
     find = finder(settings["BENCH_STORE"])
 
     @otp.user_loader
@@ -42,6 +43,7 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
         outbox.write(json.dumps([user.token, message.code]) + "\n")
 
     app = Flask(__name__)
+    finalize(app, outbox.close)  # it is open as long as the app is there
     app.config.from_pyfile(Path(settings["BENCH_KEYS"]) / "config.py")
     for key in [key for key in app.config if key.startswith(("OTP_MPP_AMS_", "OTP_MPP_GOOGLE_"))]:
         del app.config[key]  # the floor serves Alipay+ alone

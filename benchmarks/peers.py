@@ -3,8 +3,7 @@
 ==========  =====================================================================================
 wallet      the package in the example wallet, which keeps users and messages by ORM in SQLite
 lean        the package in a host that does no more than the floor does
-floor       bare Flask, written by hand, no guarantees: the least that a request can cost
-floor-full  the same, but each commit waits for the disk, as the package does (SQLite)
+floor       bare Flask by hand, as durable, without other guarantees: the least a request costs
 naive       Flask-SQLAlchemy's session, Flask-Limiter's decorator, keys loaded once
 naive-sdk   the same, with keys parsed in every request by pycryptodome
 ==========  =====================================================================================
@@ -28,7 +27,7 @@ from benchmarks.wire import Caller
 from example_app import instance
 from flask_otp_mpp import SQLAlchemyStore
 
-NAMES: Final = ("wallet", "lean", "floor", "floor-full", "naive", "naive-sdk")
+NAMES: Final = ("wallet", "lean", "floor", "naive", "naive-sdk")
 CODE: Final = "123456"
 """The code that the floor and the naive peers send to every user."""
 
@@ -66,23 +65,22 @@ def opened(names: Sequence[str], store: str, home: Path) -> Iterator[list[Peer]]
         for name in names:
             if name.startswith("naive") and store not in ("sqlite", "postgresql"):
                 continue
-            if name == "floor-full" and store != "sqlite":
-                continue
             folder = home / f"{name}-{store}"
             folder.mkdir()
-            peers.append(_peer(name, stack.enter_context(empty_store(store, folder)), folder))
+            url = stack.enter_context(empty_store(store, folder))
+            wallet.prepare(folder, url)
+            _write_more_keys(folder)
+            peers.append(load(name, url, folder))
         yield peers
 
 
-def _peer(name: str, url: str, folder: Path) -> Peer:
-    wallet.prepare(folder, url)
-    _write_more_keys(folder)
+def load(name: str, url: str, folder: Path) -> Peer:
+    """Load a peer whose folder is prepared, maybe by another process."""
     settings = {
         "BENCH_STORE": url,
         "BENCH_KEYS": str(folder),
         "BENCH_CLIENT": instance.CLIENT_ID,
         "BENCH_OUTBOX": str(folder / "outbox"),
-        "BENCH_SYNC": "FULL" if name == "floor-full" else "NORMAL",
         "BENCH_CRYPTO": "sdk" if name == "naive-sdk" else "once",
     }
     users: Users
@@ -97,7 +95,7 @@ def _peer(name: str, url: str, folder: Path) -> Peer:
         users = wallet.WalletUsers(folder)
     elif name == "lean":
         users = _HostUsers(url, host_users.metadata, host_users.users, folder / "outbox")
-    elif name.startswith("floor"):
+    elif name == "floor":
         users = _HostUsers(url, floor_stores.codes.metadata, host_users.users)
     else:
         from benchmarks import naive  # noqa: PLC0415 - only this peer needs Flask-SQLAlchemy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import re
 from pathlib import Path
@@ -11,8 +12,9 @@ from types import ModuleType
 import pytest
 
 from flask_otp_mpp import AlipayPlus, state_of
+from flask_otp_mpp.stores import rules
 from flask_otp_mpp.web.doc_tables import setting_rows
-from tests.public import private_imports
+from tests.public import PACKAGE, PACKAGES, names_of, private_imports
 from tests.wallet import settings
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +28,9 @@ PAGES = sorted([*TOP, *ROOT.glob("docs/**/*.md")])
 LINKED = sorted({*PAGES, *ROOT.glob("*.md"), *ROOT.glob(".github/**/*.md")})
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
+DESCRIBED = re.compile(
+    r"^\.\. (?:auto|py:)\w+:: (?:flask_otp_mpp\.stores::)?([\w.]+)$", re.MULTILINE
+)
 KEY = re.compile(r"\bOTP_MPP_[A-Z_]+[A-Z]\b")
 
 
@@ -112,6 +117,67 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-") for h in headings}
             assert anchor[1:] in slugs, f"{target}{anchor}"
+
+
+def described(package: str) -> list[str]:
+    """Return the names that a page of the reference describes, without the package itself."""
+    page = ROOT / f"docs/reference/{package.rpartition('.')[2]}.md"
+    return [name for name in DESCRIBED.findall(page.read_text()) if name not in PACKAGES]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_described_once_in_the_reference(package: str) -> None:
+    """O4: names that the first package has as well are described there."""
+    public = set(names_of(package)) - {"rules"}
+    if package != PACKAGE:
+        public -= names_of(PACKAGE)
+    assert sorted(name for name in described(package) if "." not in name) == sorted(public)
+
+
+def test_every_rule_is_described_in_the_reference() -> None:
+    """O4: they are what a store of one's own decides by."""
+    functions = {
+        f"rules.{name}"
+        for name, value in vars(rules).items()
+        if inspect.isfunction(value) and value.__module__ == rules.__name__ and name[0] != "_"
+    }
+    assert {name for name in described(f"{PACKAGE}.stores") if "." in name} == functions
+
+
+def test_the_pages_that_are_only_included_in_the_site_lead_to_their_files() -> None:
+    """O4: for those who read them on GitHub."""
+    for page, name in load(ROOT / "docs/conf.py").ELSEWHERE.items():
+        assert f"](../{name})" in (ROOT / f"docs/{page}.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("../tests/public.py", "{source}/blob/main/tests/public.py"),
+        ("examples/quickstart.py", "{source}/blob/main/docs/examples/quickstart.py"),
+        ("../README.md#use-it", "{source}/blob/main/README.md#use-it"),
+        ("../deploy/README.md#sizing", "deployment.md#sizing"),
+        ("concepts.md#delivery", "concepts.md#delivery"),
+        ("operations/dashboard.svg", "operations/dashboard.svg"),
+        ("nowhere.md", "nowhere.md"),
+        ("#here", "#here"),
+        ("https://elsewhere.example/a.md", "https://elsewhere.example/a.md"),
+    ],
+)
+def test_on_the_site_a_link_leads_to_a_page_or_else_to_the_source(link: str, shown: str) -> None:
+    """O4: one text serves the site and GitHub; what leads nowhere stays, and the build fails."""
+    conf = load(ROOT / "docs/conf.py")
+    expected = shown.format(source=conf.PROJECT["urls"]["Source"])
+    assert conf.with_links(f"[a]({link})", ROOT / "docs", ROOT / "docs") == f"[a]({expected})"
+
+
+def test_links_of_an_included_file_are_relative_to_where_it_is_written() -> None:
+    """O4: such as those of CHANGES.md, on its page in the site."""
+    conf = load(ROOT / "docs/conf.py")
+    text = "[a](docs/hooks.md) [b](SECURITY.md) [c](deploy/README.md) [d](LICENSE)"
+    files = f"{conf.PROJECT['urls']['Source']}/blob/main"
+    shown = f"[a](hooks.md) [b](security-policy.md) [c](deployment.md) [d]({files}/LICENSE)"
+    assert conf.with_links(text, ROOT / "docs", ROOT) == shown
 
 
 def test_the_map_of_the_structure_is_current() -> None:

@@ -59,7 +59,7 @@ def test_a_job_that_may_write_says_what_for(path: Path) -> None:
     assert all(len(reason) > 20 for reason in reasons), writes
     granted = [job.get("permissions", {}) for job in read(path)["jobs"].values()]
     assert sum(list(one.values()).count("write") for one in granted) == len(writes)
-    assert {scope for one in granted for scope in one} <= {"id-token", "attestations"}
+    assert {scope for one in granted for scope in one} <= {"id-token", "attestations", "pages"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
@@ -95,6 +95,7 @@ def test_the_workflows_call_targets_that_exist() -> None:
         "test-newest",
         "test-wheel",
         "lint",
+        "docs",
         "demo",
     }
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -118,6 +119,19 @@ def test_what_is_published_was_built_once_then_tested_and_attested() -> None:
     assert steps_of(release["jobs"]["attest"], "actions/attest-build-provenance") != []
     built = [name for name, job in release["jobs"].items() if {"run": "make dist"} in job["steps"]]
     assert built == ["build"]
+
+
+def test_the_site_is_published_from_main_only_as_it_was_checked() -> None:
+    """The job that may write runs no code of the repository."""
+    jobs = read(".github/workflows/ci.yml")["jobs"]
+    assert {"run": "make docs"} in jobs["docs"]["steps"]
+    publish = jobs["publish-docs"]
+    assert publish["needs"] == "docs"
+    assert publish["if"] == "github.event_name == 'push' && github.ref == 'refs/heads/main'"
+    assert publish["permissions"] == {"id-token": "write", "pages": "write"}
+    assert [list(step) for step in publish["steps"]] == [["uses"]]
+    writing = [name for name, job in jobs.items() if "permissions" in job]
+    assert writing == ["publish-docs"]
 
 
 @pytest.mark.parametrize("path", FORMS, ids=name_of)
@@ -150,7 +164,13 @@ def test_the_hooks_before_a_commit_are_the_tools_of_the_project() -> None:
     config = read(".pre-commit-config.yaml")
     assert [repo["repo"] for repo in config["repos"]] == ["local"]
     hooks = config["repos"][0]["hooks"]
-    assert [hook["id"] for hook in hooks] == ["ruff-format", "ruff-check", "mypy", "secrets"]
+    assert [hook["id"] for hook in hooks] == [
+        "ruff-format",
+        "ruff-check",
+        "mypy",
+        "secrets",
+        "spelling",
+    ]
     assert {hook["language"] for hook in hooks} == {"system"}
     starts = (".venv/bin/python -m ", "sh tools/")
     assert [hook["entry"] for hook in hooks if not hook["entry"].startswith(starts)] == []
@@ -165,10 +185,18 @@ def test_no_file_names_the_host_of_a_registry() -> None:
 
 def test_the_readme_on_an_index_links_to_the_files_of_its_version() -> None:
     shown = runpy.run_path(str(ROOT / "setup.py"))["long_description"]()
-    files = f"{PROJECT['urls']['Source']}/blob/v{PROJECT['version']}/"
+    source, version = PROJECT["urls"]["Source"], f"v{PROJECT['version']}"
+    files = f"{source}/blob/{version}/"
     links = re.findall(r"\]\(([^)]+)\)", shown)
     mine = [link.removeprefix(files).partition("#")[0] for link in links if files in link]
     assert [link for link in links if not link.startswith("https://")] == []
     assert len(mine) > 20
     assert [path for path in mine if not (ROOT / path).is_file()] == []
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", shown)
+    assert pictures == [f"{source}/raw/{version}/docs/flow.svg"]
     assert shown.splitlines()[0] == (ROOT / "README.md").read_text().splitlines()[0]
+
+
+def test_the_readme_is_short() -> None:
+    """Whoever decides in ten minutes reads all of it; what is longer has a page of its own."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120

@@ -11,7 +11,7 @@ cd "${0%/*}/.."
 # The words are the texts that documentation and tests use as passwords: nobody has them. The names
 # of files and the places of a template hold no secret either.
 find .ci .github .pre-commit-config.yaml benchmarks deploy docs example_app flask_otp_mpp tests tools ./*.* Makefile LICENSE \
-    -type f ! -path 'tests/vectors/*' ! -name '*.pyc' -print0 |
+    -type f ! -path 'tests/vectors/*' ! -path 'docs/_build/*' ! -name '*.pyc' -print0 |
     xargs -0 .venv/bin/detect-secrets-hook --no-verify \
         --disable-plugin HexHighEntropyString \
         --exclude-lines 'PRIVATE KEY( BLOCK)?-----("|.n("|QUJD))|"B105", "B107"' \

@@ -17,7 +17,9 @@ OPERATIONS = "docs/operations.md"
 MISTAKES = "docs/conformance/explain-signature.md"
 README = "README.md"
 CASES = "docs/conformance/cases.md"
-PAGES = (README, OPERATIONS, MISTAKES, CASES)
+CODES = "docs/codes.md"
+SETTINGS = "docs/configuration.md"
+PAGES = (README, SETTINGS, CODES, OPERATIONS, MISTAKES, CASES)
 
 
 def parts(page: str) -> dict[str, str]:
@@ -28,17 +30,17 @@ def parts(page: str) -> dict[str, str]:
         return {"checks": reference.markdown(reference.CHECK_HEAD, reference.check_rows())}
     if page == MISTAKES:
         return {"mistakes": reference.markdown(mistakes.HEAD, mistakes.mistake_rows())}
-    quickstart = (ROOT / "docs/examples/quickstart.py").read_text()
-    return {
-        "quickstart": f"```python\n{quickstart}```",
-        "settings": reference.markdown(reference.SETTING_HEAD, reference.setting_rows()),
-        **{
+    if page == SETTINGS:
+        return {"settings": reference.markdown(reference.SETTING_HEAD, reference.setting_rows())}
+    if page == CODES:
+        return {
             f"codes of {protocol.name}": reference.markdown(
                 reference.CODE_HEAD, reference.code_rows(protocol)
             )
             for protocol in reference.PROTOCOLS
-        },
-    }
+        }
+    quickstart = (ROOT / "docs/examples/quickstart.py").read_text()
+    return {"quickstart": f"```python\n{quickstart}```"}
 
 
 def cases() -> str:

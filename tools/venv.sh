@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks; .venv-lowest with
-# the lowest versions of the libraries, and .venv-newest with the newest, to run the tests with.
+# Makes .venv with what the demo needs, or the tests and checks, or the benchmarks, or the site of the
+# documentation; .venv-lowest with the lowest versions of the libraries, and .venv-newest with the
+# newest, to run the tests with.
 #
-#   sh tools/venv.sh demo|test|bench|lowest|newest
+#   sh tools/venv.sh demo|test|bench|docs|lowest|newest
 #
 # It takes $PYTHON, or else the first Python of 3.11 or newer that it finds, and installs by uv if
 # there is one, by pip otherwise. Repeated, it only looks whether anything has changed.
@@ -18,11 +19,12 @@ venv=.venv
 constraints=constraints.txt
 case $purpose in
     demo) groups='--group demo' ;;
-    test) groups='--group demo --group test --group lint --group bench' ;;
+    test) groups='--group demo --group test --group openapi --group lint --group bench --group docs' ;;
     bench) groups='--group demo --group bench' ;;
+    docs) groups='--group docs' ;;
     lowest) groups='--group demo --group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
     newest) groups='--group demo --group test' venv=.venv-newest constraints=/dev/null ;;
-    *) stop 'usage: sh tools/venv.sh demo|test|bench|lowest|newest' ;;
+    *) stop 'usage: sh tools/venv.sh demo|test|bench|docs|lowest|newest' ;;
 esac
 case $0 in
     */*) cd "${0%/*}/.." ;;

@@ -2,7 +2,7 @@
 
 The hash is SHA-256, so that whoever has an exported head can check a chain without any secret. The
 MAC is what a user of the database can't make: without the pepper nobody can add a row, or compute a
-chain anew, even where no head was kept.
+chain again, even where no head was kept.
 """
 
 from __future__ import annotations

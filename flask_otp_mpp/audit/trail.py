@@ -99,7 +99,7 @@ class AuditTrail:
         seconds = max(WRITE_SECONDS, seconds_left(ANSWER_SECONDS))
         try:
             if not self.keys.ids:
-                raise StoreError("there is no pepper, under which rows are sealed")
+                raise StoreError("there is no pepper for the MACs of rows")
             with answer_within(seconds), self._breaker:
                 self.compare_keys()
                 self._write(kind, event)

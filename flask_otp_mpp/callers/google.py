@@ -83,7 +83,7 @@ class GoogleCaller:
         return caller
 
     def close(self) -> None:
-        """Release what the account's envelope holds open: for PGP a ``gpg-agent`` and its keys."""
+        """Release what the account's envelope uses: for PGP a ``gpg-agent`` and its keys."""
         self._sealer.close()
 
     def send(

@@ -16,7 +16,7 @@ CLIENT_ID_RULE: Final = "1 to 64 letters, digits, '_' or '-'"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Name who asks; the client is proven by its key, all else is what that client says.
+    """The caller of a request: its key proves the client, which states everything else.
 
     :param protocol: the protocol's name, such as ``alipayplus``.
     :param client: the client whose signature is valid; for Google the name of the account.

@@ -80,7 +80,7 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class Challenge(Expiring):
-    """Hold one code that was sent out; times are aware UTC.
+    """One code that was sent to a user; times are aware UTC.
 
     :param tries: how many attempts are allowed, ``attempts`` how many were made.
     :param used_at: when the right code was presented.
@@ -107,7 +107,7 @@ class Challenge(Expiring):
         return self.expires_at - (self.reserved_at or self.issued_at)
 
     def belongs_to(self, attempt: Attempt) -> bool:
-        """Tell whether the attempt is by the user and the caller for whom the code was made."""
+        """Return whether the attempt is by the user and the caller for whom the code was made."""
         return self.subject == attempt.subject and self.caller == attempt.caller
 
     def matches(self, attempt: Attempt) -> bool:

@@ -39,7 +39,7 @@ class IdempotencyKey:
     :param digest: if the caller chose the key, a digest of everything else in its request, at most
         64 characters; the same key with another digest is a conflict. Empty if ``value`` is made
         from the whole request.
-    :param not_cached: reasons of refusals that are not stored; a repeat is then decided anew.
+    :param not_cached: reasons of refusals that are not stored; a repeat is then decided again.
     """
 
     value: str
@@ -53,7 +53,7 @@ class IdempotencyKey:
         return self.digest != ""
 
     def caches(self, reason: Reason | None) -> bool:
-        """Tell whether an answer with this reason is stored.
+        """Return whether an answer with this reason is stored.
 
         REQUEST_PENDING always is: it marks a send that has not ended yet.
         """
@@ -62,7 +62,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """Hold what a store keeps of an answered request.
+    """What a store keeps of an answered request.
 
     :param digest: the digest of the request's parameters, as in :class:`IdempotencyKey`.
     :param subject: the user whom it was about.

@@ -63,7 +63,7 @@ class UserLimits:
     sends: tuple[CountedSend, ...] = ()
 
     def lock_at(self, client: str, policy: Policy, now: datetime) -> datetime | None:
-        """Return the end of the lock in force at a client, None if there is none.
+        """Return the end of the lock that holds now at a client, None if there is none.
 
         It is FOREVER if OTP is disabled for the user, which only :meth:`unlocked` ends.
         """
@@ -73,7 +73,7 @@ class UserLimits:
         return max((end for end in ends if end is not None and now < end), default=None)
 
     def current(self, policy: Policy, now: datetime) -> UserLimits:
-        """Leave out the failures and locks that are forgotten, and sends of no limit any more."""
+        """Leave out failures and locks that have ended, and sends that no limit counts any more."""
         horizon = now - policy.send_memory
         return UserLimits(
             self.failures,
@@ -125,7 +125,7 @@ class UserLimits:
         return UserLimits(self.failures + 1, (*others, latest), self.sends)
 
     def with_send(self, channel: Channel, client: str, policy: Policy, now: datetime) -> UserLimits:
-        """Count one send, and drop the sends to which no limit looks back any more."""
+        """Count one send, and drop the sends that no limit counts any more."""
         recent = self.current(policy, now).sends
         return replace(self, sends=(*recent, CountedSend(channel, client, now)))
 

@@ -40,7 +40,7 @@ class Resend(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendLimit:
-    """Allow at most ``count`` sends in any stretch of time as long as ``window``."""
+    """Allow at most ``count`` sends in any period as long as ``window``."""
 
     count: int
     window: timedelta
@@ -105,7 +105,7 @@ def _check_first_lock(first: timedelta, longest: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Hold the policy of an app; every field has a default, its bounds and its meaning below.
+    """The policy of an app; every field is a setting as well, with the same bounds.
 
     The bounds come from NIST SP 800-63B-4 (3.1.3.2, 3.2.2), OWASP ASVS 5.0 (6.5) and Alipay+'s
     sendOTP, which wants at least three codes a token and day.
@@ -180,7 +180,7 @@ class Policy:
     )
     forget_after: timedelta = setting(
         "FORGET_AFTER",
-        seconds(86400, 31536000, why="1 to 365 days: less would let guesses begin anew"),
+        seconds(86400, 31536000, why="1 to 365 days: less would let guesses begin again"),
         "The quiet time after which failures and locks at a client are forgotten.",
         default=86400,
     )
@@ -224,7 +224,7 @@ class Policy:
           before it are bounded each for itself, or both together.
 
         Locks and cool-downs at a client lower neither: there may be any number of clients. A user
-        who is erased from the store begins anew.
+        who is erased from the store begins again.
 
         :param channels: how many channels codes can be sent on.
         :param successes: how often the user enters a right code, or is unlocked, in that time.

@@ -79,7 +79,7 @@ class RequestStore(Protocol):
 
 
 class Store(RequestStore, Protocol):
-    """Keep challenges, users' limits and answers; every method but ``forget`` is atomic."""
+    """Keep challenges, users' limits and answers; every method except ``forget`` is atomic."""
 
     def look_up(self, subject: str) -> UserRecord:
         """Return what is stored of a user, for an operator; nothing is locked or changed.
@@ -91,7 +91,7 @@ class Store(RequestStore, Protocol):
     def unlock(
         self, subject: str, clients: Collection[str] | None = None, *, quota: bool = False
     ) -> UserLimits | None:
-        """End a user's locks and forget their failures, as :func:`rules.unlock` decides.
+        """End a user's locks and forget their failures, as ``rules.unlock`` decides.
 
         :param clients: the digests of the clients at which; None for all, and for a user for whom
             OTP is disabled.

@@ -10,12 +10,12 @@ from typing import Final, NoReturn, ParamSpec, TypeVar
 
 
 class Reason(Enum):
-    """Say why a request is refused; the value is the condition, as the documentation prints it.
+    """Why a request is refused; the value is the condition, as the documentation prints it.
 
     Each protocol maps every reason to one code of its own table.
     """
 
-    PATH_UNKNOWN = "the path lies under the prefix and names no API"
+    PATH_UNKNOWN = "the path is under the prefix and names no API"
     METHOD_UNSUPPORTED = "the HTTP method is not POST"
     MEDIA_TYPE_UNSUPPORTED = "the body is not JSON by its media type"
     BODY_TOO_LARGE = "the body is longer than the limit"
@@ -34,7 +34,7 @@ class Reason(Enum):
     TOKEN_INVALID = "the access token is unknown, malformed, revoked or lacks the scope"
     TOKEN_EXPIRED = "the access token has expired"
     USER_MISSING = "there is no such user, or no longer"
-    USER_ABNORMAL = "the user is frozen, closed or otherwise barred"
+    USER_ABNORMAL = "the user is closed or blocked"
     CHANNEL_UNAVAILABLE = "the wallet has no sender for the channel, or this user no address"
     SEND_LIMITED = "the user's cool-down or send limit is reached"
     SEND_LOCKED = "no code is sent to a user who failed too often: a lock, or OTP is disabled"
@@ -64,11 +64,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """State how a request ended, from the store's decision to the answer on the wire.
+    """How a request ended, from the store's decision to the answer that is sent.
 
     :param challenge_id: the challenge that the request was about; empty if there is none.
     :param reason: why the request is refused; None if it is granted.
-    :param detail: what to tell the caller beside the code's own message, as in :class:`Refused`.
+    :param detail: what to tell the caller in addition to the code's own message, as in
+        :class:`~flask_otp_mpp.Refused`.
     :param until: when a lock or a limit ends, if that is known (aware UTC); FOREVER if only an
         unlock ends it.
     :param repeated: this answers a repeat; nothing was done again.
@@ -94,7 +95,7 @@ class Outcome:
 
 
 class Refused(Exception):
-    """Refuse a request from wherever the reason is found; :func:`catch_refusal` catches it.
+    """Refuse a request from wherever the reason is found; what handles the request catches it.
 
     :param reason: why.
     :param detail: what to tell the caller beside the code's own message: a field and a rule, never
@@ -125,7 +126,7 @@ def refuse(reason: Reason, detail: str = "", until: datetime | None = None) -> N
 def catch_refusal(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Outcome:
     """Call a step that may refuse; return what it returns, or its refusal as an outcome.
 
-    The only place in the package that catches :class:`Refused`.
+    The only place in the package that catches :class:`~flask_otp_mpp.Refused`.
     """
     try:
         return step(*args, **kwargs)

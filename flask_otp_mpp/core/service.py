@@ -119,7 +119,7 @@ class OtpService:
         No transaction is open while the sender works. A sender that refuses closes the challenge.
         One that raises anything else leaves it open, for the message may have gone out, unless the
         command is ``retry_unknown``. A refusal before the user is known leaves nothing in the
-        store: a repeat is decided anew.
+        store: a repeat is decided again.
 
         :raises Refused: OVERLOADED, before anything is reserved.
         """
@@ -143,7 +143,7 @@ class OtpService:
     def verify(self, command: VerifyOtp) -> Outcome:
         """Make one attempt at a challenge.
 
-        A refusal before the user is known leaves nothing in the store: a repeat is decided anew.
+        A refusal before the user is known leaves nothing in the store: a repeat is decided again.
         """
         request = self._for_store(command)
         if (known := self._stored(command.request)) is not None:
@@ -240,7 +240,7 @@ class OtpService:
         """Return a key as a store may keep it: its digest of parameters only as a MAC.
 
         Above the client's quota, a refusal that changes nothing is not stored: if the request is
-        repeated, it is decided anew.
+        repeated, it is decided again.
         """
         request = command.request
         if request.chosen_by_caller:

@@ -32,7 +32,7 @@ _METADATA: Final = "otp_mpp_setting"
 
 
 class ConfigurationError(Exception):
-    """List every fault of a configuration, each with its key, what was found, and the remedy.
+    """Every error of a configuration, each with its key, what was found, and the remedy.
 
     :ivar faults: pairs of key and finding; one key may be at fault several times.
     """

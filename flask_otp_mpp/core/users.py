@@ -30,7 +30,7 @@ class Credential(Secret[str]):
 
 
 class AccessToken(Credential):
-    """A token that the wallet gave out, at most 128 characters."""
+    """A token that the wallet has issued, of at most 128 characters."""
 
     __slots__ = ()
     missing = Reason.TOKEN_INVALID

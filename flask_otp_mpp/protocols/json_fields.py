@@ -16,7 +16,9 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 T = TypeVar("T")
-CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
+SURROGATES: Final = r"\ud800-\udfff"
+"""Halves of a pair in UTF-16, which are no characters, in a class of a regular expression."""
+CONTROLS: Final = rf"\x00-\x1f\x7f-\x9f{SURROGATES}"
 """Control characters and lone surrogates, in a class of a regular expression."""
 _CONTROL: Final = re.compile(f"[{CONTROLS}]")
 

@@ -149,7 +149,7 @@ class CodeRow:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Tell the host what became of a request, or what an operator did: no code, token or address.
+    """How a request ended, or what an operator did; it holds no code, token or address.
 
     What is known of a request is told however it ended: granted, refused, or by an exception.
 

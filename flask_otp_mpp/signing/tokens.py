@@ -62,8 +62,8 @@ class AccessTokens:
 
         :param user_id: what :meth:`load` returns for it.
         :param scopes: what the token allows.
-        :param client: the id of the client that gets the token, as in
-            :attr:`~flask_otp_mpp.Caller.client`; presented by another client it is invalid.
+        :param client: the id of the client that gets the token, as in ``Caller.client``; presented
+            by another client it is invalid.
         :raises ValueError: if user id and scopes are too long for 128 characters, or no client
             can have such an id.
         """

@@ -4,8 +4,8 @@ A store keeps challenges, what is counted for users, and the answers to recent r
 the names in ``__all__``; modules below this package are not. ``RedisStore`` is imported when it is
 first used: it needs redis-py, the extra ``redis``.
 
-For a store of your own: implement :class:`Store`, decide by the functions of ``rules``, and test it
-by :class:`flask_otp_mpp.testing.StoreContract`.
+For your own store implement :class:`~flask_otp_mpp.Store`, decide by the functions of ``rules``,
+and test it by :class:`~flask_otp_mpp.testing.StoreContract`.
 """
 
 from __future__ import annotations

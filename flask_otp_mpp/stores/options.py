@@ -47,8 +47,8 @@ class StoreOptions:
     statement_timeout: int = setting(
         "STORE_STATEMENT_TIMEOUT",
         whole_seconds(1, 10),
-        "How long one statement or script of a store may take, or waits for another's row; a "
-        "silent server and a locked SQLite file are waited for a second longer.",
+        "How long one statement or script of a store may take, or waits for another's row. The "
+        "wait for a silent server or a locked SQLite file is a second longer.",
         default=2,
     )
     pre_ping: bool = setting(

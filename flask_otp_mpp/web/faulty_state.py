@@ -52,8 +52,8 @@ class FaultyState:
         self._sound = {**sound, "service": serving, "traffic": serving}
         keys = ", ".join(sorted({key for key, _ in faults}))
         _logger.warning(
-            "flask-otp-mpp: this command has loaded the app without what is missing or at fault: "
-            "%s; what needs it will say what to do, and no request is served",
+            "flask-otp-mpp: this command has loaded the app although settings are missing or "
+            "wrong: %s; a command that needs them will say what to do, and no request is served",
             keys,
         )
 

@@ -39,7 +39,7 @@ class Gauges:
             child(name, setting, path.name).set(modified)
 
     def refresh(self) -> None:
-        """Set everything anew; while another thread does, nothing is to be done."""
+        """Set everything again; while another thread does, nothing is to be done."""
         if not self._lock.acquire(blocking=False):
             return
         try:

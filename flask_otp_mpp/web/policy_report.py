@@ -24,7 +24,7 @@ _BEGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Successes(StrEnum):
-    """Say how often the user enters a right code in a day, or is unlocked: each begins anew."""
+    """Say how often the user enters a right code in a day, or is unlocked: each begins again."""
 
     NONE = "none"
     DAILY = "daily"

@@ -164,8 +164,8 @@ class StoreSettings:
     check: OnUnfit = setting(
         "STORE_CHECK",
         one_of(OnUnfit),
-        "Whether an app starts whose store is not prepared, too old, or could forget; checked when "
-        "it starts to serve, not for the commands of `flask`.",
+        "Whether an app starts if its store is not prepared, is too old, or could lose data. It is "
+        "checked when the app starts to serve, not for the commands of `flask`.",
         default="refuse",
     )
 
@@ -237,9 +237,9 @@ class AuditSettings:
     failure: OnFailure = setting(
         "AUDIT_FAILURE",
         one_of(OnFailure),
-        "What becomes of an answer whose row can't be written: `closed` answers it as unforeseen, "
-        "and with `store` the decision is not made; `open` lets it leave and writes a line into "
-        "the log.",
+        "What happens to an answer whose row can't be written. `closed` answers it as unforeseen, "
+        "and with `store` the decision is not made. `open` sends it and writes a line into the "
+        "log.",
         default="closed",
     )
     durable: bool = setting(

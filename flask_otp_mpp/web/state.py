@@ -47,7 +47,7 @@ class State:
     :param skew: how far the clocks of callers are from this machine's.
     :param support_hooks: what acts of operators are told to.
     :param debug: whether the app was in debug mode when it was initialised; a command of ``flask``
-        sets that of the app anew.
+        sets that of the app again.
     :param components: what the host passed to ``OtpMpp``.
     :param hooks: as the host registered them.
     :param faults: of the configuration; there are some only in a :class:`FaultyState`.

@@ -110,8 +110,8 @@ class FlaskTrafficLimiter:
             return
         self._warned = True
         logger.warning(
-            "traffic is counted in memory by each of the server's processes: a limit lets through "
-            "as much again for each of them; name a storage that they share, such as "
+            "traffic is counted in memory by each of the server's processes: each of them allows "
+            "as much as a limit says; name a storage that they share, such as "
             "redis://host:6379, in %r",
             key_of(TrafficSettings, "limiter_storage"),
         )

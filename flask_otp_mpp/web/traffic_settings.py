@@ -105,7 +105,7 @@ class TrafficSettings:
         "REFUSAL_LIMIT",
         _LIMITS,
         "How many refusals of known users are stored for one client, so that a repeat gets the "
-        "same answer; a repeat of any further one is decided anew.",
+        "same answer. A repeat of any further one is decided again.",
         default="10000 per day",
     )
     limiter_storage: str | None = setting(

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.__main__ import COMMANDS, parser
-from benchmarks.chart import bars
+from benchmarks.chart import LABELS, bars
 from benchmarks.layers import FOR_HOST, FOR_STORE, by_layer
 from benchmarks.report import PAGE, Report, Table
 
@@ -67,6 +67,16 @@ def test_a_chart_is_drawn_to_scale_and_says_what_it_shows() -> None:
     wide = [float(box.attrib["width"]) for box in boxes][2:]  # after those of the legend
     assert wide == pytest.approx([wide[0], wide[0] / 2, wide[0] / 4], rel=0.01)
     assert "prefers-color-scheme: dark" in drawn
+
+
+def test_a_chart_draws_the_interval_of_a_value_on_its_bar() -> None:
+    drawn = bars("Speeds", "x", {"send": {"ours": 0.6}}, {"send": {"ours": (0.3, 1.2)}})
+    root = ElementTree.fromstring(drawn)
+    space = "{http://www.w3.org/2000/svg}"
+    [bar] = [float(box.attrib["width"]) for box in root.iter(f"{space}rect")][1:]
+    [line] = [one for one in root.iter(f"{space}line") if one.get("class") == "interval"]
+    ends = [float(line.attrib[end]) - LABELS for end in ("x1", "x2")]
+    assert ends == pytest.approx([bar / 2, bar * 2], rel=0.01)
 
 
 def function(path: str, *callers: tuple[str, int, str], own: float) -> Any:

@@ -31,6 +31,7 @@ def before_each_batch(engine: sa.Engine, act: Callable[[Any, str], None]) -> Non
             driver.set_trace_callback(lambda text: act(driver, text))
         elif isinstance(driver, psycopg.Connection):
             driver.cursor_factory = _hearing(driver.cursor_factory, driver, act)
+            driver.query = _hearing_query(driver, act)  # type: ignore[attr-defined]
         else:
             driver.cursorclass = _hearing(driver.cursorclass, driver, act)
 
@@ -44,6 +45,16 @@ def _hearing(base: Any, driver: Any, act: Callable[[Any, str], None]) -> Any:
             return super().execute(text, *more, **options)
 
     return Hearing
+
+
+def _hearing_query(driver: Any, act: Callable[[Any, str], None]) -> Callable[[str], Any]:
+    send = driver.query
+
+    def query(text: str) -> Any:
+        act(driver, text)
+        return send(text)
+
+    return query
 
 
 def hear(engine: sa.Engine) -> list[str]:

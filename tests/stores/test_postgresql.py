@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -65,3 +68,21 @@ def test_a_nul_in_a_name_is_a_store_error_and_no_crash(
             for table in metadata.sorted_tables:
                 db.execute(sa.delete(table))
         store.engine.dispose()
+
+
+@pytest.mark.parametrize("size", [10, 20_000_000])
+def test_a_text_larger_than_what_the_network_takes_at_once_is_sent_whole(
+    url: str, size: int
+) -> None:
+    store = SQLAlchemyStore(url)
+    with closing(store.engine.raw_connection()) as connection:
+        text = "x" * size
+        driver: Any = connection.dbapi_connection
+        assert driver.query(f"SELECT length('{text}'); SELECT 1, 'two'") == [
+            [(size,)],
+            [(1, "two")],
+        ]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            driver.query(f"SELECT 1; SELECT 1/0; SELECT '{text}'")
+        assert driver.query("") == [[]]
+    store.engine.dispose()

@@ -102,6 +102,7 @@ HOLDS: Final = {
     "postgresql": (
         r"NULL|-?[0-9]+|decode\('[0-9a-f]*', 'hex'\)"
         r"|convert_from\(decode\('[0-9a-f]*', 'hex'\), 'UTF8'\)"
+        r"|'[^'\\\0-\x1f\x7f-\U0010ffff]*'"
     ),
 }
 
@@ -111,7 +112,9 @@ WRITTEN: Final = {"mysql": mysql.literal, "postgresql": postgresql.literal}
 
 @pytest.mark.parametrize("server", HOLDS)
 @given(value=st.none() | st.integers() | st.text() | st.binary())
-def test_a_literal_holds_digits_only(server: str, value: int | str | bytes | None) -> None:
+def test_a_literal_holds_digits_or_plain_text_only(
+    server: str, value: int | str | bytes | None
+) -> None:
     """P1: so nothing in it can end it."""
     try:
         found = WRITTEN[server](value)

@@ -120,7 +120,9 @@ def test_a_table_that_would_mix_users_up_is_named(store: SQLAlchemyStore) -> Non
         db.execute(sa.text("ALTER TABLE otp_mpp_requests ENGINE=MyISAM"))
     with pytest.raises(UnfitStore) as caught:
         store.check()
-    assert "would take 'Ada' for 'ada' in otp_mpp_user_limits, 'subject'" in str(caught.value)
+    assert "would treat 'Ada' and 'ada' as equal in otp_mpp_user_limits, 'subject'" in str(
+        caught.value
+    )
     assert "keeps otp_mpp_requests in MyISAM, without transactions" in str(caught.value)
 
 
@@ -147,7 +149,7 @@ def test_a_database_that_is_away_is_named_without_its_password(url: str) -> None
     ("name", "finding"),
     [
         ("otp.db", r"otp\.db does not exist; run `flask otp-mpp init-db`"),
-        ("no/such/otp.db", r"lies in a folder that does not exist; make it, then run"),
+        ("no/such/otp.db", r"is in a folder that does not exist; make it, then run"),
         ("", r"unable to open database file; check the file and its permissions"),
         ("text", r"file is not a database; check the file"),
     ],

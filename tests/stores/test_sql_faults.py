@@ -213,7 +213,8 @@ def test_a_verb_that_a_deadlock_has_rolled_back_is_run_again(place: str) -> None
         store.engine.dispose()
         if runs > 1:
             break
-    assert runs == 2
+    # More than two if the verb took the row again before the other transaction had woken up.
+    assert runs > 1
 
 
 @pytest.mark.slow

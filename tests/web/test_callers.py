@@ -152,9 +152,14 @@ def test_psp_ids_and_acquirers_belong_to_a_client(
 @pytest.mark.parametrize(
     ("clients", "psp_ids", "hooked", "finding"),
     [
-        ({"C1": entry(), "C2": entry(psp_ids=["P1"])}, ["P1", "P2"], False, "client 'C1': which"),
+        (
+            {"C1": entry(), "C2": entry(psp_ids=["P1"])},
+            ["P1", "P2"],
+            False,
+            "client 'C1': does not say which",
+        ),
         ({"C1": entry(psp_ids=["P3"])}, ["P1", "P2"], False, "client 'C1': 'psp_ids' holds 'P3'"),
-        ({"C1": entry()}, ["P1", "P2"], True, "client 'C1': which pspIds are its own"),
+        ({"C1": entry()}, ["P1", "P2"], True, "client 'C1': does not say which pspIds"),
         (None, ["P1", "P2"], True, "has no client, and several pspIds"),
         ({"C1": {"psp_ids": ["P1"]}}, ["P1", "P2"], False, "client 'C1' has no keys"),
         ({"C1": entry(psp_id="P1")}, "P1", False, "did you mean 'psp_ids'?"),

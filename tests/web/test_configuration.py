@@ -122,7 +122,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_ALIPAYPLUS_ACQUIRERS", [], "a list"),
         ("OTP_MPP_ALIPAYPLUS_PREFIX", "aps/", "slash"),
         ("OTP_MPP_ALIPAYPLUS_PUBLIC_PREFIX", "/aps?", "slash"),
-        ("OTP_MPP_ALIPAYPLUS_VERIFY_PATH", "/sendOTP", "each API needs one of its own"),
+        ("OTP_MPP_ALIPAYPLUS_VERIFY_PATH", "/sendOTP", "each API needs its own"),
         ("OTP_MPP_CODE_LIVE", 300, "did you mean 'OTP_MPP_CODE_LIFE'?"),
         ("OTP_MPP_XYZ", 1, "remove it"),
     ],

@@ -39,8 +39,8 @@ def faults(**how: Any) -> dict[str, str]:
         ("KEEP", 86399, "too small; set it to 86400 to 31536000 seconds (1 to 365 days)"),
         ("KEEP", 366 * 86400, "too large; set it to 86400 to 31536000 seconds"),
         ("SEND_RESULTS", ["not a name"], "'not a name'"),
-        ("SEND_RESULTS", ["SUCCESS"], "tell of a failure"),
-        ("SEND_RESULTS", ["UNKNOWN_RESULT"], "tell of a failure"),
+        ("SEND_RESULTS", ["SUCCESS"], "mean a failure"),
+        ("SEND_RESULTS", ["UNKNOWN_RESULT"], "mean a failure"),
         ("SEND_RESULTS", 1.5, "a list of texts"),
     ],
 )

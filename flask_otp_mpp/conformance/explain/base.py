@@ -70,7 +70,7 @@ class StringMistake(Mistake):
     :param part: the one that it changes.
     :param variants: returns the strings that it may have made of the right one.
     :param alone: whether it is not tried together with others, because it has very many variants.
-    :param step: in which order several mistakes are made in one body: it is written anew (1), its
+    :param step: in which order several mistakes are made in one body: it is written again (1), its
         characters are escaped (2), its bytes are changed (3); 0 for those that are made alone.
     """
 

@@ -156,7 +156,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-compact",
-        "the JSON was signed without white space: it was written anew",
+        "the JSON was signed without white space: it was written again",
         "compact JSON",
         _REMEDY,
         bodies(json_forms.compact),
@@ -164,7 +164,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-spaced",
-        "the JSON was signed with spaces behind colons and commas: it was written anew",
+        "the JSON was signed with spaces after colons and commas: it was written again",
         '`{"a": "b", "c": "d"}`',
         _REMEDY,
         bodies(json_forms.spaced),
@@ -172,7 +172,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-indented",
-        "the JSON was signed indented: it was written anew",
+        "the JSON was signed indented: it was written again",
         "each member on a line of its own",
         _REMEDY,
         bodies(json_forms.indented),
@@ -180,7 +180,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-escaped",
-        "characters beyond ASCII were signed as escapes: the JSON was written anew",
+        "characters beyond ASCII were signed as escapes: the JSON was written again",
         "`\\u4e2d` for the character itself",
         _REMEDY,
         bodies(json_forms.escaped),
@@ -188,7 +188,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-unescaped",
-        "escaped characters were signed as themselves: the JSON was written anew",
+        "escaped characters were signed as themselves: the JSON was written again",
         "a character for its `\\u` escape",
         _REMEDY,
         bodies(json_forms.unescaped),
@@ -212,7 +212,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-sorted",
-        "the JSON was signed with its members sorted: it was written anew",
+        "the JSON was signed with its members sorted: it was written again",
         "the members in the order of their names",
         _REMEDY,
         bodies(json_forms.ordered),
@@ -220,7 +220,7 @@ BODIES: Final[tuple[StringMistake, ...]] = (
     ),
     _body(
         "json-nulls",
-        "members that are null were not signed: the JSON was written anew",
+        "members that are null were not signed: the JSON was written again",
         "the object without them",
         _REMEDY,
         bodies(json_forms.without_nulls),

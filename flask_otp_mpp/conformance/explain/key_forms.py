@@ -171,14 +171,14 @@ FORMS: Final = (
     FormMistake(
         "key-quotes",
         "there are quotation marks around the key",
-        "the key as it stands in a settings file",
+        "the key as it is in a settings file",
         f"{_GIVE}, without marks around it.",
         _unquoted,
     ),
     FormMistake(
         "key-literal-n",
         "the line ends of the key are the two characters `\\n`",
-        "PEM as it stands in JSON or in an environment variable",
+        "PEM as it is in JSON or in an environment variable",
         f"{_GIVE}, with line ends.",
         _lines,
     ),

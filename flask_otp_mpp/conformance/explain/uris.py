@@ -100,7 +100,7 @@ def _with_version(right: str, _context: Context) -> Iterator[str]:
 
 
 _URI_REMEDY: Final = (
-    "Sign path and query exactly as they stand in the request line, whatever a proxy makes of them."
+    "Sign path and query exactly as they are in the request line, however a proxy changes them."
 )
 
 URIS: Final = (

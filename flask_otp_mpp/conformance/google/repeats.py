@@ -148,7 +148,7 @@ def echo_under_the_same_id(play: GooglePlay) -> None:
 @CASES.add(
     "repeats.send-after-error",
     "A requestId that was answered by an error is free for a sendOtp that is right",
-    "Anything but 200 is evaluated anew.",
+    "Anything but 200 is evaluated again.",
     severity=Severity.RECOMMENDED,
 )
 def send_after_error(play: GooglePlay) -> None:
@@ -161,7 +161,7 @@ def send_after_error(play: GooglePlay) -> None:
 @CASES.add(
     "repeats.verify-after-error",
     "A requestId that was answered by 404 is free for a verifyOtp that is right",
-    "Anything but 200 is evaluated anew.",
+    "Anything but 200 is evaluated again.",
     Need.CODES,
     severity=Severity.RECOMMENDED,
 )
@@ -176,7 +176,7 @@ def verify_after_error(play: GooglePlay) -> None:
 @CASES.add(
     "repeats.send-after-limit",
     "A sendOtp that came too early is handled when it comes again later",
-    "Anything but 200 is evaluated anew.",
+    "Anything but 200 is evaluated again.",
     slow=True,
 )
 def send_after_limit(play: GooglePlay) -> None:

@@ -79,7 +79,7 @@ add(
          _body(lambda body: body.replace(b"}", b" }"))),
         ("signature.newline-added", "A line feed that was added behind the body is refused",
          _body(lambda body: body + b"\n")),
-        ("signature.reserialised", "A body that was written anew after signing is refused",
+        ("signature.reserialised", "A body that was written again after signing is refused",
          _body(lambda body: json.dumps(json.loads(body)).encode())),
         ("signature.send-changed", "A token that was changed in a request for a code is refused",
          _send_changed),

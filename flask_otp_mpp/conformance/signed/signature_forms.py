@@ -132,6 +132,6 @@ add(
     ),
     "A part stands in the header once.",
     Means.BAD_SIGNATURE,
-    source=reading("Each part stands there once. No other reading is accepted."),
+    source=reading("Each part is there once. No other reading is accepted."),
     severity=Severity.RECOMMENDED,
 )  # fmt: skip

@@ -176,7 +176,7 @@ def scopes_of(
     for name, client in clients.items():
         if divided and client.psp_ids is None:
             faults.append(
-                f"client {name!r}: which pspIds are its own is not said, and there are several "
+                f"client {name!r}: does not say which pspIds it may use, and there are several "
                 "pspIds and clients; write {'keys': {…}, 'psp_ids': […]}"
             )
         foreign = (client.psp_ids or frozenset()) - psp_ids
@@ -214,8 +214,8 @@ def warn_of_sandbox(scopes: Mapping[str, Scope]) -> None:
     """Warn of each client of the sandbox that may name a pspId as a client of production may."""
     for name in sandbox_in_production(scopes):
         logger.warning(
-            "%r: client %r of the sandbox may name a pspId of production; give it 'psp_ids' of "
-            "its own, or it can have codes sent to users of production",
+            "%r: client %r of the sandbox may name a pspId of production; give it its own "
+            "'psp_ids', or it can cause codes to be sent to users of production",
             f"{PREFIX}ALIPAYPLUS_CLIENTS",
             name,
         )

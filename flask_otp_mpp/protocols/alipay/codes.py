@@ -93,7 +93,7 @@ def _check_ids(codes: Codes) -> str:
     if len({codes[reason].code for reason in ID_NOT_USABLE}) == 1:
         return ""
     names = ", ".join(reason.name for reason in ID_NOT_USABLE)
-    return f"{names} must have one code, or answers tell which ids exist"
+    return f"{names} must have one code, or answers show which ids exist"
 
 
 COMMON_ROWS: Final = (

@@ -27,7 +27,7 @@ REPEATS: Final = one_of(Repeats)
 def _check_paths(verify: str, send: str) -> str:
     if verify != send:
         return ""
-    return f"is {verify!r}, the path of the other API, too; each API needs one of its own"
+    return f"is {verify!r}, the path of the other API, too; each API needs its own"
 
 
 DISTINCT_PATHS: Final = Rule(("verify_path", "send_path"), _check_paths)

@@ -1,7 +1,7 @@
 """Answers to callers who have not proven who they are: signed, but only a few in a second.
 
 A signature costs more than all else that a refused request does, and covers the called path, the
-client, the time and the body. Whoever varies these could have each answer signed anew.
+client, the time and the body. Whoever varies these could have each answer signed again.
 """
 
 from __future__ import annotations

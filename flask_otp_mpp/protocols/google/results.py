@@ -134,7 +134,7 @@ def row_for(operation: Operation | None, reason: Reason | None, codes: Codes) ->
 
 
 def not_cached_reasons(operation: Operation, codes: Codes) -> frozenset[Reason]:
-    """Return the reasons whose answer is an error and no result; a repeat is decided anew."""
+    """Return the reasons whose answer is an error and no result; a repeat is decided again."""
     return frozenset(
         reason for reason in Reason if row_for(operation, reason, codes).status != RESULT
     )

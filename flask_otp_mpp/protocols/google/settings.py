@@ -103,8 +103,8 @@ def _check_results(names: frozenset[str]) -> str:
     if not wrong:
         return ""
     return (
-        f"holds {min(wrong)!r}; list names of Google's SendOtpResultCode, in capitals, that tell "
-        "of a failure"
+        f"holds {min(wrong)!r}; list names of Google's SendOtpResultCode, in capitals, that "
+        "mean a failure"
     )
 
 

@@ -57,7 +57,7 @@ class Primary:
 
 
 class RenewedConnection(Connection):
-    """A connection that is opened anew when its generation has ended.
+    """A connection that is opened again when its generation has ended.
 
     A pool calls :meth:`connect` each time before it gives a connection away.
 

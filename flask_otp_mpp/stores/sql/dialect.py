@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
 from importlib import import_module
 from types import MappingProxyType
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from flask_otp_mpp.stores.options import POOL_SECONDS, StoreOptions
+from flask_otp_mpp.stores.sql.write_queue import WriteQueue
 
 if TYPE_CHECKING:
     from flask_otp_mpp.stores.sql.statements import BoundStatement
@@ -68,8 +68,10 @@ class Database(Protocol):
     """A database as one store uses it; what most databases do alike is written here.
 
     :param options: of the store.
+    :ivar write_queue: of the threads that want to write, where a database has one writer.
     :cvar time: SQL for the server's time in microseconds since the epoch; None if there is no
         server, and the machine's clock decides.
+    :cvar max_age: seconds after which a connection is replaced.
     :cvar purge_limit: rows that one transaction of a purge may delete.
     :cvar table_options: what SQLAlchemy's tables are told for it.
     :cvar failures: what the codes of its errors mean.
@@ -78,11 +80,13 @@ class Database(Protocol):
     """
 
     time: ClassVar[str | None] = None
+    max_age: ClassVar[float] = RECYCLE_SECONDS
     purge_limit: ClassVar[int] = sys.maxsize
     table_options: ClassVar[Mapping[str, str]] = MappingProxyType({})
     failures: ClassVar[Mapping[Any, Failure]] = MappingProxyType({})
     remedies: ClassVar[Mapping[str, str]]
     options: StoreOptions
+    write_queue: WriteQueue | None = None
 
     def __init__(self, options: StoreOptions) -> None:
         self.options = options
@@ -119,13 +123,6 @@ class Database(Protocol):
             commit need not wait for the disk.
         :returns: the rows of each statement.
         """
-
-    def writing(self) -> AbstractContextManager[None]:
-        """Wait until this thread may write, where a database has one writer.
-
-        :raises StoreError: if it takes too long.
-        """
-        return nullcontext()
 
     def yield_to_others(self) -> None:
         """Leave the database free between two transactions of many, where it has one writer."""

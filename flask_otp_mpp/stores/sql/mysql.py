@@ -181,7 +181,7 @@ class MySQL(Database):
         ]
         if inexact:
             faults.append(
-                f"would take 'Ada' for 'ada' in {table.name}, {', '.join(inexact)}; "
+                f"would treat 'Ada' and 'ada' as equal in {table.name}, {', '.join(inexact)}; "
                 "drop the table and run `flask otp-mpp init-db`, or your own migrations"
             )
         engine = found.get_table_options(table.name).get("mysql_engine", "InnoDB")

@@ -2,13 +2,15 @@
 
 A batch is one text of several statements. PostgreSQL plans a statement once for each connection: a
 text says PREPARE when it is first needed there, and EXECUTE from then on. Values stand in it as
-digits only, so that no mode and no encoding of the server can read a text as anything else.
+digits, or as printable ASCII without quotes and backslashes between quotes, so that no mode and no
+encoding of the server can read a text as anything else.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -27,7 +29,6 @@ from flask_otp_mpp.stores.sql.dialect import (
     Database,
     Failure,
     Row,
-    execute_text,
     first_line,
     number_literal,
     server_options,
@@ -77,6 +78,8 @@ _REMEDIES: Final = {
 _REFUSALS: Final = {"42501": GRANT, "3F000": "create the schema of its search_path"}
 _NAME: Final = "SELECT version(), count(*) FROM pg_class WHERE relname = 'iam_pg_role_mappings'"
 """Of these databases, Aurora DSQL alone has that table; it calls itself PostgreSQL."""
+_PLAIN: Final = re.compile(r"[ -&(-\[\]-~]*").fullmatch
+"""Finds printable ASCII without ' and \\, which means itself in each mode and encoding."""
 _TABLES_LOCK: Final = int.from_bytes(b"otp_mpp")
 _STATE: Final = """
 SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),
@@ -156,14 +159,17 @@ class PostgreSQL(Database):
         if begin:
             before += self._beginning(driver, durable=durable)
         try:
-            found = execute_text(driver, before, texts, batch, commit=commit)
+            found = driver.query(";".join([*before, *texts, *(["COMMIT"] if commit else ())]))
         except psycopg.Error as error:
             if error.sqlstate in _OTHER_CONNECTION and not self._behind_pooler:
                 self._behind_pooler = self._connections.without_options = True
                 logger.warning("the OTP database is behind a pooler: statements are not kept there")
             raise
         driver.plans = plans
-        return found
+        return [
+            statement.rows(rows)
+            for (statement, _), rows in zip(batch, found[len(before) :], strict=False)
+        ]
 
     @staticmethod
     def code(error: DBAPIError) -> object:
@@ -240,6 +246,8 @@ def literal(value: Any) -> str:
     :raises DataError: for a text that PostgreSQL does not have.
     """
     if isinstance(value, str):
+        if _PLAIN(value):
+            return f"'{value}'"
         if "\0" in value:  # the server may not look at it in time
             raise DataError("", None, ValueError("a text holds a NUL"))
         return f"convert_from(decode('{value.encode().hex()}', 'hex'), 'UTF8')"

@@ -7,12 +7,12 @@ the first of it looks often.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -119,12 +119,13 @@ class SQLite(Database):
     """SQLite files."""
 
     remedies = _REMEDIES
+    max_age = math.inf
     purge_limit = 200  # all that write to a file wait for one another: this takes milliseconds
 
     def __init__(self, options: StoreOptions) -> None:
         super().__init__(options)
         # And then for the file: together no longer than a caller waits.
-        self._queue = WriteQueue(options.statement_timeout)
+        self.write_queue = WriteQueue(options.statement_timeout)
 
     def engine_options(self, url: sa.URL) -> dict[str, Any]:
         if in_memory(url.database or "", set(url.query)):
@@ -173,11 +174,8 @@ class SQLite(Database):
             driver.execute("COMMIT")
         return found
 
-    def writing(self) -> AbstractContextManager[None]:
-        return self._queue.acquire()
-
     def yield_to_others(self) -> None:
-        self._queue.yield_to_others()
+        WriteQueue.yield_to_others()
 
     def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
         return insert(table).values(**values).on_conflict_do_nothing()
@@ -198,7 +196,7 @@ class SQLite(Database):
         if path.exists():
             return None
         if not path.parent.is_dir():
-            return "lies in a folder that does not exist; make it, then"
+            return "is in a folder that does not exist; make it, then"
         return "does not exist;"
 
 
@@ -207,7 +205,7 @@ def _open(
 ) -> PollingConnection:
     """Open the file of a URL, and note which one it is.
 
-    :raises OperationalError: of the driver, if it is missing: it is not made anew.
+    :raises OperationalError: of the driver, if it is missing: it is not made again.
     """
     name: str = arguments[0]
     path = os.path.abspath(path_of(name))

@@ -27,7 +27,9 @@ from flask_otp_mpp.stores.sql.schema import challenges, requests, user_limits
 from flask_otp_mpp.stores.sql.types import EPOCH, MICROSECOND, Moment
 
 Values: TypeAlias = Mapping[str, Any]
-_Statement: TypeAlias = sa.Select[Any] | sa.Select[Any, Any] | sa.Insert | sa.Update | sa.Delete
+_Statement: TypeAlias = (
+    sa.Select[Any] | sa.Select[Any, Any] | sa.Insert | sa.Update | sa.Delete | sa.TextClause
+)
 
 
 class CompiledStatement:

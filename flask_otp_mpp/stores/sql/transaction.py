@@ -21,15 +21,16 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import (
     TimeoutError as PoolTimeout,
 )
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection
 
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.deadline import seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.core.secret import clear_frames
-from flask_otp_mpp.core.trace import count_attempt, count_retry
-from flask_otp_mpp.stores.free_connections import FreeConnections
+from flask_otp_mpp.core.trace import count_attempt, count_retry, journal_at_work
+from flask_otp_mpp.stores.sql.connections import Connections
 from flask_otp_mpp.stores.sql.dialect import Database, Failure, Row
+from flask_otp_mpp.stores.sql.shared_commit import SharedCommit
 from flask_otp_mpp.stores.sql.statements import BoundStatement, CompiledStatement, Values
 
 T = TypeVar("T")
@@ -79,6 +80,14 @@ class Transaction:
             self._execute(self._writes, begin=not self._begun, commit=True)
             self._begun, self._writes = False, []
 
+    def part(self) -> Transaction:
+        """Return a transaction within this one, whose begin and commit are left to this one."""
+
+        def execute(batch: list[BoundStatement], **_: bool) -> list[list[Row]]:
+            return self._execute(batch, begin=False, commit=False)
+
+        return Transaction(execute, self._clock)
+
     def _read(self, batch: list[BoundStatement]) -> list[list[Row]]:
         begin, self._begun = not self._begun, True
         return self._execute(batch, begin=begin, commit=False)
@@ -96,13 +105,15 @@ class Transactions:
     """Run transactions on the connections of an engine."""
 
     def __init__(self, engine: sa.Engine, database: Database, clock: Clock | None) -> None:
-        self._free = FreeConnections(database.options.pool_size)
+        self._connections = Connections(engine, database)
         self._engine = engine
         self._database = database
         self._clock = clock
         self._errors = engine.dialect.loaded_dbapi.Error
-        self._lost_at = 0.0
-        sa.event.listen(engine, "connect", _note_age)
+        queue = database.write_queue
+        self._shared = (
+            SharedCommit(queue, self._run_once, engine.dialect, self._told) if queue else None
+        )
 
     def run(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
         """Do work in a transaction, and commit it.
@@ -111,12 +122,11 @@ class Transactions:
             wait for the disk.
         :raises StoreError: if the database fails.
         """
-
-        def attempt() -> T:
-            with self._database.writing():
-                return self._run_once(work, durable=durable)
-
-        return self.retry(attempt)
+        run: Callable[..., T] = self._run_once
+        if self._shared is not None:
+            # A journal has to know when its transaction is committed.
+            run = self._shared.run if journal_at_work() is None else self._shared.run_alone
+        return self.retry(partial(run, work, durable=durable))
 
     def read(self, values: Values, statement: CompiledStatement) -> list[Row]:
         """Return the rows of a statement, without a transaction.
@@ -151,7 +161,7 @@ class Transactions:
             count_retry()
 
     def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
-        with self._free:
+        with self._connections.free:
             return self._run_on(self._connection(), work, durable=durable)
 
     def _run_on(
@@ -169,21 +179,16 @@ class Transactions:
             connection.invalidate()  # an answer may still be on its way
             raise
         finally:
-            connection.close()
+            self._connections.give_back(connection)
         return result
 
     def _connection(self) -> PoolProxiedConnection:
-        """Take a connection that was opened after one was lost: a restart has ended all others.
+        """Take a connection.
 
         :raises StoreUnavailable: if none can be opened.
         """
         try:
-            while True:
-                connection = self._engine.raw_connection()
-                if connection.info["since"] >= self._lost_at:
-                    return connection
-                connection.invalidate()
-                connection.close()
+            return self._connections.take()
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, None, None)
             failure = self._wrapped(error, gone=gone)
@@ -201,7 +206,7 @@ class Transactions:
         wrapped = self._wrapped(error, gone=gone)
         if gone or self._database.failure(wrapped) in _OTHER_PLACE:
             wrapped.connection_invalidated = True
-            self._lost_at = time.monotonic()
+            self._connections.distrust()
             connection.invalidate(error)
         else:
             try:
@@ -224,6 +229,10 @@ class Transactions:
             dialect=self._engine.dialect,
         )
 
+    def _told(self, error: Exception) -> Exception:
+        """Return an error of a part of a transaction as that of a whole one would be."""
+        return self._wrapped(error, gone=False) if isinstance(error, self._errors) else error
+
     def _did_nothing(self, error: SQLAlchemyError) -> bool:
         """Tell whether a transaction that failed before COMMIT may succeed if it is run again."""
         if isinstance(error, IntegrityError):  # another node inserted the same row: it is there now
@@ -245,7 +254,3 @@ def store_error(failure: SQLAlchemyError, kind: type[StoreError] = StoreError) -
     # A driver's message about a value repeats the value.
     error.__cause__ = None if isinstance(failure, DataError | IntegrityError) else failure
     return error
-
-
-def _note_age(_driver: object, record: ConnectionPoolEntry) -> None:
-    record.info["since"] = time.monotonic()

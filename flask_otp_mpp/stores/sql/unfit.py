@@ -81,7 +81,7 @@ def single_writer(url: sa.URL) -> bool:
 def several_writers(cluster: str) -> str:
     """Say why a cluster is refused of which several nodes may be written to."""
     return (
-        f"is a node of {cluster}, whose nodes lock rows each for itself: where two of them are "
-        "written to, a code can win twice; send all writes to one node and declare it by "
+        f"is a node of {cluster}, and each node locks rows for itself: if two of them are "
+        "written to, a code can be accepted twice; send all writes to one node and declare it by "
         "writer=single in the query of OTP_MPP_STORE, or use one server with replicas"
     )

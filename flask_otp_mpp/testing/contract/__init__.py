@@ -75,6 +75,6 @@ class SharedStoreContract(StoreContract, ProcessRaceTests):
     """The tests of a store that several processes can share: inherit, and implement ``opener``.
 
     ``opener(store)`` returns a callable that can be pickled. Another process calls it to open the
-    same store with the same clock. A :func:`functools.partial` of a class with a
+    same store with the same clock. A ``functools.partial`` of a class with a
     :class:`~flask_otp_mpp.testing.FrozenClock` is such a callable.
     """

@@ -27,7 +27,7 @@ VERBS: Final[dict[str, Callable[[Store], Any]]] = {
 
 
 class BackendFaults(StoreTests):
-    """The tests of a store with a backend: return one whose backend is away in ``broken``.
+    """The tests of a store with a backend: return one whose backend is down in ``broken``.
 
     Inherit it beside a contract. ``broken(folder, clock)`` returns a store that can be made and
     can't work: with a port without a server, or with a file that is no database. Each call may take
@@ -36,7 +36,7 @@ class BackendFaults(StoreTests):
 
     @abstractmethod
     def broken(self, folder: Path, clock: FrozenClock) -> Store:
-        """Return a store whose backend is away."""
+        """Return a store whose backend is down."""
 
     @pytest.fixture
     def broken_store(self, tmp_path: Path, clock: FrozenClock) -> Iterator[Store]:

@@ -62,7 +62,7 @@ def _host_limits(checked: CheckedApp) -> Iterator[Hit]:
         )
 
 
-@CHECKS.add("route-in-prefix", Severity.WARNING, "a route of the host lies below a prefix")
+@CHECKS.add("route-in-prefix", Severity.WARNING, "a route of the host is below a prefix")
 def _route_in_prefix(checked: CheckedApp) -> Iterator[Hit]:
     prefixes = [mount.prefix for one in checked.state.protocols for mount in one.mounts]
     for rule in checked.app.url_map.iter_rules():

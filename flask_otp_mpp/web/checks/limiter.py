@@ -76,7 +76,7 @@ def _away(checked: CheckedApp) -> Iterator[Hit]:
         yield Hit(_place(checked), found, "see that it runs, and check host, port and password")
 
 
-@CHECKS.add("limiter-open", Severity.NOTE, "traffic is not limited while the storage is away")
+@CHECKS.add("limiter-open", Severity.NOTE, "traffic is not limited while the storage is down")
 def _opens(checked: CheckedApp) -> Iterator[Hit]:
     if checked.settings(TrafficSettings).limiter_failure is OnLimiterFailure.OPEN:
         yield Hit(
@@ -86,7 +86,9 @@ def _opens(checked: CheckedApp) -> Iterator[Hit]:
         )
 
 
-@CHECKS.add("limiter-unencrypted", Severity.NOTE, "the way to the traffic limits is not encrypted")
+@CHECKS.add(
+    "limiter-unencrypted", Severity.NOTE, "the connection to the traffic limits is not encrypted"
+)
 def _unencrypted(checked: CheckedApp) -> Iterator[Hit]:
     server = limiter_server(checked)
     if server is not None and server.remote and not server.tls:

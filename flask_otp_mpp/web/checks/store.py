@@ -24,7 +24,7 @@ OVERDUE: Final = timedelta(days=1)
 MOST_COUNTED: Final = 10_000
 
 
-@CHECKS.add("store-memory", Severity.ERROR, "the store forgets")
+@CHECKS.add("store-memory", Severity.ERROR, "the store loses its data")
 def _memory(checked: CheckedApp) -> Iterator[Hit]:
     if isinstance(checked.store, MemoryStore):
         yield Hit(
@@ -80,7 +80,7 @@ def _unchecked(checked: CheckedApp) -> Iterator[Hit]:
         )
 
 
-@CHECKS.add("store-unencrypted", Severity.WARNING, "the way to the store is not encrypted")
+@CHECKS.add("store-unencrypted", Severity.WARNING, "the connection to the store is not encrypted")
 def _unencrypted(checked: CheckedApp) -> Iterator[Hit]:
     server = store_server(checked)
     if server is not None and server.remote and not server.tls:

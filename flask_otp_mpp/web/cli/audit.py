@@ -169,7 +169,7 @@ def purge(batch: int, as_json: bool) -> None:
         if keep is None:
             raise click.ClickException(f"{_KEEP} is not set: all rows are kept")
         if not keys.ids:
-            raise click.ClickException("set OTP_MPP_PEPPER, under which checkpoints are sealed")
+            raise click.ClickException("set OTP_MPP_PEPPER, which the MACs of checkpoints need")
         rows = purge_rows(table, keys, utc_now() - keep, batch)
     if as_json:
         echo_json({"deleted": rows})

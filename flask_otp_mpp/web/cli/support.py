@@ -106,7 +106,7 @@ def forget(subject: str, as_json: bool) -> None:
 
     First let your user loader refuse the user: a request in progress, or a later one, may store
     something again. If the user stays, know that codes that are out are not accepted any more, and
-    that all limits begin anew, as after unlock.
+    that all limits begin again, as after unlock.
     """
     forgotten = run_on_store(partial(state_of().support.forget, subject))
     if as_json:

@@ -332,7 +332,7 @@ def _pretending(folder: Path, version: str) -> str:
     ("version", "warning"),
     [
         ("gpg (GnuPG) 2.2.35", "gpg 2.2.35 lets a message forge its signature (CVE-2022-34903)"),
-        ("something", "gpg does not tell its version"),
+        ("something", "gpg does not report its version"),
         ("gpg (GnuPG) 2.2.36", ""),
     ],
 )
@@ -418,7 +418,7 @@ def test_faults_of_keys_are_told_and_leave_nothing(temp: Path, keyring: Keyring)
         (THEIRS, THEIRS, "is public; our keys must be private"),
         (OURS, (*THEIRS, armored("integrator-test-1.pub")), "both ours and theirs"),
         ((keyring.private(locked, passphrase="secret"),), THEIRS, "must have no passphrase"),
-        (("-----BEGIN PGP PRIVATE KEY BLOCK-----",), THEIRS, "takes for no key"),
+        (("-----BEGIN PGP PRIVATE KEY BLOCK-----",), THEIRS, "does not read as a key"),
     ]
     for ours, theirs, finding in rows:
         with pytest.raises(KeyFault, match=finding) as fault:

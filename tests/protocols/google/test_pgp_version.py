@@ -47,4 +47,4 @@ def test_an_older_one_is_told_with_what_to_install(version: str, install: str) -
     ids=range(8),
 )
 def test_a_version_that_can_not_be_read_is_told(output: bytes) -> None:
-    assert find_fault(output) == "does not tell its version"
+    assert find_fault(output) == "does not report its version"

@@ -59,7 +59,9 @@ def import_keys(home: GpgHome, sources: Iterable[str], *, private: bool) -> tupl
         said = home.ask(["--import"], source.encode()).status
         imported = [line for line in lines(said) if line[0] == "IMPORT_OK"]
         if not imported:
-            raise KeyFault("holds something that GnuPG takes for no key; give armored PGP keys")
+            raise KeyFault(
+                "holds something that GnuPG does not read as a key; give armored PGP keys"
+            )
         for _, flags, fingerprint in imported:
             held = bool(int(flags) & _PRIVATE)
             found[fingerprint] = held or found.get(fingerprint, False)

@@ -25,7 +25,7 @@ def find_fault(output: bytes) -> str:
     """Return what is wrong with the version that ``gpg --version`` tells; empty if nothing is."""
     found = _VERSION.match(output)
     if found is None:
-        return "does not tell its version"
+        return "does not report its version"
     major, minor, release = map(int, found.groups())
     oldest = min(FIXED)
     if (major, minor) >= oldest and release >= FIXED.get((major, minor), 0):
@@ -34,5 +34,5 @@ def find_fault(output: bytes) -> str:
     series = ".".join(map(str, (major, minor) if (major, minor) in FIXED else oldest))
     return (
         f"{major}.{minor}.{release} lets a message forge its signature (CVE-2022-34903), unless "
-        f"the distribution has mended it; install {series}.{fixed} or later"
+        f"the distribution has fixed it; install {series}.{fixed} or later"
     )

@@ -41,7 +41,7 @@ _options = add_options(
         "init and verify.",
     ),
     signing_options(
-        f"{SANDBOX_PREFIX} if the client id starts with SANDBOX_, and {PREFIX} otherwise"
+        f"{SANDBOX_PREFIX} if the client id starts with `SANDBOX_`, and {PREFIX} otherwise"
     ),
 )
 

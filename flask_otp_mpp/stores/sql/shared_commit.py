@@ -1,0 +1,144 @@
+"""One commit for several threads, where a database has one writer at a time.
+
+A commit waits for the disk, and that takes longer than all else that a verb does. Threads that
+waited while another one wrote are served together by the first of them: it runs the work of each
+within a savepoint of its own, and commits all of it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
+from flask_otp_mpp.stores.sql.statements import CompiledStatement
+from flask_otp_mpp.stores.sql.write_queue import WriteQueue
+
+_UNKNOWN: Final = "the OTP database was being written when the time was over"
+
+
+class End(NamedTuple):
+    """How the work of a thread has ended: its result, or what it raises."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+class Job:
+    """The work of one thread.
+
+    :ivar end: how it has ended, once that is committed.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], *, durable: bool) -> None:
+        self.durable = durable
+        self.end: Future[Any] = Future()
+        self._work = work
+        self._context = copy_context()
+
+    def run(self, transaction: Any) -> Any:
+        """Do the work, with the deadline and the trace of its thread."""
+        return self._context.run(self._work, transaction)
+
+
+class SharedCommit:
+    """Run the work of threads that wait for the write queue.
+
+    :param run_once: does work in a transaction.
+    :param told: returns an error of a part as that of a transaction would be.
+    """
+
+    def __init__(
+        self,
+        queue: WriteQueue,
+        run_once: Callable[..., Any],
+        dialect: sa.Dialect,
+        told: Callable[[Exception], Exception],
+    ) -> None:
+        self._queue = queue
+        self._run_once = run_once
+        self._told = told
+        self._savepoint, self._undo, self._release = (
+            CompiledStatement(sa.text(text), dialect)
+            for text in ("SAVEPOINT part", "ROLLBACK TO part", "RELEASE part")
+        )
+        self._waiting: deque[Job] = deque()
+
+    def run(self, work: Callable[[Any], Any], *, durable: bool) -> Any:
+        """Run work in a transaction, alone or with that of others.
+
+        :raises StoreError: if its turn does not come in time; then nothing was done.
+        :raises StoreUnavailable: if another thread was at it then, so that it may be done.
+        """
+        job = Job(work, durable=durable)
+        self._waiting.append(job)
+        try:
+            with self._queue.acquire():
+                if not job.end.done():
+                    self._serve()
+        except StoreError:
+            if job.end.cancel():
+                raise
+            if not job.end.done():
+                raise StoreUnavailable(_UNKNOWN) from None
+        return job.end.result()
+
+    def run_alone(self, work: Callable[[Any], Any], *, durable: bool) -> Any:
+        """Run work in a transaction of its own.
+
+        :raises StoreError: if its turn does not come in time.
+        """
+        with self._queue.acquire():
+            return self._run_once(work, durable=durable)
+
+    def _serve(self) -> None:
+        """Run all that wait; the job of this thread is one of them."""
+        jobs = []
+        while self._waiting:
+            job = self._waiting.popleft()
+            if job.end.set_running_or_notify_cancel():
+                jobs.append(job)
+        try:
+            ends = self._run_all(jobs)
+        except Exception as error:  # noqa: BLE001 - raised in each thread that it concerns
+            ends = [End(error=copy.copy(error)) for _ in jobs]
+        except BaseException:
+            for job in jobs:
+                job.end.set_exception(StoreUnavailable(_UNKNOWN))
+            raise
+        for job, (result, failure) in zip(jobs, ends, strict=True):
+            if failure is None:
+                job.end.set_result(result)
+            else:
+                job.end.set_exception(failure)
+
+    def _run_all(self, jobs: list[Job]) -> list[End]:
+        """Run jobs in one transaction; return how each has ended."""
+        durable = any(job.durable for job in jobs)
+        if len(jobs) == 1:
+            return [End(self._run_once(jobs[0].run, durable=durable))]
+        ends: list[End] = self._run_once(partial(self._run_parts, jobs), durable=durable)
+        return ends
+
+    def _run_parts(self, jobs: list[Job], transaction: Any) -> list[End]:
+        ends = []
+        for job in jobs:
+            transaction.read({}, self._savepoint)
+            try:
+                result = job.run(part := transaction.part())
+                part.commit()
+            except Exception as error:  # noqa: BLE001 - raised in the thread that it concerns
+                # This fails if the database has undone everything, such as on a full disk.
+                transaction.read({}, self._undo)
+                ends.append(End(error=self._told(error)))
+            else:
+                ends.append(End(result))
+            transaction.read({}, self._release)
+        return ends
