@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -129,6 +130,18 @@ def assert_explained(page: Page, protocol: str, fault: str) -> None:
     assert all(any(one in re.split(", ", heading) for heading in headings) for one in sections)
 
 
+def test_the_page_on_the_trial_names_the_code_of_each_fault() -> None:
+    lines = (ROOT / "docs/trial.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
+    for fault in FAULTS[1:]:
+        (named,) = (row for row in rows if row[0].startswith(fault.label.lower()))
+        expected = SENDS.get(fault.id) or VERIFIES[fault.id]
+        for told, codes in zip_longest(named[1:], expected, fillvalue=""):
+            last = codes and codes.removeprefix("HTTP ").split()[-1]
+            again = last == "SUCCESS" and told == "the first answer again"
+            assert again or told == (last or ""), fault.id
+
+
 def test_a_page_tells_the_event_and_what_the_store_knows(console: Console) -> None:
     sent = console.send("alipayplus")
     page = console.verify(sent, console.code(), fault="wrong-codes")
@@ -188,6 +201,15 @@ def test_a_repeated_send_sends_one_message(console: Console) -> None:
     assert "1 message went out" in page.text
     assert "No messages went out" in page.text
     assert "repeated yes" in page.text
+
+
+@pytest.mark.parametrize(("protocol", "same"), [("alipayplus", True), ("ams", False)])
+def test_a_repeat_has_the_same_bytes_unless_an_id_names_it(
+    console: Console, protocol: str, same: bool
+) -> None:
+    first, second = console.send(protocol, fault="twice").texts("String-to-sign of the request")
+    assert (first == second) is same
+    assert first.partition("{")[2] == second.partition("{")[2]
 
 
 def test_a_reset_ends_the_pause_between_two_sends(console: Console) -> None:

@@ -131,8 +131,8 @@ FAULTS: Final[Sequence[Fault]] = (
         "foreign-token",
         "Another merchant's token",
         "The token is genuine, but it was made for another client.",
-        "A token is made for one client. Whoever else presents it gets the answer for an invalid "
-        "token.",
+        "A token is made for one client. Any other client that presents it gets the answer for an "
+        "invalid token.",
         {ALIPAYPLUS: BOTH, AMS: SEND},
         foreign_token=True,
     ),
@@ -146,8 +146,11 @@ FAULTS: Final[Sequence[Fault]] = (
         why_at={
             ALIPAYPLUS: "Alipay+ has no idempotency key: a repeat has the same bytes. It gets the "
             "stored answer, and nothing is done again.",
-            GOOGLE: "The requestId is the idempotency key. The repeat is sealed anew, gets the "
-            "stored result, and nothing is done again.",
+            AMS: "A send is known by its authenticationRequestId, and its repeat is signed again. "
+            "An attempt has no such id, and its repeat has the same bytes. Both get the stored "
+            "answer.",
+            GOOGLE: "The requestId is the idempotency key. The repeat is signed and encrypted "
+            "again. It gets the stored result, and nothing is done again.",
         },
     ),
     Fault(
