@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
+from functools import cache
 from smtplib import SMTP, SMTPRecipientsRefused, SMTPResponseException
+from typing import Any
 
 from flask import current_app
+from sqlalchemy import Row
 
 from example_app.providers import mail_server, send_text
-from example_app.records import Grant, User, by_phone, grant_in_force, records
+from example_app.records import BY_GRANT, BY_ID, BY_PHONE, Account, find
 from flask_otp_mpp import (
     AccessTokens,
     AlipayPlus,
@@ -43,18 +46,22 @@ def access_tokens(age: timedelta = timedelta()) -> AccessTokens:
 
     :param age: the age that a new token already has, for trials of expiry.
     """
-    secret = current_app.config["ACCESS_TOKEN_SECRET"]
+    return _access_tokens(current_app.config["ACCESS_TOKEN_SECRET"], age)
+
+
+@cache  # it is made once, not in each request
+def _access_tokens(secret: str, age: timedelta) -> AccessTokens:
     return AccessTokens(secret, TOKEN_LIFE, clock=lambda: datetime.now(UTC) - age)
 
 
 @otp.user_loader
-def user_of(access_token: str, caller: Caller) -> User | None:
+def user_of(access_token: str, caller: Caller) -> Account | None:
     """Find the user of a token; token, scope, expiry and user are checked in Alipay+'s order."""
     return _granting(access_tokens().load(access_token, caller))
 
 
 @otp.user_loader(AssociationId)
-def user_associated(association: str, caller: Caller) -> User | None:
+def user_associated(association: str, caller: Caller) -> Account | None:
     """Find the user whose account Google has associated; here an association is a grant too.
 
     This wallet has one account of Google; with several, store with which one a user is associated,
@@ -64,48 +71,42 @@ def user_associated(association: str, caller: Caller) -> User | None:
 
 
 @otp.user_loader(PhoneNumber)
-def user_called(number: str, caller: Caller) -> User:
+def user_called(number: str, caller: Caller) -> Account:
     """Find the user by the phone number typed at Google; the code goes to the stored number."""
-    with records() as session:
-        user = by_phone(session, number)
-    return _in_good_standing(user)
+    return _in_good_standing(find(BY_PHONE, number))
 
 
 @otp.user_loader(Subject)
-def user_meanwhile(user_id: str, caller: Caller) -> User:
+def user_meanwhile(user_id: str, caller: Caller) -> Account:
     """Check a user again before a code is verified, for callers that send no credential then."""
-    with records() as session:
-        user = session.get(User, user_id)
-        if user is not None and grant_in_force(session, user_id) is None:
-            refuse(Reason.TOKEN_INVALID)
+    user = find(BY_ID, user_id)
+    if user is not None and not user.granted:
+        refuse(Reason.TOKEN_INVALID)
     return _in_good_standing(user)
 
 
-def _granting(grant_id: str) -> User | None:
-    with records() as session:
-        grant = session.get(Grant, grant_id)
-        if grant is None or grant.revoked:
-            return None  # is answered as an invalid token, or identifier
-        user = session.get(User, grant.user_id)
-    return _in_good_standing(user)
+def _granting(grant_id: str) -> Account | None:
+    user = find(BY_GRANT, grant_id)
+    # None is answered as an invalid token, or identifier.
+    return None if user is None else _in_good_standing(user)
 
 
-def _in_good_standing(user: User | None) -> User:
-    if user is None:
+def _in_good_standing(user: Row[Any] | None) -> Account:
+    if user is None or user.id is None:
         refuse(Reason.USER_MISSING)
     if user.frozen:
         refuse(Reason.USER_ABNORMAL)
-    return user
+    return Account(user.id, user.phone, user.email)
 
 
 @otp.user_identity
-def id_of(user: User) -> str:
+def id_of(user: Account) -> str:
     """Return the id of the user, which says nothing to a reader of logs."""
     return user.id
 
 
 @otp.sender(Channel.MOBILE)
-def text(user: User, message: Message) -> None:
+def text(user: Account, message: Message) -> None:
     """Send a text; a real wallet calls its SMS provider here."""
     if user.phone is None:
         refuse(Reason.CHANNEL_UNAVAILABLE)
@@ -113,7 +114,7 @@ def text(user: User, message: Message) -> None:
 
 
 @otp.sender(Channel.EMAIL)
-def mail(user: User, message: Message) -> None:
+def mail(user: Account, message: Message) -> None:
     """Hand an e-mail to the mail server.
 
     What the server refuses for good (5xx) was not delivered. After any other error that is unknown:

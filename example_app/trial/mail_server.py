@@ -11,7 +11,7 @@ import threading
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 
-from example_app.records import has_mailbox, receive
+from example_app.records import BY_EMAIL, find, receive
 
 HOST = "127.0.0.1"
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Mailboxes:
     ) -> str:
         """Accept the address of a user, and refuse any other."""
         with self._app.app_context():
-            if not has_mailbox(address):
+            if find(BY_EMAIL, address) is None:
                 return "550 5.1.1 there is no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
