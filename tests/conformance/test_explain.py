@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from flask_otp_mpp.conformance.explain import Known, explain
+from flask_otp_mpp.conformance.explain import Captured, Explanation, Known, explain
 from flask_otp_mpp.conformance.explain.mistakes import MISTAKES
 from flask_otp_mpp.signing import rsa256
 from tests.conformance.exchanges import (
@@ -130,6 +130,17 @@ STRINGS: Final = [
     ("string-encoded", base64.b64encode(RIGHT)),
     ("string-charset", RIGHT.decode().encode("utf-16-le")),
 ]
+
+
+def within_a_second(captured: Captured) -> Explanation:
+    """Explain in less than a second of the processor; what disturbs it gets three chances."""
+    seconds: list[float] = []
+    while not seconds or (seconds[-1] >= 1 and len(seconds) < 3):
+        begun = time.process_time()
+        found = explained(captured)
+        seconds.append(time.process_time() - begun)
+    assert seconds[-1] < 1, seconds
+    return found
 
 
 @pytest.mark.parametrize(("mistake", "signed"), STRINGS, ids=[id_ for id_, _ in STRINGS])
@@ -340,9 +351,7 @@ def test_two_mistakes_are_found_together(
         text = base64.b64encode(sign(signed)).decode()
         signature = START + text.translate(str.maketrans(*letters))
     captured = CAPTURES["HAR"](Exchange(signature=signature))
-    begun = time.process_time()
-    assert ids(explained(captured)) == mistakes
-    assert time.process_time() - begun < 1
+    assert ids(within_a_second(captured)) == mistakes
 
 
 def test_a_query_that_was_not_signed_is_named() -> None:
@@ -377,9 +386,7 @@ def test_a_request_that_is_none_of_them_says_so() -> None:
     """It names the key, the digest of what was signed, and all that was tried; in a second."""
     signed = RIGHT.replace(b"660000", b"660001")
     captured = CAPTURES["raw HTTP"](Exchange(signature=header(sign(signed))))
-    begun = time.process_time()
-    found = explained(captured)
-    assert time.process_time() - begun < 1
+    found = within_a_second(captured)
     assert (found.verified, found.explained, found.found, found.key) == (False, False, (), "1")
     assert found.digest == hashlib.sha256(signed).hexdigest()
     assert found.strings > 10_000
@@ -430,9 +437,7 @@ def test_a_pair_in_a_large_body_is_not_tried_and_that_is_said() -> None:
     body = json.dumps({"note": "x" * 20_000}).encode()
     signed = HEAD + LINE + body + b"another"
     captured = CAPTURES["raw HTTP"](Exchange(body=body, signature=header(sign(signed))))
-    begun = time.process_time()
-    found = explained(captured)
-    assert time.process_time() - begun < 1
+    found = within_a_second(captured)
     assert "Pairs of mistakes were not tried" in found.notes[0]
     assert found.strings < 1000  # nor those with thousands of variants
     larger = Exchange(
