@@ -79,6 +79,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_no_script_of_its_text(
 
 
 @pytest.mark.parametrize("page", ["/", "/phone", "/console", "/operator", "/operator?user=ada"])
+@pytest.mark.alike(3)
 def test_every_page_has_the_banner_and_neither_style_nor_script_in_it(
     app: Flask, page: str
 ) -> None:
@@ -100,6 +101,7 @@ def test_every_page_has_the_banner_and_neither_style_nor_script_in_it(
     ],
     ids=str,
 )
+@pytest.mark.alike(3)
 def test_a_form_of_another_site_changes_nothing(app: Flask, headers: dict[str, str]) -> None:
     assert unlocked(app, **headers) == 403
     assert "operator unlock" not in app.test_client().get("/operator").text
