@@ -1,9 +1,13 @@
-"""Fixtures of all tests: private keys are parsed once, and wallets are closed after each test."""
+"""Fixtures and the marker of all tests.
+
+Private keys are parsed once, wallets are closed after each test, and few rows of a table are quick.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,19 @@ from tests.wallet import Wallet, open_wallet
 # How long an example takes tells how busy the machine is.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the rows of tables that are alike: every nth is quick, the others are slow."""
+    rows: Counter[str] = Counter()
+    for item in items:
+        alike = item.get_closest_marker("alike")
+        if alike is not None:
+            table = item.nodeid.partition("[")[0]
+            if rows[table] % alike.args[0]:
+                item.add_marker(pytest.mark.slow)
+            rows[table] += 1
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -121,6 +121,7 @@ def killed(work: Callable[[], object]) -> None:
 @pytest.mark.parametrize("what", [SEND, VERIFY])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.alike(3)
 def test_a_killed_process_leaves_one_row_of_what_was_decided_and_none_of_what_was_not(
     make: Callable[..., Wallet], user: str, what: str, after: bool
 ) -> None:

@@ -144,6 +144,7 @@ def within_a_second(captured: Captured) -> Explanation:
 
 
 @pytest.mark.parametrize(("mistake", "signed"), STRINGS, ids=[id_ for id_, _ in STRINGS])
+@pytest.mark.alike(6)
 def test_another_string_that_was_signed_is_named(mistake: str, signed: bytes) -> None:
     """It is named alone, from each kind of capture, with the bytes that were signed."""
     signature = header(sign(signed))
@@ -340,6 +341,7 @@ PAIRS: Final = [
 
 
 @pytest.mark.parametrize(("mistakes", "signed", "letters"), PAIRS, ids=[str(m) for m, *_ in PAIRS])
+@pytest.mark.alike(4)
 def test_two_mistakes_are_found_together(
     mistakes: list[str], signed: bytes, letters: tuple[str, str] | None
 ) -> None:

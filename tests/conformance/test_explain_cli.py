@@ -128,6 +128,7 @@ def test_a_message_is_given_in_parts(tmp_path: Path) -> None:
     ],
     ids=["compact", "right", "unknown", "escaped", "base64", "quoted", "UTF-16", "GBK"],
 )
+@pytest.mark.alike(5)
 def test_tokens_and_codes_are_masked_unless_they_are_asked_for(signed: bytes, form: str) -> None:
     """In both strings and at their difference; encoded as well."""
     options = ["-", "--key", CALLER, *(["--json"] if form == "json" else [])]

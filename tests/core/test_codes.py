@@ -35,6 +35,7 @@ def challenge(digest: bytes, challenge_id: str = "id") -> Challenge:
 
 @pytest.mark.parametrize("resend", list(Resend))
 @pytest.mark.parametrize("digits", [6, 8, 10])
+@pytest.mark.alike(3)
 def test_every_digit_stands_everywhere_equally_often(resend: Resend, digits: int) -> None:
     """L1: chi-square at each place, 9 degrees of freedom; leading zeros are among them."""
     generator = codes(digits=digits, resend=resend)

@@ -45,6 +45,7 @@ def newest(app: Flask) -> dict[str, str]:
         ("+63", "INVALID_PHONE_NUMBER"),
     ],
 )
+@pytest.mark.alike(4)
 def test_a_number_decides_the_answer(google: GoogleCaller, number: str, result: str) -> None:
     answer = google.send(number)
     assert (answer.status, answer.result) == (200, result)

@@ -34,6 +34,7 @@ def unlocked(app: Flask, **headers: str) -> int:
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("who", STRANGERS)
+@pytest.mark.alike(7)
 def test_a_stranger_is_refused_and_told_why(app: Flask, page: str, who: str) -> None:
     answer = app.test_client().get(page, environ_overrides=STRANGERS[who])
     assert answer.status_code == 403
@@ -43,6 +44,7 @@ def test_a_stranger_is_refused_and_told_why(app: Flask, page: str, who: str) -> 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:5000", "localhost", "[::1]:5000", "LOCALHOST"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1"])
+@pytest.mark.alike(4)
 def test_this_machine_is_answered_by_its_own_names(app: Flask, host: str, address: str) -> None:
     client = app.test_client()
     answer = client.get(
@@ -65,6 +67,7 @@ def from_afar(wsgi_app: WSGIApplication) -> WSGIApplication:
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.alike(3)
 def test_a_page_loads_nothing_from_elsewhere_and_runs_no_script_of_its_text(
     app: Flask, page: str
 ) -> None:
@@ -76,6 +79,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_no_script_of_its_text(
 
 
 @pytest.mark.parametrize("page", ["/", "/phone", "/console", "/operator", "/operator?user=ada"])
+@pytest.mark.alike(3)
 def test_every_page_has_the_banner_and_neither_style_nor_script_in_it(
     app: Flask, page: str
 ) -> None:
@@ -97,6 +101,7 @@ def test_every_page_has_the_banner_and_neither_style_nor_script_in_it(
     ],
     ids=str,
 )
+@pytest.mark.alike(3)
 def test_a_form_of_another_site_changes_nothing(app: Flask, headers: dict[str, str]) -> None:
     assert unlocked(app, **headers) == 403
     assert "operator unlock" not in app.test_client().get("/operator").text

@@ -94,6 +94,7 @@ def test_an_email_is_a_whole_one(app: Flask, alipayplus: AlipayPlusCaller, walle
         (".", b"451 4.3.0 not now\r\n", "UNKNOWN_EXCEPTION"),
     ],
 )
+@pytest.mark.alike(3)
 def test_a_refusal_for_good_is_told_and_another_is_unknown(
     app: Flask, alipayplus: AlipayPlusCaller, wallet: Wallet, command: str, said: bytes, code: str
 ) -> None:

@@ -62,6 +62,7 @@ def close(app: Flask, user: str) -> None:
     ],
     ids=" ".join,
 )
+@pytest.mark.alike(4)
 def test_a_user_and_their_token_decide_the_answer(
     merchant: AmsCaller, wallet: Wallet, words: list[str], code: str
 ) -> None:

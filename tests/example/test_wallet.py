@@ -39,6 +39,7 @@ def newest(app: Flask) -> dict[str, str]:
     ],
     ids=" ".join,
 )
+@pytest.mark.alike(4)
 def test_a_user_and_their_token_decide_the_answer(
     alipayplus: AlipayPlusCaller, wallet: Wallet, words: list[str], code: str
 ) -> None:

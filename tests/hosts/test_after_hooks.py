@@ -82,6 +82,7 @@ CHANGES: dict[str, Change] = {
 @pytest.mark.parametrize("switches", [case(switches=name) for name in SWITCHES])
 @pytest.mark.parametrize("first", [True, False], ids=["before-us", "after-us"])
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.alike(15)
 def test_a_hook_that_changes_the_answer_changes_nothing_that_leaves(
     change: str, switches: str, *, first: bool
 ) -> None:

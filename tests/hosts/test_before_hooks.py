@@ -86,6 +86,7 @@ PROPAGATING = ("testing", "debug", "propagating")
 @pytest.mark.parametrize("after_us", [False, True], ids=["registered-first", "registered-last"])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.alike(6)
 def test_a_hook_that_reads_the_body_takes_nothing_from_us(
     reader: str, place: str, after_us: bool
 ) -> None:
@@ -125,6 +126,7 @@ def open_refusing(refusal: str, place: str, switches: dict[str, Any]) -> tuple[W
         and not (refusal == "returns-nonsense" and switches in PROPAGATING)  # crashes in Flask
     ],
 )
+@pytest.mark.alike(5)
 def test_a_hook_that_stops_a_request_is_answered_by_its_meaning(
     refusal: str, place: str, switches: str
 ) -> None:

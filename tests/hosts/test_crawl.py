@@ -141,6 +141,7 @@ def calls(wallet: Wallet, *, every_pair: bool) -> Iterator[Call]:
         case("sender", switches="trapping"),
     ],
 )
+@pytest.mark.alike(2)
 def test_every_answer_under_the_prefix_is_signed(
     fault: str, switches: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +168,7 @@ def test_every_answer_under_the_prefix_is_signed(
 
 
 @pytest.mark.parametrize("switches", ["plain", "debug", "trapping"])
+@pytest.mark.alike(3)
 def test_without_a_signer_the_answer_is_an_empty_503(switches: str) -> None:
     """G9: HTTP 503 and not a byte more; never an unsigned statement."""
     wallet = open_host(options={"signer": AwaySigner()}, config=SWITCHES[switches])

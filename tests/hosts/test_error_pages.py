@@ -113,6 +113,7 @@ def visit(app: Flask) -> dict[tuple[str, str], Page]:
 
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+@pytest.mark.alike(3)
 def test_the_hosts_pages_are_the_same_with_us_and_without(
     style: Callable[[Flask], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_the_hosts_pages_are_the_same_with_us_and_without(
 
 @pytest.mark.parametrize("first", [True, False], ids=["before-us", "after-us"])
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+@pytest.mark.alike(5)
 def test_under_our_prefix_the_hosts_error_pages_are_never_seen(
     style: Callable[[Flask], Any], *, first: bool
 ) -> None:

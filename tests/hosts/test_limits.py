@@ -44,6 +44,7 @@ def pages(wallet: Wallet, path: str, times: int) -> list[int]:
 
 @pytest.mark.parametrize("switches", SWITCHES)
 @pytest.mark.parametrize("first", [True, False], ids=["before-us", "after-us"])
+@pytest.mark.alike(4)
 def test_a_default_limit_of_the_host_gets_a_signed_answer(switches: str, *, first: bool) -> None:
     """R3: signed REQUEST_TRAFFIC_EXCEED_LIMIT, and nothing is sent any more."""
 

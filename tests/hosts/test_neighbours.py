@@ -107,6 +107,7 @@ def use(host: HostApp, other: HostApp, outbox: Outbox, user: str) -> list[str]:
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one-otpmpp", "two-otpmpps"])
+@pytest.mark.alike(2)
 def test_two_apps_under_load_share_nothing(tmp_path: Path, *, shared: bool) -> None:
     """F1: keys, ids, peppers, stores, prefixes, inboxes and signals are each app's own."""
     outbox, (red, blue) = Outbox(), two_apps(tmp_path)

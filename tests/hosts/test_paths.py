@@ -40,6 +40,7 @@ BAD: dict[str, Callable[[AlipayPlusCaller], AlipayPlusAnswer]] = {
 
 @pytest.mark.filterwarnings("ignore:Current server name")
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.alike(6)
 def test_what_is_under_the_prefix_gets_our_answer_from_its_real_cause(way: str) -> None:
     """G9, G11: a genuine request is granted, a bad one refused for what is bad; all is signed."""
     wallet, caller = called(WAYS[way])
@@ -54,6 +55,7 @@ def test_what_is_under_the_prefix_gets_our_answer_from_its_real_cause(way: str) 
 
 @pytest.mark.filterwarnings("ignore:Current server name")
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.alike(6)
 def test_hooks_of_the_host_see_our_route(way: str) -> None:
     """F5: whatever Flask's routing has made of the request, they run once and know whose it is."""
     wallet, caller = called(WAYS[way])

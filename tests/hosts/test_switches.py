@@ -66,6 +66,7 @@ def test_head_has_the_headers_of_get_and_no_body() -> None:
 @pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
 @pytest.mark.parametrize("strict", [True, False], ids=["strict", "lax"])
 @pytest.mark.parametrize("merge", [True, False], ids=["merging", "plain"])
+@pytest.mark.alike(5)
 def test_odd_slashes_lead_nowhere_and_are_never_redirected(
     switches: dict[str, Any], *, strict: bool, merge: bool
 ) -> None:

@@ -364,6 +364,7 @@ def test_both_published_tables_are_complete_and_nothing_is_added() -> None:
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
 @pytest.mark.parametrize("asked", ["init", "verify", "nothing that was read"])
+@pytest.mark.alike(10)
 def test_every_refusal_is_written_with_code_status_and_message(reason: Reason, asked: str) -> None:
     """O5: an init is told its id as far as it was read."""
     commands: dict[str, SendOtp | VerifyOtp] = {"init": read_init(), "verify": read_verify()}

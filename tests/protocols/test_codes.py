@@ -118,6 +118,7 @@ def test_both_published_tables_are_complete_and_nothing_is_added() -> None:
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
 @pytest.mark.parametrize("operation", [Operation.SEND, Operation.VERIFY, None])
+@pytest.mark.alike(10)
 def test_every_refusal_is_written_with_code_status_and_message(
     reason: Reason, operation: Operation | None
 ) -> None:

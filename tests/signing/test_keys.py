@@ -153,6 +153,7 @@ BEFORE = {
 
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.alike(4)
 def test_a_key_is_found_behind_what_programs_write_before_it(
     tmp_path: Path, before: str, ending: str
 ) -> None:

@@ -70,6 +70,7 @@ def test_every_published_signature_is_reproduced_byte_for_byte(found: Vector) ->
 
 @pytest.mark.parametrize("name", list(KEYS))
 @pytest.mark.parametrize("form", PRIVATE_FORMS)
+@pytest.mark.alike(4)
 def test_a_private_key_signs_the_same_in_each_format(name: str, form: str) -> None:
     key = load_private_key(KEYS[name][form])
     data = b"POST /\nclient.time.{}"

@@ -344,6 +344,7 @@ except UnfitStore as unfit:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave a file to somebody else")
 @pytest.mark.parametrize(("file", "folder"), [(0o644, 0o755), (0o644, 0o777), (0o666, 0o755)])
+@pytest.mark.alike(3)
 def test_a_file_of_root_that_others_may_only_read_is_told(file: int, folder: int) -> None:
     """F2: init-db was run by root, and the app is not: every send would fail."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:

@@ -203,6 +203,7 @@ def sent_by(store: SQLAlchemyStore, case: Case) -> list[str]:
 
 
 @pytest.mark.parametrize(("case", "count", "_trips"), CASES)
+@pytest.mark.alike(4)
 def test_a_verb_is_one_transaction_of_few_statements(
     store: SQLAlchemyStore, case: Case, count: int, _trips: int
 ) -> None:

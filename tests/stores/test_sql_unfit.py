@@ -200,6 +200,7 @@ PASSING: Final = {"sorry, too many clients already", "the database system is sta
 
 
 @pytest.mark.parametrize("said", REFUSED)
+@pytest.mark.alike(3)
 def test_a_postgresql_that_refuses_is_never_told_as_one_that_does_not_answer(said: str) -> None:
     """F2: by the check and by the commands that make tables; what passes is no fault."""
     with refusing_postgresql(refusal(said, REFUSED[said])) as url:

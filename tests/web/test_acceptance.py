@@ -67,6 +67,7 @@ def wallet() -> Iterator[Wallet]:
 
 
 @cases("Alipay+")
+@pytest.mark.alike(6)
 def test_a_row_of_alipayplus_is_answered_with_its_code(
     code: str, steps: list[str], wallet: Wallet, key_files: dict[str, str]
 ) -> None:
@@ -90,6 +91,7 @@ def shop() -> Iterator[Wallet]:
 
 
 @cases("AMS")
+@pytest.mark.alike(6)
 def test_a_row_of_ams_is_answered_with_its_code(
     code: str, steps: list[str], shop: Wallet, key_files: dict[str, str]
 ) -> None:
@@ -110,6 +112,7 @@ def google() -> Iterator[GoogleWallet]:
 
 
 @cases("Google")
+@pytest.mark.alike(6)
 def test_a_row_of_google_is_answered_with_its_code(
     code: str, steps: list[str], google: GoogleWallet
 ) -> None:

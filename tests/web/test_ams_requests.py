@@ -153,6 +153,7 @@ def test_a_send_that_was_cut_off_is_never_sent_again(
 @pytest.mark.parametrize(
     "change", [{"token": "tok-bob"}, {"channel": "EMAIL"}, {"token": "nobody's"}], ids=str
 )
+@pytest.mark.alike(3)
 def test_an_id_with_other_parameters_is_refused_and_changes_nothing(
     change: dict[str, str], store: str, make_wallet: MakeWallet
 ) -> None:

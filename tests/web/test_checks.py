@@ -463,6 +463,7 @@ NOTED = ["own-key", "caller-key", "store"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id}: {row.text}"[:60])
+@pytest.mark.alike(8)
 def test_a_seeded_fault_is_found(
     row: Row, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,6 +597,7 @@ def test_a_faulty_app_is_checked_as_far_as_it_can_be(deployment: Deployment) -> 
 
 @pytest.mark.parametrize("raw", ["x", 5, ["a"], {"a": None}, {"a": ["b"]}])
 @pytest.mark.parametrize("setting", [KEYS, CLIENTS, ACCOUNTS])
+@pytest.mark.alike(5)
 def test_a_setting_of_another_type_stops_no_check(
     setting: str, raw: object, deployment: Deployment
 ) -> None:

@@ -38,6 +38,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
         (400, "is 400 s behind that of its callers"),
     ],
 )
+@pytest.mark.alike(3)
 def test_a_clock_that_is_apart_is_told_once(
     make_wallet: MakeWallet, caplog: pytest.LogCaptureFixture, apart: int, said: str
 ) -> None:

@@ -214,6 +214,7 @@ def test_a_purge_takes_a_sensible_batch_only(batch: str, wallet: Wallet) -> None
 
 @pytest.mark.parametrize("command", ["show", "unlock", "forget"])
 @pytest.mark.parametrize("subject", ["", "x" * 129, "\udcff"])
+@pytest.mark.alike(4)
 def test_a_name_that_no_user_can_have_is_refused(
     command: str, subject: str, wallet: Wallet
 ) -> None:
@@ -257,6 +258,7 @@ def test_an_option_has_one_meaning_in_all_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.alike(5)
 def test_every_command_explains_itself(command: str) -> None:
     """F2: an example that calls this command, and what its exit status means."""
     shown = run(Flask("any"), *command.split(), "--help").output

@@ -127,6 +127,7 @@ def faults_of(**changed: Any) -> dict[str, str]:
         ("OTP_MPP_XYZ", 1, "remove it"),
     ],
 )
+@pytest.mark.alike(7)
 def test_a_fault_is_named_with_its_key_and_remedy(key_name: str, value: Any, finding: str) -> None:
     """F2, L2, L3, A3, G12, R2: and no other key is reported."""
     faults = faults_of(**{key_name: value})

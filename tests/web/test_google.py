@@ -310,6 +310,7 @@ def test_a_user_who_is_blocked_meanwhile_is_not_verified(
     ],
 )
 @pytest.mark.parametrize("method", ["send", "verify", "echo"])
+@pytest.mark.alike(5)
 def test_an_invalid_message_gets_an_error_that_names_the_fault(
     wallet: GoogleWallet, method: str, tamper: Tamper, status: int, code: str
 ) -> None:

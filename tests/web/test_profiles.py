@@ -76,6 +76,7 @@ def test_an_app_that_meets_a_profile_starts(
         (PSD2, {"OTP_MPP_STORE_EVICTION": "warn"}, "OTP_MPP_STORE_EVICTION", "'refuse'"),
     ],
 )
+@pytest.mark.alike(3)
 def test_what_a_clause_forbids_is_refused_at_the_start_and_the_clause_is_named(
     profile: dict[str, Any], changed: dict[str, Any], key: str, finding: str, database: str
 ) -> None:

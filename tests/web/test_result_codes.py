@@ -113,6 +113,7 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize(("protocol", "operation", "code", "cause"), CASES)
+@pytest.mark.alike(8)
 def test_a_cause_is_answered_by_its_code(
     protocol: Protocol, operation: Operation, code: str, cause: Cause, make_wallet: MakeWallet
 ) -> None:

@@ -113,6 +113,7 @@ def varied(number: int) -> Call:
     [("", ""), ("10 per hour", ""), ("10 per hour", "192.0.2.1")],
     ids=["unlimited", "from-many-addresses", "from-one"],
 )
+@pytest.mark.alike(3)
 def test_a_thousand_varied_bad_requests_cost_a_few_signatures(
     limit: str, address: str, make_wallet: MakeWallet
 ) -> None:
@@ -161,6 +162,7 @@ UNPROVEN: dict[str, Callable[[House], AlipayPlusAnswer]] = {
 
 
 @pytest.mark.parametrize("code", UNPROVEN)
+@pytest.mark.alike(3)
 def test_during_a_flood_a_bad_signature_of_a_registered_client_is_answered_signed(
     code: str, make_wallet: MakeWallet
 ) -> None:

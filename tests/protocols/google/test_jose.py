@@ -230,6 +230,7 @@ INNER: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("what", INNER)
+@pytest.mark.alike(5)
 def test_who_is_not_proven_is_refused(what: str, jose_wallet: Sealer) -> None:
     with pytest.raises(Refused) as refusal:
         jose_wallet.open(encrypted(INNER[what]()))

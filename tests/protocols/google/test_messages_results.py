@@ -93,6 +93,7 @@ def test_every_reason_has_its_answer() -> None:
 
 @pytest.mark.parametrize("operation", [*Operation, None])
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
+@pytest.mark.alike(10)
 def test_no_answer_is_outside_of_the_tables(reason: Reason, operation: Operation | None) -> None:
     """O5: a hook may refuse for any reason in any place, and invents no value by it."""
     row = row_for(operation, reason, CODES)

@@ -72,6 +72,7 @@ def test_keys_come_as_texts_as_files_as_mappings_and_as_sets() -> None:
         ("pub  rsa2048 2026\nfür Zoë\n\n", "Comment: 钱包\n"),
     ],
 )
+@pytest.mark.alike(3)
 def test_an_armored_key_may_have_comments_and_text_before_it(
     tmp_path: Path, before: str, within: str
 ) -> None:
