@@ -15,6 +15,7 @@ from benchmarks import (
     failover,
     flood,
     google,
+    growth,
     imports,
     inprocess,
     instructions,
@@ -25,6 +26,7 @@ from benchmarks import (
     metrics,
     purge,
     scale,
+    simulate,
     stores,
 )
 from benchmarks.report import Report
@@ -37,6 +39,8 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     "stores": stores,
     "purge": purge,
     "scale": scale,
+    "simulate": simulate,
+    "growth": growth,
     "memory": memory,
     "metrics": metrics,
     "imports": imports,
@@ -112,7 +116,9 @@ def _common(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--json", action="store_true", help="print JSON for machines")
     one.add_argument(
-        "--write", action="store_true", help="write the tables into docs/benchmarks.md"
+        "--write",
+        action="store_true",
+        help="write the tables into docs/benchmarks.md or docs/scaling.md",
     )
 
 
