@@ -20,4 +20,4 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     """Make the app."""
     latency = log_normal(float(settings[P95]))
     chance = random.Random(os.getpid())  # noqa: S311 - no secret
-    return lean.create_app(settings, lambda: time.sleep(latency(chance)))
+    return lean.create_app(settings, lambda: time.sleep(latency(chance, 0)))

@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import exp
+from math import exp, inf
 from typing import Any, Final, TypeAlias
 
 import simpy
 
 from flask_otp_mpp.core.bulkhead import MOVING_SECONDS
 
-Latency: TypeAlias = Callable[[random.Random], float]
-"""Draws how many seconds the provider takes for a message."""
+Latency: TypeAlias = Callable[[random.Random, float], float]
+"""Draws how many seconds the provider takes for a message, at a time since the beginning."""
 _Steps: TypeAlias = Generator[simpy.Event, Any, None]
 _P95: Final = 1.6449
 """Standard deviations from the median of a normal distribution to its 95th percentile."""
@@ -90,12 +90,12 @@ class Request:
 def log_normal(p95: float, sigma: float = 0.5) -> Latency:
     """Return latencies of which 95 of 100 are shorter than ``p95`` seconds."""
     median = p95 / exp(_P95 * sigma)
-    return lambda chance: median * exp(sigma * chance.gauss(0, 1))
+    return lambda chance, _now: median * exp(sigma * chance.gauss(0, 1))
 
 
-def hangs(_chance: random.Random) -> float:
-    """Never answer."""
-    return float("inf")
+def hangs_after(seconds: float, before: Latency) -> Latency:
+    """Return the latencies of a provider that never answers from a time on."""
+    return lambda chance, now: before(chance, now) if now < seconds else inf
 
 
 def closed(wallet: Wallet, connections: int, seconds: float, seed: int) -> list[Request]:
@@ -169,7 +169,7 @@ class _Run:
             if not is_send:
                 yield self.env.timeout(cost.wait)
             elif (yield from process.places.take()):
-                needed = self._wallet.provider(self.chance)
+                needed = self._wallet.provider(self.chance, self.env.now)
                 if needed >= self._wallet.timeout:
                     ending = Ending.TIMED_OUT
                 yield self.env.timeout(cost.wait + min(needed, self._wallet.timeout))

@@ -14,7 +14,7 @@ from benchmarks.queueing import (
     Ending,
     Wallet,
     closed,
-    hangs,
+    hangs_after,
     log_normal,
     of_kind,
     opened,
@@ -32,7 +32,7 @@ def exponential(seconds: float) -> Wallet:
         cores=1,
         send=NOTHING,
         verify=NOTHING,
-        provider=lambda chance: chance.expovariate(1 / seconds),
+        provider=lambda chance, _: chance.expovariate(1 / seconds),
         timeout=1e9,
         deliveries=5,
     )
@@ -79,14 +79,16 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another() -> None:
 
 
 def test_connections_that_wait_for_their_answers_are_served_by_the_places_alone() -> None:
-    wallet = replace(exponential(0), provider=lambda _: 0.1, processes=2, threads=8, deliveries=4)
+    wallet = replace(exponential(0), provider=lambda *_: 0.1, processes=2, threads=8, deliveries=4)
     found = closed(wallet, connections=8, seconds=20, seed=1)
     assert len(found) == pytest.approx(2 * 4 / 0.1 * 20, rel=0.02)
     assert share(found, lambda one: one.ending is Ending.REFUSED) == 0
 
 
 def test_sends_beyond_the_places_are_refused_after_half_a_second_of_a_provider_that_hangs() -> None:
-    wallet = replace(exponential(0), provider=hangs, threads=20, deliveries=10, timeout=3)
+    wallet = replace(
+        exponential(0), provider=hangs_after(0, log_normal(1)), threads=20, deliveries=10, timeout=3
+    )
     found = opened(wallet, 10, 10, seconds=60, seed=2)
     sends = of_kind(found, sends=True)
     refused = [one for one in sends if one.ending is Ending.REFUSED]
@@ -98,7 +100,5 @@ def test_sends_beyond_the_places_are_refused_after_half_a_second_of_a_provider_t
 
 def test_latencies_have_the_percentile_that_was_asked_for() -> None:
     chance = random.Random(1)
-    draw = log_normal(0.5)
-    assert quantiles([draw(chance) for _ in range(20_000)], n=20)[-1] == pytest.approx(
-        0.5, rel=0.03
-    )
+    drawn = [log_normal(0.5)(chance, 0) for _ in range(20_000)]
+    assert quantiles(drawn, n=20)[-1] == pytest.approx(0.5, rel=0.03)
