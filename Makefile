@@ -15,7 +15,7 @@ LOWEST = tests/signing tests/protocols/google/test_jose.py tests/web/test_limite
 help:
 	@echo 'To use it:'
 	@echo '  make demo         play callers against the example wallet, and check every answer (ARGS=--help)'
-	@echo '  make serve        keep the example wallet running (PORT=$(PORT))'
+	@echo '  make serve        try it in a browser: phone, console, operator (PORT=$(PORT))'
 	@echo
 	@echo 'To change it:'
 	@echo '  make test         run the tests that are quick and need no service, in one to two minutes'
@@ -24,6 +24,7 @@ help:
 	@echo '  make test-newest  run the quick ones with the newest versions'
 	@echo '  make lint         check format, style, types, layers, weak code, secrets and words'
 	@echo '  make docs         build the site of the documentation into docs/_build/html, and check it'
+	@echo '  make docs-links   look whether the links to other sites still work; needs the network'
 	@echo '  make bench        compare it, under load, with bare Flask, in 10 minutes (ARGS=--help)'
 	@echo '  make bench-quick  the same on fewer stores and for less time, in 2 minutes'
 	@echo '  make profile      show where the time of a send and a verify goes (ARGS=--help)'
@@ -40,7 +41,10 @@ demo:
 
 serve:
 	@sh tools/venv.sh demo
-	@echo 'The wallet will answer at http://127.0.0.1:$(PORT), its phone at /phone. Stop it by Ctrl-C.'
+	@echo 'A trial in the browser, for this machine only. Stop it by Ctrl-C.'
+	@echo '  phone     http://127.0.0.1:$(PORT)/phone'
+	@echo '  console   http://127.0.0.1:$(PORT)/console'
+	@echo '  operator  http://127.0.0.1:$(PORT)/operator'
 	@.venv/bin/python -m flask --app example_app run --port $(PORT) \
 	|| { echo 'If the port is taken, take another one: make serve PORT=5001'; exit 1; }
 

@@ -12,6 +12,8 @@ from typing import Final
 
 from benchmarks import (
     audit,
+    beside,
+    contract,
     failover,
     flood,
     google,
@@ -33,6 +35,8 @@ from benchmarks.report import Report
 
 COMMANDS: Final[dict[str, ModuleType]] = {
     "load": load,
+    "peers": beside,
+    "contract": contract,
     "inprocess": inprocess,
     "instructions": instructions,
     "profile": layers,

@@ -81,3 +81,10 @@ class WalletUsers:
                 if code is not None and token in wanted:
                     found[token] = code[0]
         return found
+
+    def messages(self, token: str) -> int:
+        """Return how many messages a user has received."""
+        phones = [phone for phone, known in self._phones.items() if known == token]
+        mine = PhoneMessage.address.in_(phones)
+        with Session(self._database) as session:
+            return session.scalar(sa.select(sa.func.count()).where(mine)) or 0

@@ -53,12 +53,16 @@ EXPECTED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class UnsignedRequest:
-    """A request before it is signed."""
+    """A request before it is signed.
+
+    :param info: makes it another request than one that is otherwise the same.
+    """
 
     kind: RequestKind
     token: str
     challenge: str = ""
     code: str = ""
+    info: str = ""
 
     def path(self) -> str:
         return f"{PREFIX}/{'verifyOTP' if self.challenge else 'sendOTP'}"
@@ -69,6 +73,8 @@ class UnsignedRequest:
             fields |= {"verifyRequestId": self.challenge, "otpCode": self.code}
         else:
             fields |= {"verifyType": "MOBILE"}
+        if self.info:
+            fields |= {"extendInfo": self.info}
         return json.dumps(fields, separators=(",", ":")).encode()
 
 

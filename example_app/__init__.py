@@ -1,7 +1,7 @@
 """An example wallet that serves Alipay+, a merchant and Google, with a database of its own.
 
-Serve it by ``flask --app example_app run``. The page ``/phone`` shows the codes that it sends, to
-everybody: use it for trials only.
+Serve it by ``flask --app example_app run``. Its pages show the codes that it sends: use it for
+trials only.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from example_app import instance
+from example_app import instance, trial
 from example_app.commands import wallet
 from example_app.otp import otp
-from example_app.pages import pages
 from example_app.records import connect
 
 
@@ -31,6 +30,6 @@ def create_app(instance_path: str | None = None) -> Flask:
     app.config.from_prefixed_env()
     connect(app)
     otp.init_app(app)
-    app.register_blueprint(pages)
+    trial.init_app(app)
     app.cli.add_command(wallet)
     return app

@@ -20,6 +20,8 @@ from flask_otp_mpp.signing import generate_jwk_sets, one_line, private_pem
 CLIENT_ID = "SANDBOX_5YC47N2ZQHJ004124"
 PSP_ID = "1022172000000000000"
 MERCHANT_ID = "SANDBOX_5Y37R2M8ZQKT004711"
+OTHER_MERCHANT_ID = "SANDBOX_5Y9T44C1VWMB004988"
+GOOGLE_ACCOUNT = "SANDBOX_google"
 
 CONFIG = Template('''\
 """How this wallet is set up; made by `flask --app example_app wallet setup`, yours to change.
@@ -40,9 +42,12 @@ OTP_MPP_PEPPER = "$pepper"
 OTP_MPP_PRIVATE_KEYS = {"1": str(here / "wallet.pem")}
 OTP_MPP_ALIPAYPLUS_PSP_ID = "$psp_id"
 OTP_MPP_ALIPAYPLUS_CLIENTS = {"$client_id": {"1": str(here / "alipayplus.pub")}}
-OTP_MPP_AMS_CLIENTS = {"$merchant_id": {"1": str(here / "merchant.pub")}}
+OTP_MPP_AMS_CLIENTS = {
+    "$merchant_id": {"1": str(here / "merchant.pub")},
+    "$other_merchant_id": {"1": str(here / "other-merchant.pub")},
+}
 OTP_MPP_GOOGLE_ACCOUNTS = {
-    "SANDBOX_google": {
+    "$google_account": {
         "envelope": "jose",
         "our_keys": str(here / "wallet.jwks"),
         "their_keys": str(here / "google.pub.jwks"),
@@ -58,6 +63,8 @@ FILES = (
     "alipayplus.pub",  # its public key, as downloaded from Alipay+
     "merchant.pem",  # a private key that plays a merchant's
     "merchant.pub",  # its public key, as the merchant gave it
+    "other-merchant.pem",  # the same of a second merchant
+    "other-merchant.pub",
     "wallet.jwks",  # the wallet's private keys for Google: one signs, one decrypts
     "wallet.pub.jwks",  # their public halves, as given to Google
     "google.jwks",  # private keys that play Google's
@@ -74,7 +81,7 @@ def fill(folder: Path) -> list[str]:
         return []
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = [name for name in FILES if not (folder / name).exists()]
-    for owner in ("wallet", "alipayplus", "merchant"):
+    for owner in ("wallet", "alipayplus", "merchant", "other-merchant"):
         if f"{owner}.pem" in missing:
             key = rsa.generate_private_key(65537, 2048)
             _write(folder / f"{owner}.pem", private_pem(key))
@@ -92,6 +99,8 @@ def fill(folder: Path) -> list[str]:
         client_id=CLIENT_ID,
         psp_id=PSP_ID,
         merchant_id=MERCHANT_ID,
+        other_merchant_id=OTHER_MERCHANT_ID,
+        google_account=GOOGLE_ACCOUNT,
     )
     _write(folder / "config.py", config.encode())
     return missing

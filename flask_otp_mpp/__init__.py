@@ -21,7 +21,6 @@ from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject
 from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
-from flask_otp_mpp.protocols.alipay.ams import Ams
 from flask_otp_mpp.protocols.values import Act, Event, Operation
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
@@ -38,6 +37,7 @@ from flask_otp_mpp.web.metrics import init_metrics
 from flask_otp_mpp.web.spans import init_tracing
 
 if TYPE_CHECKING:
+    from flask_otp_mpp.protocols.alipay.ams import Ams as Ams
     from flask_otp_mpp.protocols.google.protocol import (
         GoogleStandardPayments as GoogleStandardPayments,
     )
@@ -90,8 +90,9 @@ __all__ = [
 ]
 
 
-# What only some wallets use is imported on first use; its libraries are extras.
+# What only some wallets use is imported on first use; the libraries of some are extras.
 _ON_DEMAND = {
+    "Ams": "flask_otp_mpp.protocols.alipay.ams",
     "GoogleStandardPayments": "flask_otp_mpp.protocols.google.protocol",
     "RedisStore": "flask_otp_mpp.stores",
 }

@@ -86,7 +86,10 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("flask_otp_mpp", ["redis", "joserfc", "phonenumbers", "pytest"]),
+        (
+            "flask_otp_mpp",
+            ["redis", "joserfc", "phonenumbers", "pytest", "flask_otp_mpp.protocols.alipay.ams"],
+        ),
         ("flask_otp_mpp.callers", ["redis", "joserfc", "flask_otp_mpp.protocols.google"]),
         ("flask_otp_mpp.callers.google", ["joserfc", "phonenumbers"]),
         ("flask_otp_mpp.stores", ["redis", "psycopg", "pymysql"]),

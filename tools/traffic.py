@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 
 from example_app import create_app, instance
 from example_app.otp import access_tokens, otp
-from example_app.records import Grant, User, records
+from example_app.records import Account, Grant, User, records
 from flask_otp_mpp import Message, Reason, init_metrics, refuse
 from flask_otp_mpp.callers import (
     AlipayPlusCaller,
@@ -54,7 +54,7 @@ class Provider:
     codes: dict[str, str] = field(default_factory=dict)
     fails: bool = False
 
-    def __call__(self, user: User, message: Message) -> None:
+    def __call__(self, user: Account, message: Message) -> None:
         if self.fails and chance.random() < 0.8:
             time.sleep(chance.uniform(0.8, 1.6))
             raise TimeoutError

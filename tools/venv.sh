@@ -18,12 +18,12 @@ purpose=${1:-}
 venv=.venv
 constraints=constraints.txt
 case $purpose in
-    demo) groups= ;;
-    test) groups='--group test --group lint --group bench --group docs' ;;
-    bench) groups='--group bench' ;;
+    demo) groups='--group demo' ;;
+    test) groups='--group demo --group test --group openapi --group lint --group bench --group docs' ;;
+    bench) groups='--group demo --group bench' ;;
     docs) groups='--group docs' ;;
-    lowest) groups='--group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
-    newest) groups='--group test' venv=.venv-newest constraints=/dev/null ;;
+    lowest) groups='--group demo --group test' venv=.venv-lowest constraints=constraints-lowest.txt ;;
+    newest) groups='--group demo --group test' venv=.venv-newest constraints=/dev/null ;;
     *) stop 'usage: sh tools/venv.sh demo|test|bench|docs|lowest|newest' ;;
 esac
 case $0 in
@@ -80,7 +80,7 @@ if [ $uv = yes ]; then
     uv pip install --quiet --python $venv/bin/python -c "$constraints" -e '.[google,phone]' $groups
 else
     pip="$venv/bin/python -m pip -qq --disable-pip-version-check"
-    if [ -n "$groups" ]; then $pip install 'pip>=25.1'; fi # older ones know no groups
+    $pip install 'pip>=25.1' # older ones know no groups
     $pip install -c "$constraints" -e '.[google,phone]' $groups
 fi || stop 'The packages could not be installed; see above for why. Is the network reachable?'
 echo "$made_of" >"$venv/made-for-$purpose"

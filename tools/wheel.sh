@@ -46,7 +46,7 @@ case ${1:-} in
         ;;
     test)
         shift
-        install_wheel 'flask-otp-mpp[google,phone]' --group test
+        install_wheel 'flask-otp-mpp[google,phone]' --group demo --group test
         # The tests get a copy of everything but the package: what they import is the wheel.
         copy=$PWD/build/wheel-test
         rm -rf "$copy"

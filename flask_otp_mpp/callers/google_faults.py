@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
+from flask_otp_mpp.callers.signed_faults import strangers_key
 from flask_otp_mpp.protocols.google.accounts import Account, JoseAccount
 from flask_otp_mpp.protocols.google.jose.jwk import Jwk
 from flask_otp_mpp.protocols.google.sealer import Sealer
@@ -67,7 +66,7 @@ def after_sealing(tamper: Tamper | None, sealed: bytes) -> bytes:
 
 
 def _forged(key: Jwk) -> Jwk:
-    fresh = jwk(rsa.generate_private_key(65537, 2048), key.kid, key.use)
+    fresh = jwk(strangers_key(), key.kid, key.use)
     return replace(key, members=fresh)
 
 

@@ -20,7 +20,7 @@ from typing import (
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from flask_otp_mpp.callers.signed_faults import Tamper, after_signing
+from flask_otp_mpp.callers.signed_faults import Tamper, after_signing, strangers_key
 from flask_otp_mpp.callers.transport import Call, Response, Transport
 from flask_otp_mpp.core.caller import CLIENT_ID, CLIENT_ID_RULE
 from flask_otp_mpp.core.clock import Clock, utc_now
@@ -158,7 +158,7 @@ class SignedCaller(Generic[A]):
         moment = self._clock() - timedelta(hours=1 if tamper == "stale" else 0)
         time = moment.astimezone(UTC).isoformat(timespec="milliseconds")
         signed = rsa256.canonical(method, uri, self._client_id, time, body)
-        key = rsa.generate_private_key(65537, 2048) if tamper == "key" else self._key
+        key = strangers_key() if tamper == "key" else self._key
         headers = {
             "content-type": "application/json; charset=UTF-8",
             "client-id": self._client_id,

@@ -10,7 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, Literal, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from flask_otp_mpp.callers.transport import Call
 
@@ -33,6 +36,12 @@ Tamper: TypeAlias = Literal[
     "stale",
 ]
 """The names of the faults that a request can contain, as the parameter ``tamper`` takes them."""
+
+
+@cache
+def strangers_key() -> rsa.RSAPrivateKey:
+    """Return a key that no wallet knows; one for all, as it takes a tenth of a second to make."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def after_signing(tamper: Tamper | None, call: Call) -> Call:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 STALL: Final = 1.0
@@ -23,7 +21,7 @@ class Full(Exception):
 
 
 class Bulkhead:
-    """A number of places, and a bounded queue for them.
+    """A number of places, and a bounded queue for them; ``with bulkhead:`` holds a place.
 
     A queue is right for a burst of short calls, and wrong if the calls hang: it would only hold
     more threads. So it is left as soon as no place was taken or given back for a while.
@@ -43,25 +41,26 @@ class Bulkhead:
         self.inside = 0
         self.waiting = 0
         self._moved = 0.0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take a place, and give it back in the end.
+    def __enter__(self) -> None:
+        """Take a place.
 
         :raises Full: if the queue is full, or no place becomes free in time.
         """
-        with self._changed:
+        with self._lock:
             if self.inside >= self.places:
                 self._wait(time.monotonic() + self._longest)
             self.inside += 1
             self._moved = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self.inside -= 1
-                self._moved = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        with self._lock:
+            self.inside -= 1
+            self._moved = time.monotonic()
+            if self.waiting:
                 self._changed.notify()
 
     def _wait(self, deadline: float) -> None:

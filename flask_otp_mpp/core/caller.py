@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from flask_otp_mpp.core.idempotency import digest_of
@@ -12,6 +13,7 @@ CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The alphabet of client ids. A signed text is ``client.time.body``: with a dot in the id it would
 have two readings, and a signature would be valid for both."""
 CLIENT_ID_RULE: Final = "1 to 64 letters, digits, '_' or '-'"
+_digest_of: Final = lru_cache(1024)(digest_of)  # few callers ask, each of them often
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Caller:
     @property
     def digest(self) -> str:
         """The name by which a store binds challenges to this caller: 64 hexadecimal digits."""
-        return digest_of(self.protocol, self.client, self.acquirer, self.psp)
+        return _digest_of(self.protocol, self.client, self.acquirer, self.psp)
 
     @property
     def client_digest(self) -> str:
@@ -40,4 +42,4 @@ class Caller:
 
         It is the same for all acquirers and wallets of the client.
         """
-        return digest_of(self.protocol, self.client)[:16]
+        return _digest_of(self.protocol, self.client)[:16]

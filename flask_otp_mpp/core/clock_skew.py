@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from statistics import median
 from typing import Final
 
 logger = logging.getLogger("flask_otp_mpp")
@@ -43,7 +42,7 @@ class ClockSkew:
             self._count += 1
             if self._count % _EVERY:
                 return
-            self.seconds = median(self._ages)
+            self.seconds = sorted(self._ages)[len(self._ages) // 2]
             apart = abs(self.seconds) > WARN_SECONDS
             tell = apart and not self._told
             self._told = apart

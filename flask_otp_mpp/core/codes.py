@@ -38,7 +38,8 @@ class Codes:
     def __init__(self, peppers: Sequence[Secret[bytes]], digits: int, resend: Resend) -> None:
         if not peppers or any(len(pepper.reveal()) < MIN_PEPPER_BYTES for pepper in peppers):
             raise ValueError(f"every pepper must have {MIN_PEPPER_BYTES} bytes or more")
-        self._peppers = tuple(peppers)
+        # What a pepper begins is computed once. It shows no part of it.
+        self._keyed = tuple(hmac.new(pepper.reveal(), digestmod="sha256") for pepper in peppers)
         self._digits = digits
         self._resend = resend
         self._normal = re.compile(f"[0-9]{{{digits}}}")
@@ -46,7 +47,7 @@ class Codes:
     def generate(self, challenge_id: str) -> Secret[str]:
         """Return the code of a new challenge; leading zeros are kept."""
         if self._resend is Resend.REUSE:
-            return self._derive(self._peppers[0], challenge_id)
+            return self._derive(self._keyed[0], challenge_id)
         return Secret(f"{secrets.randbelow(10**self._digits):0{self._digits}d}")
 
     def recover(self, challenge: Challenge) -> Secret[str]:
@@ -54,9 +55,9 @@ class Codes:
 
         :raises LookupError: if the pepper is not listed any more, or the code was not derived.
         """
-        for pepper in self._peppers:
-            code = self._derive(pepper, challenge.id)
-            found = _digest(pepper, challenge.id, challenge.subject, challenge.caller, code)
+        for keyed in self._keyed:
+            code = self._derive(keyed, challenge.id)
+            found = _digest(keyed, challenge.id, challenge.subject, challenge.caller, code)
             if hmac.compare_digest(found, challenge.digest):
                 return code
         raise LookupError("the open challenge was not made under a pepper that is still listed")
@@ -66,7 +67,7 @@ class Codes:
 
         So a challenge whose row is given to another user or caller matches no code any more.
         """
-        return _digest(self._peppers[0], challenge_id, subject, caller, code)
+        return _digest(self._keyed[0], challenge_id, subject, caller, code)
 
     def candidates(
         self, challenge_id: str, subject: str, caller: str, code: Secret[str]
@@ -78,9 +79,7 @@ class Codes:
         """
         if self._normal.fullmatch(code.reveal()) is None:
             return ()
-        return tuple(
-            _digest(pepper, challenge_id, subject, caller, code) for pepper in self._peppers
-        )
+        return tuple([_digest(one, challenge_id, subject, caller, code) for one in self._keyed])
 
     def request_macs(self, digest: str) -> tuple[str, ...]:
         """Return the MACs by which a digest of parameters may be stored, one for each pepper.
@@ -88,22 +87,23 @@ class Codes:
         Parameters hold tokens, phone numbers and codes, some of them easy to guess: a digest
         without the pepper would let anybody who reads the database check a guess.
         """
-        return tuple(_mac(pepper, "request", digest).hex() for pepper in self._peppers)
+        return tuple(_mac(keyed, "request", digest).hex() for keyed in self._keyed)
 
-    def _derive(self, pepper: Secret[bytes], challenge_id: str) -> Secret[str]:
+    def _derive(self, keyed: hmac.HMAC, challenge_id: str) -> Secret[str]:
         # 256 bits are reduced to at most 34: the bias of the remainder is below 2**-220.
-        mac = _mac(pepper, "code", challenge_id)
+        mac = _mac(keyed, "code", challenge_id)
         return Secret(f"{int.from_bytes(mac) % 10**self._digits:0{self._digits}d}")
 
 
 def _digest(
-    pepper: Secret[bytes], challenge_id: str, subject: str, caller: str, code: Secret[str]
+    keyed: hmac.HMAC, challenge_id: str, subject: str, caller: str, code: Secret[str]
 ) -> bytes:
-    return _mac(pepper, "digest", challenge_id, subject, caller, code.reveal())
+    return _mac(keyed, "digest", challenge_id, subject, caller, code.reveal())
 
 
-def _mac(pepper: Secret[bytes], *parts: str) -> bytes:
+def _mac(keyed: hmac.HMAC, *parts: str) -> bytes:
     """Return the HMAC of the parts, each behind its length, so that no other parts share it."""
     encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    data = b"".join(len(part).to_bytes(4) + part for part in encoded)
-    return hmac.digest(pepper.reveal(), data, "sha256")
+    mac = keyed.copy()
+    mac.update(b"".join([len(part).to_bytes(4) + part for part in encoded]))
+    return mac.digest()

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
+
+from flask_otp_mpp.core.scoped import Scoped
 
 ANSWER_SECONDS: Final = 4.0
 """How long a request may take, apart from its body. Callers wait about five seconds."""
 _end: ContextVar[float] = ContextVar("flask_otp_mpp_deadline", default=math.inf)
 
 
-@contextmanager
-def answer_within(seconds: float) -> Iterator[None]:
-    """Set the deadline of what the block does. Outside of such a block there is none."""
-    token = _end.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _end.reset(token)
+def answer_within(seconds: float) -> Scoped[float]:
+    """Return what sets the deadline of a block, from now. Outside of such a block there is none."""
+    return Scoped(_end, time.monotonic() + seconds)
 
 
 def seconds_left(most: float) -> float:

@@ -5,8 +5,8 @@ A new code resets nothing of it, so it gives no new guesses.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -69,17 +69,13 @@ class UserLimits:
         """
         if self.failures >= policy.disable_after:
             return FOREVER
-        ends = (one.locked_until for one in self.clients if one.client in (client, EVERY_CLIENT))
-        return max((end for end in ends if end is not None and now < end), default=None)
+        ends = [one.locked_until for one in self.clients if one.client in (client, EVERY_CLIENT)]
+        return max([end for end in ends if end is not None and now < end], default=None)
 
     def current(self, policy: Policy, now: datetime) -> UserLimits:
         """Leave out failures and locks that have ended, and sends that no limit counts any more."""
-        horizon = now - policy.send_memory
-        return UserLimits(
-            self.failures,
-            tuple(one for one in self.clients if now < one.forget_at),
-            tuple(sent for sent in self.sends if sent.at > horizon),
-        )
+        clients = tuple(one for one in self.clients if now < one.forget_at)
+        return UserLimits(self.failures, clients, self._recent_sends(policy, now))
 
     def unlocked(
         self, clients: Collection[str] | None = None, *, quota: bool = False
@@ -126,22 +122,27 @@ class UserLimits:
 
     def with_send(self, channel: Channel, client: str, policy: Policy, now: datetime) -> UserLimits:
         """Count one send, and drop the sends that no limit counts any more."""
-        recent = self.current(policy, now).sends
-        return replace(self, sends=(*recent, CountedSend(channel, client, now)))
+        sends = (*self._recent_sends(policy, now), CountedSend(channel, client, now))
+        return UserLimits(self.failures, self.clients, sends)
 
     def send_not_before(
         self, channel: Channel, client: str, policy: Policy, now: datetime
     ) -> datetime | None:
         """Return the moment from which a send would be allowed, None if it is allowed now."""
         sends = [sent for sent in self.sends if sent.channel is channel]
-        everyones = sorted(sent.at for sent in sends)
-        own = sorted(sent.at for sent in sends if sent.client in (client, EVERY_CLIENT))
+        everyones = sorted([sent.at for sent in sends])
+        own = sorted([sent.at for sent in sends if sent.client in (client, EVERY_CLIENT)])
         ends = [
-            *(last + policy.cool_down for last in own[-1:]),
+            *[last + policy.cool_down for last in own[-1:]],
             *_ends(own, policy.send_limits),
             *_ends(everyones, policy.overall_send_limits),
         ]
-        return max((end for end in ends if end > now), default=None)
+        return max([end for end in ends if end > now], default=None)
+
+    def _recent_sends(self, policy: Policy, now: datetime) -> tuple[CountedSend, ...]:
+        """Return the sends that a limit still counts."""
+        horizon = now - policy.send_memory
+        return tuple([sent for sent in self.sends if sent.at > horizon])
 
 
 def is_among(client: str, clients: Collection[str] | None) -> bool:
@@ -149,8 +150,6 @@ def is_among(client: str, clients: Collection[str] | None) -> bool:
     return clients is None or client == EVERY_CLIENT or client in clients
 
 
-def _ends(times: list[datetime], limits: Iterable[SendLimit]) -> Iterator[datetime]:
-    """Yield, for each limit that is reached, when it ends."""
-    for limit in limits:
-        if len(times) >= limit.count:
-            yield times[-limit.count] + limit.window
+def _ends(times: list[datetime], limits: Iterable[SendLimit]) -> list[datetime]:
+    """Return, for each limit that is reached, when it ends."""
+    return [times[-limit.count] + limit.window for limit in limits if len(times) >= limit.count]

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import ClassVar, Final, Self
 
 from flask_otp_mpp.core.readers import Reader, one_of, seconds, text, whole
@@ -103,7 +104,7 @@ def _check_first_lock(first: timedelta, longest: timedelta) -> str:
     return f"is longer than the longest lock; set it to {ends} seconds or less"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is computed once
 class Policy:
     """The policy of an app; every field is a setting as well, with the same bounds.
 
@@ -195,14 +196,14 @@ class Policy:
         if faults := group_faults(self):
             raise UnsafePolicy(faults)
 
-    @property
+    @cached_property
     def overall_send_limits(self) -> tuple[SendLimit, ...]:
         """The send limits of one user and channel over all clients."""
         if self.user_send_limits is not None:
             return self.user_send_limits
         return tuple(SendLimit(2 * limit.count, limit.window) for limit in self.send_limits)
 
-    @property
+    @cached_property
     def send_memory(self) -> timedelta:
         """How far back the cool-down and the send limits look."""
         limits = (*self.send_limits, *self.overall_send_limits)

@@ -53,6 +53,8 @@ class Reason(Enum):
     OVERLOADED = "too many messages are being delivered in this process; nothing was done"
     UNFORESEEN = "anything unforeseen: a store is down, a provider timed out, a hook raised"
 
+    __hash__ = object.__hash__  # that of Enum is a function in Python, and tables are keyed by it
+
 
 MAX_DETAIL: Final = 200
 FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
@@ -82,6 +84,12 @@ class Outcome:
     until: datetime | None = None
     repeated: bool = False
     subject: str = ""
+
+    def about(self, subject: str) -> Outcome:
+        """Return the same with its user."""
+        return Outcome(
+            self.challenge_id, self.reason, self.detail, self.until, self.repeated, subject
+        )
 
     def explain(self) -> str:
         """Join the detail and the end of a refusal into one sentence for the caller."""

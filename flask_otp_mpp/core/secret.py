@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hmac
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -56,18 +54,21 @@ class Secret(Generic[T]):
         raise TypeError(f"a {type(self).__name__} is not pickled or copied; reveal() what you need")
 
 
-@contextmanager
-def cleared_frames() -> Iterator[None]:
+class cleared_frames:  # noqa: N801 - it is used as a statement: with cleared_frames()
     """Clear the locals of the frames below, if an exception leaves them.
 
     For steps that must hold secrets in plain text, such as the reading of a body. File, line and
     function of each frame stay in the traceback.
     """
-    try:
-        yield
-    except BaseException as error:
-        clear_frames(error)
-        raise
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        if error is not None:
+            clear_frames(error)
 
 
 def clear_frames(error: BaseException) -> None:

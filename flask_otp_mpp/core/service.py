@@ -132,7 +132,7 @@ class OtpService:
             if command.wait:
                 at_work = self._at_work.work(command.request.value)
             try:
-                with at_work, self._deliveries.place():
+                with at_work, self._deliveries:
                     known = self._send_new(command, *found)
             except Full:
                 refuse(Reason.OVERLOADED)
@@ -169,7 +169,7 @@ class OtpService:
         begins_lock = outcome.reason is Reason.CODE_UNMATCHED and not outcome.repeated
         if begins_lock and outcome.until is not None:
             self._on_lock(subject, outcome.until, caller)
-        return replace(outcome, subject=subject)
+        return outcome.about(subject)
 
     def _send_new(
         self, command: SendOtp, sender: Sender, user: Secret[User], subject: str
@@ -191,7 +191,7 @@ class OtpService:
         reserved = self._store.reserve(draft, self._policy)
         if isinstance(reserved, Outcome):
             self._count_stored(command, draft.request, reserved)
-            return replace(reserved, subject=subject)
+            return reserved.about(subject)
         current().challenge_id = reserved.id
         if reserved.id != draft.id:
             code = self._codes.recover(reserved)
@@ -205,9 +205,11 @@ class OtpService:
             if command.retry_unknown:
                 self._store.settle(draft, Outcome(reserved.id, Reason.UNFORESEEN))
             raise
-        outcome = replace(refused or Outcome(), challenge_id=reserved.id)
+        outcome = (
+            Outcome(reserved.id) if refused is None else replace(refused, challenge_id=reserved.id)
+        )
         self._store.settle(draft, outcome)
-        return replace(outcome, subject=subject)
+        return outcome.about(subject)
 
     def _has_ended(self, command: SendOtp) -> bool:
         """Tell whether the request that a command repeats may have ended; wait for that if it may.
@@ -264,7 +266,7 @@ class OtpService:
             return None
         macs = self._codes.request_macs(request.digest)
         mac = stored.digest if stored.digest in macs else macs[0]  # maybe an older pepper's
-        return replace(stored.answer(replace(request, digest=mac)), subject=stored.subject)
+        return stored.answer(replace(request, digest=mac)).about(stored.subject)
 
 
 def _deliver(sender: Sender, user: Secret[User], message: Message) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 from flask_otp_mpp.core.reasons import Outcome, Refused
+from flask_otp_mpp.core.scoped import Scoped
 
 
 class Part(StrEnum):
@@ -99,14 +100,9 @@ class Trace:
 _current: ContextVar[Trace | None] = ContextVar("flask_otp_mpp_trace", default=None)
 
 
-@contextmanager
-def recording(trace: Trace) -> Iterator[None]:
-    """Let all that the block does be recorded in a trace."""
-    token = _current.set(trace)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def recording(trace: Trace) -> Scoped[Trace | None]:
+    """Return what lets all that a block does be recorded in a trace."""
+    return Scoped(_current, trace)
 
 
 def current() -> Trace:

@@ -53,7 +53,7 @@ def event_of(
         tracer=tracer if _LOGGABLE.fullmatch(tracer) else "",
         seconds={
             "total": trace.total,
-            **{part.value: took for part, took in trace.seconds.items()},
+            **{str(part): took for part, took in trace.seconds.items()},
         },
         attempts=trace.attempts,
         retries=trace.retries,

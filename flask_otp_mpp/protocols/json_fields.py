@@ -16,7 +16,9 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 from flask_otp_mpp.core.reasons import Reason, refuse
 
 T = TypeVar("T")
-CONTROLS: Final = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
+SURROGATES: Final = r"\ud800-\udfff"
+"""Halves of a pair in UTF-16, which are no characters, in a class of a regular expression."""
+CONTROLS: Final = rf"\x00-\x1f\x7f-\x9f{SURROGATES}"
 """Control characters and lone surrogates, in a class of a regular expression."""
 _CONTROL: Final = re.compile(f"[{CONTROLS}]")
 
@@ -95,7 +97,7 @@ class Fields:
     def text(self, name: str, longest: int) -> str:
         """Return a required text of 1 to ``longest`` characters, none of them a control."""
         value = self.raw_text(name, longest)
-        if _CONTROL.search(value):
+        if not value.isprintable() and _CONTROL.search(value):  # controls never are; it is faster
             self._refuse(name, "must not hold control characters")
         return value
 

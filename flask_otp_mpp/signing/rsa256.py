@@ -6,7 +6,6 @@ and verify the signature".
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Callable
@@ -25,6 +24,7 @@ ALGORITHM: Final = "RSA256"
 _PADDING: Final = padding.PKCS1v15()
 _HASH: Final = hashes.SHA256()
 _NAMES: Final = {"algorithm": "algorithm", "keyversion": "key_version", "signature": "signature"}
+_ESCAPES: Final = (("%2B", "+"), ("%2F", "/"), ("%3D", "="))
 _VERSION: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
@@ -85,9 +85,10 @@ def signature_header(signer: Signer, data: bytes) -> str:
     There is no white space, because the Java SDK does not strip the third item. The signature is
     percent-encoded, because that SDK expects exactly one ``=`` in it.
     """
-    text = base64.b64encode(signer.sign(data)).decode()
-    quoted = text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
-    return f"algorithm={ALGORITHM},keyVersion={signer.version},signature={quoted}"
+    text = binascii.b2a_base64(signer.sign(data), newline=False).decode()
+    for escaped, character in _ESCAPES:
+        text = text.replace(character, escaped)
+    return f"algorithm={ALGORITHM},keyVersion={signer.version},signature={text}"
 
 
 def header_signer(signer: Signer, remembered: int = 256) -> Callable[[bytes], str]:
@@ -111,11 +112,13 @@ def holds(key: rsa.RSAPublicKey, signature: bytes, data: bytes) -> bool:
 
 
 def _decode(text: str) -> bytes:
+    for escaped, character in _ESCAPES:  # what callers escape; unquoting takes ten times as long
+        text = text.replace(escaped, character)
     raw = unquote_to_bytes(text)  # unlike unquote_plus, leaves the + of bare base64 alone
     try:
-        signature = base64.b64decode(raw, validate=True)
-    except (binascii.Error, ValueError):
+        signature = binascii.a2b_base64(raw, strict_mode=True)
+    except binascii.Error:
         raise Malformed("signature must be standard base64, percent-encoded or bare") from None
-    if not signature or base64.b64encode(signature) != raw:
+    if not signature or binascii.b2a_base64(signature, newline=False) != raw:
         raise Malformed("signature must be base64 as an encoder writes it")
     return signature

@@ -107,27 +107,28 @@ class ProtocolBlueprint:
 
     def _view(self, **_: str) -> Response:
         try:
-            trace, app = _trace(), _app()
+            current, app = _request(), _app()
+            trace = _trace(current)
             trace.journal = journal_of(app, self._protocol, trace)
-            with answer_within(request.environ[_SECONDS]), request_span(current_app, trace):
+            with answer_within(current.environ[_SECONDS]), request_span(app, trace):
                 outbound, event = handle(
-                    self._protocol, self._inbound(), self._service, self._traffic, trace
+                    self._protocol, self._inbound(current), self._service, self._traffic, trace
                 )
-                request.environ[_RECORDED] = True
+                current.environ[_RECORDED] = True
                 if not trace.recorded:
                     record(app, event)
         except (Exception, *END_OF_PROCESS):
             raise
         except BaseException as error:  # noqa: BLE001 - Flask hands on an Exception only
             return self._on_crash(error)
-        return _seal(outbound, event)
+        return _seal(current, app, outbound, event)
 
     def _claim(self, _app: Flask | None = None, **_: Any) -> bool:
         """Tell whether the request is ours, by its path; give it our route if it has another.
 
         A route of the host keeps it if the text of its rule names our prefix.
         """
-        current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        current = _request()
         rule = current.url_rule
         if rule is not None and rule.endpoint.startswith(f"{self._name}."):
             return True
@@ -147,17 +148,18 @@ class ProtocolBlueprint:
             return
         if not self._started:
             self._before_first_request()
+        current = _request()
         for name in (BODY, _SEALED, _RECORDED):
-            request.environ.pop(name, None)
-        request.environ[_TRACE] = Trace()
+            current.environ.pop(name, None)
+        current.environ[_TRACE] = Trace()
         try:
-            self._receive()
+            self._receive(current)
         except (Exception, *END_OF_PROCESS):
             raise
         except BaseException as error:  # Flask hands on an Exception only
             raise RuntimeError("the traffic of the address could not be counted") from error
 
-    def _receive(self) -> None:
+    def _receive(self, current: Request) -> None:
         """Count the traffic of the address; within its limit, read the body up to its own.
 
         A slow caller takes its own time: that of the body does not count for the deadline.
@@ -166,17 +168,16 @@ class ProtocolBlueprint:
         """
         begin = time.monotonic()
         try:
-            self._traffic.check_address(self._network())
+            self._traffic.check_address(self._network(current))
         except BaseException as error:
             if not isinstance(error, (Refused, *END_OF_PROCESS)):
-                self._read_body()  # it can still prove the caller, whose answer is signed then
+                self._read_body(current)  # it still proves the caller: the answer is signed then
             raise
-        request.environ[_SECONDS] = begin + ANSWER_SECONDS - time.monotonic()
-        self._read_body()
+        current.environ[_SECONDS] = begin + ANSWER_SECONDS - time.monotonic()
+        self._read_body(current)
 
-    def _read_body(self) -> None:
-        real = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        request.environ[BODY] = read_body(real, self._body_limit)
+    def _read_body(self, current: Request) -> None:
+        current.environ[BODY] = read_body(current, self._body_limit)
 
     def _on_refusal(self, refusal: Refused) -> Response:
         """Answer a hook of the host that refuses before a request reaches the view."""
@@ -195,12 +196,12 @@ class ProtocolBlueprint:
         """Return how a request ends by an exception; one that is no refusal is logged."""
         if isinstance(error, Refused):
             return error.outcome
-        _trace().reference = reference = self._crashes.log(error)
+        _trace(_request()).reference = reference = self._crashes.log(error)
         return Outcome(reason=Reason.UNFORESEEN, detail=f"Reference {reference}.")
 
     def _seal_response(self, response: Response) -> Response:
         """Return a sealed response as it is, and replace any other one below the prefix."""
-        if type(response) is SealedResponse and response.sealed is request.environ.get(_SEALED):
+        if type(response) is SealedResponse and response.sealed is _request().environ.get(_SEALED):
             return response  # whatever a hook has done to it, it sends what was sealed
         if not self._claim():
             return response
@@ -210,29 +211,30 @@ class ProtocolBlueprint:
 
     def _reject(self, outcome: Outcome) -> Response:
         """Answer a refusal, unless an answer is sealed already: that one is final."""
-        if (sealed := request.environ.get(_SEALED)) is not None:
+        current, app = _request(), _app()
+        if (sealed := current.environ.get(_SEALED)) is not None:
             return SealedResponse(sealed)
-        trace = _trace()
+        trace = _trace(current)
         try:
-            outbound, event = reject(self._protocol, self._inbound(), outcome, trace)
+            outbound, event = reject(self._protocol, self._inbound(current), outcome, trace)
         except Exception as error:  # noqa: BLE001 - the signer is down: no answer can be signed
             trace.reference = self._crashes.log(error)
-            context = trace.context or RequestContext(self._inbound())
+            context = trace.context or RequestContext(self._inbound(current))
             outcome = Outcome(reason=Reason.UNFORESEEN)
             outbound = _UNSIGNED_503
             event = event_of(self._protocol.name, context, outcome, outbound.told, trace)
-        if not (trace.recorded or request.environ.get(_RECORDED)):
+        if not (trace.recorded or current.environ.get(_RECORDED)):
             with answer_within(ANSWER_SECONDS - trace.total):
-                record_refusal(_app(), event)
-        return _seal(outbound, event)
+                record_refusal(app, event)
+        return _seal(current, app, outbound, event)
 
-    def _inbound(self) -> Inbound:
-        environ = request.environ
+    def _inbound(self, current: Request) -> Inbound:
+        environ = current.environ
         below = self._reader.path_below(environ) or ""
-        return self._reader.read(environ, below, self._network(), environ.get(BODY))
+        return self._reader.read(environ, below, self._network(current), environ.get(BODY))
 
-    def _network(self) -> str:
-        return network_of(request.remote_addr or "", self._ipv6_prefix)
+    def _network(self, current: Request) -> str:
+        return network_of(current.remote_addr or "", self._ipv6_prefix)
 
     def _before_first_request(self) -> None:
         """Do what can be done only when the host has initialised everything."""
@@ -250,9 +252,17 @@ def _reason_of_status(status: int) -> Reason:
     return _REASONS.get(status, other)
 
 
-def _trace() -> Trace:
+def _request() -> Request:
+    """Return the request itself: each look through Flask's proxy costs as much."""
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return current
+
+
+def _trace(current: Request) -> Trace:
     """Return what is known of the request; a hook of the host may have failed before it began."""
-    trace: Trace = request.environ.setdefault(_TRACE, Trace())
+    trace: Trace | None = current.environ.get(_TRACE)
+    if trace is None:
+        trace = current.environ[_TRACE] = Trace()
     return trace
 
 
@@ -261,7 +271,7 @@ def _app() -> Flask:
     return app
 
 
-def _seal(outbound: Outbound, event: Event) -> Response:
-    request.environ[_SEALED] = outbound
-    announce(_app(), event)
+def _seal(current: Request, app: Flask, outbound: Outbound, event: Event) -> Response:
+    current.environ[_SEALED] = outbound
+    announce(app, event)
     return SealedResponse(outbound)

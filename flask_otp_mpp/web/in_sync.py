@@ -28,10 +28,12 @@ def in_sync(app: Flask, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(*arguments: Any, **named: Any) -> Any:
         # A hook may look at the stack, as an error reporter does that it calls.
-        positional, by_name = Secret(arguments), Secret(named)
+        given = Secret((arguments, named))
         del arguments, named
-        result = call(*positional.reveal(), **by_name.reveal())
-        return _awaited(app, result) if inspect.isawaitable(result) else result
+        result = call(*given.reveal()[0], **given.reveal()[1])
+        if result is None or not inspect.isawaitable(result):
+            return result
+        return _awaited(app, result)
 
     return run
 

@@ -67,6 +67,8 @@ class TrafficMemory(MemoryStorage):
 
     The storage of limits starts a thread a hundred times a second, which goes through all counts
     while requests are handled: the more addresses, the longer. Here each count looks at two others.
+
+    One thread counts at a time, which :class:`~flask_otp_mpp.web.traffic.LimiterCounts` sees to.
     """
 
     _rest: Iterator[str] = iter(())
@@ -78,7 +80,12 @@ class TrafficMemory(MemoryStorage):
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         self._delete_expired()
-        return super().incr(key, expiry, amount)
+        now = time()
+        if self.expirations.get(key, 0) <= now:
+            self.expirations[key] = now + expiry
+            self.storage[key] = 0
+        self.storage[key] += amount
+        return self.storage[key]
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         self._delete_expired()
@@ -90,9 +97,9 @@ class TrafficMemory(MemoryStorage):
             self._rest = iter([*self.expirations, *self.events])
         for key in looked_at:
             events = self.events.get(key)
-            if events is not None and not (events and events[0].expiry > time()):
+            end = events[0].expiry if events else self.expirations.get(key, 0)
+            if end <= time():
                 self.clear(key)
-            self.get(key)  # deletes a counter that has expired
 
 
 class _NoTimer(Timer):

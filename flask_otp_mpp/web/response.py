@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from flask import Response
-from werkzeug.wsgi import ClosingIterator
+from werkzeug.datastructures import Headers
 
 from flask_otp_mpp.protocols.values import Outbound
 
@@ -22,12 +22,21 @@ class SealedResponse(Response):
     """
 
     def __init__(self, outbound: Outbound) -> None:
-        super().__init__(outbound.body, outbound.status, list(outbound.headers))
+        headers = Headers()
+        headers[:] = outbound.headers  # at once; else Werkzeug adds each by itself
+        super().__init__([outbound.body], outbound.status, headers)
         self.sealed = outbound
         self._sealed_status = self.status  # a hook may set another one
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         sealed = self.sealed
         start_response(self._sealed_status, list(sealed.headers))
-        body = [] if environ["REQUEST_METHOD"] == "HEAD" else [sealed.body]
-        return ClosingIterator(body, self.close)
+        body = _Body([] if environ["REQUEST_METHOD"] == "HEAD" else [sealed.body])
+        body.close = self.close
+        return body
+
+
+class _Body(list[bytes]):
+    """What a server sends and then closes; Werkzeug's iterator takes each step in Python."""
+
+    close: Callable[[], None]

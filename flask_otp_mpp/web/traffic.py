@@ -45,6 +45,7 @@ class LimiterCounts:
         self._key_prefix = key_prefix
         self._threads = threads
         self._guard: AbstractContextManager[Any] | None = None
+        self._key = ""
 
     @property
     def breaker(self) -> CircuitBreaker | None:
@@ -62,14 +63,18 @@ class LimiterCounts:
             return True
         strategy = self._limiter.limiter
         if self._guard is None:
+            self._key = self._make_key()
             self._guard = self._make_guard()
+        key = f"{self._key}/{scope}/{name}"
+        with self._guard:
+            hits = [strategy.hit(limit, key) for limit in limits]
+        return all(hits)
+
+    def _make_key(self) -> str:
         # Flask-Limiter tells nobody the key_prefix that its Limiter was given.
         prefix = self._key_prefix or self._limiter._key_prefix  # noqa: SLF001
         # Each strategy stores another type under a key, so its name is part of the key.
-        key = f"{prefix}{':' * bool(prefix)}otp_mpp:{type(strategy).__name__}"
-        with self._guard:
-            hits = [strategy.hit(limit, key, scope, name) for limit in limits]
-        return all(hits)
+        return f"{prefix}{':' * bool(prefix)}otp_mpp:{type(self._limiter.limiter).__name__}"
 
     def _make_guard(self) -> AbstractContextManager[Any]:
         if isinstance(self._limiter.storage, MemoryStorage):

@@ -36,7 +36,7 @@ def test_the_file_on_the_page_is_one_that_the_kit_reads(tmp_path: Path) -> None:
     target = read_target(tmp_path / "wallet.toml")
     assert len(target.valid) == 200
     assert target.inbox == File(str(tmp_path / "messages/{user}.log"))
-    named = set(re.findall(r"\[(\w+)", PAGE[PAGE.index("| table") : PAGE.index("All faults")]))
+    named = set(re.findall(r"\[(\w+)", PAGE[PAGE.index("| table") : PAGE.index("All errors")]))
     assert set(tomllib.loads(content)) - {"protocol", "base_url"} < named
 
 

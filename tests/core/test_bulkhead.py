@@ -17,7 +17,7 @@ PLACES = 2
 
 def outcome(places: Bulkhead, deliver: threading.Event | float) -> Reason | None:
     try:
-        with places.place():
+        with places:
             if isinstance(deliver, float):
                 time.sleep(deliver)
             else:
@@ -57,6 +57,6 @@ def test_a_crowd_of_quick_deliveries_comes_through() -> None:
 def test_a_place_is_left_however_a_delivery_ends() -> None:
     places = deliveries(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), places.place():
+        with pytest.raises(ZeroDivisionError), places:
             raise ZeroDivisionError
     assert outcome(places, 0.0) is None

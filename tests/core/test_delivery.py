@@ -59,7 +59,7 @@ def test_a_send_that_gets_no_place_is_refused_before_anything_is_reserved() -> N
     """O7: its request is free, and the same one is sent as soon as there is a place."""
     places = Bulkhead(1, waiting=0, longest=0)
     harness, request = Harness(deliveries=places), fresh_request()
-    with places.place(), pytest.raises(Refused) as caught:
+    with places, pytest.raises(Refused) as caught:
         harness.send(request=request)
     assert caught.value.reason is Reason.OVERLOADED
     assert not harness.inbox

@@ -59,6 +59,7 @@ def home(template: Path, tmp_path: Path) -> Path:
 def app(home: Path) -> Iterator[Flask]:
     app = create_app(str(home))
     yield app
+    app.extensions["mail_server"].stop()
     store = state_of(app).store
     assert isinstance(store, SQLAlchemyStore)
     store.engine.dispose()

@@ -91,7 +91,7 @@ esac""",
 def test_a_purpose_that_is_none_is_answered_with_the_usage(purpose: str) -> None:
     done = venv(purpose, PATH="")
     assert done.returncode == 1
-    assert done.stderr == "usage: sh tools/venv.sh demo|test|bench|lowest|newest\n"
+    assert done.stderr == "usage: sh tools/venv.sh demo|test|bench|docs|lowest|newest\n"
 
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -19,9 +20,14 @@ from flask_otp_mpp.protocols.base import Deployment
 from flask_otp_mpp.protocols.chosen_codes import Codes
 from flask_otp_mpp.protocols.google import results
 from flask_otp_mpp.protocols.google.settings import GoogleSettings
-from flask_otp_mpp.protocols.values import AuthenticatedRequest, Operation, RequestContext
+from flask_otp_mpp.protocols.values import (
+    AuthenticatedRequest,
+    Inbound,
+    Operation,
+    RequestContext,
+)
 from flask_otp_mpp.testing.contract.builders import request
-from tests.protocols.caller import CLIENT, CLOCK, FRESHNESS, SIGNER, configured, inbound
+from tests.protocols.caller import CLIENT, CLOCK, FRESHNESS, configured, inbound
 from tests.vectors import RESULT_CODES
 from tests.web.google_wallet import open_google
 
@@ -39,14 +45,29 @@ PLAIN: Final = {"g": {"envelope": "plain"}}
 each_protocol = pytest.mark.parametrize("protocol", list(PROTOCOLS), ids=lambda it: it.name)
 
 
+class NoSigner:
+    """Signs nothing: here thousands of answers are asked for their code only."""
+
+    version = "1"
+
+    def sign(self, data: bytes) -> bytes:
+        return b"no signature"
+
+
 def choose(protocol: type[AlipayPlus] | type[Ams], codes: object) -> Any:
     needed = {"ALIPAYPLUS_PSP_ID": "psp", PROTOCOLS[protocol][0]: codes}
-    return configured(protocol, Deployment(SIGNER, FRESHNESS, CLOCK), **needed)
+    return configured(protocol, Deployment(NoSigner(), FRESHNESS, CLOCK), **needed)
+
+
+@cache
+def asked() -> Inbound:
+    """Return the request that is answered; it is signed once."""
+    return inbound()
 
 
 def result(wallet: Any, outcome: Outcome, operation: Operation | None = None) -> dict[str, str]:
     # An answer to a proven caller: the others share a budget of signatures.
-    context = RequestContext(inbound(), operation, PROVEN)
+    context = RequestContext(asked(), operation, PROVEN)
     answered = wallet.answer(context, outcome)
     found: dict[str, str] = json.loads(answered.body)["result"]
     return found

@@ -155,6 +155,12 @@ def test_a_control_character_is_refused_in_a_text_and_left_alone_in_a_raw_one(
     assert found.raw_text("name", 8) == f"a{character}b"
 
 
+@pytest.mark.parametrize("character", ["\u200b", "\u2028", "\u3000", "\ue000", "\U000e0001"])
+def test_a_character_that_no_printer_prints_and_that_is_no_control_is_text(character: str) -> None:
+    """F6: names hold zero-width joiners."""
+    assert fields(name=f"a{character}b").text("name", 8) == f"a{character}b"
+
+
 def test_a_choice_is_one_of_its_words_in_its_own_spelling() -> None:
     assert fields(colour="BLUE").choice("colour", COLOURS, 1) == 2
     for value in ("blue", "GREEN", "BLUE "):

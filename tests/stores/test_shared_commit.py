@@ -49,12 +49,12 @@ def at_once(
 
     :param durable: which of them have to survive a crash.
     """
-    shared, path = store.transactions._shared, str(store.engine.url.database)
-    assert shared is not None
+    queue, path = store.database.write_queue, str(store.engine.url.database)
+    assert queue is not None
 
     def until(waiting: int) -> None:
         end = time.monotonic() + 60
-        while len(shared._waiting) != waiting or not shared._queue._lock.locked():
+        while len(queue.waiting) != waiting or not queue._lock.locked():
             assert time.monotonic() < end
             time.sleep(0.01)
 

@@ -121,11 +121,11 @@ GROUP: Final = Row(
     ]
 )
 WRITTEN: Final[list[tuple[str, Row, str | None]]] = [
-    ("mysql://h/otp", GALERA, "is a node of a Galera cluster of 3, whose nodes"),
+    ("mysql://h/otp", GALERA, "is a node of a Galera cluster of 3, and each node"),
     ("mysql://h/otp?writer=single", GALERA, None),
     ("mysql://h/otp", Row([("wsrep_on", "ON"), ("wsrep_provider", "none")]), None),
     ("mysql://h/otp", Row([("wsrep_on", "OFF"), ("wsrep_provider", "/usr/lib/x.so")]), None),
-    ("mysql://h/otp", GROUP, "is a node of Group Replication with several primaries, whose"),
+    ("mysql://h/otp", GROUP, "is a node of Group Replication with several primaries, and each"),
     ("mysql://h/otp?writer=single", GROUP, None),
     ("mysql://h/otp", Row([GROUP[0], (GROUP[1][0], "ON")]), None),
     ("mysql://h/otp", Row([("group_replication_group_name", ""), GROUP[1]]), None),
@@ -157,7 +157,7 @@ def test_a_server_that_looks_like_mysql_is_refused_in_a_sentence(said: str) -> N
         ("postgresql://h/otp", (False, "off", None), None),
         ("postgresql://h/otp", (True, "on", None), "because it is a standby; name the primary"),
         ("postgresql://h/otp", (False, "on", None), "default_transaction_read_only is on; set it"),
-        ("postgresql://h/otp", (False, "off", "bdr"), "is a node of a cluster of bdr, whose"),
+        ("postgresql://h/otp", (False, "off", "bdr"), "is a node of a cluster of bdr, and each"),
         ("postgresql://h/otp?writer=single", (False, "off", "spock"), None),
     ],
 )

@@ -91,9 +91,9 @@ def test_what_only_reads_does_not_wait_in_the_queue(url: str, store: SQLAlchemyS
 def test_a_turn_that_does_not_come_is_told() -> None:
     queue = WriteQueue(SHORT)
     not_free = pytest.raises(StoreError, match=r"^the OTP database was not free for 0.05 s")
-    with queue.acquire(), not_free, queue.acquire():
+    with queue, not_free, queue:
         pytest.fail("two have their turn at once")
-    with queue.acquire():
+    with queue:
         pass  # it ended
 
 
@@ -134,11 +134,11 @@ def test_a_verb_that_fails_ends_its_turn(url: str) -> None:
 def test_a_forked_worker_does_not_wait_for_a_turn_of_its_parent() -> None:
     """F9: the thread whose turn it was is not there."""
     queue = WriteQueue(wait_seconds=0)
-    with queue.acquire():
+    with queue:
         child = os.fork()
         if child == 0:
             try:
-                with queue.acquire():
+                with queue:
                     os._exit(0)
             finally:
                 os._exit(1)

@@ -70,7 +70,7 @@ def costs(wallet: Wallet, signer: LocalSigner, monkeypatch: pytest.MonkeyPatch) 
     wallet.sent("tok-first")  # what is done only once is done now
     watched = Costs(monkeypatch)
     watched.watch(signer, "sign", "signatures")
-    watched.watch(hmac, "digest", "digests")
+    watched.watch(hmac.HMAC, "digest", "digests")
     watched.watch(json.JSONDecoder, "decode", "bodies parsed")
     watched.watch(json.JSONDecoder, "__init__", "parsers made")
     watched.watch(json.JSONEncoder, "__init__", "writers made")

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from limits.storage import MemoryStorage
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_otp_mpp import AlipayPlus, Ams, OtpMpp
@@ -20,6 +19,7 @@ from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.signed_faults import Tamper
 from flask_otp_mpp.callers.transport import Call
 from flask_otp_mpp.signing.keys import LocalSigner, one_line
+from flask_otp_mpp.web.limiter import TrafficMemory
 from tests.wallet import CLIENT, Wallet, key, request_fields
 
 MakeWallet = Callable[..., Wallet]
@@ -250,7 +250,7 @@ def test_a_failing_limiter_leaves_genuine_callers_their_signed_answers(
         raise ConnectionError("the storage is away")
 
     house = House(make_wallet, OTP_MPP_ADDRESS_LIMIT="9 per hour")
-    monkeypatch.setattr(MemoryStorage, "incr", broken)
+    monkeypatch.setattr(TrafficMemory, "incr", broken)
     answers = [house.genuine() for _ in range(40)]
     assert {(answer.code, answer.verified) for answer in answers} == {("UNKNOWN_EXCEPTION", True)}
     logged = {record.getMessage().split()[2] for record in caplog.records}

@@ -18,7 +18,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import STRATEGIES
 
 from flask_otp_mpp import OtpMpp
-from flask_otp_mpp.web.limiter import own_limiter
+from flask_otp_mpp.web.limiter import TrafficMemory, own_limiter
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import OnLimiterFailure
 from tests.wallet import CLIENT, Wallet, key
@@ -87,7 +87,7 @@ def test_a_failing_limiter_blocks_or_passes_as_the_setting_says(
     """R1: it blocks by default; it is never a raw 500."""
     how = {} if setting == "closed" else {"OTP_MPP_LIMITER_FAILURE": setting}
     wallet = make_wallet(**how)
-    monkeypatch.setattr(MemoryStorage, "incr", broken)
+    monkeypatch.setattr(TrafficMemory, "incr", broken)
     answer = wallet.send()
     assert (answer.code, answer.verified, len(wallet.inbox)) == (code, True, messages)
     assert ("traffic is not limited" in caplog.text) is (setting == "open")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from flask_otp_mpp.protocols.fields import Field, FieldTable, Matching, Number, Union
-from flask_otp_mpp.protocols.json_fields import CONTROLS, Rule
+from flask_otp_mpp.protocols.json_fields import CONTROLS, SURROGATES, Rule
 from flask_otp_mpp.protocols.values import Operation
 
 _ID: Final = Rule("[a-zA-Z0-9:_-]", 1, 100, "1 to 100 letters, digits or :-_")
@@ -54,7 +54,7 @@ OTP: Final = Matching(
 )
 MESSAGE: Final = Matching(
     "clientMessage",
-    Rule(r"[^\ud800-\udfff]", 0, None, "a text in Unicode"),
+    Rule(f"[^{SURROGATES}]", 0, None, "a text in Unicode"),
     "A text; the answer repeats it.",
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
@@ -42,7 +41,7 @@ def decide(
 def commit(transaction: Transaction, outcome: Outcome, subject: str) -> Outcome:
     """Commit a decision and what the request's journal writes of it; return the decision."""
     if (journal := journal_at_work()) is not None:
-        with journal.entry(replace(outcome, subject=subject)) as writes:
+        with journal.entry(outcome.about(subject)) as writes:
             for values, statement in writes:
                 transaction.write(values, statement)
             transaction.commit()

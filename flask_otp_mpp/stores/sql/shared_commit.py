@@ -8,7 +8,6 @@ within a savepoint of its own, and commits all of it.
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
@@ -69,7 +68,6 @@ class SharedCommit:
             CompiledStatement(sa.text(text), dialect)
             for text in ("SAVEPOINT part", "ROLLBACK TO part", "RELEASE part")
         )
-        self._waiting: deque[Job] = deque()
 
     def run(self, work: Callable[[Any], Any], *, durable: bool) -> Any:
         """Run work in a transaction, alone or with that of others.
@@ -77,10 +75,15 @@ class SharedCommit:
         :raises StoreError: if its turn does not come in time; then nothing was done.
         :raises StoreUnavailable: if another thread was at it then, so that it may be done.
         """
+        if not self._queue.waiting and self._queue.enter_at_once():
+            try:
+                return self._run_once(work, durable=durable)
+            finally:
+                self._queue.__exit__()
         job = Job(work, durable=durable)
-        self._waiting.append(job)
+        self._queue.waiting.append(job)
         try:
-            with self._queue.acquire():
+            with self._queue:
                 if not job.end.done():
                     self._serve()
         except StoreError:
@@ -95,14 +98,14 @@ class SharedCommit:
 
         :raises StoreError: if its turn does not come in time.
         """
-        with self._queue.acquire():
+        with self._queue:
             return self._run_once(work, durable=durable)
 
     def _serve(self) -> None:
         """Run all that wait; the job of this thread is one of them."""
-        jobs = []
-        while self._waiting:
-            job = self._waiting.popleft()
+        jobs: list[Job] = []
+        while self._queue.waiting:
+            job: Job = self._queue.waiting.popleft()
             if job.end.set_running_or_notify_cancel():
                 jobs.append(job)
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, assert_never
 
 from flask_otp_mpp.protocols.fields import Choice, Field, Matching, Number, Text, Union
-from flask_otp_mpp.protocols.json_fields import CONTROLS
+from flask_otp_mpp.protocols.json_fields import CONTROLS, SURROGATES
 from flask_otp_mpp.protocols.values import CodeRow, Mount, Operation
 
 Json: TypeAlias = dict[str, Any]
@@ -37,12 +37,12 @@ def schema_of(field: Field) -> Json:
     told = {"description": field.meaning}
     if isinstance(field, Text):
         bounds = {"minLength": 1, "maxLength": field.longest}
-        return {"type": "string", **bounds, "pattern": f"^[^{CONTROLS}]*$", **told}
+        return {"type": "string", **bounds, **_pattern(f"[^{CONTROLS}]"), **told}
     if isinstance(field, Matching):
         rule = field.rule
         longest = {} if rule.longest is None else {"maxLength": rule.longest}
-        pattern = f"^{rule.characters}*$"
-        return {"type": "string", "minLength": rule.shortest, **longest, "pattern": pattern, **told}
+        bounds = {"minLength": rule.shortest, **longest}
+        return {"type": "string", **bounds, **_pattern(rule.characters), **told}
     if isinstance(field, Choice):
         if field.default is None:
             return {"type": "string", "enum": list(field.choices), **told}
@@ -57,6 +57,16 @@ def schema_of(field: Field) -> Json:
         members = {"additionalProperties": {"type": ["object", "null"]}, "minProperties": 1}
         return {"type": ["object", "null"], **members, **told}
     assert_never(field)
+
+
+def _pattern(characters: str) -> Json:
+    """Return the rule that a text has only such characters.
+
+    Surrogates are left out: no UTF-8 holds one, and the regular expressions of Go and Rust can't
+    name them.
+    """
+    nameable = characters.replace(SURROGATES, "")
+    return {} if nameable == "[^]" else {"pattern": f"^{nameable}*$"}
 
 
 def is_required(field: Field) -> bool:

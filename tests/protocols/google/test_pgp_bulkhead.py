@@ -23,7 +23,7 @@ class Visitors:
 
     def _visit(self) -> str:
         try:
-            with self._places.place():
+            with self._places:
                 self.inside += 1
                 self._leave.acquire(timeout=30)
                 return "inside"
@@ -98,7 +98,7 @@ def test_a_queue_that_moves_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     places = Bulkhead(1, waiting=8, longest=30)
 
     def work(number: int) -> int:
-        with places.place():
+        with places:
             time.sleep(0.1)
         return number
 
@@ -109,7 +109,7 @@ def test_a_queue_that_moves_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_comes_back_after_an_exception() -> None:
     places = Bulkhead(1, waiting=0, longest=1)
     for _ in range(3):
-        with pytest.raises(ValueError, match="inside"), places.place():
+        with pytest.raises(ValueError, match="inside"), places:
             raise ValueError("inside")
-    with places.place():
+    with places:
         pass

@@ -112,7 +112,7 @@ class PgpSealer:
         except ValueError:
             refuse_encryption()
         try:
-            with self.opening.place():
+            with self.opening:
                 result = self._home.run(
                     [*_OPEN, "--decrypt"],
                     message,
@@ -152,7 +152,7 @@ class PgpSealer:
         ]
         longest = 4 * MAX_SEALED
         try:
-            with self.sealing.place():
+            with self.sealing:
                 result = self._home.run(arguments, payload, timeout=self._timeout, longest=longest)
         except (Full, Unfinished) as fault:
             raise SealFault(f"gpg {fault}") from None

@@ -1,0 +1,184 @@
+"""Other libraries side by side with the package: each does its own send and verify.
+
+wallet            the package in the example wallet, with all guarantees on
+lean              the package in a host that costs next to nothing
+naive             the two calls as they are written in a day
+django-otp        EmailDevice, with its throttling and cool-down, in a view of one's own
+allauth           login by code, by the headless API
+flask-security    unified sign-in by a code, by the JSON API
+
+The first three verify a signature in each request and sign each answer; the libraries sign nothing.
+All are served by gunicorn with two workers of four threads, and called over 16 connections. In a
+round each peer in turn sends codes to new users, then verifies right codes, then wrong ones, each
+for about the given seconds. The table holds the medians of the rounds; the ratio is that of wallet
+to the peer in the same round, with its interval, as in ``load``. An unexpected answer makes the run
+fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks import chart
+from benchmarks.empty_stores import available
+from benchmarks.interval import Ratio
+from benchmarks.options import repeatable
+from benchmarks.others.api import Outcome
+from benchmarks.others.opened import NAMES, OWN
+from benchmarks.others.server import UNLIMITED, Served, served, wrong
+from benchmarks.progress import note
+from benchmarks.report import Report, Table
+
+STORES: Final = ("postgresql", "sqlite")
+USUAL: Final = tuple(name for name in NAMES if name != "naive")
+"""Those compared without --only; ``load`` compares ``naive``, and a run has its time."""
+LOADS: Final = {"send": Outcome.DONE, "right": Outcome.DONE, "wrong": Outcome.UNMATCHED}
+BASE: Final = "wallet"
+MARGIN: Final = 1.1
+"""How many more requests are made ready than were answered in the same time before."""
+COLUMNS: Final = (
+    "store", "load", "peer", "signs", "req/s", "wallet / peer", "low", "high",
+    "p50 ms", "p99 ms", "CPU us",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One peer under one load in one round.
+
+    :param rate: expected answers a second.
+    :param p50: median, in milliseconds.
+    :param p99: 99th percentile, in milliseconds.
+    :param cpu: microseconds of processor time of the server's processes per answer.
+    :param wrong: the other answers, by what became of the request.
+    :param sample: the end of one of them.
+    """
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    wrong: Counter[Outcome]
+    sample: bytes
+
+
+@dataclass(slots=True)
+class Comparison:
+    """The legs of each store, load and peer, in the order of the rounds."""
+
+    legs: dict[tuple[str, str, str], list[Leg]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def measure(self, store: str, peers: Sequence[Served], rounds: int, seconds: float) -> None:
+        """Measure peers in turn, round after round; a short round before says what to make ready.
+
+        That round does not count.
+        """
+        rates = {one.peer.name: dict.fromkeys(LOADS, 100.0) for one in peers}
+        for number in range(rounds + 1):
+            for one in peers:
+                name = one.peer.name
+                legs = _round(one, rates[name], seconds if number else min(1.0, seconds))
+                rates[name] = {load: max(20.0, leg.rate) for load, leg in legs.items()}
+                for load, leg in legs.items() if number else ():
+                    self.legs.setdefault((store, load, name), []).append(leg)
+                    if leg.wrong:
+                        kinds = ", ".join(f"{count} {kind}" for kind, count in leg.wrong.items())
+                        self.faults.append(f"{store} {load} {name}: {kinds}; {leg.sample!r}")
+                    note(f"[{number}/{rounds}] {store} {load} {name}: {leg.rate:.0f}/s")
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Yield a row for each store, load and peer."""
+        for (store, load, name), legs in self.legs.items():
+            base = [leg.rate for leg in self.legs.get((store, load, BASE), [])]
+            rates = [leg.rate for leg in legs]
+            ratio = Ratio.of(base, rates) if base and all(rates) else None
+            yield (
+                store, load, name, "yes" if name in OWN else "no",
+                round(statistics.median(rates)),
+                *((ratio.median, ratio.low, ratio.high) if ratio else "---"),
+                statistics.median(leg.p50 for leg in legs),
+                statistics.median(leg.p99 for leg in legs),
+                round(statistics.median(leg.cpu for leg in legs)),
+            )  # fmt: skip
+
+    def chart(self) -> str:
+        """Draw the requests a second by store and load."""
+        groups: dict[str, dict[str, float]] = {}
+        for (store, load, name), legs in self.legs.items():
+            rate = statistics.median(leg.rate for leg in legs)
+            groups.setdefault(f"{store}, {load}", {})[name] = rate
+        return chart.bars("Beside other libraries", "requests a second (more is better)", groups)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    repeatable(parser, "--only", NAMES)
+    repeatable(parser, "--store", STORES)
+    parser.add_argument("--rounds", type=int, help="rounds (3; with --quick 1)")
+    parser.add_argument("--seconds", type=float, help="of one leg (4; with --quick 1)")
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Run the command."""
+    rounds = args.rounds or (1 if args.quick else 3)
+    seconds = args.seconds or (1.0 if args.quick else 4.0)
+    compared = Comparison()
+    for store in args.store or available(STORES):
+        with (
+            tempfile.TemporaryDirectory(prefix="otp-mpp-bench-") as home,
+            served(args.only or USUAL, store, Path(home)) as peers,
+        ):
+            compared.measure(store, peers, rounds, seconds)
+    note()
+    table = Table(f"Median of {rounds} rounds of {seconds:g} s", COLUMNS, list(compared.rows()))
+    return Report("peers", [table], {"peers.svg": compared.chart()}, compared.faults)
+
+
+def _round(one: Served, rates: dict[str, float], seconds: float) -> dict[str, Leg]:
+    """Send codes to enough users for the other loads, or for the time, and then verify them."""
+    rights, wrongs = (int(rates[load] * seconds * MARGIN) for load in ("right", "wrong"))
+    users = one.peer.users.add(max(rights + wrongs, int(rates["send"] * seconds)))
+    send = _Timer(one, one.peer.api.sends(users), UNLIMITED)
+    guesses = one.guesses(users, send.run)
+    right = _Timer(one, one.peer.api.verifies(guesses[:rights]), seconds)
+    others = [wrong(guess) for guess in guesses[rights : rights + wrongs]]
+    bad = _Timer(one, one.peer.api.verifies(others), seconds)
+    timers = dict(zip(LOADS, (send, right, bad), strict=True))
+    return {load: timer.leg(LOADS[load]) for load, timer in timers.items()}
+
+
+class _Timer:
+    """Drives requests, and reads the server's processor time before and after."""
+
+    def __init__(self, one: Served, requests: Sequence[bytes], seconds: float) -> None:
+        before = one.server.cpu_seconds()
+        self.run = one.drive(requests, seconds)
+        self._spent = one.server.cpu_seconds() - before
+        self._outcomes = one.outcomes(self.run)
+
+    def leg(self, expected: Outcome) -> Leg:
+        """Return the figures; only the expected answers count."""
+        counts = Counter(self._outcomes)
+        right = counts.pop(expected, 0)
+        others = (
+            raw
+            for raw, outcome in zip(self.run.answers, self._outcomes, strict=False)
+            if outcome is not expected
+        )
+        times = sorted(self.run.times) or [0.0]
+        return Leg(
+            rate=right / self.run.seconds,
+            p50=statistics.median(times) * 1e3,
+            p99=times[int(0.99 * (len(times) - 1))] * 1e3,
+            cpu=self._spent / max(1, len(self.run.times)) * 1e6,
+            wrong=counts,
+            sample=next(others, b"")[-120:],
+        )
