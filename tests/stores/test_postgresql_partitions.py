@@ -16,7 +16,7 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, draft, opened
-from tests.stores.on_server import OnServer, tables_at
+from tests.stores.on_server import InOneProcess, tables_at
 from tests.stores.servers import postgresql_url
 
 pytestmark = pytest.mark.server
@@ -73,10 +73,8 @@ def own_url() -> Iterator[str]:
         yield url
 
 
-class TestPartitions(OnServer):
-    """T2: the suite, its agreement with the rules, and its races between processes."""
-
-    closed = "postgresql+psycopg://root:hunter2@127.0.0.1:1/test"
+class TestPartitions(InOneProcess):
+    """T2: the suite, its agreement with the rules, and its races between threads."""
 
 
 def test_the_partitioned_tables_have_the_columns_keys_and_indexes_of_the_others(
