@@ -17,6 +17,7 @@ from benchmarks import (
     failover,
     flood,
     google,
+    growth,
     imports,
     inprocess,
     instructions,
@@ -27,6 +28,7 @@ from benchmarks import (
     metrics,
     purge,
     scale,
+    simulate,
     stores,
 )
 from benchmarks.report import Report
@@ -41,6 +43,8 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     "stores": stores,
     "purge": purge,
     "scale": scale,
+    "simulate": simulate,
+    "growth": growth,
     "memory": memory,
     "metrics": metrics,
     "imports": imports,
@@ -116,7 +120,9 @@ def _common(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--json", action="store_true", help="print JSON for machines")
     one.add_argument(
-        "--write", action="store_true", help="write the tables into docs/benchmarks.md"
+        "--write",
+        action="store_true",
+        help="write the tables into docs/benchmarks.md or docs/scaling.md",
     )
 
 

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 
 GRACE_SECONDS = 15.0
 """Seconds that a request may still take after the end of a run."""
@@ -29,20 +30,26 @@ class Run:
 
 @dataclass(slots=True)
 class _Connection:
+    port: int
     socket: socket.socket
     number: int = -1
     began: float = 0.0
     got: bytes = b""
 
 
-def drive(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Run:
+def drive(
+    port: int | Sequence[int], requests: Sequence[bytes], connections: int, seconds: float
+) -> Run:
     """Send requests until the time is over or all are sent; a connection has one request at a time.
 
     A connection that breaks is opened again; its request stays unanswered.
+
+    :param port: of the server; or of several, which get the connections in turn.
     """
     run = Run([b""] * len(requests))
     with selectors.DefaultSelector() as ready:
-        opened = [_Connection(_connect(port)) for _ in range(min(connections, len(requests)))]
+        ports = islice(cycle([port] if isinstance(port, int) else port), connections)
+        opened = [_Connection(one, _connect(one)) for one, _ in zip(ports, requests, strict=False)]
         begin = time.perf_counter()
         for connection in opened:
             ready.register(connection.socket, selectors.EVENT_READ, connection)
@@ -63,7 +70,7 @@ def drive(port: int, requests: Sequence[bytes], connections: int, seconds: float
                 if not data or b"onnection: close" in connection.got:
                     ready.unregister(connection.socket)
                     connection.socket.close()
-                    connection.socket = _connect(port)
+                    connection.socket = _connect(connection.port)
                     ready.register(connection.socket, selectors.EVENT_READ, connection)
                 _send_next(run, requests, connection, begin + seconds)
         run.seconds = now - begin

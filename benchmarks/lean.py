@@ -27,8 +27,13 @@ class Person:
     token: str
 
 
-def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
-    """Make the app; BENCH_KEYS is an instance folder, BENCH_STORE also holds the users."""
+def create_app(
+    settings: Mapping[str, str] = os.environ, deliver: Callable[[], object] = lambda: None
+) -> Flask:
+    """Make the app; BENCH_KEYS is an instance folder, BENCH_STORE also holds the users.
+
+    :param deliver: is called when a message is written.
+    """
     otp = OtpMpp(AlipayPlus)
     outbox = Path(settings["BENCH_OUTBOX"]).open("a", buffering=1)  # noqa: SIM115 - see below
     find = finder(settings["BENCH_STORE"])
@@ -41,6 +46,7 @@ def create_app(settings: Mapping[str, str] = os.environ) -> Flask:
     @otp.sender(Channel.MOBILE)
     def text(user: Person, message: Message) -> None:
         outbox.write(json.dumps([user.token, message.code]) + "\n")
+        deliver()
 
     app = Flask(__name__)
     finalize(app, outbox.close)  # it is open as long as the app is there

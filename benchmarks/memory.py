@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import peers
+from benchmarks import chart, peers
 from benchmarks.measurement import measure
 from benchmarks.processes import free_port, gunicorn, serving
 from benchmarks.progress import note
@@ -27,7 +27,7 @@ COLUMNS = ("peer", "requests", "warm, MiB", "over the floor, MiB", "half, MiB", 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "--requests", type=int, help="how many requests (100000; with --quick 2000)"
+        "--requests", type=int, help="how many requests (100000; with --quick 2000); try 1000000"
     )
 
 
@@ -49,7 +49,15 @@ def run(args: argparse.Namespace) -> Report:
         (name, count, mib[0], mib[0] - floor, mib[PARTS // 2], mib[-1])
         for name, (count, mib) in held.items()
     ]
-    return Report("memory", [Table("Resident memory of one worker", COLUMNS, rows)], faults=faults)
+    groups = {
+        f"{name}, {count:,} requests": {
+            f"{number * 100 // PARTS}%": size for number, size in enumerate(mib) if number % 5 == 0
+        }
+        for name, (count, mib) in held.items()
+    }
+    drawn = chart.bars("Memory of a worker, by the share of its requests", "MiB", groups)
+    table = Table("Resident memory of one worker", COLUMNS, rows)
+    return Report("memory", [table], {"memory.svg": drawn}, faults)
 
 
 def _watched(peer: peers.Peer, wanted: int, home: Path, faults: list[str]) -> list[float]:

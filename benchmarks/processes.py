@@ -23,12 +23,12 @@ THREADS: Final = 4
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
-def gunicorn(factory: str, port: int, workers: int) -> list[str]:
+def gunicorn(factory: str, port: int, workers: int, threads: int = THREADS) -> list[str]:
     """Return the command of gunicorn with threads."""
     return [
         sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--log-level", "error",
         "--no-control-socket",
-        "--workers", str(workers), "--worker-class", "gthread", "--threads", str(THREADS),
+        "--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads),
         f"{factory}()",
     ]  # fmt: skip
 
@@ -40,6 +40,11 @@ def granian(factory: str, port: int, workers: int) -> list[str]:
         "--port", str(port), "--log-level", "error", "--workers", str(workers),
         "--blocking-threads", str(THREADS), "--factory", factory,
     ]  # fmt: skip
+
+
+def cores() -> int:
+    """Return the number of the machine's processors."""
+    return len(Path("/proc/cpuinfo").read_text().split("processor\t:")) - 1
 
 
 SERVERS: Final = {"gunicorn": gunicorn, "granian": granian}

@@ -23,6 +23,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from benchmarks import chart
 from benchmarks.empty_stores import available
 from benchmarks.filled_stores import fill, opened
 from benchmarks.options import repeatable
@@ -66,7 +67,20 @@ def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     rows = args.rows or (30_000 if args.quick else 1_000_000)
     found = [_measured(kind, rows // 3) for kind in args.store or available(KINDS)]
-    return Report("purge", [Table("A purge in a process of its own", COLUMNS, found)])
+    table = Table("A purge in a process of its own", COLUMNS, found)
+    groups = {
+        str(row["store"]): {
+            name: row[column]
+            for name, column in (
+                ("p99 before", "verify p99 before ms"),
+                ("p99 meanwhile", "meanwhile ms"),
+                ("longest meanwhile", "longest ms"),
+            )
+        }
+        for row in table.data()["rows"]
+    }
+    drawn = chart.bars(f"A verify beside a purge of {rows:,} rows", "ms", groups)
+    return Report("purge", [table], {"purge.svg": drawn})
 
 
 def _measured(kind: str, each: int) -> tuple[object, ...]:

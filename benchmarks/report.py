@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.processes import ROOT
+from benchmarks.processes import ROOT, cores
 
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
+SCALING: Final = ROOT / "docs" / "scaling.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,14 @@ class Report:
 
     :param charts: SVG texts by file name.
     :param faults: what makes the figures invalid, such as wrong answers; the command then fails.
+    :param page: where the report has its place.
     """
 
     name: str
     tables: Sequence[Table]
     charts: Mapping[str, str] = field(default_factory=dict)
     faults: Sequence[str] = ()
+    page: Path = PAGE
 
     def markdown(self) -> str:
         return "\n\n".join([_machine(), *(table.markdown() for table in self.tables)])
@@ -60,12 +63,12 @@ class Report:
             "faults": list(self.faults),
         }
 
-    def write(self, page: Path = PAGE) -> None:
+    def write(self) -> None:
         """Replace the tables and charts between the page's two markers of this name.
 
         :raises ValueError: if the page has no such markers.
         """
-        mark = re.escape(self.name)
+        page, mark = self.page, re.escape(self.name)
         pattern = re.compile(f"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
         text = page.read_text()
         if not pattern.search(text):
@@ -87,6 +90,5 @@ def _cell(value: object) -> str:
 
 
 def _machine() -> str:
-    cores = len(Path("/proc/cpuinfo").read_text().split("processor\t:")) - 1
     day = datetime.now(UTC).date().isoformat()
-    return f"Measured on {day}, {cores} cores, Python {platform.python_version()}."
+    return f"Measured on {day}, {cores()} cores, Python {platform.python_version()}."

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from benchmarks import chart
 from benchmarks.empty_stores import available
 from benchmarks.filled_stores import fill, opened
 from benchmarks.options import repeatable
@@ -45,13 +46,19 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     many = args.rows or (50_000 if args.quick else 1_000_000)
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     for kind in args.store or available(KINDS):
         rows += _measured(kind, (FEW, many), args.calls)
-    return Report("scale", [Table(f"{args.calls} calls of each method", COLUMNS, rows)])
+    groups = {
+        f"{row[0]}, {row[1]:,} rows": {"send": float(row[3]), "verify": float(row[5])}
+        for row in rows
+    }
+    drawn = chart.bars("A send and a verify by the size of the store", "us, median", groups)
+    table = Table(f"{args.calls} calls of each method", COLUMNS, rows)
+    return Report("scale", [table], {"scale.svg": drawn})
 
 
-def _measured(kind: str, counts: Sequence[int], calls: int) -> Iterator[tuple[object, ...]]:
+def _measured(kind: str, counts: Sequence[int], calls: int) -> Iterator[tuple[Any, ...]]:
     with ExitStack() as stack:
         stores, filled = [], []
         for rows in counts:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.__main__ import COMMANDS, parser
 from benchmarks.chart import LABELS, bars
 from benchmarks.layers import FOR_HOST, FOR_STORE, by_layer
-from benchmarks.report import PAGE, Report, Table
+from benchmarks.report import PAGE, SCALING, Report, Table
 
 TABLE = Table("Two peers", ("peer", "us", "x"), [("ours", 1234.5, 0.5), ("theirs", 7, "-")])
 
@@ -27,9 +27,9 @@ def test_each_command_tells_how_it_is_used(
     assert "usage: python -m benchmarks" in capsys.readouterr().out
 
 
-def test_the_page_has_a_place_for_each_command() -> None:
-    page = PAGE.read_text()
-    places = re.findall(r"<!-- (\w+) -->.*?<!-- /\1 -->", page, re.DOTALL)
+def test_the_pages_have_a_place_for_each_command() -> None:
+    pages = PAGE.read_text() + SCALING.read_text()
+    places = re.findall(r"<!-- (\w+) -->.*?<!-- /\1 -->", pages, re.DOTALL)
     assert sorted(places) == sorted(COMMANDS)
 
 
@@ -46,7 +46,7 @@ def test_figures_stand_under_their_columns() -> None:
 def test_a_report_replaces_its_own_place_only(tmp_path: Path) -> None:
     page = tmp_path / "figures.md"
     page.write_text("a\n<!-- one -->\nold\n<!-- /one -->\nb\n<!-- two -->\nkept\n<!-- /two -->\n")
-    Report("one", [TABLE], {"one.svg": "<svg/>"}).write(page)
+    Report("one", [TABLE], {"one.svg": "<svg/>"}, page=page).write()
     text = page.read_text()
     assert "old" not in text
     assert "| ours | 1,234 | 0.50 |" in text
@@ -54,7 +54,7 @@ def test_a_report_replaces_its_own_place_only(tmp_path: Path) -> None:
     assert text.endswith("<!-- /one -->\nb\n<!-- two -->\nkept\n<!-- /two -->\n")
     assert (tmp_path / "figures" / "one.svg").read_text() == "<svg/>"
     with pytest.raises(ValueError, match="no marker <!-- three -->"):
-        Report("three", [TABLE]).write(page)
+        Report("three", [TABLE], page=page).write()
 
 
 def test_a_chart_is_drawn_to_scale_and_says_what_it_shows() -> None:
