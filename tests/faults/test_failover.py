@@ -114,7 +114,7 @@ def test_a_galera_cluster_is_refused_unless_one_writer_is_declared(nodes: list[G
     url = nodes[0].url.set(database="otp")
     with store_at(url) as store, pytest.raises(UnfitStore) as caught:
         store.check()
-    assert "is a node of a Galera cluster of 3, whose nodes lock rows each for its" in str(
+    assert "is a node of a Galera cluster of 3, and each node locks rows for its" in str(
         caught.value
     )
     assert "declare it by writer=single in the query of OTP_MPP_STORE" in str(caught.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.stores.sql.schema import metadata
 from flask_otp_mpp.testing.contract.builders import POLICY, RIGHT, answer, draft, opened
 from tests.stores.on_server import InOneProcess, tables_at
+from tests.stores.own_servers import newest_postgresql
 from tests.stores.servers import postgresql_url
 
 pytestmark = pytest.mark.server
@@ -61,10 +62,14 @@ def of_day(day: datetime) -> str:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with tables_at(postgresql_url("partitions")) as url:
-        run(url, PARTITIONS)
-        run(url, DAYS)
-        yield url
+    # A server of its own: the races here and those of other modules would need more connections
+    # than one server has.
+    with newest_postgresql() as server:
+        url = server.url.render_as_string(hide_password=False)
+        with tables_at(nullcontext(url)):
+            run(url, PARTITIONS)
+            run(url, DAYS)
+            yield url
 
 
 @pytest.fixture
