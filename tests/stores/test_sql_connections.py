@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -64,10 +66,25 @@ def test_half_of_the_pool_is_left_to_others(store: SQLAlchemyStore) -> None:
 
     reads = store.transactions
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: reads.retry(lambda: reads._run_once(wait, durable=True)), range(4)))
+        list(pool.map(lambda _: reads.retry(lambda: reads.run_once(wait, durable=True)), range(4)))
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(closing(store.engine.raw_connection()))
+
+
+def test_a_store_that_is_dropped_is_gone_at_once(tmp_path: Path) -> None:
+    """R6: and so are its connections, without the garbage collector."""
+    store = SQLAlchemyStore(f"sqlite:///{tmp_path}/dropped.db")
+    store.create_tables()
+    opened(store, "ada")
+    store.engine.dispose()
+    gone = weakref.ref(store.transactions)
+    gc.disable()
+    try:
+        del store
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.server

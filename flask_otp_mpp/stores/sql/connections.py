@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
@@ -31,7 +32,9 @@ class Connections:
         self._max_age = database.max_age
         self._valid_since = 0.0
         sa.event.listen(engine, "connect", _note_origin)
-        sa.event.listen(engine, "engine_disposed", self._forget)
+        # By a reference that does not keep it: whoever drops a store drops its connections at once.
+        forget = weakref.WeakMethod(self._forget)
+        sa.event.listen(engine, "engine_disposed", lambda _: (usable := forget()) and usable())
 
     def take(self) -> PoolProxiedConnection:
         """Return a connection, which is to be given back; only within ``with connections.free``."""
@@ -60,7 +63,7 @@ class Connections:
         """Replace all connections that are open: a restart that has ended one has ended all."""
         self._valid_since = time.monotonic()
 
-    def _forget(self, _engine: object) -> None:
+    def _forget(self) -> None:
         """Close what is kept, since the engine was disposed of; leave a parent's process alone."""
         self.distrust()
         kept, self._kept = self._kept, []

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,6 +20,7 @@ from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
 from flask_otp_mpp.stores.sql.statements import CompiledStatement
 from flask_otp_mpp.stores.sql.write_queue import WriteQueue
 
+T = TypeVar("T")
 _UNKNOWN: Final = "the OTP database was being written when the time was over"
 
 
@@ -47,29 +48,27 @@ class Job:
         return self._context.run(self._work, transaction)
 
 
+class Runner(Protocol):
+    """What runs a transaction."""
+
+    def run_once(self, work: Callable[[Any], T], *, durable: bool) -> T:
+        """Do work in a transaction, and commit it."""
+
+    def told(self, error: Exception) -> Exception:
+        """Return an error of a part of a transaction as that of a whole one would be."""
+
+
 class SharedCommit:
-    """Run the work of threads that wait for the write queue.
+    """Run the work of threads that wait for the write queue."""
 
-    :param run_once: does work in a transaction.
-    :param told: returns an error of a part as that of a transaction would be.
-    """
-
-    def __init__(
-        self,
-        queue: WriteQueue,
-        run_once: Callable[..., Any],
-        dialect: sa.Dialect,
-        told: Callable[[Exception], Exception],
-    ) -> None:
+    def __init__(self, queue: WriteQueue, dialect: sa.Dialect) -> None:
         self._queue = queue
-        self._run_once = run_once
-        self._told = told
         self._savepoint, self._undo, self._release = (
             CompiledStatement(sa.text(text), dialect)
             for text in ("SAVEPOINT part", "ROLLBACK TO part", "RELEASE part")
         )
 
-    def run(self, work: Callable[[Any], Any], *, durable: bool) -> Any:
+    def run(self, runner: Runner, work: Callable[[Any], T], *, durable: bool) -> T:
         """Run work in a transaction, alone or with that of others.
 
         :raises StoreError: if its turn does not come in time; then nothing was done.
@@ -77,7 +76,7 @@ class SharedCommit:
         """
         if not self._queue.waiting and self._queue.enter_at_once():
             try:
-                return self._run_once(work, durable=durable)
+                return runner.run_once(work, durable=durable)
             finally:
                 self._queue.__exit__()
         job = Job(work, durable=durable)
@@ -85,23 +84,24 @@ class SharedCommit:
         try:
             with self._queue:
                 if not job.end.done():
-                    self._serve()
+                    self._serve(runner)
         except StoreError:
             if job.end.cancel():
                 raise
             if not job.end.done():
                 raise StoreUnavailable(_UNKNOWN) from None
-        return job.end.result()
+        result: T = job.end.result()
+        return result
 
-    def run_alone(self, work: Callable[[Any], Any], *, durable: bool) -> Any:
+    def run_alone(self, runner: Runner, work: Callable[[Any], T], *, durable: bool) -> T:
         """Run work in a transaction of its own.
 
         :raises StoreError: if its turn does not come in time.
         """
         with self._queue:
-            return self._run_once(work, durable=durable)
+            return runner.run_once(work, durable=durable)
 
-    def _serve(self) -> None:
+    def _serve(self, runner: Runner) -> None:
         """Run all that wait; the job of this thread is one of them."""
         jobs: list[Job] = []
         while self._queue.waiting:
@@ -109,7 +109,7 @@ class SharedCommit:
             if job.end.set_running_or_notify_cancel():
                 jobs.append(job)
         try:
-            ends = self._run_all(jobs)
+            ends = self._run_all(runner, jobs)
         except Exception as error:  # noqa: BLE001 - raised in each thread that it concerns
             ends = [End(error=copy.copy(error)) for _ in jobs]
         except BaseException:
@@ -122,15 +122,14 @@ class SharedCommit:
             else:
                 job.end.set_exception(failure)
 
-    def _run_all(self, jobs: list[Job]) -> list[End]:
+    def _run_all(self, runner: Runner, jobs: list[Job]) -> list[End]:
         """Run jobs in one transaction; return how each has ended."""
         durable = any(job.durable for job in jobs)
         if len(jobs) == 1:
-            return [End(self._run_once(jobs[0].run, durable=durable))]
-        ends: list[End] = self._run_once(partial(self._run_parts, jobs), durable=durable)
-        return ends
+            return [End(runner.run_once(jobs[0].run, durable=durable))]
+        return runner.run_once(partial(self._run_parts, runner, jobs), durable=durable)
 
-    def _run_parts(self, jobs: list[Job], transaction: Any) -> list[End]:
+    def _run_parts(self, runner: Runner, jobs: list[Job], transaction: Any) -> list[End]:
         ends = []
         for job in jobs:
             transaction.read({}, self._savepoint)
@@ -140,7 +139,7 @@ class SharedCommit:
             except Exception as error:  # noqa: BLE001 - raised in the thread that it concerns
                 # This fails if the database has undone everything, such as on a full disk.
                 transaction.read({}, self._undo)
-                ends.append(End(error=self._told(error)))
+                ends.append(End(error=runner.told(error)))
             else:
                 ends.append(End(result))
             transaction.read({}, self._release)

@@ -111,9 +111,7 @@ class Transactions:
         self._clock = clock
         self._errors = engine.dialect.loaded_dbapi.Error
         queue = database.write_queue
-        self._shared = (
-            SharedCommit(queue, self._run_once, engine.dialect, self._told) if queue else None
-        )
+        self._shared = SharedCommit(queue, engine.dialect) if queue else None
 
     def run(self, work: Callable[[Transaction], T], *, durable: bool = True) -> T:
         """Do work in a transaction, and commit it.
@@ -122,11 +120,11 @@ class Transactions:
             wait for the disk.
         :raises StoreError: if the database fails.
         """
-        run: Callable[..., T] = self._run_once
-        if self._shared is not None:
-            # A journal has to know when its transaction is committed.
-            run = self._shared.run if journal_at_work() is None else self._shared.run_alone
-        return self.retry(partial(run, work, durable=durable))
+        if self._shared is None:
+            return self.retry(partial(self.run_once, work, durable=durable))
+        # A journal has to know when its transaction is committed.
+        run = self._shared.run if journal_at_work() is None else self._shared.run_alone
+        return self.retry(partial(run, self, work, durable=durable))
 
     def read(self, values: Values, statement: CompiledStatement) -> list[Row]:
         """Return the rows of a statement, without a transaction.
@@ -134,7 +132,7 @@ class Transactions:
         :raises StoreError: if the database fails.
         """
         work = partial(Transaction.read_only, values=values, statement=statement)
-        return self.retry(partial(self._run_once, work, durable=True))
+        return self.retry(partial(self.run_once, work, durable=True))
 
     def retry(self, attempt: Callable[[], T]) -> T:
         """Run a transaction; run it again if it is known to have done nothing, and may succeed.
@@ -160,7 +158,8 @@ class Transactions:
                 left = 1
             count_retry()
 
-    def _run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
+    def run_once(self, work: Callable[[Transaction], T], *, durable: bool) -> T:
+        """Do work in a transaction, and commit it; what fails is not tried again."""
         with self._connections.free:
             return self._run_on(self._connection(), work, durable=durable)
 
@@ -229,7 +228,7 @@ class Transactions:
             dialect=self._engine.dialect,
         )
 
-    def _told(self, error: Exception) -> Exception:
+    def told(self, error: Exception) -> Exception:
         """Return an error of a part of a transaction as that of a whole one would be."""
         return self._wrapped(error, gone=False) if isinstance(error, self._errors) else error
 
