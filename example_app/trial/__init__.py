@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from example_app.trial import console, operator, phone
+from example_app.trial import console, operator, phone, stream
 from example_app.trial.mail_server import MailServer
 from example_app.trial.statistics import Statistics
 from flask_otp_mpp import ConfigurationError
@@ -27,6 +27,7 @@ def init_app(app: Flask) -> None:
             "to true for a trial, and serve customers by an app of your own"
         )
         raise ConfigurationError([("OTP_MPP_TRIAL", finding)])
+    stream.init_app(app)
     app.extensions["mail_server"] = MailServer(app)
     app.extensions["statistics"] = statistics = Statistics()
     statistics.connect(app)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from flask import Response, request, stream_with_context
+from flask import Flask, Response, current_app, request, stream_with_context
 
 from example_app.records import PhoneMessage, User
 from example_app.trial.received import messages_after
@@ -22,7 +22,11 @@ HEARTBEAT = 1.0
 """Seconds after which something is written, by which a closed connection is noticed."""
 INTERVAL = 0.25
 """Seconds between two looks into the database, where another process may store messages."""
-_places = threading.BoundedSemaphore(STREAMS)
+
+
+def init_app(app: Flask) -> None:
+    """Give an app its places for streams."""
+    app.extensions["streams"] = threading.BoundedSemaphore(STREAMS)
 
 
 def message_stream(user: User | None, draw: Callable[[PhoneMessage], str]) -> Response:
@@ -32,12 +36,13 @@ def message_stream(user: User | None, draw: Callable[[PhoneMessage], str]) -> Re
     :param draw: returns a message as HTML.
     :returns: 503 if all streams are taken.
     """
-    if not _places.acquire(blocking=False):
+    places: threading.BoundedSemaphore = current_app.extensions["streams"]
+    if not places.acquire(blocking=False):
         return Response("All streams are taken; ask again later.\n", 503, {"Retry-After": "5"})
     response = Response(
         stream_with_context(_events(_known(), user, draw)), mimetype="text/event-stream"
     )
-    response.call_on_close(_places.release)
+    response.call_on_close(places.release)
     return response
 
 
