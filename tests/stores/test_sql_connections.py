@@ -68,8 +68,9 @@ def test_half_of_the_pool_is_left_to_others(store: SQLAlchemyStore) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: reads.retry(lambda: reads.run_once(wait, durable=True)), range(4)))
     with ExitStack() as stack:
-        for _ in range(2):
-            stack.enter_context(closing(store.engine.raw_connection()))
+        others = [stack.enter_context(closing(store.engine.raw_connection())) for _ in range(2)]
+        # Without a place for it, each of them would have waited in vain.
+        assert len({id(one.dbapi_connection) for one in others}) == 2
 
 
 def test_a_store_that_is_dropped_is_gone_at_once(tmp_path: Path) -> None:
