@@ -82,8 +82,3 @@ def open_shop(
     clients = {name: {"1": public} for name in (MERCHANT, OTHER, SANDBOXED)}
     usual = {"protocols": (AlipayPlus, Ams), "prepare": prepare, "OTP_MPP_AMS_CLIENTS": clients}
     return Shop(make_wallet(**{**usual, **how}), meanwhile)
-
-
-def wrong(code: str, attempt: int = 0) -> str:
-    """Return a code that is not the right one, another one for each attempt."""
-    return f"{(int(code) + 1 + attempt) % 10**6:06d}"

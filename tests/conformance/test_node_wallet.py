@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from tests.codes import wrong_code
 from tests.conformance.node_wallet import node_wallet
 from tests.vectors import KEYS, RESULT_CODES, VECTORS, Vector, private_key, public_key
 
@@ -202,7 +203,7 @@ def test_tries_and_sends_are_bounded_and_a_new_code_replaces_the_old(wallet: Nod
     old = wallet.message("bob")
     new = wallet.message("bob")
     assert wallet.call(verify("bob", *old)).code == "VERIFY_REQUEST_ID_INVALID"
-    wrong = f"{(int(new[1]) + 1) % 10**6:06}"
+    wrong = wrong_code(new[1])
     codes = [wallet.call(verify("bob", new[0], wrong)).code for _ in range(5)]
     assert codes == ["OTP_VERIFY_UNMATCHED"] * 4 + ["OTP_VERIFY_TIMES_EXCEED_LIMIT"]
     assert wallet.call(verify("bob", *new)).code == "OTP_VERIFY_TIMES_EXCEED_LIMIT"

@@ -11,6 +11,7 @@ from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.reasons import Outcome, Reason, refuse
 from flask_otp_mpp.testing import Inbox
+from tests.codes import wrong_code
 from tests.core.builders import CALLER, Harness, fresh_request, reason, refusal
 
 OTHER = Caller("alipayplus", "other")
@@ -34,7 +35,7 @@ def test_a_foreign_user_or_caller_spends_nothing(token: str, caller: Caller) -> 
     sent = harness.send()
     harness.send("bob")
     code = harness.inbox.received[0][1].code
-    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    wrong = wrong_code(code)
     for answer in [code, wrong] * 10:
         refused = reason(harness.verify, sent.challenge_id, answer, token, caller=caller)
         assert refused is Reason.CHALLENGE_UNKNOWN

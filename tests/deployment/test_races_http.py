@@ -15,6 +15,7 @@ from itertools import count
 import pytest
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
+from tests.codes import wrong_code
 from tests.deployment.processes import Deployed, run
 from tests.wallet import request_fields
 
@@ -68,10 +69,6 @@ def codes(answers: list[AlipayPlusAnswer]) -> Counter[str]:
     return Counter(answer.code for answer in answers)
 
 
-def wrong(code: str, by: int) -> str:
-    return f"{(int(code) + 1 + by) % 10**6:06d}"
-
-
 @pytest.mark.parametrize("_round", range(3))
 def test_of_many_right_answers_one_succeeds(server: Deployed, _round: int) -> None:
     """L6: 32 requests with the right code, no two of them the same bytes."""
@@ -91,7 +88,7 @@ def test_of_many_wrong_answers_five_are_compared(server: Deployed, _round: int) 
     crowd = Crowd(server)
     request_id, code = crowd.sent()
     answers = crowd.at_once(
-        lambda client: server.caller().verify(crowd.token, request_id, wrong(code, client))
+        lambda client: server.caller().verify(crowd.token, request_id, wrong_code(code, client))
     )
     assert codes(answers) == {
         "OTP_VERIFY_UNMATCHED": 5,
@@ -128,10 +125,12 @@ def test_a_verify_that_is_repeated_byte_for_byte_is_one_try(server: Deployed) ->
     """S10, A1: thirty-two repeats of a wrong answer leave four tries."""
     crowd, caller = Crowd(server), server.caller()
     request_id, code = crowd.sent()
-    fields = request_fields(crowd.token, verifyRequestId=request_id, otpCode=wrong(code, 0))
+    fields = request_fields(crowd.token, verifyRequestId=request_id, otpCode=wrong_code(code, 0))
     call, _ = caller.prepare("/verifyOTP", fields)
     assert codes(crowd.at_once(lambda _: caller.deliver(call))) == {"OTP_VERIFY_UNMATCHED": CLIENTS}
-    tries = [caller.verify(crowd.token, request_id, wrong(code, by)).code for by in range(1, 6)]
+    tries = [
+        caller.verify(crowd.token, request_id, wrong_code(code, by)).code for by in range(1, 6)
+    ]
     assert tries == ["OTP_VERIFY_UNMATCHED"] * 4 + ["OTP_VERIFY_TIMES_EXCEED_LIMIT"]
 
 
@@ -160,7 +159,7 @@ def test_new_workers_know_what_killed_workers_have_stored(server: Deployed) -> N
     sent = caller.deliver(call)
     (code,) = server.outbox(tried.user)
     for by in range(5):
-        answer = caller.verify(tried.token, sent.verify_request_id, wrong(code, by))
+        answer = caller.verify(tried.token, sent.verify_request_id, wrong_code(code, by))
         assert answer.code == "OTP_VERIFY_UNMATCHED"
     kill_workers(server)
     again = caller.verify(used.token, used_id, used_code)

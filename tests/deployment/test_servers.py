@@ -13,6 +13,7 @@ import pytest
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from flask_otp_mpp.callers.transport import Call, Response
+from tests.codes import wrong_code
 from tests.deployment.processes import MODULE, Deployed, deployed, gunicorn
 from tests.deployment.wire import chunked_bytes, request_bytes, talk
 from tests.servers import free_port
@@ -83,7 +84,7 @@ def test_a_code_is_sent_tried_used_and_used_up(server: Deployed) -> None:
     sent = caller.send(f"tok-{user}")
     assert sealed(sent) == "SUCCESS"
     (code,) = server.outbox(user)
-    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    wrong = wrong_code(code)
     tries = [
         caller.verify(f"tok-{user}", sent.verify_request_id, tried) for tried in (wrong, code, code)
     ]

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.codes import wrong_code
 from tests.faults.backends import empty_backend
 from tests.faults.kill_points import SEND_POINTS, VERIFY_POINTS
 from tests.faults.running import KillableServer, running
-from tests.faults.users import WalletUser, wrong
+from tests.faults.users import WalletUser
 from tests.faults.wallet_app import COOL_DOWN
 from tests.services import MARIADB, POSTGRESQL, REDIS
 
@@ -108,8 +109,8 @@ def test_a_wrong_code_whose_worker_was_killed_is_counted_once(
     """T4, A1, A2, A7: with its repeat; what was counted before stays, on the user as well."""
     user = user_of(server)
     request_id, code = user.sent()
-    assert user.verify(request_id, wrong(code, 8)) == "OTP_VERIFY_UNMATCHED"
-    call = user.verify_call(request_id, wrong(code, 9))
+    assert user.verify(request_id, wrong_code(code, 8)) == "OTP_VERIFY_UNMATCHED"
+    call = user.verify_call(request_id, wrong_code(code, 9))
     server.kill_during(user.caller, call, point)
     assert user.result(call) == "OTP_VERIFY_UNMATCHED"
     assert user.result(call) == "OTP_VERIFY_UNMATCHED"
@@ -125,6 +126,6 @@ def test_killed_workers_allow_no_further_guess(server: KillableServer) -> None:
     user = user_of(server)
     request_id, code = user.sent()
     for by in range(5):
-        call = user.verify_call(request_id, wrong(code, by))
+        call = user.verify_call(request_id, wrong_code(code, by))
         server.kill_during(user.caller, call, "before-signing")
     assert user.verify(request_id, code) == "OTP_VERIFY_TIMES_EXCEED_LIMIT"

@@ -16,6 +16,7 @@ import pytest
 
 from flask_otp_mpp.callers.transport import Call, over_http
 from flask_otp_mpp.core.circuit_breaker import OPEN_SECONDS
+from tests.codes import wrong_code
 from tests.faults.backends import (
     REDIS,
     SERVERS,
@@ -25,7 +26,7 @@ from tests.faults.backends import (
     through_port,
 )
 from tests.faults.proxy import Fault, FaultProxy, proxy_to
-from tests.faults.users import WalletUser, wrong
+from tests.faults.users import WalletUser
 from tests.servers import serving
 from tests.wallet import Wallet, open_wallet
 
@@ -115,7 +116,7 @@ def test_a_server_that_is_away_grants_nothing(
     crowd = [wired.user() for _ in range(CROWD)]
     calls = [
         user.send_call(),
-        user.verify_call(request_id, wrong(code, 9)),
+        user.verify_call(request_id, wrong_code(code, 9)),
         user.verify_call(request_id, code),
         *(one.send_call() for one in crowd),
     ]
@@ -134,7 +135,7 @@ def test_connections_that_were_closed_while_idle_are_replaced(
     """A7: the request that finds them may fail, the next ones do not; nothing is done twice."""
     request_id, code = user.sent()
     wired.proxy.reset()
-    first = user.result(user.verify_call(request_id, wrong(code, 9)))
+    first = user.result(user.verify_call(request_id, wrong_code(code, 9)))
     assert first in {UNKNOWN, "OTP_VERIFY_UNMATCHED"}
     assert recovered(wired)
     assert user.count_tries(request_id, code) == 5 - (first != UNKNOWN)
@@ -193,7 +194,7 @@ def test_a_wrong_code_whose_answer_was_lost_is_one_try(
 ) -> None:
     """A1, A7, S10: the byte-identical repeat finds it counted, or counts it."""
     request_id, code = user.sent()
-    call = user.verify_call(request_id, wrong(code, 9))
+    call = user.verify_call(request_id, wrong_code(code, 9))
     wired.proxy.when(wired.server.commit, fault)
     assert user.result(call) == UNKNOWN
     assert recovered(wired)
@@ -232,7 +233,7 @@ def test_what_broke_off_before_it_was_done_may_be_done_anew(
     assert answer.code == (UNKNOWN if lost else "SUCCESS")
     assert len(user.messages) == int(not lost)
     request_id, code = user.sent()
-    call = user.verify_call(request_id, wrong(code, 9))
+    call = user.verify_call(request_id, wrong_code(code, 9))
     wired.proxy.when(word, fault)
     assert user.result(call) in {UNKNOWN, "OTP_VERIFY_UNMATCHED"}
     assert user.result(call) == "OTP_VERIFY_UNMATCHED"
@@ -245,7 +246,7 @@ def test_a_transaction_that_nobody_ends_does_not_lock_its_user_for_ever(
     """A7: its client is gone, its server does not know; others are served, and so is this user."""
     request_id, code = user.sent()
     wired.proxy.when(wired.server.commit, Fault.SWALLOW_REQUEST)
-    assert user.result(user.verify_call(request_id, wrong(code, 9))) == UNKNOWN
+    assert user.result(user.verify_call(request_id, wrong_code(code, 9))) == UNKNOWN
     wired.user().sent()
     end = time.monotonic() + 30
     while (found := user.result(user.verify_call(request_id, code))) == UNKNOWN:

@@ -16,9 +16,9 @@ import pytest
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.signing.keys import one_line
+from tests.codes import wrong_code
 from tests.faults.backends import empty_backend, need_redis
 from tests.faults.running import KillableServer, running
-from tests.faults.users import wrong
 from tests.stores.redis_server import URL as REDIS_URL
 from tests.stores.redis_server import client as client_of_redis
 from tests.wallet import key, request_fields
@@ -133,7 +133,7 @@ def test_of_many_wrong_answers_at_all_nodes_five_are_compared(cluster: Cluster) 
     """A1: and then the right one fails at each node."""
     request_id, code = cluster.sent()
     codes = cluster.at_once(
-        lambda caller, at: caller.verify(cluster.token, request_id, wrong(code, at))
+        lambda caller, at: caller.verify(cluster.token, request_id, wrong_code(code, at))
     )
     assert codes == {"OTP_VERIFY_UNMATCHED": 5, "OTP_VERIFY_TIMES_EXCEED_LIMIT": CROWD - 5}
     for at in range(2):

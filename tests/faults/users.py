@@ -10,16 +10,12 @@ from typing import Final
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer, AlipayPlusCaller
 from flask_otp_mpp.callers.transport import Call
+from tests.codes import wrong_code
 from tests.wallet import request_fields
 
 MAX_SECONDS: Final = 5.0
 """The longest time that an answer may take: Alipay+ does not wait longer."""
 _numbers = count()
-
-
-def wrong(code: str, by: int) -> str:
-    """Return a code that is wrong, another one for each number."""
-    return f"{(int(code) + 1 + by) % 10**6:06d}"
 
 
 @dataclass
@@ -70,7 +66,7 @@ class WalletUser:
     def count_tries(self, request_id: str, code: str) -> int:
         """Verify wrong codes until no more are compared; return how many were."""
         for done in range(10):
-            found = self.verify(request_id, wrong(code, done))
+            found = self.verify(request_id, wrong_code(code, done))
             if found != "OTP_VERIFY_UNMATCHED":
                 assert found == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
                 return done

@@ -99,8 +99,3 @@ def sealed(answer: AlipayPlusAnswer) -> str:
     assert tuple(name for name, _ in answer.response.headers) == HEADERS
     assert dict(answer.response.headers)["cache-control"] == "no-store"
     return answer.code
-
-
-def wrong(code: str) -> str:
-    """Return a code that is not the right one."""
-    return f"{(int(code) + 1) % 10**6:06d}"

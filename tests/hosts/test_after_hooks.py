@@ -18,7 +18,8 @@ from flask import (
 )
 from flask_compress import Compress
 
-from tests.hosts.hostile_hosts import SWITCHES, Switch, altering, case, open_host, sealed, wrong
+from tests.codes import wrong_code
+from tests.hosts.hostile_hosts import SWITCHES, Switch, altering, case, open_host, sealed
 
 Change = Callable[[Response], Any]
 
@@ -93,7 +94,7 @@ def test_a_hook_that_changes_the_answer_changes_nothing_that_leaves(
     assert sealed(wallet.send("nobody")) == "INVALID_TOKEN"
     assert sealed(wallet.caller.call("/nothing", {})) == "NO_INTERFACE_DEF"
     assert sealed(wallet.caller.call("/sendOTP", {}, method="BREW")) == "METHOD_NOT_SUPPORTED"
-    unmatched = wallet.caller.verify("tok-ada", request_id, wrong(code))
+    unmatched = wallet.caller.verify("tok-ada", request_id, wrong_code(code))
     assert sealed(unmatched) == "OTP_VERIFY_UNMATCHED"
     assert sealed(wallet.caller.verify("tok-ada", request_id, code)) == "SUCCESS"
     assert switch.hits == 6
@@ -141,7 +142,7 @@ def test_an_old_answer_that_a_hook_brings_again_is_not_believed() -> None:
     wallet, switch = altering(replay)
     switch.on = True
     request_id, code = wallet.sent()
-    unmatched = wallet.caller.verify("tok-ada", request_id, wrong(code))
+    unmatched = wallet.caller.verify("tok-ada", request_id, wrong_code(code))
     assert sealed(unmatched) == "OTP_VERIFY_UNMATCHED"
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_otp_mpp import Caller, SQLAlchemyStore
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
-from tests.hosts.hostile_hosts import open_host, sealed, wrong
+from tests.codes import wrong_code
+from tests.hosts.hostile_hosts import open_host, sealed
 from tests.wallet import User, Wallet, load_user
 
 SPIED = (
@@ -126,7 +127,7 @@ def ask_everything(host: HostDatabase) -> list[str]:
     ask(sent)
     ask(wallet.caller.send("tok-ada"))
     code = wallet.inbox.code
-    ask(wallet.caller.verify("tok-ada", sent.verify_request_id, wrong(code)))
+    ask(wallet.caller.verify("tok-ada", sent.verify_request_id, wrong_code(code)))
     ask(wallet.caller.verify("tok-ada", sent.verify_request_id, code))
     ask(wallet.caller.verify("tok-ada", sent.verify_request_id, code))
     ask(wallet.caller.send("frozen"))

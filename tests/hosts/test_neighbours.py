@@ -23,7 +23,8 @@ from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_wsgi
 from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import one_line, private_pem
-from tests.hosts.hostile_hosts import open_host, sealed, wrong
+from tests.codes import wrong_code
+from tests.hosts.hostile_hosts import open_host, sealed
 from tests.wallet import User, load_user, make_tables, settings
 from tests.wallet import key as key_named
 
@@ -99,7 +100,7 @@ def use(host: HostApp, other: HostApp, outbox: Outbox, user: str) -> list[str]:
     caller, mistaken = host.caller(), host.caller(key_of=other.name)
     sent = caller.send(f"tok-{user}")
     code = outbox.boxes[host.name][user]
-    unmatched = caller.verify(f"tok-{user}", sent.verify_request_id, wrong(code))
+    unmatched = caller.verify(f"tok-{user}", sent.verify_request_id, wrong_code(code))
     granted = caller.verify(f"tok-{user}", sent.verify_request_id, code)
     elsewhere = other.caller().verify(f"tok-{user}", sent.verify_request_id, code)
     assert not mistaken.call("/nothing", {}).verified

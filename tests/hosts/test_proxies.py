@@ -12,7 +12,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_http, over_wsgi
-from tests.hosts.hostile_hosts import PREFIX, SERVER_KEYS, open_host, sealed, wrong
+from tests.codes import wrong_code
+from tests.hosts.hostile_hosts import PREFIX, SERVER_KEYS, open_host, sealed
 from tests.hosts.ways import raw
 from tests.servers import serving
 from tests.wallet import Wallet, request_fields
@@ -93,7 +94,7 @@ def test_both_operations_work_behind_a_proxy(name: str) -> None:
     wallet, caller = caller_behind(name)
     request_id = caller.send("tok-ada").verify_request_id
     code = wallet.inbox.code
-    assert sealed(caller.verify("tok-ada", request_id, wrong(code))) == "OTP_VERIFY_UNMATCHED"
+    assert sealed(caller.verify("tok-ada", request_id, wrong_code(code))) == "OTP_VERIFY_UNMATCHED"
     for tamper in ("path", "query", "body"):
         answer = caller.send("tok-bob", tamper=tamper)
         assert sealed(answer) == "INVALID_SIGNATURE", tamper

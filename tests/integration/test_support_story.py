@@ -23,6 +23,7 @@ import pytest
 from flask_otp_mpp import Message, SQLAlchemyStore
 from flask_otp_mpp.callers.alipayplus import AlipayPlusAnswer
 from flask_otp_mpp.callers.transport import over_http
+from tests.codes import wrong_code
 from tests.commands import run
 from tests.servers import serving
 from tests.wallet import CLIENT, User, Wallet, make_audit_table, open_wallet, request_fields
@@ -213,7 +214,7 @@ def test_why_ada_got_no_code(story: Story) -> None:
 def test_until_when_ada_is_locked_and_who_ended_it(story: Story) -> None:
     """A5, O9, O11: five wrong codes lock her; the unlock is a line, an event and a row itself."""
     story.ada_asks_for_a_code(tracer="third-try")
-    wrong = another(story.provider.codes[-1])
+    wrong = wrong_code(story.provider.codes[-1])
     assert [story.ada_types(wrong) for _ in range(5)] == ["OTP_VERIFY_UNMATCHED"] * 5
     story.support_reads(
         f"Locked at {CLIENT} until {story.clock(LOCK)}.",
@@ -236,7 +237,3 @@ def test_until_when_ada_is_locked_and_who_ended_it(story: Story) -> None:
     assert "as they were written" in story.support_runs("audit", "verify")[0]
     story.ada_asks_for_a_code(tracer="unlocked")
     story.the_caller_is_told("SUCCESS", status="S")
-
-
-def another(code: str) -> str:
-    return f"{(int(code) + 1) % 10**6:06d}"

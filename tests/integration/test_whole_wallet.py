@@ -24,10 +24,10 @@ import sqlalchemy as sa
 from flask_otp_mpp.callers.alipayplus import AlipayPlusCaller
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.signing.keys import private_pem
+from tests.codes import LONG_CODE, wrong_code
 from tests.deployment.processes import ROOT, Deployed, stop, wait_for
 from tests.deployment.test_nginx import SERVER, running
 from tests.faults.backends import empty_backend
-from tests.faults.users import wrong
 from tests.servers import free_port
 from tests.stores.servers import postgresql_url
 from tests.wallet import CLIENT, key, request_fields, settings
@@ -136,7 +136,12 @@ def wallet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
 
 def _running(folder: Path, url: str, limits: str) -> Iterator[Whole]:
     """Prepare the database by the host's migrations, then serve."""
-    otp = settings(url, OTP_MPP_COOL_DOWN=0, OTP_MPP_CLIENT_LIMIT=f"{CLIENT_LIMIT} per hour")
+    otp = settings(
+        url,
+        OTP_MPP_COOL_DOWN=0,
+        OTP_MPP_CLIENT_LIMIT=f"{CLIENT_LIMIT} per hour",
+        OTP_MPP_CODE_DIGITS=LONG_CODE,
+    )
     own = {
         "SECRET_KEY": "a secret that only tests use",
         "SQLALCHEMY_DATABASE_URI": url,
@@ -189,7 +194,7 @@ def test_a_code_is_sent_and_verified_through_everything(wallet: Whole) -> None:
     code, challenge = wallet.send(customer)
     [sent] = wallet.messages(customer)
     assert code == "SUCCESS"
-    assert wallet.verify(customer, challenge, wrong(sent, 1)) == "OTP_VERIFY_UNMATCHED"
+    assert wallet.verify(customer, challenge, wrong_code(sent, 1)) == "OTP_VERIFY_UNMATCHED"
     assert wallet.verify(customer, challenge, sent) == "SUCCESS"
     assert wallet.verify(customer, challenge, sent) == "VERIFY_REQUEST_ID_INVALID"
 

@@ -27,6 +27,7 @@ from flask_otp_mpp.protocols.values import (
     RequestContext,
 )
 from flask_otp_mpp.testing.contract.builders import request
+from tests.codes import wrong_code
 from tests.protocols.caller import CLIENT, CLOCK, FRESHNESS, configured, inbound
 from tests.vectors import RESULT_CODES
 from tests.web.google_wallet import open_google
@@ -257,7 +258,7 @@ def test_a_chosen_code_of_google_is_answered() -> None:
     wallet = open_google(OTP_MPP_GOOGLE_CODES={"TRIES_SPENT": "PRECONDITION_VIOLATION"})
     sent, code = wallet.sent()
     for guess in range(5):
-        wrong = f"{(int(code) + 1 + guess) % 10**6:06d}"
+        wrong = wrong_code(code, guess)
         assert wallet.google.verify(sent, wrong).result == "OTP_NOT_MATCHED"
     answer = wallet.google.verify(sent, code)
     assert (answer.status, answer.error) == (400, "PRECONDITION_VIOLATION")

@@ -11,6 +11,7 @@ from flask_otp_mpp.core.policy import Policy, Resend
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.reasons import Reason, Refused
 from flask_otp_mpp.testing import FrozenClock
+from tests.codes import LONG_CODE
 from tests.core.builders import KEEP, PEPPER, Harness, reason
 
 TOKEN: Final = "canary-token-281010033AB2F588"
@@ -32,7 +33,7 @@ def use_every_method(store: Store, clock: FrozenClock, resend: Resend) -> list[s
     :returns: every code that was sent or typed; six challenges were made.
     """
     harness = Harness(
-        Policy(digits=10, resend=resend),
+        Policy(digits=LONG_CODE, resend=resend),
         clock,
         store,
         load_user=lambda token: User() if token == TOKEN else None,
@@ -51,7 +52,7 @@ def use_every_method(store: Store, clock: FrozenClock, resend: Resend) -> list[s
         raise Refused(Reason.DELIVERY_REFUSED, DETAIL)
 
     last = Harness(
-        Policy(digits=10),
+        Policy(digits=LONG_CODE),
         clock,
         store,
         {Channel.EMAIL: refusing},

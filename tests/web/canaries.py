@@ -30,6 +30,7 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import FrozenClock
 from tests.ams import MERCHANT
+from tests.codes import LONG_CODE
 from tests.protocols.google import sides
 from tests.vectors.google import jwk
 from tests.wallet import PEPPER, User, Wallet, key, make_audit_table, open_wallet
@@ -157,7 +158,7 @@ def open_app(folder: Path, trouble: Trouble) -> Wallet:
         prepare=prepare,
         OTP_MPP_STORE=None,
         OTP_MPP_AUDIT="store",
-        OTP_MPP_CODE_DIGITS=10,  # no other number is as long
+        OTP_MPP_CODE_DIGITS=LONG_CODE,
         OTP_MPP_MESSAGE=f"{BODY} {{code}}",
         OTP_MPP_FAILURE_LIMIT=3,
         OTP_MPP_SEND_LIMITS="1000 per day",

@@ -10,6 +10,7 @@ from flask_otp_mpp import Operation
 from flask_otp_mpp.callers.signed import SignedAnswer
 from flask_otp_mpp.callers.transport import Transport
 from tests.ams import Shop
+from tests.codes import wrong_code
 from tests.wallet import Wallet
 
 SEND, VERIFY = Operation.SEND, Operation.VERIFY
@@ -119,14 +120,9 @@ def verifying(code_of: Callable[[Any], tuple[str, str]]) -> Cause:
     return lambda side, _: side.verify(*code_of(side))
 
 
-def wrong(code: str, attempt: int = 0) -> str:
-    """Return a code that is not the right one, another one for each attempt."""
-    return f"{(int(code) + 1 + attempt) % 10**6:06d}"
-
-
 def wrong_answers(side: Side, request_id: str, code: str, count: int = 5) -> None:
     for attempt in range(count):
-        side.verify(request_id, wrong(code, attempt))
+        side.verify(request_id, wrong_code(code, attempt))
 
 
 def unknown_path(side: Side, operation: Operation) -> SignedAnswer:
@@ -152,9 +148,9 @@ def right_code(side: Side) -> tuple[str, str]:
     return side.sent()
 
 
-def wrong_code(side: Side) -> tuple[str, str]:
+def with_wrong_code(side: Side) -> tuple[str, str]:
     request_id, code = side.sent()
-    return request_id, wrong(code)
+    return request_id, wrong_code(code)
 
 
 def code_without_tries(side: Side) -> tuple[str, str]:

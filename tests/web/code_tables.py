@@ -28,8 +28,8 @@ from tests.web.causes import (
     unknown_path,
     used_code,
     verifying,
+    with_wrong_code,
     wrong_answers,
-    wrong_code,
 )
 
 
@@ -76,7 +76,7 @@ ALIPAYPLUS: Final[list[Row]] = [
     ("UNKNOWN_EXCEPTION", BOTH, request(token="tok-crash")),
     ("UNKNOWN_EXCEPTION", [SEND], request(token="tok-timeout")),
     ("OTP_SEND_TIMES_EXCEED_LIMIT", [SEND], send_during_the_cool_down),
-    ("OTP_VERIFY_UNMATCHED", [VERIFY], verifying(wrong_code)),
+    ("OTP_VERIFY_UNMATCHED", [VERIFY], verifying(with_wrong_code)),
     ("PARAM_ILLEGAL", [VERIFY], verifying(code_with_a_space)),
     ("OTP_VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(code_without_tries)),
     ("OTP_VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(code_of_a_locked_user)),
@@ -178,7 +178,7 @@ AMS: Final[list[Row]] = [
     ("UNKNOWN_EXCEPTION", [SEND], request(token="tok-crash")),
     ("UNKNOWN_EXCEPTION", [SEND], request(token="tok-timeout")),
     ("UNKNOWN_EXCEPTION", [VERIFY], meanwhile(crash)),
-    ("VERIFY_UNMATCHED", [VERIFY], verifying(wrong_code)),
+    ("VERIFY_UNMATCHED", [VERIFY], verifying(with_wrong_code)),
     ("PARAM_ILLEGAL", [VERIFY], verifying(code_with_a_space)),
     ("VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(code_without_tries)),
     ("VERIFY_TIMES_EXCEED_LIMIT", [VERIFY], verifying(open_code_of_a_locked_user)),

@@ -17,7 +17,8 @@ from flask_otp_mpp.callers.ams import AmsAnswer
 from flask_otp_mpp.callers.transport import over_http
 from flask_otp_mpp.protocols.alipay import ams
 from flask_otp_mpp.protocols.values import Event
-from tests.ams import OTHER, Shop, open_shop, wrong
+from tests.ams import OTHER, Shop, open_shop
+from tests.codes import wrong_code
 from tests.servers import serving
 from tests.wallet import User, Wallet, load_user
 
@@ -194,11 +195,11 @@ def test_a_second_guess_is_a_second_try(shop: Shop) -> None:
         {
             "authenticationType": "OTP",
             "authenticationRequestId": request_id,
-            "authenticationValue": wrong(code),
+            "authenticationValue": wrong_code(code),
         },
     )
     assert {shop.caller.deliver(call, signed).code for _ in range(9)} == {"VERIFY_UNMATCHED"}
-    codes = [shop.caller.verify(request_id, wrong(code)).code for _ in range(5)]
+    codes = [shop.caller.verify(request_id, wrong_code(code)).code for _ in range(5)]
     assert codes == ["VERIFY_UNMATCHED"] * 4 + ["VERIFY_TIMES_EXCEED_LIMIT"]
 
 

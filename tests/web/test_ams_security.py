@@ -13,7 +13,8 @@ import pytest
 from flask_otp_mpp import Caller, Message, Reason, refuse
 from flask_otp_mpp.callers.ams import PREFIX, SANDBOX_PREFIX
 from flask_otp_mpp.protocols.alipay import ams
-from tests.ams import MERCHANT, SANDBOXED, Shop, open_shop, wrong
+from tests.ams import MERCHANT, SANDBOXED, Shop, open_shop
+from tests.codes import LONG_CODE, wrong_code
 from tests.wallet import User, Wallet
 
 MakeWallet = Callable[..., Wallet]
@@ -76,11 +77,13 @@ def test_no_log_answer_or_file_holds_code_token_phone_or_email(
             refuse(Reason.TOKEN_EXPIRED)
         return User("u1", PHONE, EMAIL)
 
-    shop = open_shop(make_wallet, store="sqlite", sender=gateway, loader=load)
+    shop = open_shop(
+        make_wallet, store="sqlite", sender=gateway, loader=load, OTP_MPP_CODE_DIGITS=LONG_CODE
+    )
     with caplog.at_level(logging.DEBUG):
         answers = [shop.init(TOKEN, "one"), shop.init(TOKEN, "one")]
         answers += [shop.init(TOKEN, "one", channel="EMAIL"), shop.init("tok-stale", "two")]
-        answers += [shop.caller.verify("one", code) for code in (wrong(codes[0]), codes[0])]
+        answers += [shop.caller.verify("one", code) for code in (wrong_code(codes[0]), codes[0])]
         faults.append("the gateway is away")
         answers += [shop.init(TOKEN, "three"), shop.init(TOKEN, "three")]
     assert [answer.code for answer in answers] == [
@@ -99,5 +102,5 @@ def test_no_log_answer_or_file_holds_code_token_phone_or_email(
     for canary in (TOKEN, "tok-stale", PHONE, EMAIL):
         assert canary not in shown, canary
         assert canary.encode() not in stored, canary
-    for code in (*codes, wrong(codes[0])):
+    for code in (*codes, wrong_code(codes[0])):
         assert code not in shown, code

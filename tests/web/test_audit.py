@@ -36,6 +36,7 @@ from flask_otp_mpp.protocols.google.settings import read_accounts
 from flask_otp_mpp.protocols.values import AuthenticatedRequest, Inbound, RequestContext
 from flask_otp_mpp.web.audit import key_prints
 from flask_otp_mpp.web.events import announce
+from tests.codes import LONG_CODE, wrong_code
 from tests.commands import flask, run
 from tests.protocols.google import sides
 from tests.wallet import CLIENT, PEPPER, Wallet, make_audit_table, open_wallet, settings
@@ -74,11 +75,6 @@ def trail_of(wallet: Wallet) -> AuditTrail:
     return trail
 
 
-def another(code: str) -> str:
-    """Return a code that is wrong."""
-    return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}}"
-
-
 def recorded(wallet: Wallet) -> list[tuple[object, ...]]:
     """Return what is recorded of requests and acts, in their order."""
     wanted = ("operation", "client", "reason", "code")
@@ -95,7 +91,7 @@ def test_decisions_are_recorded_before_their_answer_and_strangers_are_not(
     """O11: granted and refused ones, by whom, of whom, and with which code."""
     wallet = make()
     challenge, code = wallet.sent()
-    wallet.caller.verify("tok-ada", challenge, another(code))
+    wallet.caller.verify("tok-ada", challenge, wrong_code(code))
     assert wallet.caller.verify("tok-ada", challenge, code).code == "SUCCESS"
     wallet.send("frozen")
     stranger = wallet.calling(client_id="A_STRANGER")
@@ -158,9 +154,9 @@ def test_no_row_holds_a_code_a_token_or_an_address(
 ) -> None:
     """O11: canaries in everything that a caller or a host can pass; the whole file is searched."""
     caplog.set_level(logging.DEBUG)
-    wallet = make()
+    wallet = make(OTP_MPP_CODE_DIGITS=LONG_CODE)
     challenge, code = wallet.sent("tok-canaryuser")
-    typed = another(code)
+    typed = wrong_code(code)
     wallet.caller.verify("tok-canaryuser", challenge, typed)
     wallet.caller.verify("canary-token", challenge, typed)
     trail_of(wallet).table.store.engine.dispose()

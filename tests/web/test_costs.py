@@ -18,6 +18,7 @@ from itsdangerous import URLSafeTimedSerializer
 
 from flask_otp_mpp.signing.keys import LocalSigner
 from flask_otp_mpp.stores import MemoryStore
+from tests.codes import wrong_code
 from tests.wallet import ACQUIRER, PSP, Wallet, key
 
 VERBS = ("get_answer", "reserve", "settle", "spend", "look_up", "unlock", "forget", "purge")
@@ -117,7 +118,7 @@ def test_a_send_costs_one_signature_and_one_reservation(wallet: Wallet, costs: C
 def test_a_verification_costs_one_attempt(wallet: Wallet, costs: Costs, right: bool) -> None:
     """A1: nothing is looked up before the attempt is counted."""
     request_id, code = wallet.sent("tok-ada")
-    guess = code if right else f"{(int(code) + 1) % 10**6:06d}"
+    guess = code if right else wrong_code(code)
     fields = {"accessToken": "tok-ada", "verifyRequestId": request_id, "otpCode": guess}
     verify = signed_before(wallet, "/verifyOTP", fields)
     with costs.counting() as counts:

@@ -21,7 +21,8 @@ from flask_otp_mpp import (
 from flask_otp_mpp.callers.signed import SignedAnswer
 from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import one_line
-from tests.ams import MERCHANT, Shop, open_shop, wrong
+from tests.ams import MERCHANT, Shop, open_shop
+from tests.codes import wrong_code
 from tests.commands import run
 from tests.wallet import CLIENT, PSP, Wallet, key, open_wallet
 
@@ -68,12 +69,12 @@ def test_wrong_codes_at_a_merchant_lock_the_user_there_and_not_at_alipayplus(sho
         for tries in (5, 4):
             verify_request_id, code = wallet.sent()
             for attempt in range(tries):
-                wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
+                wallet.caller.verify("tok-ada", verify_request_id, wrong_code(code, attempt))
         for _ in range(2):
             request_id, merchants_code = shop.sent()
             for attempt in range(5):
                 assert locks == []
-                shop.caller.verify(request_id, wrong(merchants_code, attempt))
+                shop.caller.verify(request_id, wrong_code(merchants_code, attempt))
     assert locks == ["ada"]
     locked = shop.caller.verify(by_mail, mail_code)
     assert locked.code == "VERIFY_TIMES_EXCEED_LIMIT"
@@ -93,8 +94,8 @@ def test_wrong_codes_on_both_protocols_disable_the_user_on_both(make_wallet: Mak
     verify_request_id, code = wallet.sent()
     request_id, merchants_code = shop.sent()
     for attempt in range(3):
-        wallet.caller.verify("tok-ada", verify_request_id, wrong(code, attempt))
-        shop.caller.verify(request_id, wrong(merchants_code, attempt))
+        wallet.caller.verify("tok-ada", verify_request_id, wrong_code(code, attempt))
+        shop.caller.verify(request_id, wrong_code(merchants_code, attempt))
     disabled = wallet.caller.verify("tok-ada", verify_request_id, code)
     assert disabled.code == "OTP_VERIFY_TIMES_EXCEED_LIMIT"
     assert "OTP is disabled for this user." in disabled.message

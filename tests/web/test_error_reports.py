@@ -32,6 +32,7 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.signing.keys import LocalSigner, private_pem
 from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.testing import FrozenClock
+from tests.codes import LONG_CODE
 from tests.wallet import PEPPER, User, Wallet, key
 from tests.web.google_wallet import open_google
 
@@ -229,7 +230,7 @@ def test_a_reporter_gets_no_secret_from_our_frames(
 ) -> None:
     """X7: wherever a host's code raises, or looks at the stack."""
     kept = reports()
-    wallet = make_wallet(**{"loader": load, **PLACES[place]()})
+    wallet = make_wallet(**{"loader": load, "OTP_MPP_CODE_DIGITS": LONG_CODE, **PLACES[place]()})
     wallet.send(TOKEN)
     wallet.caller.verify(TOKEN, "some-id", TYPED)
     functions = {frame["function"] for frame in frames(kept)}
@@ -243,7 +244,7 @@ def test_a_receiver_of_a_signal_finds_no_secret_on_the_stack(
 ) -> None:
     """X7: what it reports has the whole stack, our frames too."""
     kept = reports()
-    wallet = make_wallet(loader=load, OTP_MPP_FAILURE_LIMIT=2)
+    wallet = make_wallet(loader=load, OTP_MPP_FAILURE_LIMIT=2, OTP_MPP_CODE_DIGITS=LONG_CODE)
     with signal.connected_to(fail):
         request_id = wallet.send(TOKEN).verify_request_id
         code = wallet.inbox.code
@@ -262,7 +263,7 @@ def test_neither_log_nor_database_leave_a_secret_in_a_breadcrumb(
     monkeypatch.setattr(logging.getLogger("sqlalchemy.engine"), "level", logging.DEBUG)
     monkeypatch.setattr(logging.getLogger("flask_otp_mpp"), "level", logging.DEBUG)
     kept = reports(max_breadcrumbs=1000)
-    wallet = make_wallet(store="sqlite", loader=load)
+    wallet = make_wallet(store="sqlite", loader=load, OTP_MPP_CODE_DIGITS=LONG_CODE)
     request_id = wallet.send(TOKEN).verify_request_id
     code = wallet.inbox.code
     wallet.caller.verify(TOKEN, request_id, TYPED)

@@ -27,6 +27,7 @@ from flask_otp_mpp import (
     otp_verified,
     refuse,
 )
+from tests.codes import wrong_code
 from tests.commands import run
 from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, request_fields
 
@@ -142,9 +143,7 @@ def test_a_refusal_names_its_user_and_its_end(make_wallet: MakeWallet) -> None:
         wallet.caller.send("tok-ada")
         challenge = first.verify_request_id
         for guess in range(6):
-            wallet.caller.verify(
-                "tok-ada", challenge, f"{(int(wallet.inbox.code) + guess + 1) % 10**6:06d}"
-            )
+            wallet.caller.verify("tok-ada", challenge, wrong_code(wallet.inbox.code, guess))
     limited = events[1]
     assert (limited.subject, limited.reason) == ("ada", Reason.SEND_LIMITED)
     assert limited.challenge_id == ""

@@ -23,6 +23,7 @@ from flask_otp_mpp import (
     user_locked,
 )
 from flask_otp_mpp.signing.keys import LocalSigner
+from tests.codes import wrong_code
 from tests.commands import run
 from tests.wallet import ACQUIRER, CLIENT, PSP, User, Wallet, key, request_fields
 
@@ -44,13 +45,9 @@ class FlakySigner:
         return self._signer.sign(data)
 
 
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10**6:06d}"
-
-
 def tries_left(wallet: Wallet, request_id: str, code: str) -> int:
     """Return how many wrong codes are still compared."""
-    answers = [wallet.caller.verify("tok-ada", request_id, wrong(code)).code for _ in range(6)]
+    answers = [wallet.caller.verify("tok-ada", request_id, wrong_code(code)).code for _ in range(6)]
     return answers.count("OTP_VERIFY_UNMATCHED")
 
 
@@ -64,7 +61,7 @@ def test_an_attempt_counts_if_the_answer_can_not_be_signed(
     wallet.caller = wallet.calling(server_keys={"1": key("wallet").public_key()})
     request_id, code = wallet.sent()
     signer.down = True
-    answer = wallet.caller.verify("tok-ada", request_id, wrong(code))
+    answer = wallet.caller.verify("tok-ada", request_id, wrong_code(code))
     assert (answer.response.status, answer.response.body) == (503, b"")
     signer.down = False
     assert tries_left(wallet, request_id, code) == 4
@@ -86,7 +83,7 @@ def test_an_attempt_counts_if_a_hook_of_the_host_raises_after_it(
     wallet = make_wallet(store=store, finish=finish)
     request_id, code = wallet.sent()
     wallet.app.config["FAIL"] = True
-    answer = wallet.caller.verify("tok-ada", request_id, wrong(code))
+    answer = wallet.caller.verify("tok-ada", request_id, wrong_code(code))
     assert (answer.code, answer.verified) == ("OTP_VERIFY_UNMATCHED", True)
     wallet.app.config["FAIL"] = False
     assert tries_left(wallet, request_id, code) == 4
@@ -106,7 +103,9 @@ def test_a_receiver_that_raises_changes_no_answer_and_no_count(
         otp_refused.connected_to(fail),
     ):
         request_id, code = wallet.sent()
-        assert wallet.caller.verify("tok-ada", request_id, wrong(code)).code.endswith("UNMATCHED")
+        assert wallet.caller.verify("tok-ada", request_id, wrong_code(code)).code.endswith(
+            "UNMATCHED"
+        )
         assert wallet.caller.verify("tok-ada", request_id, code).code == "SUCCESS"
     assert caplog.text.count("raised RuntimeError") == 3
     assert "receiver failed" not in caplog.text
@@ -182,7 +181,7 @@ def test_a_repeat_of_a_verify_spends_no_try(store: str, make_wallet: MakeWallet)
     wallet = make_wallet(store=store)
     request_id, code = wallet.sent()
     fields = request_fields(verifyRequestId=request_id)
-    guess = wallet.caller.prepare("/verifyOTP", {**fields, "otpCode": wrong(code)})
+    guess = wallet.caller.prepare("/verifyOTP", {**fields, "otpCode": wrong_code(code)})
     right = wallet.caller.prepare("/verifyOTP", {**fields, "otpCode": code})
     assert {wallet.caller.deliver(*guess).code for _ in range(7)} == {"OTP_VERIFY_UNMATCHED"}
     assert {wallet.caller.deliver(*right).code for _ in range(7)} == {"SUCCESS"}
@@ -214,7 +213,7 @@ def test_a_lock_is_reported_and_can_be_removed(make_wallet: MakeWallet) -> None:
         locks.append(values)
 
     with user_locked.connected_to(receive, wallet.app):
-        answers = [wallet.caller.verify("tok-ada", request_id, wrong(code)) for _ in range(4)]
+        answers = [wallet.caller.verify("tok-ada", request_id, wrong_code(code)) for _ in range(4)]
     end = wallet.clock.now + timedelta(minutes=15)
     assert locks == [
         {"subject": "ada", "until": end, "caller": Caller("alipayplus", CLIENT, ACQUIRER, PSP)}

@@ -25,6 +25,7 @@ from flask_otp_mpp.callers.google_answer import GoogleAnswer
 from flask_otp_mpp.callers.google_faults import Tamper
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.testing import FrozenClock
+from tests.codes import wrong_code
 from tests.wallet import User
 from tests.web.google_wallet import (
     ADA,
@@ -119,7 +120,7 @@ def test_an_echo_returns_the_message(wallet: GoogleWallet) -> None:
 
 def test_a_wrong_code_does_not_match(wallet: GoogleWallet) -> None:
     sent, code = wallet.sent()
-    wrong = wallet.google.verify(sent, f"{(int(code) + 1) % 10**6:06d}")
+    wrong = wallet.google.verify(sent, wrong_code(code))
     assert (wrong.status, wrong.result) == (200, "OTP_NOT_MATCHED")
     assert wrong.json["paymentIntegratorVerifyOtpId"]
     for guess in ("abc", code + "0", f" {code}", code.translate(str.maketrans("0123", "٠١٢٣"))):

@@ -20,6 +20,7 @@ from flask_otp_mpp.callers.transport import Call, over_wsgi
 from flask_otp_mpp.protocols.google.jose.sealer import JoseSealer
 from flask_otp_mpp.protocols.google.protocol import GoogleStandardPayments
 from flask_otp_mpp.signing.keys import one_line
+from tests.codes import LONG_CODE
 from tests.protocols.google import sides
 from tests.vectors.google import jwk
 from tests.wallet import ACQUIRER, CLIENT, PSP, key
@@ -238,7 +239,12 @@ def test_nothing_secret_is_logged(
         if len(crash) == 2:
             raise RuntimeError(f"{user} {message.code} {message.body}")
 
-    wallet = open_google(accounts={"gpay": sides.jose_wallet()}, sender=sender, testing=False)
+    wallet = open_google(
+        accounts={"gpay": sides.jose_wallet()},
+        sender=sender,
+        testing=False,
+        OTP_MPP_CODE_DIGITS=LONG_CODE,
+    )
     google = wallet.calling(sides.jose_google())
     sent = google.send(ADA, smsMatchingToken="SeCrEtToKeN")
     wrong = google.verify(sent.request_id, "654321x")

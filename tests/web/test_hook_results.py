@@ -26,7 +26,8 @@ from flask_otp_mpp import (
     user_locked,
 )
 from flask_otp_mpp.testing import Inbox
-from tests.ams import open_shop, wrong
+from tests.ams import open_shop
+from tests.codes import wrong_code
 from tests.wallet import Wallet, key
 from tests.web.google_wallet import ADA, open_google
 
@@ -158,7 +159,7 @@ def test_a_receiver_that_hides_that_it_is_async_hears(make_wallet: MakeWallet) -
     with user_locked.connected_to(receiver, shop.wallet.app):
         request_id, code = shop.sent()
         for attempt in range(5):
-            shop.caller.verify(request_id, wrong(code, attempt))
+            shop.caller.verify(request_id, wrong_code(code, attempt))
     assert heard == ["ada"]
 
 

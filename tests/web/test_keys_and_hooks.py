@@ -27,6 +27,7 @@ from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import LocalSigner, one_line, private_pem
 from flask_otp_mpp.signing.rsa256 import SignatureHeader
 from flask_otp_mpp.testing import FrozenClock, Inbox
+from tests.codes import wrong_code
 from tests.wallet import ACQUIRER, CLIENT, PSP, Wallet, key, load_user, settings
 
 MakeWallet = Callable[..., Wallet]
@@ -272,7 +273,7 @@ def test_the_reuse_policy_sends_the_same_code_again(make_wallet: MakeWallet) -> 
     """L12: same id, same code, tries and end unchanged; rotate is the default."""
     wallet = make_wallet(store="sqlite", OTP_MPP_RESEND="reuse")
     first, code = wallet.sent()
-    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    wrong = wrong_code(code)
     for _ in range(4):
         wallet.caller.verify("tok-ada", first, wrong)
     again, same_code = wallet.sent()

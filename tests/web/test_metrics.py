@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from flask_otp_mpp import Message, OtpMpp, Reason, StoreUnavailable, init_metrics, refuse
 from flask_otp_mpp.web.metric_table import METRICS, Kind
 from flask_otp_mpp.web.prometheus import exposition
+from tests.codes import wrong_code
 from tests.commands import run
 from tests.protocols.google import sides
 from tests.wallet import CLIENT, User, Wallet, key, open_wallet
@@ -119,7 +120,7 @@ def test_locks_and_disabled_users_are_counted(
     wallet = counted(OTP_MPP_FAILURE_LIMIT=5)
     challenge, code = wallet.sent()
     for guess in range(1, 8):
-        wrong = f"{(int(code) + guess) % 10**6:06d}"
+        wrong = wrong_code(code, guess)
         wallet.caller.verify("tok-ada", challenge, wrong)
     assert value(registry, "otp_mpp_locks_total", kind="lock") == 1
     assert value(registry, "otp_mpp_locks_total", kind="disabled") == 0

@@ -22,6 +22,7 @@ from flask_otp_mpp import (
 )
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.service import ById, SendOtp
+from tests.codes import LONG_CODE, wrong_code
 from tests.wallet import User, Wallet
 
 TOKEN = "tok-canary-token"
@@ -74,11 +75,17 @@ def test_no_log_signal_or_answer_holds_code_token_phone_or_email(
     for signal in receivers:
         signal.connect(receive)
     try:
-        wallet = make_wallet(store="sqlite", sender=gateway, loader=load, OTP_MPP_FAILURE_LIMIT=2)
+        wallet = make_wallet(
+            store="sqlite",
+            sender=gateway,
+            loader=load,
+            OTP_MPP_FAILURE_LIMIT=2,
+            OTP_MPP_CODE_DIGITS=LONG_CODE,
+        )
         answers = [wallet.send(TOKEN)]
         request_id = answers[0].verify_request_id
         code = gateway.codes[0]
-        wrong = f"{(int(code) + 1) % 10**6:06d}"
+        wrong = wrong_code(code)
         answers += [
             wallet.caller.verify(TOKEN, request_id, code),
             wallet.caller.verify(TOKEN, request_id, code),

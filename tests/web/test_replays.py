@@ -17,7 +17,8 @@ from flask_otp_mpp.protocols.google.settings import GoogleSettings
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.web.traffic_settings import MAX_FRESHNESS
-from tests.ams import open_shop, wrong
+from tests.ams import open_shop
+from tests.codes import wrong_code
 from tests.services import POSTGRESQL
 from tests.stores.redis_server import client, opened_store
 from tests.stores.servers import postgresql_url
@@ -132,7 +133,7 @@ def test_a_wrong_code_that_is_judged_again_is_counted_again(make_wallet: MakeWal
     payload = {
         "authenticationType": "OTP",
         "authenticationRequestId": request_id,
-        "authenticationValue": wrong(code),
+        "authenticationValue": wrong_code(code),
     }
     call, _ = shop.caller.prepare("/verifyAuthentication", payload)
     answers = [shop.caller.deliver(call).code for _ in range(6)]

@@ -27,6 +27,7 @@ from flask_otp_mpp.signing.keys import one_line
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import Inbox
 from flask_otp_mpp.web.support import Support, SupportHooks
+from tests.codes import LONG_CODE
 from tests.commands import flask, run
 from tests.services import REDIS
 from tests.stores.redis_server import URL, prefixed
@@ -130,7 +131,7 @@ def test_how_each_code_ended_is_told(make_wallet: MakeWallet) -> None:
         inbox(_user, _message)
 
     inbox, refusing = Inbox(), False
-    wallet = make_wallet(sender=sender)
+    wallet = make_wallet(sender=sender, OTP_MPP_CODE_DIGITS=LONG_CODE)
     sent = wallet.send()
     assert wallet.caller.verify("tok-ada", sent.verify_request_id, inbox.code).code == "SUCCESS"
     refusing = True

@@ -21,6 +21,7 @@ from flask_otp_mpp import OtpMpp
 from flask_otp_mpp.web.limiter import TrafficMemory, own_limiter
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import OnLimiterFailure
+from tests.codes import wrong_code
 from tests.wallet import CLIENT, Wallet, key
 
 LIMITED = "REQUEST_TRAFFIC_EXCEED_LIMIT"
@@ -189,7 +190,7 @@ def test_without_a_traffic_limit_the_tries_are_still_limited(make_wallet: MakeWa
     """A8: five comparisons, with or without traffic limits."""
     wallet = make_wallet(OTP_MPP_CLIENT_LIMIT="", OTP_MPP_ADDRESS_LIMIT="")
     request_id, code = wallet.sent()
-    wrong = f"{(int(code) + 1) % 10**6:06d}"
+    wrong = wrong_code(code)
     codes = Counter(wallet.caller.verify("tok-ada", request_id, wrong).code for _ in range(9))
     assert codes == {"OTP_VERIFY_UNMATCHED": 5, "OTP_VERIFY_TIMES_EXCEED_LIMIT": 4}
     assert wallet.caller.verify("tok-ada", request_id, code).code != "SUCCESS"
