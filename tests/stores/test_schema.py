@@ -140,7 +140,7 @@ def test_locks_and_sends_from_before_clients_were_told_apart_count_for_each_clie
     """T6, A2: an upgrade ends no lock and allows no further send; later locks are by client."""
     store.create_tables()
     to_revision(store.engine, "0003")
-    now = types.Moment().process_bind_param(datetime.now(UTC), store.engine.dialect)
+    now = types.Moment().bind_processor(store.engine.dialect)(datetime.now(UTC))
     assert now is not None
     hour = 3_600_000_000
     rows = [

@@ -76,11 +76,6 @@ class PollingConnection(sqlite3.Connection):
         self.execute("PRAGMA busy_timeout = 0")
         self.execute("PRAGMA synchronous = FULL")
 
-    def begin(self, *, durable: bool = True) -> None:
-        """Begin to write."""
-        self.set_durable(durable)
-        self.execute(_BEGIN)
-
     def set_durable(self, durable: bool) -> None:  # noqa: FBT001 - its name says it
         """Set whether the commits that follow wait for the disk."""
         if durable is not self._durable:
@@ -165,13 +160,15 @@ class SQLite(Database):
     ) -> list[list[Row]]:
         """Execute one statement after the other; there is no server, so no round trip."""
         alone = not driver.in_transaction
+        cursor = driver.cursor()
         if begin:
-            driver.begin(durable=durable)
+            driver.set_durable(durable)
+            cursor.execute(_BEGIN)
         if alone:
             driver.check_file()
-        found = [said.rows(driver.execute(said.text, parameters)) for said, parameters in batch]
+        found = [said.rows(cursor.execute(said.text, parameters)) for said, parameters in batch]
         if commit:
-            driver.execute("COMMIT")
+            cursor.execute("COMMIT")
         return found
 
     def yield_to_others(self) -> None:

@@ -42,7 +42,7 @@ class CompiledStatement:
     :ivar reads: whether it is answered with rows.
     """
 
-    __slots__ = ("_constants", "_reads", "_writes", "places", "reads", "text")
+    __slots__ = ("_constants", "_converted", "_writes", "places", "reads", "text")
 
     def __init__(self, statement: _Statement, dialect: sa.Dialect) -> None:
         compiled: SQLCompiler = statement.compile(dialect=dialect)
@@ -57,10 +57,11 @@ class CompiledStatement:
         ]
         self.places = len(self._writes)
         columns = statement.selected_columns if isinstance(statement, sa.Select) else ()
-        self._reads = [
+        processes = [
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
         ]
-        self.reads = bool(self._reads)
+        self._converted = [(at, process) for at, process in enumerate(processes) if process]
+        self.reads = bool(processes)
 
     def bind(self, values: Values) -> BoundStatement:
         """Return the statement with its values; those of other statements are left out."""
@@ -77,13 +78,11 @@ class CompiledStatement:
 
     def rows(self, fetched: Iterable[Row]) -> list[Row]:
         """Return the values of the columns as the tables' types mean them."""
-        return [
-            tuple(
-                value if process is None else process(value)
-                for process, value in zip(self._reads, row, strict=True)
-            )
-            for row in fetched
-        ]
+        found = list(map(list, fetched))
+        for row in found:
+            for at, process in self._converted:
+                row[at] = process(row[at])
+        return list(map(tuple, found))
 
 
 class BoundStatement(NamedTuple):
