@@ -1,1 +1,1 @@
-"""Benchmarks of the package; docs/benchmarks.md holds the figures."""
+"""Benchmarks of the package; docs/benchmarks.md and the page below it hold the figures."""

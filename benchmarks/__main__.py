@@ -30,10 +30,12 @@ from benchmarks import (
     scale,
     simulate,
     stores,
+    versions,
 )
 from benchmarks.report import Report
 
 COMMANDS: Final[dict[str, ModuleType]] = {
+    "versions": versions,
     "load": load,
     "peers": beside,
     "contract": contract,
@@ -67,7 +69,7 @@ any guarantee. `python -m benchmarks NAME --help` explains a command and its col
         epilog="""examples:
   python -m benchmarks stores --quick                    a first look, in seconds
   python -m benchmarks load --store sqlite --only lean --only floor
-  python -m benchmarks all --write                       all figures of docs/benchmarks.md
+  python -m benchmarks all --write                       all figures of docs/benchmarks
 
 exit status: 0 if every answer was right; 1 if not, and then nothing is written.""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -122,7 +124,7 @@ def _common(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--write",
         action="store_true",
-        help="write the tables into docs/benchmarks.md or docs/scaling.md",
+        help="write tables and charts into docs/benchmarks, or docs/scaling.md",
     )
 
 

@@ -22,7 +22,7 @@ from benchmarks import peers
 from benchmarks.empty_stores import available
 from benchmarks.inprocess import PeerApp
 from benchmarks.options import repeatable
-from benchmarks.report import Report, Table
+from benchmarks.report import FIGURES, Report, Table
 from benchmarks.roundtrips import Relay
 from benchmarks.wire import RequestKind
 from flask_otp_mpp import SQLAlchemyStore
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> Report:
     blocks = args.blocks or (8 if args.quick else 40)
     rows = [_measured(store, blocks) for store in args.store or available(NAMES)]
     title = f"Median of {blocks} blocks of {BLOCK} sends each, in turns, in one thread"
-    return Report("audit", [Table(title, COLUMNS, rows)])
+    return Report("audit", [Table(title, COLUMNS, rows)], page=FIGURES)
 
 
 @contextmanager

@@ -109,14 +109,6 @@ class Comparison:
                 round(statistics.median(leg.cpu for leg in legs)),
             )  # fmt: skip
 
-    def chart(self) -> str:
-        """Draw the requests a second by store and load."""
-        groups: dict[str, dict[str, float]] = {}
-        for (store, load, name), legs in self.legs.items():
-            rate = statistics.median(leg.rate for leg in legs)
-            groups.setdefault(f"{store}, {load}", {})[name] = rate
-        return chart.bars("Beside other libraries", "requests a second (more is better)", groups)
-
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -139,7 +131,17 @@ def run(args: argparse.Namespace) -> Report:
             compared.measure(store, peers, rounds, seconds)
     note()
     table = Table(f"Median of {rounds} rounds of {seconds:g} s", COLUMNS, list(compared.rows()))
-    return Report("peers", [table], {"peers.svg": compared.chart()}, compared.faults)
+    return report(table, compared.faults)
+
+
+def report(table: Table, faults: Sequence[str]) -> Report:
+    """Return the table, its short form, and a chart by store and load."""
+    groups: dict[str, dict[str, float]] = {}
+    for row in table.data()["rows"]:
+        groups.setdefault(f"{row['store']}, {row['load']}", {})[row["peer"]] = row["req/s"]
+    drawn = chart.bars("Requests beside other libraries", "a second (more is better)", groups)
+    short = table.across(("store", "peer", "signs"), "load", ("req/s", "wallet / peer"))
+    return Report("peers", [table], {"peers.svg": drawn}, faults, summary=[short])
 
 
 def _round(one: Served, rates: dict[str, float], seconds: float) -> dict[str, Leg]:

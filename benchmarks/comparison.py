@@ -18,6 +18,9 @@ COLUMNS: Final = (
     "store", "load", "peer", "req/s", "x floor", "lowest", "highest",
     "p50 ms", "p99 ms", "p99 x floor", "CPU us", "CPU x floor", "answers",
 )  # fmt: skip
+SHORT: Final = (
+    "store", "load", "peer", "req/s", "x floor", "lowest", "highest", "p99 x floor", "CPU x floor",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ class Comparison:
             self.faults.append(f"{where}: {held} of {one.sampled} signatures are valid")
 
     def report(self) -> Report:
-        """Return the tables, one for each server and number of connections, and two charts."""
+        """Return the tables, one for each server and number of connections.
+
+        The short form and the charts are of the first one.
+        """
         settings = dict.fromkeys((cell.server, cell.connections) for cell, _ in self.measurements)
         tables = []
         for server, connections in settings:
@@ -63,7 +69,8 @@ class Comparison:
                 f"{self._confidence():.0%} for lowest to highest"
             )
             tables.append(Table(title, COLUMNS, list(self._rows(server, connections))))
-        return Report("load", tables, self._charts(), self.faults)
+        summary = [short(tables[0])]
+        return Report("load", tables, charts(tables[0]), self.faults, summary=summary)
 
     def _confidence(self) -> float:
         return Ratio.of([1.0] * self.rounds, [1.0] * self.rounds).confidence
@@ -93,39 +100,38 @@ class Comparison:
         mine = _values(self.measurements[cell, name], what)
         return Ratio.of(mine, floor) if floor and all(floor) else None
 
-    def _charts(self) -> dict[str, str]:
-        """Draw each store and load for the server and connections that were measured first."""
-        shown: dict[tuple[str, str], Cell] = {}
-        speeds: dict[str, dict[str, Ratio]] = {}
-        costs: dict[str, dict[str, float]] = {}
-        for (cell, name), found in self.measurements.items():
-            if shown.setdefault((cell.store, cell.load), cell) != cell:
-                continue
-            group = f"{cell.store}, {cell.load}"
-            costs.setdefault(group, {})[name] = _median(found, "cpu")
-            ratio = self._ratio(cell, name, "rate")
-            if ratio is not None and name != REFERENCE:
-                speeds.setdefault(group, {})[name] = ratio
-        drawn = {}
-        if speeds:
-            drawn["load.svg"] = chart.bars(
-                "Requests a second, compared with the floor",
-                "the floor is 1 (more is better); the thin line is the interval of the rounds",
-                {
-                    group: {k: v.median for k, v in ratios.items()}
-                    for group, ratios in speeds.items()
-                },
-                {
-                    group: {k: (v.low, v.high) for k, v in ratios.items()}
-                    for group, ratios in speeds.items()
-                },
-            )
-        drawn["load-cpu.svg"] = chart.bars(
-            "Processor time of one request",
-            "microseconds in all processes of the server (less is better)",
-            costs,
+
+def short(table: Table) -> Table:
+    """Return the rows that are compared with the floor, and the goals' columns."""
+    rows = [row for row in table.data()["rows"] if row["peer"] != REFERENCE]
+    return Table(table.title, SHORT, [[row[name] for name in SHORT] for row in rows])
+
+
+def charts(table: Table) -> dict[str, str]:
+    """Draw the speed and the cost of each peer, by store and load."""
+    speeds: dict[str, dict[str, float]] = {}
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    costs: dict[str, dict[str, float]] = {}
+    for row in table.data()["rows"]:
+        group, name = f"{row['store']}, {row['load']}", row["peer"]
+        costs.setdefault(group, {})[name] = row["CPU us"]
+        if row["x floor"] != "-" and name != REFERENCE:
+            speeds.setdefault(group, {})[name] = row["x floor"]
+            intervals.setdefault(group, {})[name] = row["lowest"], row["highest"]
+    drawn = {}
+    if speeds:
+        drawn["load.svg"] = chart.bars(
+            "Requests a second, compared with the floor",
+            "the floor is 1 (more is better); the thin line is the interval of the rounds",
+            speeds,
+            intervals,
         )
-        return drawn
+    drawn["load-cpu.svg"] = chart.bars(
+        "Processor time of one request",
+        "microseconds in all processes of the server (less is better)",
+        costs,
+    )
+    return drawn
 
 
 def _values(found: Sequence[Measurement], what: str) -> list[float]:

@@ -48,7 +48,12 @@ def run(args: argparse.Namespace) -> Report:
         row for store in args.store or available(STORES) for row in _raced(store, names, rounds)
     ]
     note()
-    return Report("contract", [Table(f"Fewest and most of {rounds} races", COLUMNS, rows)])
+    return report(Table(f"Fewest and most of {rounds} races", COLUMNS, rows))
+
+
+def report(table: Table) -> Report:
+    """Return the table, and a short one with the stores side by side."""
+    return Report("contract", [table], summary=[table.across(("peer",), "store", COLUMNS[2:5])])
 
 
 def _raced(store: str, names: Sequence[str], rounds: int) -> Iterator[tuple[object, ...]]:

@@ -36,7 +36,7 @@ from benchmarks.failover_traffic import Answers, Traffic
 from benchmarks.options import repeatable
 from benchmarks.progress import note
 from benchmarks.redis_nodes import Nodes, cluster, guard, program, watched
-from benchmarks.report import Report, Table
+from benchmarks.report import FIGURES, Report, Table
 from benchmarks.stores import POLICY, WRONG, attempt, draft, p99, reserved
 from flask_otp_mpp import RedisStore
 
@@ -101,6 +101,7 @@ def run(args: argparse.Namespace) -> Report:
             Table(f"Failovers, {runs} of each kind added up", COLUMNS, rows),
             _cost_of_waiting(200 if args.quick else 2000),
         ],
+        page=FIGURES,
     )
 
 

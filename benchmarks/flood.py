@@ -14,23 +14,22 @@ from __future__ import annotations
 
 import argparse
 import base64
-import io
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final
 from urllib.parse import quote
 
-from benchmarks import google_flood
+from benchmarks import chart, google_flood
+from benchmarks.bad_requests import ABOVE_LIMIT, BAD, SIGNED, BadRequest, Environ, set_body
 from benchmarks.empty_stores import STORES, available
 from benchmarks.inprocess import BLOCK, PeerApp, open_apps
 from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
-from benchmarks.wire import PADDING, PREFIX, SHA256, Request, RequestKind
+from benchmarks.wire import PADDING, SHA256, Request, RequestKind
 from example_app.instance import CLIENT_ID
 
 GOAL: Final = 0.2
@@ -39,88 +38,10 @@ COLUMNS: Final = (
     "store", "peer", "bad request", "good send, us", "bad, us", "bad / good", "in signatures",
     f"at most {GOAL}", "signed",
 )  # fmt: skip
+SHORT: Final = (
+    "store", "peer", "lowest", "median", "highest", "the most expensive kind", f"at most {GOAL}",
+)  # fmt: skip
 PEERS: Final = ("wallet", "lean")
-NO_BODY: Final = ""
-
-Environ: TypeAlias = dict[str, Any]
-
-
-class CutOff(io.RawIOBase):
-    """A body whose chunks can't be read, as a server reports it."""
-
-    def read(self, _size: int = -1) -> bytes:
-        raise OSError("bad chunk")
-
-
-@dataclass(frozen=True, slots=True)
-class BadRequest:
-    """One kind of bad request.
-
-    :param change: makes a request of this kind from a forged one, by its number.
-    :param codes: the result codes that may answer it.
-    """
-
-    change: Callable[[Environ, int], object]
-    codes: frozenset[str]
-
-
-def _bad(change: Callable[[Environ, int], object], *codes: str) -> BadRequest:
-    return BadRequest(change, frozenset(codes))
-
-
-def _replace(**values: object) -> Callable[[Environ, int], None]:
-    """Replace members of the environ; a text may name the number as ``{n}``."""
-
-    def change(environ: Environ, number: int) -> None:
-        for name, value in values.items():
-            environ[name] = value.format(n=number) if isinstance(value, str) else value
-
-    return change
-
-
-def _path(text: str) -> Callable[[Environ, int], None]:
-    return _replace(PATH_INFO=PREFIX + text, RAW_URI=PREFIX + text)
-
-
-def _body(environ: Environ, body: bytes) -> None:
-    environ["wsgi.input"] = io.BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
-
-
-def _unreadable(environ: Environ, _number: int) -> None:
-    environ |= {"wsgi.input": CutOff(), "wsgi.input_terminated": True}
-    del environ["CONTENT_LENGTH"]
-
-
-def _key_version(environ: Environ, number: int) -> None:
-    header = environ["HTTP_SIGNATURE"]
-    environ["HTTP_SIGNATURE"] = header.replace("keyVersion=1", f"keyVersion=no{number}")
-
-
-BAD: Final = {
-    "wrong signature": _bad(lambda *_: None, "INVALID_SIGNATURE"),
-    "malformed signature": _bad(_replace(HTTP_SIGNATURE="{n}"), "INVALID_SIGNATURE"),
-    "unknown client": _bad(_replace(HTTP_CLIENT_ID="C{n}"), "INVALID_CLIENT"),
-    "unknown key": _bad(_key_version, "KEY_NOT_FOUND"),
-    "unknown path": _bad(_path("/no/{n}"), "NO_INTERFACE_DEF", NO_BODY),
-    "unknown query": _bad(_replace(QUERY_STRING="n={n}"), "INVALID_SIGNATURE", NO_BODY),
-    "wrong method": _bad(_replace(REQUEST_METHOD="GET"), "METHOD_NOT_SUPPORTED", NO_BODY),
-    "invented method": _bad(_replace(REQUEST_METHOD="X{n}"), "METHOD_NOT_SUPPORTED", NO_BODY),
-    "wrong media type": _bad(_replace(CONTENT_TYPE="text/{n}"), "MEDIA_TYPE_NOT_ACCEPTABLE"),
-    "over-long body": _bad(lambda environ, n: _body(environ, b"%20000d" % n), "PARAM_ILLEGAL"),
-    "unreadable body": _bad(_unreadable, "PARAM_ILLEGAL"),
-}
-"""The kinds that anybody can send."""
-SIGNED: Final = {
-    "stale, signed": (timedelta(hours=1), b"{}", "ACCESS_DENIED"),
-    "no JSON, signed": (timedelta(), b"{", "PARAM_ILLEGAL"),
-    "no fields, signed": (timedelta(), b"{}", "PARAM_ILLEGAL"),
-}
-"""The kinds that need the key of a client: the age of the request, its body, and the code."""
-ABOVE_LIMIT: Final = {
-    "address above its limit": _bad(lambda *_: None, "REQUEST_TRAFFIC_EXCEED_LIMIT"),
-    "the same, unknown path": _bad(_path("/no/{n}"), NO_BODY),
-}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +60,32 @@ def run(args: argparse.Namespace) -> Report:
             for app in apps:
                 rows += _measured(app, store, blocks)
     title = f"CPU of one request, median of {blocks} blocks of {BLOCK}"
-    return Report("flood", [Table(title, COLUMNS, rows), google_flood.table(blocks)])
+    return report(Table(title, COLUMNS, rows), google_flood.table(blocks))
+
+
+def report(table: Table, google: Table) -> Report:
+    """Return the tables, a short form by store and peer, and a chart of the highest ratios."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    groups: dict[str, dict[str, float]] = {}
+    for row in table.data()["rows"]:
+        kind, ratio = row["bad request"], row["bad / good"]
+        found.setdefault((row["store"], row["peer"]), {})[kind] = ratio
+        highest = groups.setdefault(kind, {})
+        highest[row["peer"]] = max(ratio, highest.get(row["peer"], 0.0))
+    rows = []
+    for where, ratios in found.items():
+        least, *_, most = sorted(ratios.values())
+        worst = next(kind for kind, ratio in ratios.items() if ratio == most)
+        met = "yes" if most <= GOAL else "no"
+        rows.append((*where, least, statistics.median(ratios.values()), most, worst, met))
+    title = f"{table.title}; ratios to a good send"
+    drawn = chart.bars(
+        "CPU of a bad request, compared with a good send",
+        f"share of a good send, highest of the stores; the goal is {GOAL} at most",
+        groups,
+    )
+    short = [Table(title, SHORT, rows)]
+    return Report("flood", [table, google], {"flood.svg": drawn}, summary=short)
 
 
 def _measured(app: PeerApp, store: str, blocks: int) -> Iterator[tuple[object, ...]]:
@@ -195,7 +141,7 @@ class Flood:
         environs = []
         for number, request in enumerate(good, self.sent):
             environ = request.over_wsgi()
-            _body(environ, request.body + b" ")
+            set_body(environ, request.body + b" ")
             self._kind.change(environ, number)
             environs.append(environ)
         return environs
@@ -219,7 +165,7 @@ class SignedFlood(Flood):
 
     def __init__(self, app: PeerApp, name: str) -> None:
         self._age, self._body, code = SIGNED[name]
-        super().__init__(app, name, _bad(self._sign, code))
+        super().__init__(app, name, BadRequest(self._sign, frozenset({code})))
 
     def _sign(self, environ: Environ, number: int) -> None:
         moment = datetime.now(UTC) - self._age + timedelta(milliseconds=number)
@@ -228,7 +174,7 @@ class SignedFlood(Flood):
         text = quote(base64.b64encode(self._app.peer.caller.key.sign(data, PADDING, SHA256)), "")
         environ["HTTP_REQUEST_TIME"] = stamp
         environ["HTTP_SIGNATURE"] = f"algorithm=RSA256, keyVersion=1, signature={text}"
-        _body(environ, self._body)
+        set_body(environ, self._body)
 
 
 def _limit(folder: str) -> None:

@@ -29,7 +29,7 @@ from werkzeug.test import EnvironBuilder
 from benchmarks.empty_stores import empty_store
 from benchmarks.options import repeatable
 from benchmarks.progress import note
-from benchmarks.report import Report, Table
+from benchmarks.report import FIGURES, Report, Table
 from benchmarks.wallet import LIMIT
 from benchmarks.wire import Caller
 from flask_otp_mpp import (
@@ -160,7 +160,7 @@ def run(args: argparse.Namespace) -> Report:
         rows += _measured(sealer, rounds)
     note()
     title = "Milliseconds from request to answer, in one thread"
-    return Report("google", [Table(title, COLUMNS, rows)])
+    return Report("google", [Table(title, COLUMNS, rows)], page=FIGURES)
 
 
 def percentile(values: Sequence[float], part: float) -> float:

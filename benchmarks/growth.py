@@ -66,12 +66,21 @@ def run(args: argparse.Namespace) -> Report:
                 wanted = users if (value, clients) == ALL_USERS else min(users, USERS)
                 rows.append(_measured(url, value, clients, max(1, wanted // clients)))
     note()
+    return report(Table("Memory on Redis", COLUMNS, rows))
+
+
+def report(table: Table) -> Report:
+    """Return the table, and a chart by clients and setting."""
     groups: dict[str, dict[str, float]] = {}
-    for value, clients, _, whole, left, guess in rows:
-        name = f"{clients} client{'s' * (clients > 1)}, {value}"
-        groups[name] = {"a user": whole, "answers over": left, "a guess": guess}
+    for row in table.data()["rows"]:
+        clients = row["clients"]
+        groups[f"{clients} client{'s' * (clients != 1)}, {row[SETTING]}"] = {
+            "a user": row["bytes a user"],
+            "answers over": row["answers over"],
+            "a guess": row["bytes a guess"],
+        }
     drawn = chart.bars(f"Memory of a user on Redis, by {SETTING}", "bytes", groups)
-    return Report("growth", [Table("Memory on Redis", COLUMNS, rows)], {"growth.svg": drawn})
+    return Report("growth", [table], {"growth.svg": drawn})
 
 
 def _measured(

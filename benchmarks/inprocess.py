@@ -23,7 +23,7 @@ from benchmarks import peers
 from benchmarks.empty_stores import STORES, available
 from benchmarks.measurement import requests
 from benchmarks.options import repeatable
-from benchmarks.report import Report, Table
+from benchmarks.report import FIGURES, Report, Table
 from benchmarks.wire import EXPECTED, Answer, Request, RequestKind
 
 BLOCK: Final = 50
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> Report:
     for store in args.store or available(("memory", *STORES)):
         rows += _measured(names, store, blocks)
     title = f"Median of {blocks} blocks of {BLOCK} calls in one thread"
-    return Report("inprocess", [Table(title, COLUMNS, rows)])
+    return Report("inprocess", [Table(title, COLUMNS, rows)], page=FIGURES)
 
 
 def _measured(names: Sequence[str], store: str, blocks: int) -> Iterator[tuple[object, ...]]:

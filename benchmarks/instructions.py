@@ -85,12 +85,24 @@ def run(args: argparse.Namespace) -> Report:
         ]
         columns = ("store", "request", "peer", "file", "instructions")
         tables.append(Table("By file of machine code", columns, rows))
+    return report(tables)
+
+
+def report(tables: Sequence[Table]) -> Report:
+    """Return the tables; a short one and a chart, without wrong codes, which cost as right ones."""
+    found = tables[0].data()["rows"]
+    rows = [[*row.values()] for row in found if row["request"] != RequestKind.WRONG.value]
+    table = Table(tables[0].title, COLUMNS, rows)
+    groups: dict[str, dict[str, float]] = {}
+    for row in table.data()["rows"]:
+        one = groups.setdefault(f"{row['store']}, {row['request']}", {})
+        one[row["peer"]] = row["own code"] / 1000
     drawn = chart.bars(
-        "Instructions of one request, without cryptography",
-        "thousands (less is better)",
-        _bars(legs),
+        "Instructions of one request, without cryptography", "thousands (less is better)", groups
     )
-    return Report("instructions", tables, {"instructions.svg": drawn})
+    values, without = ("own code", "x floor"), ("floor, x floor",)
+    short = table.across(("store", "request"), "peer", values, without)
+    return Report("instructions", tables, {"instructions.svg": drawn}, summary=[short])
 
 
 def count(store: str, names: Sequence[str], size: int, blocks: int) -> list[Leg]:
@@ -131,13 +143,6 @@ def _rows(legs: Sequence[Leg]) -> Iterator[tuple[object, ...]]:
             leg.store, leg.kind.value, leg.peer, leg.least.total(), leg.least.total() - leg.own,
             leg.own, leg.own / floor if floor else "-", f"{leg.spread:.1%}",
         )  # fmt: skip
-
-
-def _bars(legs: Sequence[Leg]) -> dict[str, dict[str, float]]:
-    groups: dict[str, dict[str, float]] = {}
-    for leg in legs:
-        groups.setdefault(f"{leg.store}, {leg.kind}", {})[leg.peer] = leg.own / 1000
-    return groups
 
 
 def _own(block: Counter[str]) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final, TypeAlias
 
+from benchmarks import chart
 from benchmarks.empty_stores import STORES, available
 from benchmarks.inprocess import BLOCK, PeerApp, cpu_us, open_apps
 from benchmarks.options import repeatable
@@ -49,6 +50,16 @@ _LAYERS: Final = (
 _HIDDEN: Final = (HARNESS, DATABASE)
 _OURS: Final = dict.fromkeys(layer for layer, _ in _LAYERS if layer not in _HIDDEN)
 ORDER: Final = (*_OURS, FOR_STORE, FOR_HOST, "other")
+_PARTS: Final = {
+    "the package": ("core", "signing", "protocols", "stores", "web"),
+    "Flask, Werkzeug": ("Flask, Werkzeug",),
+    "traffic limits": ("traffic limits",),
+    "cryptography": ("cryptography",),
+    "database of the store": (FOR_STORE,),
+    "host and its database": ("host", FOR_HOST),
+    "other": ("other",),
+}
+"""The layers as they are drawn: so many as can be told apart by colour."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +72,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     calls = args.calls or (200 if args.quick else 1000)
-    tables = []
+    tables: dict[tuple[str, str], Table] = {}
     for peer, store in product(args.peer or PEERS, args.store or available(STORES)):
         with open_apps([peer], store) as [app]:
             found = {kind: profiled(app, kind, calls) for kind in KINDS}
@@ -71,9 +82,28 @@ def run(args: argparse.Namespace) -> Report:
                 (round(us[layer]), f"{us[layer] / us['together']:.0%}") for us in found.values()
             ]
             rows.append((layer, *(cell for pair in cells for cell in pair)))
-        columns = [word for kind in KINDS for word in (f"{kind.value}, us", "share")]
-        tables.append(Table(f"{peer} on {store}", ("layer", *columns), rows))
-    return Report("profile", tables)
+        columns = [word for kind in KINDS for word in (f"{kind.value}, us", f"{kind.value}, share")]
+        tables[peer, store] = Table(f"{peer} on {store}", ("layer", *columns), rows)
+    return report(tables)
+
+
+def report(tables: Mapping[tuple[str, str], Table]) -> Report:
+    """Return the tables by peer and store; a short one and a chart of the first peer."""
+    shown = next(peer for peer, _ in tables)
+    groups: dict[str, dict[str, float]] = {}
+    for (peer, store), table in tables.items():
+        for kind in KINDS if peer == shown else ():
+            us = {row["layer"]: row[f"{kind.value}, us"] for row in table.data()["rows"]}
+            groups[f"{store}, {kind.value}"] = {
+                part: sum(us[layer] for layer in layers) for part, layers in _PARTS.items()
+            }
+    lines = [[part, *(us[part] for us in groups.values())] for part in _PARTS]
+    lines.append(["together", *(sum(us.values()) for us in groups.values())])
+    short = Table(f"{shown}, microseconds of processor time", ("part", *groups), lines)
+    drawn = chart.stacked(
+        f"Where the time of {shown} goes", "microseconds of processor time", groups
+    )
+    return Report("profile", [*tables.values()], {"profile.svg": drawn}, summary=[short])
 
 
 def profiled(app: PeerApp, kind: RequestKind, calls: int) -> Mapping[str, float]:

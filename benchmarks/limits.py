@@ -24,7 +24,7 @@ from limits import parse
 
 from benchmarks.empty_stores import available, empty_store
 from benchmarks.options import repeatable
-from benchmarks.report import Report, Table
+from benchmarks.report import FIGURES, Report, Table
 from benchmarks.roundtrips import Relay
 from flask_otp_mpp.web.limiter import own_limiter
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     rounds = args.rounds or (500 if args.quick else 5000)
     rows = [row for name in args.storage or available(NAMES) for row in _measured(name, rounds)]
-    return Report("limits", [Table(f"{rounds} requests of each kind", COLUMNS, rows)])
+    return Report("limits", [Table(f"{rounds} requests of each kind", COLUMNS, rows)], page=FIGURES)
 
 
 def _measured(name: str, rounds: int) -> list[tuple[object, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,14 +50,18 @@ def run(args: argparse.Namespace) -> Report:
         (name, count, mib[0], mib[0] - floor, mib[PARTS // 2], mib[-1])
         for name, (count, mib) in held.items()
     ]
+    return report(Table("Resident memory of one worker", COLUMNS, rows), faults)
+
+
+def report(table: Table, faults: Sequence[str]) -> Report:
+    """Return the table, and a chart of the growth."""
     groups = {
-        f"{name}, {count:,} requests": {
-            f"{number * 100 // PARTS}%": size for number, size in enumerate(mib) if number % 5 == 0
+        f"{row['peer']}, {row['requests']:,} requests": {
+            moment: row[f"{moment}, MiB"] for moment in ("warm", "half", "end")
         }
-        for name, (count, mib) in held.items()
+        for row in table.data()["rows"]
     }
-    drawn = chart.bars("Memory of a worker, by the share of its requests", "MiB", groups)
-    table = Table("Resident memory of one worker", COLUMNS, rows)
+    drawn = chart.bars("Memory of a worker, warm, and after half and all requests", "MiB", groups)
     return Report("memory", [table], {"memory.svg": drawn}, faults)
 
 

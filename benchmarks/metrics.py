@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry
 from benchmarks.empty_stores import STORES, available
 from benchmarks.inprocess import BLOCK, PeerApp, cpu_us, open_apps
 from benchmarks.options import repeatable
-from benchmarks.report import Report, Table
+from benchmarks.report import FIGURES, Report, Table
 from benchmarks.wire import RequestKind
 from flask_otp_mpp import Event, init_metrics, init_tracing
 from flask_otp_mpp.web.events import SINKS, add_sink
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> Report:
             else:
                 rows += _measured(store, kind, pairs)
     title = f"Median of {pairs} pairs of blocks of {BLOCK} calls in one thread"
-    return Report("metrics", [Table(title, COLUMNS, rows)])
+    return Report("metrics", [Table(title, COLUMNS, rows)], page=FIGURES)
 
 
 def _measured(store: str, kind: str, pairs: int) -> Iterator[tuple[object, ...]]:

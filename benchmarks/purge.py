@@ -67,19 +67,20 @@ def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     rows = args.rows or (30_000 if args.quick else 1_000_000)
     found = [_measured(kind, rows // 3) for kind in args.store or available(KINDS)]
-    table = Table("A purge in a process of its own", COLUMNS, found)
+    return report(Table("A purge in a process of its own", COLUMNS, found))
+
+
+def report(table: Table) -> Report:
+    """Return the table, and a chart of a verify before and meanwhile."""
     groups = {
-        str(row["store"]): {
-            name: row[column]
-            for name, column in (
-                ("p99 before", "verify p99 before ms"),
-                ("p99 meanwhile", "meanwhile ms"),
-                ("longest meanwhile", "longest ms"),
-            )
+        f"{row['store']}, {row['rows']:,} rows": {
+            "p99 before": row["verify p99 before ms"],
+            "p99 meanwhile": row["meanwhile ms"],
+            "longest meanwhile": row["longest ms"],
         }
         for row in table.data()["rows"]
     }
-    drawn = chart.bars(f"A verify beside a purge of {rows:,} rows", "ms", groups)
+    drawn = chart.bars("A verify beside a purge", "ms (less is better)", groups)
     return Report("purge", [table], {"purge.svg": drawn})
 
 

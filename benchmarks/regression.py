@@ -1,4 +1,4 @@
-"""Compare counted instructions with those of docs/benchmarks.md.
+"""Compare counted instructions with those of docs/benchmarks/figures.md.
 
 Only code outside of cryptography is compared: OpenSSL chooses its code by the processor, so a
 signature takes other instructions on another machine. Each figure of the page is scaled by the

@@ -21,6 +21,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from benchmarks import chart
 from benchmarks.empty_stores import available, empty_store
 from benchmarks.options import repeatable
 from benchmarks.report import Report, Table
@@ -73,7 +74,17 @@ def run(args: argparse.Namespace) -> Report:
     """Run the command."""
     rounds = args.rounds or (200 if args.quick else 1000)
     rows = [row for name in args.store or available(NAMES) for row in _methods(name, rounds)]
-    return Report("stores", [Table(f"{rounds} calls of each method", COLUMNS, rows)])
+    return report(Table(f"{rounds} calls of each method", COLUMNS, rows))
+
+
+def report(table: Table) -> Report:
+    """Return the table, its short form, and a chart of the medians."""
+    groups: dict[str, dict[str, float]] = {}
+    for row in table.data()["rows"]:
+        groups.setdefault(row["store"], {})[row["method"]] = row["p50 us"]
+    drawn = chart.bars("A call of each store", "microseconds, median (less is better)", groups)
+    short = table.across(("store",), "method", ("p50 us", "round trips"))
+    return Report("stores", [table], {"stores.svg": drawn}, summary=[short])
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import google_flood
-from benchmarks.flood import ABOVE_LIMIT, BAD, COLUMNS, SIGNED, Flood
+from benchmarks.bad_requests import ABOVE_LIMIT, BAD, SIGNED
+from benchmarks.flood import COLUMNS, Flood
 from benchmarks.inprocess import open_apps
 from benchmarks.wire import RequestKind
 from tests.benchmarks.test_load import bench, rows

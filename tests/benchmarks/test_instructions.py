@@ -11,7 +11,7 @@ import pytest
 from benchmarks.callgrind import by_object, counts
 from benchmarks.instructions import KINDS, Leg, count
 from benchmarks.regression import changes, python_of
-from benchmarks.report import PAGE
+from benchmarks.report import FIGURES
 from benchmarks.wire import RequestKind
 from tests.services import program
 
@@ -39,7 +39,7 @@ totals: 1432
 """
 PAGE_ROWS = """\
 <!-- instructions -->
-Measured on 2026-11-27, 2 cores, Python 3.11.7.
+Measured on 2026-11-27, 2 cores, Python 3.11.7. Instructions:
 
 | memory | send | lean | 8,000,000 | 6,200,000 | 1,800,000 | 2.50 | 0.4% |
 | memory | send | floor | 7,000,000 | 6,280,000 | 720,000 | 1.00 | 0.2% |
@@ -96,7 +96,7 @@ def test_a_program_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_request_executes_as_many_instructions_as_the_page_says() -> None:
     program("valgrind")
-    page = PAGE.read_text()
+    page = FIGURES.read_text()
     if python_of(page) != f"{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip(f"the page's figures are of Python {python_of(page)}")
     legs = count("sqlite", ("lean", "floor"), size=10, blocks=2)
