@@ -38,6 +38,12 @@ def test_the_pages_have_a_place_for_each_command() -> None:
     assert places(PAGE) & places(SCALING) == places(FIGURES) & places(SCALING) == set()
 
 
+def test_the_tables_of_the_first_page_are_short() -> None:
+    for name, part in re.findall(r"<!-- (\w+) -->(.*?)<!-- /\1 -->", PAGE.read_text(), re.DOTALL):
+        rows = re.findall(r"^\| (?!---)", part, re.MULTILINE)
+        assert 1 < len(rows) <= 1 + 12, name
+
+
 def test_figures_stand_under_their_columns() -> None:
     assert TABLE.markdown().splitlines()[2:] == [
         "| peer | us | x |",
