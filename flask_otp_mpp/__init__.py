@@ -10,7 +10,6 @@ modules may change in any release.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from flask_otp_mpp.audit.table import attach as attach_audit_table
 from flask_otp_mpp.core.caller import Caller
 from flask_otp_mpp.core.challenge import Channel
 from flask_otp_mpp.core.clock import Clock
@@ -20,11 +19,10 @@ from flask_otp_mpp.core.ports import Store, StoreError, StoreUnavailable, UnfitS
 from flask_otp_mpp.core.reasons import Reason, Refused, refuse
 from flask_otp_mpp.core.settings import ConfigurationError
 from flask_otp_mpp.core.users import AccessToken, AssociationId, PhoneNumber, Subject
-from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus
 from flask_otp_mpp.protocols.values import Act, Event, Operation
 from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.signing.tokens import AccessTokens
-from flask_otp_mpp.stores import MemoryStore, SQLAlchemyStore
+from flask_otp_mpp.stores import MemoryStore
 from flask_otp_mpp.web.events import (
     operator_acted,
     otp_refused,
@@ -37,11 +35,14 @@ from flask_otp_mpp.web.metrics import init_metrics
 from flask_otp_mpp.web.spans import init_tracing
 
 if TYPE_CHECKING:
+    from flask_otp_mpp.audit.table import attach_audit_table as attach_audit_table
+    from flask_otp_mpp.protocols.alipay.alipayplus import AlipayPlus as AlipayPlus
     from flask_otp_mpp.protocols.alipay.ams import Ams as Ams
     from flask_otp_mpp.protocols.google.protocol import (
         GoogleStandardPayments as GoogleStandardPayments,
     )
     from flask_otp_mpp.stores import RedisStore as RedisStore
+    from flask_otp_mpp.stores import SQLAlchemyStore as SQLAlchemyStore
 
     __version__: str
 
@@ -92,9 +93,12 @@ __all__ = [
 
 # What only some wallets use is imported on first use; the libraries of some are extras.
 _ON_DEMAND = {
+    "AlipayPlus": "flask_otp_mpp.protocols.alipay.alipayplus",
     "Ams": "flask_otp_mpp.protocols.alipay.ams",
     "GoogleStandardPayments": "flask_otp_mpp.protocols.google.protocol",
     "RedisStore": "flask_otp_mpp.stores",
+    "SQLAlchemyStore": "flask_otp_mpp.stores",
+    "attach_audit_table": "flask_otp_mpp.audit.table",
 }
 
 

@@ -148,10 +148,11 @@ def unknown_in(command: str) -> Iterator[str]:
     found = PROGRAMS[f"flask{match[3]}" if match[1] == "flask" else match[1]]
     for word in command[match.end() :].split():
         if isinstance(found, click.Group) and not word.startswith("-"):
-            if word not in found.commands:
+            inner = found.get_command(click.Context(found), word)
+            if inner is None:
                 yield f"{command}: no command {word!r}"
                 return
-            found = found.commands[word]
+            found = inner
         elif word.startswith("--"):
             options = {name for param in found.params for name in param.opts}
             if word not in options:

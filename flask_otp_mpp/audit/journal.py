@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from flask_otp_mpp.audit.failure import OnFailure
 from flask_otp_mpp.audit.record import kind_of
-from flask_otp_mpp.audit.trail import AuditTrail, OnFailure
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.core.trace import Write
 from flask_otp_mpp.protocols.values import Event
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.audit.trail import AuditTrail  # it makes journals
 
 
 class DecisionJournal:

@@ -48,7 +48,7 @@ audit = sa.Table(
 )
 
 
-def attach(target: sa.MetaData) -> None:
+def attach_audit_table(target: sa.MetaData) -> None:
     """Add the table of the audit trail to a host's MetaData, as ``attach_tables`` does the store's.
 
     :param target: for example ``db.metadata`` of Flask-SQLAlchemy, whose migrations make it then.

@@ -16,16 +16,18 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from enum import StrEnum
 from importlib.metadata import version
 from typing import Any, Final
 
 from flask_otp_mpp.audit.chain import AuditKeys, Chain, Entry
+from flask_otp_mpp.audit.failure import AuditError, OnFailure
+from flask_otp_mpp.audit.journal import DecisionJournal
 from flask_otp_mpp.audit.record import Kind, fields_of, kind_of
 from flask_otp_mpp.audit.table import AuditTable
 from flask_otp_mpp.core.circuit_breaker import CircuitBreaker
 from flask_otp_mpp.core.deadline import ANSWER_SECONDS, answer_within, seconds_left
 from flask_otp_mpp.core.ports import StoreError, StoreUnavailable
+from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.protocols.values import Act, Event
 
 WRITE_SECONDS: Final = 0.4
@@ -33,17 +35,6 @@ WRITE_SECONDS: Final = 0.4
 _RETRY_SECONDS: Final = 1.0
 """A row that took longer to fail is not tried again: the caller is waiting."""
 _logger = logging.getLogger("flask_otp_mpp")
-
-
-class AuditError(StoreError):
-    """Report that an event could not be recorded; what it tells of has been done."""
-
-
-class OnFailure(StrEnum):
-    """Say what becomes of an answer whose event could not be recorded."""
-
-    CLOSED = "closed"
-    OPEN = "open"
 
 
 class AuditTrail:
@@ -113,6 +104,13 @@ class AuditTrail:
             "the audit trail could not be written, and 'OTP_MPP_AUDIT_FAILURE' is 'open': %s",
             failure,
         )
+
+    def journal(self, event_of: Callable[[Outcome], Event]) -> DecisionJournal:
+        """Return what the store records the decision of a request by.
+
+        :param event_of: returns the event of the request, if it ends like that.
+        """
+        return DecisionJournal(self, event_of)
 
     def recent(self, subject: str, limit: int = 20) -> Sequence[Entry]:
         """Return the newest rows of a user, the newest one first.

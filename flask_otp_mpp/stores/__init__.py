@@ -1,8 +1,8 @@
 """The stores: in memory, in a SQL database, in Redis; and what a store of your own needs.
 
 A store keeps challenges, what is counted for users, and the answers to recent requests. Public are
-the names in ``__all__``; modules below this package are not. ``RedisStore`` is imported when it is
-first used: it needs redis-py, the extra ``redis``.
+the names in ``__all__``; modules below this package are not. What belongs to SQL or Redis is
+imported when it is first used: SQLAlchemy is large, and redis-py is an extra.
 
 For your own store implement :class:`~flask_otp_mpp.Store`, decide by the functions of ``rules``,
 and test it by :class:`~flask_otp_mpp.testing.StoreContract`.
@@ -10,6 +10,7 @@ and test it by :class:`~flask_otp_mpp.testing.StoreContract`.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from flask_otp_mpp.core import rules
@@ -22,12 +23,12 @@ from flask_otp_mpp.core.reasons import Outcome
 from flask_otp_mpp.core.user_record import ChallengeRecord, UserRecord
 from flask_otp_mpp.stores.memory import MemoryStore
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
-from flask_otp_mpp.stores.sql.schema import attach as attach_tables
-from flask_otp_mpp.stores.sql.schema import include_object
-from flask_otp_mpp.stores.sql.store import SQLAlchemyStore
 
 if TYPE_CHECKING:
     from flask_otp_mpp.stores.redis.store import RedisStore as RedisStore
+    from flask_otp_mpp.stores.sql.schema import attach_tables as attach_tables
+    from flask_otp_mpp.stores.sql.schema import include_object as include_object
+    from flask_otp_mpp.stores.sql.store import SQLAlchemyStore as SQLAlchemyStore
 
 __all__ = [
     "Attempt",
@@ -53,6 +54,11 @@ __all__ = [
     "rules",
 ]
 
+_OF_SQL: Final = {
+    "SQLAlchemyStore": "flask_otp_mpp.stores.sql.store",
+    "attach_tables": "flask_otp_mpp.stores.sql.schema",
+    "include_object": "flask_otp_mpp.stores.sql.schema",
+}
 # Also redis+sentinel and redis+cluster, as the library limits spells them.
 _REDIS: Final = ("redis://", "rediss://", "redis+", "valkey://", "valkeys://", "valkey+")
 
@@ -73,6 +79,8 @@ def from_url(url: str, clock: Clock = utc_now, options: StoreOptions = DEFAULT) 
         return MemoryStore(clock)
     if url.startswith(_REDIS):
         return _redis_store(url, clock, options)
+    from flask_otp_mpp.stores.sql.store import SQLAlchemyStore  # noqa: PLC0415 - it is large
+
     return SQLAlchemyStore(url, clock, options)
 
 
@@ -89,7 +97,9 @@ def _redis_store(url: str, clock: Clock, options: StoreOptions) -> Store:
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``RedisStore`` on first use; the other stores work without redis-py."""
+    """Import on first use what belongs to SQL or Redis."""
+    if name in _OF_SQL:
+        return getattr(import_module(_OF_SQL[name]), name)
     if name != "RedisStore":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

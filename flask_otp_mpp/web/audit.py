@@ -1,30 +1,35 @@
-"""The audit trail of an app: opened, checked and written to; ``OTP_MPP_AUDIT`` says where it is."""
+"""The audit trail of an app: opened, checked and written to; ``OTP_MPP_AUDIT`` says where it is.
+
+An app without a trail imports neither the trail nor the SQL store.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask import Flask
 
-from flask_otp_mpp.audit.chain import AuditKeys
-from flask_otp_mpp.audit.journal import DecisionJournal
-from flask_otp_mpp.audit.table import AuditTable
-from flask_otp_mpp.audit.trail import AuditError, AuditTrail
+from flask_otp_mpp.audit.failure import AuditError
 from flask_otp_mpp.core.ports import Store, StoreError, UnfitStore
+from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.core.settings import Faults, key_of, read_group
 from flask_otp_mpp.core.trace import Journal, Trace
 from flask_otp_mpp.core.user_state import RecentEvent
 from flask_otp_mpp.protocols.base import WireProtocol, decided_event
 from flask_otp_mpp.protocols.values import Event
 from flask_otp_mpp.signing.keys import fingerprint
-from flask_otp_mpp.stores import SQLAlchemyStore, StoreOptions
+from flask_otp_mpp.stores.options import StoreOptions
 from flask_otp_mpp.web.open_store import is_command
 from flask_otp_mpp.web.settings import AuditSettings
 from flask_otp_mpp.web.support import RecentEvents
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.audit.table import AuditTable
+    from flask_otp_mpp.audit.trail import AuditTrail
 
 AUDIT: Final = "otp_mpp_audit"
 """The trail's name in the extensions of an app."""
@@ -57,7 +62,7 @@ def journal_of(app: Flask, protocol: WireProtocol, trace: Trace) -> Journal | No
     trail: AuditTrail | None = app.extensions.get(AUDIT)
     if trail is None or not trail.in_store:
         return None
-    return DecisionJournal(trail, partial(decided_event, protocol, trace))
+    return trail.journal(partial(decided_event, protocol, trace))
 
 
 def recent_events(trail: AuditTrail) -> RecentEvents:
@@ -90,7 +95,7 @@ def open_trail(
     options: StoreOptions,
     faults: Faults,
     *,
-    keys: AuditKeys,
+    peppers: Sequence[Secret[bytes]],
     prints: Mapping[str, str],
     on_change: Callable[[Event], object],
     threads: int,
@@ -98,21 +103,26 @@ def open_trail(
     """Open the trail that an app's settings name; what is wrong is added to the faults.
 
     :param options: of its connections, if it has some of its own.
-    :param keys: none if the peppers are at fault: a command can then read, but record nothing.
+    :param peppers: none if they are at fault: a command can then read, but record nothing.
     :param prints: see :func:`key_prints`.
     :param on_change: is told that keys or peppers have changed.
     :param threads: how many may wait for a database that is silent.
     :returns: None if nothing is to be recorded.
     """
     settings = read_group(AuditSettings, app.config, faults)
-    table = None if settings.url is None else _open_table(settings.url, store, options, faults)
+    if settings.url is None:
+        return None
+    from flask_otp_mpp.audit.chain import AuditKeys  # noqa: PLC0415 - few apps have a trail
+    from flask_otp_mpp.audit.trail import AuditTrail  # noqa: PLC0415
+
+    table = _open_table(settings.url, store, options, faults)
     if table is None:
         return None
     if not is_command():
         _check(table, faults)
     trail = AuditTrail(
         table,
-        keys,
+        AuditKeys(peppers),
         prints,
         on_change=on_change,
         threads=threads,
@@ -138,6 +148,9 @@ def key_prints(
 def _open_table(
     url: str, store: Store | None, options: StoreOptions, faults: Faults
 ) -> AuditTable | None:
+    from flask_otp_mpp.audit.table import AuditTable  # noqa: PLC0415 - few apps have a trail
+    from flask_otp_mpp.stores import SQLAlchemyStore  # noqa: PLC0415
+
     if url == IN_STORE:
         if isinstance(store, SQLAlchemyStore):
             return AuditTable(store)

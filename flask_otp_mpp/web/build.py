@@ -6,15 +6,13 @@ A fault hides no other one: all steps are taken, and all faults are raised in on
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from flask_otp_mpp.audit.chain import AuditKeys
-from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.core.at_work import RequestsAtWork
 from flask_otp_mpp.core.bulkhead import deliveries as delivery_bulkhead
 from flask_otp_mpp.core.clock_skew import ClockSkew
@@ -23,7 +21,7 @@ from flask_otp_mpp.core.guarded_store import GuardedStore
 from flask_otp_mpp.core.message import Composer
 from flask_otp_mpp.core.policy import Policy
 from flask_otp_mpp.core.ports import Store
-from flask_otp_mpp.core.service import OtpService
+from flask_otp_mpp.core.service import OtpService, Sender
 from flask_otp_mpp.core.settings import (
     ConfigurationError,
     Faults,
@@ -49,12 +47,12 @@ from flask_otp_mpp.web.hooks import Hooks, sync_hooks
 from flask_otp_mpp.web.limiter import open_limiter
 from flask_otp_mpp.web.open_store import check_store, is_command, open_store
 from flask_otp_mpp.web.own_keys import NoSigner, check_clients, own_signer
-from flask_otp_mpp.web.profiles import Configuration, check_profile
 from flask_otp_mpp.web.settings import (
     GROUPS,
     CodeSettings,
     ComplianceSettings,
     MessageSettings,
+    Profile,
     ServingSettings,
     SigningSettings,
     StoreSettings,
@@ -64,7 +62,9 @@ from flask_otp_mpp.web.state import Components, State
 from flask_otp_mpp.web.support import SupportHooks
 from flask_otp_mpp.web.traffic import FlaskRefusalQuota, FlaskTrafficLimiter, LimiterCounts
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
-from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, check_trial, trial_sender
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.audit.trail import AuditTrail
 
 logger = logging.getLogger("flask_otp_mpp")
 
@@ -103,35 +103,36 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         limiter = open_limiter(app.config, traffic, faults)
     check_hooks(classes, settings, hooks, faults)
     registered, hooks = hooks, sync_hooks(app, hooks, faults)
-    budget, skew, key_operations = SigningBudget(), ClockSkew(), KeyOperations()
-    protocols = list[WireProtocol]()
-    for protocol, group in zip(classes, settings, strict=True):
-        deployment = Deployment(
-            signer=CountedSigner(signer, key_operations),
-            freshness=traffic.freshness,
-            clock=components.clock,
-            client_key=hooks.client_key(protocol),
-            insecure_allowed=debugging,
-            budget=budget,
-            skew=skew,
-            key_operations=key_operations,
-        )
-        try:
-            protocols.append(protocol(group, deployment))
-        except ConfigurationError as error:
-            faults.extend(error.faults)
-    _check_mounts(protocols, faults)
-    found = Configuration(
-        policy=policy,
-        policy_given=components.policy is not None,
-        channels=hooks.senders.keys(),
-        store=store,
-        storing=storing,
-        options=options,
-        debugging=debugging,
+    skew, key_operations = ClockSkew(), KeyOperations()
+    deployment = partial(
+        Deployment,
+        signer=CountedSigner(signer, key_operations),
+        freshness=traffic.freshness,
+        clock=components.clock,
+        insecure_allowed=debugging,
+        budget=SigningBudget(),
+        skew=skew,
+        key_operations=key_operations,
     )
-    check_profile(compliance.profile, found, faults)
+    protocols = _open_protocols(classes, settings, hooks, deployment, faults)
+    _check_mounts(protocols, faults)
+    if compliance.profile is not Profile.NONE:
+        from flask_otp_mpp.web.profiles import Configuration, check_profile  # noqa: PLC0415 - rare
+
+        found = Configuration(
+            policy=policy,
+            policy_given=components.policy is not None,
+            channels=hooks.senders.keys(),
+            store=store,
+            storing=storing,
+            options=options,
+            debugging=debugging,
+        )
+        check_profile(compliance.profile, found, faults)
+    make_codes, make_users, deliver = _makers(trial=trial)
     if trial and not debugging:
+        from flask_otp_mpp.web.trial import check_trial  # noqa: PLC0415 - rare
+
         check_trial(protocols, hooks, faults)
     capacity = capacity_of(traffic)
     trail = open_trail(
@@ -139,7 +140,7 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         store,
         options,
         faults,
-        keys=AuditKeys(codes.peppers),
+        peppers=codes.peppers,
         prints=key_prints(own_keys, protocols),
         on_change=partial(announce_key_change, app),
         threads=capacity.for_service,
@@ -178,15 +179,10 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         service=OtpService(
             store=guarded_store,
             policy=policy,
-            codes=(TrialCodes if trial else Codes)(codes.peppers, policy.digits, policy.resend),
+            codes=make_codes(codes.peppers, policy.digits, policy.resend),
             composer=Composer(messages.wallet_name, messages.domain, messages.template),
-            users=(TrialUsers if trial else Users)(
-                hooks.user_loaders, hooks.user_identity.get(None, identity_of)
-            ),
-            senders={
-                channel: trial_sender(sender) if trial else sender
-                for channel, sender in hooks.senders.items()
-            },
+            users=make_users(hooks.user_loaders, hooks.user_identity.get(None, identity_of)),
+            senders={channel: deliver(sender) for channel, sender in hooks.senders.items()},
             on_lock=partial(announce_lock, app),
             at_work=RequestsAtWork(capacity.repeats, traffic.waiting_repeats_of_client),
             deliveries=deliveries,
@@ -213,6 +209,32 @@ def build(app: Flask, components: Components, hooks: Hooks) -> State | FaultySta
         key_operations=key_operations,
         audit=trail,
     )
+
+
+def _open_protocols(
+    classes: Sequence[type[WireProtocol]],
+    settings: Sequence[Any],
+    hooks: Hooks,
+    deployment: Callable[..., Deployment],
+    faults: Faults,
+) -> Sequence[WireProtocol]:
+    """Make the protocols that can be served; what is wrong with others is added to the faults."""
+    protocols = []
+    for protocol, group in zip(classes, settings, strict=True):
+        try:
+            protocols.append(protocol(group, deployment(client_key=hooks.client_key(protocol))))
+        except ConfigurationError as error:
+            faults.extend(error.faults)
+    return protocols
+
+
+def _makers(*, trial: bool) -> tuple[type[Codes], type[Users], Callable[[Sender], Sender]]:
+    """Return what makes the codes, the users and the senders of an app."""
+    if not trial:
+        return Codes, Users, lambda sender: sender
+    from flask_otp_mpp.web.trial import TrialCodes, TrialUsers, trial_sender  # noqa: PLC0415 - rare
+
+    return TrialCodes, TrialUsers, trial_sender
 
 
 def _support_hooks(app: Flask, trail: AuditTrail | None) -> SupportHooks:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from flask_otp_mpp.core.settings import Faults, key_of
-from flask_otp_mpp.protocols.alipay.clients import Client
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.web.hooks import Hooks, client_key_use, loader_use, sender_use
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.protocols.alipay.clients import Client
 
 
 def check_hooks(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from flask_otp_mpp.core.ports import Store
 from flask_otp_mpp.core.secret_files import PREFIX, is_exposed
 from flask_otp_mpp.core.settings import key_of
-from flask_otp_mpp.stores import SQLAlchemyStore
 from flask_otp_mpp.web.settings import CodeSettings, SigningSettings, StoreSettings
 from flask_otp_mpp.web.traffic_settings import TrafficSettings
 
@@ -61,10 +60,10 @@ def _referenced(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
 
 
 def _database(store: Store | None) -> Iterator[tuple[str, str, Path]]:
-    if isinstance(store, SQLAlchemyStore) and store.engine.url.get_backend_name() == "sqlite":
-        for suffix in ("", "-wal", "-shm"):
-            path = Path(f"{store.engine.url.database}{suffix}")
-            yield _STORE, f"the file {path.name!r}", path
+    # By attribute: a wallet without the SQL store does not import it.
+    files: Sequence[Path] = getattr(store, "files", ())
+    for path in files:
+        yield _STORE, f"the file {path.name!r}", path
 
 
 def _mapping(raw: object) -> Mapping[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from flask_otp_mpp.core.settings import Faults, key_of
-from flask_otp_mpp.protocols.alipay.clients import Client
 from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import LocalSigner, Signer
 from flask_otp_mpp.web.settings import SigningSettings
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.protocols.alipay.clients import Client
 
 _KEYS: Final = key_of(SigningSettings, "private_keys")
 _VERSION: Final = key_of(SigningSettings, "key_version")

@@ -13,7 +13,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from flask_otp_mpp.audit.trail import OnFailure
+from flask_otp_mpp.audit.failure import OnFailure
 from flask_otp_mpp.core.codes import MIN_PEPPER_BYTES
 from flask_otp_mpp.core.message import DEFAULT_TEXT, check_template
 from flask_otp_mpp.core.policy import Policy

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from flask_limiter import Limiter
 
-from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.core.bulkhead import Bulkhead
 from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.clock_skew import ClockSkew
@@ -22,6 +22,9 @@ from flask_otp_mpp.signing.keys import Signer
 from flask_otp_mpp.web.hooks import Hooks
 from flask_otp_mpp.web.support import Support, SupportHooks
 from flask_otp_mpp.web.traffic import FlaskTrafficLimiter, LimiterCounts
+
+if TYPE_CHECKING:
+    from flask_otp_mpp.audit.trail import AuditTrail
 
 
 @dataclass(frozen=True, slots=True)

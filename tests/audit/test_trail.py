@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from flask_otp_mpp import Caller, Event, Operation, Reason
+from flask_otp_mpp.audit.failure import AuditError, OnFailure
 from flask_otp_mpp.audit.record import Kind
-from flask_otp_mpp.audit.trail import AuditError, AuditTrail, OnFailure
+from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.core.secret import Secret
 from tests.audit.trails import PEPPER, act, findings, opened, send, trail_on
 from tests.faults.backends import empty_backend, host_and_port, through_port

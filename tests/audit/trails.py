@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from flask_otp_mpp import Act, Caller, Channel, Event, Operation, SQLAlchemyStore
 from flask_otp_mpp.audit.chain import AuditKeys
+from flask_otp_mpp.audit.failure import OnFailure
 from flask_otp_mpp.audit.table import AuditTable
-from flask_otp_mpp.audit.trail import AuditTrail, OnFailure
+from flask_otp_mpp.audit.trail import AuditTrail
 from flask_otp_mpp.audit.verify import Head, export_heads, read_heads, verify
 from flask_otp_mpp.core.secret import Secret
 

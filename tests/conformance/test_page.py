@@ -58,7 +58,8 @@ def test_a_command_on_the_page_has_options_that_there_are(line: str) -> None:
     group: click.Group = main if words[0] == "otp-mpp-conformance" else cli
     rest = words[1:] if group is main else words[words.index("otp-mpp") + 1 :]
     command: click.Command = group
-    if rest[0] in group.commands:
-        command = group.commands[rest.pop(0)]
+    if found := group.get_command(click.Context(group), rest[0]):
+        command = found
+        rest.pop(0)
     known = {name for option in command.params for name in option.opts}
     assert {word for word in rest if word.startswith("--")} <= known

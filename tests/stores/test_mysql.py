@@ -34,7 +34,7 @@ from flask_otp_mpp.stores.sql import schema
 
 host = sa.MetaData()
 if "attached" in sys.argv:
-    schema.attach(host)
+    schema.attach_tables(host)
     engine = sa.create_engine(sys.argv[1])
     host.create_all(engine)
 else:

@@ -186,7 +186,7 @@ def test_a_hosts_own_migrations_find_no_difference(store: SQLAlchemyStore) -> No
     """T6: when it has taken our tables into its MetaData, beside its own."""
     host = sa.MetaData()
     sa.Table("host_table", host, sa.Column("id", sa.Integer, primary_key=True))
-    schema.attach(host)
+    schema.attach_tables(host)
     own = sa.create_engine(store.engine.url)  # which makes the file, if it is one
     host.create_all(own)
     own.dispose()

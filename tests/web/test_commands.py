@@ -226,7 +226,10 @@ def test_a_name_that_no_user_can_have_is_refused(
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
     """Yield every command with the words that call it."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         words = (*path, name)
         yield " ".join(words), command
         if isinstance(command, click.Group):

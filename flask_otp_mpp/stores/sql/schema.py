@@ -87,7 +87,7 @@ versions = sa.Table(
 )
 
 
-def attach(target: sa.MetaData) -> None:
+def attach_tables(target: sa.MetaData) -> None:
     """Add the tables of the store to a host's MetaData, so that its autogenerate knows them.
 
     The types of their columns are SQLAlchemy's own: a migration that Alembic writes of them imports

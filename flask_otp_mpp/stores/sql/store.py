@@ -35,8 +35,9 @@ takes one statement more, or two, and no further round trip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
@@ -257,6 +258,13 @@ class SQLAlchemyStore:
         return Purge(self.engine, self.database, self.transactions, batch).run(
             policy, now, self._clock
         )
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files of a SQLite database; a server's are none of ours."""
+        url = self.engine.url
+        suffixes = ("", "-wal", "-shm") if url.get_backend_name() == "sqlite" else ()
+        return [Path(f"{url.database}{suffix}") for suffix in suffixes]
 
     def change_tables(self, work: Callable[[sa.Connection], str]) -> str:
         """Do work on the tables while no other process does; return where and what was done.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stdout
+from importlib import import_module
 from typing import IO, Any, Final
 
 import click
@@ -20,7 +22,24 @@ class OtpGroup(AppGroup):
     """A group whose output is that of its commands alone.
 
     What the host's code prints meanwhile, its factory and its hooks, goes to the standard error.
+
+    :param modules: the module of each command, which is imported when the command is asked for.
     """
+
+    def __init__(self, name: str, modules: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(name, **attributes)
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._modules:
+            return None
+        command: click.Command = getattr(
+            import_module(self._modules[cmd_name]), cmd_name.replace("-", "_")
+        )
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         ctx.meta[_STDOUT] = sys.stdout
