@@ -168,7 +168,7 @@ class SQLite(Database):
             driver.check_file()
         found = [said.rows(cursor.execute(said.text, parameters)) for said, parameters in batch]
         if commit:
-            cursor.execute("COMMIT")
+            driver.execute("COMMIT")
         return found
 
     def yield_to_others(self) -> None:

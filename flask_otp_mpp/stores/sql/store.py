@@ -35,17 +35,13 @@ takes one statement more, or two, and no further round trip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from pathlib import Path
 from typing import Final
-
-import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from flask_otp_mpp.core import rules
 from flask_otp_mpp.core.challenge import Attempt, Challenge, Draft
-from flask_otp_mpp.core.clock import Clock, utc_now
+from flask_otp_mpp.core.clock import Clock
 from flask_otp_mpp.core.idempotency import StoredAnswer
 from flask_otp_mpp.core.limits import UserLimits
 from flask_otp_mpp.core.policy import Policy
@@ -54,19 +50,19 @@ from flask_otp_mpp.core.reasons import Outcome, Reason
 from flask_otp_mpp.core.trace import journal_at_work
 from flask_otp_mpp.core.user_record import UserRecord
 from flask_otp_mpp.stores.options import DEFAULT, StoreOptions
-from flask_otp_mpp.stores.sql import changes, check, statements
+from flask_otp_mpp.stores.sql import statements
 from flask_otp_mpp.stores.sql.dialect import Row
-from flask_otp_mpp.stores.sql.engine import connect
 from flask_otp_mpp.stores.sql.journaled import commit, decide
 from flask_otp_mpp.stores.sql.purge import Purge
 from flask_otp_mpp.stores.sql.statements import CompiledStatement, Statements, Values
+from flask_otp_mpp.stores.sql.tables import SQLTables
 from flask_otp_mpp.stores.sql.transaction import Transaction, Transactions
 
 _MOST_LOCKS: Final = 3
 """How often the row of a user who is forgotten meanwhile is ensured and locked."""
 
 
-class SQLAlchemyStore:
+class SQLAlchemyStore(SQLTables):
     """A store in a SQL database.
 
     A transaction that was rolled back, or whose connection was lost before COMMIT, is run
@@ -85,40 +81,11 @@ class SQLAlchemyStore:
     def __init__(
         self, url: str, clock: Clock | None = None, options: StoreOptions = DEFAULT
     ) -> None:
-        self.engine, self.database = connect(url, options)
-        self._clock: Clock | None = utc_now if clock is None else clock
-        if self._clock is utc_now and self.database.time is not None:
-            self._clock = None
+        super().__init__(url, clock, options)
         self._statements = Statements(
             self.database, self.engine.dialect, own_time=self._clock is None
         )
         self.transactions = Transactions(self.engine, self.database, self._clock)
-
-    def create_tables(self) -> str:
-        """Create the tables that are missing, and note their revision.
-
-        :returns: what was done and where, in one line.
-        :raises StoreError: if the database refuses.
-        """
-        return self.change_tables(changes.create)
-
-    def upgrade_tables(self) -> str:
-        """Bring the tables to the newest revision.
-
-        :returns: what was done and where, in one line.
-        :raises ModuleNotFoundError: if Alembic is not installed (extra ``migrations``).
-        :raises StoreError: if the database refuses.
-        """
-        return self.change_tables(changes.upgrade)
-
-    def check(self) -> str:
-        """Check whether this store can work: is the database there, new enough, and prepared.
-
-        :returns: what was found, in one line.
-        :raises UnfitStore: with what was found instead, and what to do.
-        :raises StoreError: if the database does not answer.
-        """
-        return check.check(self.engine, self.database, self._clock)
 
     def get_answer(self, request: str) -> StoredAnswer | None:
         [row] = self.transactions.read({"at_key": request}, self._statements.answer)
@@ -258,26 +225,6 @@ class SQLAlchemyStore:
         return Purge(self.engine, self.database, self.transactions, batch).run(
             policy, now, self._clock
         )
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The files of a SQLite database; a server's are none of ours."""
-        url = self.engine.url
-        suffixes = ("", "-wal", "-shm") if url.get_backend_name() == "sqlite" else ()
-        return [Path(f"{url.database}{suffix}") for suffix in suffixes]
-
-    def change_tables(self, work: Callable[[sa.Connection], str]) -> str:
-        """Do work on the tables while no other process does; return where and what was done.
-
-        :raises StoreError: if the database refuses.
-        """
-        url = self.engine.url
-        try:
-            self.database.create(url)
-            return f"{check.place(url)}: {changes.change(url, self.database.options, work)}"
-        except SQLAlchemyError as error:
-            failure = error
-        raise check.fault(failure, url, self.database)
 
     def _lock_user(
         self,
