@@ -1,14 +1,16 @@
 """Fixtures and the marker of all tests.
 
 Private keys are parsed once, wallets are closed after each test, and few rows of a table are quick.
+What was collected is left out of the garbage collector's work.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,17 @@ from tests.wallet import Wallet, open_wallet
 # How long an example takes tells how busy the machine is.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is collected from the garbage collector, which would look through it many times."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
