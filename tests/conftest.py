@@ -16,10 +16,14 @@ from typing import Any
 
 import hypothesis
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import RSAKey
 from werkzeug.routing import Rule
 
+from flask_otp_mpp.stores.sql import store
+from flask_otp_mpp.stores.sql.dialect import Database
+from flask_otp_mpp.stores.sql.statements import Statements
 from tests.services import program
 from tests.wallet import Wallet, open_wallet
 
@@ -87,6 +91,22 @@ def compiled_rules() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", builder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_statements() -> Iterator[None]:
+    """Keep what SQLAlchemy compiles for each kind of store: half of what opening one takes."""
+    kept: dict[object, Statements] = {}
+
+    def statements(database: Database, dialect: sa.Dialect, *, own_time: bool) -> Statements:
+        kind = (type(database), type(dialect), own_time)
+        if kind not in kept:
+            kept[kind] = Statements(database, dialect, own_time=own_time)
+        return kept[kind]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "Statements", statements)
         yield
 
 
