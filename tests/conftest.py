@@ -77,12 +77,12 @@ def parsed_keys() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_rules() -> Iterator[None]:
-    """Keep what Werkzeug compiles a path without variables to: it is half of what an app takes."""
+    """Keep what Werkzeug compiles a path to: it is half of what an app takes to be made."""
     compile_builder = Rule._compile_builder
     kept: dict[object, Any] = {}
 
     def builder(rule: Rule, append_unknown: bool = True) -> Any:
-        if rule._converters or rule.defaults:
+        if rule.defaults:
             return compile_builder(rule, append_unknown)
         how = (*rule._trace, append_unknown)
         if how not in kept:
