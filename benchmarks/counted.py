@@ -26,9 +26,10 @@ def main() -> None:
     gc.disable()
     for app in apps:
         work = [app.prepared(RequestKind(kind), size * (blocks + 1)) for kind in job["kinds"]]
-        switch.turn("on")
         for signed in work:
             app.work(signed[:size])  # the interpreter adapts its code to what it sees
+        switch.turn("on")
+        for signed in work:
             for first in range(size, len(signed), size):
                 _block(app, signed[first : first + size])
         switch.turn("off")

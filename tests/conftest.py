@@ -1,29 +1,46 @@
 """Fixtures and the marker of all tests.
 
 Private keys are parsed once, wallets are closed after each test, and few rows of a table are quick.
+What was collected is left out of the garbage collector's work.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import RSAKey
 from werkzeug.routing import Rule
 
+from flask_otp_mpp.stores.sql import store
+from flask_otp_mpp.stores.sql.dialect import Database
+from flask_otp_mpp.stores.sql.statements import Statements
 from tests.services import program
 from tests.wallet import Wallet, open_wallet
 
 # How long an example takes tells how busy the machine is.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is collected from the garbage collector, which would look through it many times."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,12 +77,12 @@ def parsed_keys() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_rules() -> Iterator[None]:
-    """Keep what Werkzeug compiles a path without variables to: it is half of what an app takes."""
+    """Keep what Werkzeug compiles a path to: it is half of what an app takes to be made."""
     compile_builder = Rule._compile_builder
     kept: dict[object, Any] = {}
 
     def builder(rule: Rule, append_unknown: bool = True) -> Any:
-        if rule._converters or rule.defaults:
+        if rule.defaults:
             return compile_builder(rule, append_unknown)
         how = (*rule._trace, append_unknown)
         if how not in kept:
@@ -74,6 +91,22 @@ def compiled_rules() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Rule, "_compile_builder", builder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_statements() -> Iterator[None]:
+    """Keep what SQLAlchemy compiles for each kind of store: half of what opening one takes."""
+    kept: dict[object, Statements] = {}
+
+    def statements(database: Database, dialect: sa.Dialect, *, own_time: bool) -> Statements:
+        kind = (type(database), type(dialect), own_time)
+        if kind not in kept:
+            kept[kind] = Statements(database, dialect, own_time=own_time)
+        return kept[kind]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "Statements", statements)
         yield
 
 

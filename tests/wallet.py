@@ -31,6 +31,7 @@ from flask_otp_mpp.protocols.base import WireProtocol
 from flask_otp_mpp.signing.keys import one_line, private_pem
 from flask_otp_mpp.testing import FrozenClock, Inbox
 from flask_otp_mpp.web.state import State
+from tests.vectors import WALLET_KEYS, parsed
 
 CLIENT = "SANDBOX_5Y00000000000000"
 PSP = "1022172000000000000"
@@ -49,7 +50,9 @@ REFUSED_TOKENS = {
 
 @cache
 def key(name: str) -> rsa.RSAPrivateKey:
-    """Return the test key of that name; generated once."""
+    """Return the test key of that name: a stored one, or one that is generated once."""
+    if name in WALLET_KEYS:
+        return parsed(WALLET_KEYS[name])
     return rsa.generate_private_key(65537, 2048)
 
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/guarantees.md"
@@ -21,6 +21,8 @@ PLACES = ("tests", "flask_otp_mpp/testing/contract")
 IDS = re.compile(r"([A-Z]\d+(?:, [A-Z]\d+)*): ")
 ROW = re.compile(r"^\| ([A-Z]\d+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 TABLE = re.compile(r"(<!-- tests -->\n).*?(<!-- /tests -->)", re.DOTALL)
+
+_Definition: TypeAlias = ast.Module | ast.ClassDef | ast.FunctionDef
 
 
 class Claim(NamedTuple):
@@ -40,11 +42,18 @@ def claims() -> Sequence[Claim]:
 def _read_claims() -> Iterator[Claim]:
     for place in PLACES:
         for path in sorted((ROOT / place).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                    text = (ast.get_docstring(node) or "").partition("\n")[0]
-                    name = getattr(node, "name", path.stem)
-                    yield Claim(str(path.relative_to(ROOT)), name, text)
+            for node in _definitions(ast.parse(path.read_text())):
+                text = (ast.get_docstring(node) or "").partition("\n")[0]
+                name = getattr(node, "name", path.stem)
+                yield Claim(str(path.relative_to(ROOT)), name, text)
+
+
+def _definitions(node: _Definition) -> Iterator[_Definition]:
+    """Yield a module with its classes and functions; statements are not looked through."""
+    yield node
+    for child in node.body:
+        if isinstance(child, _Definition):
+            yield from _definitions(child)
 
 
 def shown() -> Mapping[str, list[Claim]]:

@@ -99,7 +99,7 @@ def test_a_request_executes_as_many_instructions_as_the_page_says() -> None:
     page = FIGURES.read_text()
     if python_of(page) != f"{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip(f"the page's figures are of Python {python_of(page)}")
-    legs = count("sqlite", ("lean", "floor"), size=10, blocks=2)
+    legs = count("sqlite", ("lean", "floor"), size=6, blocks=2)
     assert [one.kind for one in legs[::2]] == list(KINDS)
     found = changes(legs, page)
     assert not found, "\n".join(found)

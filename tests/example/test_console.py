@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 from flask import Flask
 from joserfc import jws
 from joserfc.jwk import RSAKey
@@ -24,8 +24,10 @@ from example_app import create_app, instance
 from example_app.records import PhoneMessage, records
 from example_app.trial.console.faults import FAULTS
 from flask_otp_mpp import Operation, SQLAlchemyStore, state_of
-from flask_otp_mpp.signing import generate_jwk_sets, load_public_key, one_line
+from flask_otp_mpp.signing import load_public_key, one_line
+from flask_otp_mpp.signing.jwk_sets import jwk
 from tests.example.console import ORIGIN, PROTOCOLS, SENDS, VERIFIES, Codes, Console, Page
+from tests.wallet import key
 
 ROOT = Path(__file__).parents[2]
 
@@ -276,13 +278,13 @@ def test_a_signature_of_another_key_is_said_not_to_hold(
     """The check is a real one, by the wallet's public key in the instance folder."""
     assert "signature holds" in own.send(protocol).text
     assert "not hold" not in own.get().text
-    other = rsa.generate_private_key(65537, 2048).public_key()
-    (home / "wallet.pub").write_text(one_line(other))
-    _, theirs = generate_jwk_sets("wallet")
-    mixed = [one for one in json.loads(theirs)["keys"] if one["use"] == "sig"]
-    kept = json.loads((home / "wallet.pub.jwks").read_text())["keys"]
-    mixed += [one for one in kept if one["use"] == "enc"]
-    (home / "wallet.pub.jwks").write_text(json.dumps({"keys": mixed}))
+    other = key("unrelated")
+    (home / "wallet.pub").write_text(one_line(other.public_key()))
+    keys = json.loads((home / "wallet.pub.jwks").read_text())["keys"]
+    for one in keys:
+        if one["use"] == "sig":
+            one["n"] = jwk(other, one["kid"], "sig")["n"]
+    (home / "wallet.pub.jwks").write_text(json.dumps({"keys": keys}))
     page = own.send(protocol)
     assert "✗ signature does not hold" in page.text
     assert "✓" not in page.text
@@ -295,8 +297,8 @@ def test_no_private_key_or_secret_is_on_a_page(own: Console, home: Path, protoco
         body = (home / name).read_text().splitlines()[1:-1]
         assert not any(line in page.html for line in body if len(line) > 20)
     for name in ("wallet.jwks", "google.jwks"):
-        for key in json.loads((home / name).read_text())["keys"]:
-            assert not any(key[part] in page.html for part in ("d", "p", "q", "dp", "dq", "qi"))
+        for one in json.loads((home / name).read_text())["keys"]:
+            assert not any(one[part] in page.html for part in ("d", "p", "q", "dp", "dq", "qi"))
     for secret in ("OTP_MPP_PEPPER", "ACCESS_TOKEN_SECRET"):
         assert own.app.config[secret] not in page.html
 

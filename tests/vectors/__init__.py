@@ -21,6 +21,11 @@ RESULT_CODES: Final[Mapping[str, list[dict[str, str]]]] = json.loads(
 )
 """The rows of the documents' tables, by the name of the API."""
 
+WALLET_KEYS: Final[Mapping[str, str]] = json.loads(
+    Path(__file__).with_name("wallet_keys.json").read_text("utf-8")
+)["keys"]
+"""Private keys of the wallets of our tests and their callers, by name, as PEM."""
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -77,8 +82,13 @@ def vector(name: str) -> Vector:
 
 @cache
 def private_key(name: str) -> rsa.RSAPrivateKey:
-    pem = KEYS[name]["private_pkcs8_pem"].encode()
-    key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+    return parsed(KEYS[name]["private_pkcs8_pem"])
+
+
+def parsed(pem: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(
+        pem.encode(), None, unsafe_skip_rsa_key_validation=True
+    )
     assert isinstance(key, rsa.RSAPrivateKey)
     return key
 

@@ -306,7 +306,7 @@ def test_the_wallets_own_key_is_found_beside_keys_that_can_not_be_used() -> None
 def test_every_key_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     """F2: by client, version and file."""
     file = tmp_path / "caller.pem"
-    file.write_bytes(private_pem(key("caller")))
+    file.write_bytes(private_pem(key("unrelated")))
     path = str(file)
     assert findings_of(
         OTP_MPP_KEY_VERSION="2",
