@@ -53,10 +53,11 @@ test:
 	@sh tools/venv.sh test
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n auto --dist worksteal -m 'not slow and not server' $(ARGS)
 
-# Tests of one module run in one process: many share a server that their module starts.
+# Tests of one module run in one process: many share a server that their module starts. By default xdist
+# begins with the modules of most tests; those of few tests take longest, and would be waited for.
 test-all:
 	@sh tools/venv.sh test
-	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-lowest:
 	@sh tools/venv.sh lowest
