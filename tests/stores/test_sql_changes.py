@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,22 @@ def test_a_process_that_changes_the_tables_is_not_waited_for_for_ever(
     store.engine.dispose()
     assert "created 4 tables" in store.create_tables()
     store.engine.dispose()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", [postgresql_url, mysql_url])
+def test_stores_in_two_schemas_of_one_server_do_not_wait_for_one_another(
+    server: Callable[[str], AbstractContextManager[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O1: only who changes the same tables is waited for."""
+    monkeypatch.setattr(changes, "WAIT_SECONDS", 0.1)
+    with server("one") as first, server("two") as second:
+        one, two = SQLAlchemyStore(first), SQLAlchemyStore(second)
+        with one.engine.begin() as changing:
+            assert one.database.lock_tables(changing)
+            assert "created 4 tables" in two.create_tables()
+        one.engine.dispose()
+        two.engine.dispose()
 
 
 def test_an_empty_database_gets_all_tables_by_an_upgrade(place: str) -> None:

@@ -80,7 +80,11 @@ _NAME: Final = "SELECT version(), count(*) FROM pg_class WHERE relname = 'iam_pg
 """Of these databases, Aurora DSQL alone has that table; it calls itself PostgreSQL."""
 _PLAIN: Final = re.compile(r"[ -&(-\[\]-~]*").fullmatch
 """Finds printable ASCII without ' and \\, which means itself in each mode and encoding."""
-_TABLES_LOCK: Final = int.from_bytes(b"otp_mpp")
+_TABLES_LOCK: Final = (
+    "SELECT pg_try_advisory_xact_lock("
+    f"hashtextextended(coalesce(current_schema(), ''), {int.from_bytes(b'otp_mpp')}))"
+)
+"""Each schema has a lock of its own: wallets that share a database do not wait for one another."""
 _STATE: Final = """
 SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),
 (SELECT string_agg(extname, ' and ') FROM pg_extension WHERE extname IN ('bdr', 'spock'))
@@ -213,7 +217,7 @@ class PostgreSQL(Database):
 
     def lock_tables(self, db: sa.Connection) -> bool:
         # A lock of the session would be lost behind a pooler.
-        return bool(db.scalar(sa.func.pg_try_advisory_xact_lock(_TABLES_LOCK).select()))
+        return bool(db.exec_driver_sql(_TABLES_LOCK).scalar_one())
 
     def product(self, _dialect: sa.Dialect) -> tuple[str, tuple[int, ...]]:
         return "PostgreSQL", (13,)
