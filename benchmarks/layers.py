@@ -37,6 +37,8 @@ _LAYERS: Final = (
     ("core", ("flask_otp_mpp/core/",)),
     ("signing", ("flask_otp_mpp/signing/",)),
     ("protocols", ("flask_otp_mpp/protocols/",)),
+    # It calls psycopg's compiled functions, which cProfile does not see.
+    (FOR_STORE, ("flask_otp_mpp/stores/sql/postgresql_connections",)),
     ("stores", ("flask_otp_mpp/stores/",)),
     ("web", ("flask_otp_mpp/web/",)),
     ("host", ("example_app/", "benchmarks/lean", "benchmarks/floor", "benchmarks/naive")),
@@ -47,7 +49,7 @@ _LAYERS: Final = (
     (DATABASE, ("sqlalchemy/", "psycopg", "sqlite3", "/redis/", "pymysql/")),
     ("cryptography", ("cryptography",)),
 )
-_HIDDEN: Final = (HARNESS, DATABASE)
+_HIDDEN: Final = (HARNESS, DATABASE, FOR_STORE)
 _OURS: Final = dict.fromkeys(layer for layer, _ in _LAYERS if layer not in _HIDDEN)
 ORDER: Final = (*_OURS, FOR_STORE, FOR_HOST, "other")
 _PARTS: Final = {
