@@ -18,6 +18,8 @@ from tests.stores.naive import NaiveStore, OneProcessStore
 
 
 class TestNaive(StoreContract):
+    agreement = settings(StoreContract.agreement, max_examples=5)
+
     def make(self, folder, clock):
         return NaiveStore(clock)
 
