@@ -38,6 +38,7 @@ SETTING: Final = "hash-max-ziplist-value"
 VALUES: Final = (64, 512)
 """Redis' own value, and one that neither a challenge exceeds nor what is counted of 12 sends."""
 ALL_USERS: Final = (512, 1)
+"""The setting and the clients of the row that has all users."""
 USERS: Final = 20_000
 BATCH: Final = 1000
 DAY: Final = timedelta(days=1)

@@ -28,6 +28,11 @@ UNUSED: Final = (
     "flask_otp_mpp.web.profiles",
     "flask_otp_mpp.web.prometheus",
     "flask_otp_mpp.web.trial",
+    "alembic",
+    "joserfc",
+    "phonenumbers",
+    "psycopg",
+    "pytest",
     "redis",
     "sqlalchemy",
 )
