@@ -7,7 +7,7 @@ A signature of RSASSA-PKCS1-v1_5 gives its digest back to who has the public key
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -83,7 +83,7 @@ def recover(key: RSAPublicKey, signature: bytes) -> Recovered | None:
     try:
         data = key.recover_data_from_signature(signature, padding.PKCS1v15(), None)
     except (InvalidSignature, ValueError):
-        return next(_pss(key, signature), None)
+        return _pss(key, signature)
     for name, start in _DIGEST_INFO.items():
         digest = data.removeprefix(bytes.fromhex(start))
         if digest != data and len(digest) == hashlib.new(name, usedforsecurity=False).digest_size:
@@ -111,13 +111,18 @@ def _hash(name: str) -> Callable[[bytes], bytes]:
     return lambda data: bytes(make(data, usedforsecurity=False).digest())
 
 
-def _pss(key: RSAPublicKey, signature: bytes) -> Iterator[Recovered]:
-    """Yield what a signature of RSASSA-PSS holds (RFC 8017, section 9.1.2)."""
+def _pss(key: RSAPublicKey, signature: bytes) -> Recovered | None:
+    """Return what a signature of RSASSA-PSS holds (RFC 8017, section 9.1.2).
+
+    By another hash than the signer's, one block of 128 reads as a salt by chance. Such a salt is
+    nearly as long as the block, so the shortest one is the signer's.
+    """
     numbers = key.public_numbers()
     bits = key.key_size - 1
     number = pow(int.from_bytes(signature), numbers.e, numbers.n)
     if number.bit_length() > bits or number & 0xFF != 0xBC:
-        return
+        return None
+    found: dict[int, Recovered] = {}
     encoded = number.to_bytes((bits + 7) // 8)
     for name in ("sha256", "sha1", "sha512", "sha384", "sha224"):
         size = hashlib.new(name, usedforsecurity=False).digest_size
@@ -126,7 +131,9 @@ def _pss(key: RSAPublicKey, signature: bytes) -> Iterator[Recovered]:
             salt = _salt(masked, digest, mask_name, bits)
             if salt is not None:
                 wrong = (HASHES[name],) if name in HASHES else ()
-                yield Recovered((*wrong, PSS), _matches_pss(name, digest, salt))
+                one = Recovered((*wrong, PSS), _matches_pss(name, digest, salt))
+                found.setdefault(len(salt), one)
+    return found[min(found)] if found else None
 
 
 def _matches_pss(name: str, digest: bytes, salt: bytes) -> Callable[[bytes], bool]:
