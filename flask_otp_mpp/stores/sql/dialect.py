@@ -128,8 +128,12 @@ class Database(Protocol):
         """Leave the database free between two transactions of many, where it has one writer."""
         return
 
-    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
-        """Insert a row unless its key exists; wait for a transaction that inserts the same key."""
+    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert | None:
+        """Insert a row unless its key exists; wait for a transaction that inserts the same key.
+
+        :returns: None where each transaction locks all rows: none has to be there to be locked.
+        """
+        return None
 
     def delete_some(
         self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int

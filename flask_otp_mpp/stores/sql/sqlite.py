@@ -12,12 +12,11 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from flask_otp_mpp.core.deadline import seconds_left
@@ -173,9 +172,6 @@ class SQLite(Database):
 
     def yield_to_others(self) -> None:
         WriteQueue.yield_to_others()
-
-    def insert_if_missing(self, table: sa.Table, values: Mapping[str, Any]) -> sa.Insert:
-        return insert(table).values(**values).on_conflict_do_nothing()
 
     def delete_some(
         self, db: sa.Connection, key: sa.Column[str], over: sa.ColumnElement[bool], limit: int

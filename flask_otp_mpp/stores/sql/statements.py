@@ -152,11 +152,10 @@ class Statements:
 
         self.now = compiled(sa.select(now.label("now")))
         # A new row holds nothing, so a purge may delete it until something is counted in it.
-        self.ensure_user = compiled(
-            database.insert_if_missing(
-                user_limits, {"subject": _SUBJECT, **nothing, "sends": (), "keep_until": EPOCH}
-            )
+        ensured = database.insert_if_missing(
+            user_limits, {"subject": _SUBJECT, **nothing, "sends": (), "keep_until": EPOCH}
         )
+        self.ensure_user = () if ensured is None else (compiled(ensured),)
         self.lock_user = compiled(sa.select(user_limits).where(of_user).with_for_update())
         self.insert_user = compiled(sa.insert(user_limits).values(subject=_SUBJECT, **_COUNTS))
         self.count = compiled(sa.update(user_limits).where(of_user).values(_COUNTS))

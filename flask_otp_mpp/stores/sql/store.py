@@ -3,9 +3,9 @@
 None joins a session of the host. A transaction first locks the user's row, which makes the verbs
 of one user follow one another on every database; what it then reads can't change under it, and the
 pure functions of :mod:`flask_otp_mpp.core.rules` decide. A send and a forget ensure the row
-first.
+first, except on SQLite, which locks the whole file.
 
-The statements of a verb, BEGIN and COMMIT not counted, and its round trips to a server, with them:
+The statements of a verb on a server, BEGIN and COMMIT not counted, and its round trips, with them:
 
 =========================== =========== ============
 verb                        statements  round trips
@@ -240,15 +240,16 @@ class SQLAlchemyStore(SQLTables):
         lock this one would fail on others, or wait for them while they wait for it. So the row is
         ensured and locked once more.
 
-        :param ensure: whether the row is inserted if it is missing.
+        :param ensure: whether the row is inserted if it is missing, so that it can be locked.
 
-        SQLite has no row locks: there BEGIN IMMEDIATE has locked the whole file.
+        SQLite has no row locks: there BEGIN IMMEDIATE has locked the whole file, and nothing is
+        inserted.
         """
         sql = self._statements
-        first = [sql.ensure_user] if ensure else []
+        first = sql.ensure_user if ensure else ()
         for _ in range(_MOST_LOCKS):
             *_, rows, found = transaction.read(values, *first, sql.lock_user, find)
-            if rows or not ensure:
+            if rows or not first:
                 break
         return statements.limits_of(rows), found
 
