@@ -39,7 +39,7 @@ from tests.conformance.exchanges import (
     of_answer,
     sign,
 )
-from tests.vectors import VECTORS, private_key, public_key
+from tests.vectors import PSS_TWO_SALTS, VECTORS, private_key, public_key
 
 HEAD: Final = f"POST {URI}\n".encode()
 LINE: Final = f"{CLIENT}.{TIME}.".encode()
@@ -307,19 +307,9 @@ def test_another_hash_or_padding_is_named(mistake: str, signer: Callable[[bytes]
     assert ids(explained(CAPTURES["raw HTTP"](wrong))) == ["json-compact", mistake]
 
 
-# By SHA-256, its mask would hold a salt of 222 bytes; the signer has masked by SHA-1.
-TWO_SALTS: Final = (
-    "QhAQGLjEetW6tGxbVfPG6E57rZS4ythHxqINdxaWDcsQu0y41aRPc+tTYu+PaWh2azzYIO08Tq7bnp8L"
-    "fTqk8m6qJOhwbHpXyan6RALvGUsOIv8HMqRdXpvSHRNP83s90/qgFCuWcQXWyBz7cxrCXXzNHEQRJc2Q"
-    "K8W47IpjZPCczfiF0VrG4wHJjbi9z4nhxAiUehzRXgCHE5UItRGxOExUdhYAwa1iX6rQa0EPrpcIKQaA"
-    "zbhXSiMUAqh1ngxSZY4InN6TAO8MAP5ksRvfw3zEpa9w0NjybaiaiEfOHLOJHUUkBd9sy2bqapygzGYo"
-    "9ng4knV0+KQD4bluPfxWLQ=="
-)
-
-
 def test_a_salt_that_another_hash_gives_by_chance_is_not_taken_for_the_signers() -> None:
     """It is so for one signature of 128."""
-    captured = CAPTURES["raw HTTP"](Exchange(signature=header(base64.b64decode(TWO_SALTS))))
+    captured = CAPTURES["raw HTTP"](Exchange(signature=header(PSS_TWO_SALTS)))
     assert ids(explained(captured)) == ["json-compact", "padding-pss"]
 
 

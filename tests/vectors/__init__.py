@@ -26,6 +26,11 @@ WALLET_KEYS: Final[Mapping[str, str]] = json.loads(
 )["keys"]
 """Private keys of the wallets of our tests and their callers, by name, as PEM."""
 
+PSS_TWO_SALTS: Final = base64.b64decode(
+    Path(__file__).with_name("pss_two_salts.txt").read_text("ascii")
+)
+"""A signature whose salt is another one by another hash."""
+
 
 @dataclass(frozen=True)
 class Vector:
