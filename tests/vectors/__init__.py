@@ -26,10 +26,10 @@ WALLET_KEYS: Final[Mapping[str, str]] = json.loads(
 )["keys"]
 """Private keys of the wallets of our tests and their callers, by name, as PEM."""
 
-PSS_TWO_SALTS: Final = base64.b64decode(
-    Path(__file__).with_name("pss_two_salts.txt").read_text("ascii")
+PSS_TWO_SALTS: Final[Mapping[str, str]] = json.loads(
+    Path(__file__).with_name("pss_two_salts.json").read_text("utf-8")
 )
-"""A signature whose salt is another one by another hash."""
+"""Signatures in base64 that have another salt by another hash, by the length of the right one."""
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,9 @@ def _hash(name: str) -> Callable[[bytes], bytes]:
 def _pss(key: RSAPublicKey, signature: bytes) -> Recovered | None:
     """Return what a signature of RSASSA-PSS holds (RFC 8017, section 9.1.2).
 
-    By another hash than the signer's, one block of 128 reads as a salt by chance. Such a salt is
-    nearly as long as the block, so the shortest one is the signer's.
+    By another hash than the signer's, one block of 128 reads as a salt by chance, with hardly any
+    padding before it. So the salt with the longest padding is taken, and the first one of several:
+    the longest salts have none.
     """
     numbers = key.public_numbers()
     bits = key.key_size - 1
@@ -132,8 +133,8 @@ def _pss(key: RSAPublicKey, signature: bytes) -> Recovered | None:
             if salt is not None:
                 wrong = (HASHES[name],) if name in HASHES else ()
                 one = Recovered((*wrong, PSS), _matches_pss(name, digest, salt))
-                found.setdefault(len(salt), one)
-    return found[min(found)] if found else None
+                found.setdefault(len(masked) - len(salt), one)
+    return found[max(found)] if found else None
 
 
 def _matches_pss(name: str, digest: bytes, salt: bytes) -> Callable[[bytes], bool]:
