@@ -9,10 +9,10 @@ flask-security    unified sign-in by a code, by the JSON API
 
 The first three verify a signature in each request and sign each answer; the libraries sign nothing.
 All are served by gunicorn with two workers of four threads, and called over 16 connections. In a
-round each peer in turn sends codes to new users, then verifies right codes, then wrong ones, each
-for about the given seconds. The table holds the medians of the rounds; the ratio is that of wallet
-to the peer in the same round, with its interval, as in ``load``. An unexpected answer makes the run
-fail.
+round the peers send codes to new users, then verify right codes, then wrong ones, each for about
+the given seconds, and in turn, for a second each. The table holds the medians of the rounds; the
+ratio is that of wallet to the peer in the same round, with its interval, as in ``load``. An
+unexpected answer makes the run fail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import argparse
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ from benchmarks.others.opened import NAMES, OWN
 from benchmarks.others.server import UNLIMITED, Served, served, wrong
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
+from benchmarks.turns import Driven, in_turn
 
 STORES: Final = ("postgresql", "sqlite")
 USUAL: Final = tuple(name for name in NAMES if name != "naive")
@@ -81,18 +82,20 @@ class Comparison:
 
         That round does not count.
         """
-        rates = {one.peer.name: dict.fromkeys(LOADS, 100.0) for one in peers}
+        rates = [dict.fromkeys(LOADS, 100.0) for _ in peers]
         for number in range(rounds + 1):
-            for one in peers:
-                name = one.peer.name
-                legs = _round(one, rates[name], seconds if number else min(1.0, seconds))
-                rates[name] = {load: max(20.0, leg.rate) for load, leg in legs.items()}
-                for load, leg in legs.items() if number else ():
-                    self.legs.setdefault((store, load, name), []).append(leg)
-                    if leg.wrong:
-                        kinds = ", ".join(f"{count} {kind}" for kind, count in leg.wrong.items())
-                        self.faults.append(f"{store} {load} {name}: {kinds}; {leg.sample!r}")
-                    note(f"[{number}/{rounds}] {store} {load} {name}: {leg.rate:.0f}/s")
+            found = _round(peers, rates, seconds if number else min(1.0, seconds))
+            rates = [{load: max(20.0, leg.rate) for load, leg in legs.items()} for legs in found]
+            for one, legs in zip(peers, found, strict=True) if number else ():
+                for load, leg in legs.items():
+                    self._add(store, load, one.peer.name, leg)
+                    note(f"[{number}/{rounds}] {store} {load} {one.peer.name}: {leg.rate:.0f}/s")
+
+    def _add(self, store: str, load: str, name: str, leg: Leg) -> None:
+        self.legs.setdefault((store, load, name), []).append(leg)
+        if leg.wrong:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in leg.wrong.items())
+            self.faults.append(f"{store} {load} {name}: {kinds}; {leg.sample!r}")
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield a row for each store, load and peer."""
@@ -144,43 +147,64 @@ def report(table: Table, faults: Sequence[str]) -> Report:
     return Report("peers", [table], {"peers.svg": drawn}, faults, summary=[short])
 
 
-def _round(one: Served, rates: dict[str, float], seconds: float) -> dict[str, Leg]:
-    """Send codes to enough users for the other loads, or for the time, and then verify them."""
-    rights, wrongs = (int(rates[load] * seconds * MARGIN) for load in ("right", "wrong"))
-    users = one.peer.users.add(max(rights + wrongs, int(rates["send"] * seconds)))
-    send = _Timer(one, one.peer.api.sends(users), UNLIMITED)
-    guesses = one.guesses(users, send.run)
-    right = _Timer(one, one.peer.api.verifies(guesses[:rights]), seconds)
-    others = [wrong(guess) for guess in guesses[rights : rights + wrongs]]
-    bad = _Timer(one, one.peer.api.verifies(others), seconds)
-    timers = dict(zip(LOADS, (send, right, bad), strict=True))
-    return {load: timer.leg(LOADS[load]) for load, timer in timers.items()}
+def _round(
+    peers: Sequence[Served], rates: Sequence[Mapping[str, float]], seconds: float
+) -> list[dict[str, Leg]]:
+    """Let peers send codes to enough users for the other loads, or for the time; then verify."""
+    calls = [_Calls(one, rate, seconds) for one, rate in zip(peers, rates, strict=True)]
+    in_turn([one.sends for one in calls], UNLIMITED)
+    for one in calls:
+        one.read_codes()
+    in_turn([one.rights for one in calls], seconds)
+    in_turn([one.wrongs for one in calls], seconds)
+    return [one.legs() for one in calls]
 
 
-class _Timer:
-    """Drives requests, and reads the server's processor time before and after."""
+class _Calls:
+    """The calls of one peer in one round.
 
-    def __init__(self, one: Served, requests: Sequence[bytes], seconds: float) -> None:
-        before = one.server.cpu_seconds()
-        self.run = one.drive(requests, seconds)
-        self._spent = one.server.cpu_seconds() - before
-        self._outcomes = one.outcomes(self.run)
+    :param rates: how many of each load it is expected to answer in a second.
+    """
 
-    def leg(self, expected: Outcome) -> Leg:
-        """Return the figures; only the expected answers count."""
-        counts = Counter(self._outcomes)
+    def __init__(self, one: Served, rates: Mapping[str, float], seconds: float) -> None:
+        self._one = one
+        self._rights, wrongs = (int(rates[load] * seconds * MARGIN) for load in ("right", "wrong"))
+        self._verifies = self._rights + wrongs
+        self._users = one.peer.users.add(max(self._verifies, int(rates["send"] * seconds)))
+        self.sends = one.driven(one.peer.api.sends(self._users))
+
+    def read_codes(self) -> None:
+        """Make ready the verifies of the codes that were sent."""
+        verifies, guesses = (
+            self._one.peer.api.verifies,
+            self._one.guesses(self._users, self.sends.run),
+        )
+        self.rights = self._one.driven(verifies(guesses[: self._rights]))
+        others = [wrong(guess) for guess in guesses[self._rights : self._verifies]]
+        self.wrongs = self._one.driven(verifies(others))
+
+    def legs(self) -> dict[str, Leg]:
+        """Return the figures of each load."""
+        driven = zip(LOADS.items(), (self.sends, self.rights, self.wrongs), strict=True)
+        return {load: self._leg(one, expected) for (load, expected), one in driven}
+
+    def _leg(self, driven: Driven, expected: Outcome) -> Leg:
+        """Return figures; only the expected answers count."""
+        run = driven.run
+        outcomes = self._one.outcomes(run)
+        counts = Counter(outcomes)
         right = counts.pop(expected, 0)
         others = (
             raw
-            for raw, outcome in zip(self.run.answers, self._outcomes, strict=False)
+            for raw, outcome in zip(run.answers, outcomes, strict=False)
             if outcome is not expected
         )
-        times = sorted(self.run.times) or [0.0]
+        times = sorted(run.times) or [0.0]
         return Leg(
-            rate=right / self.run.seconds,
+            rate=right / run.seconds,
             p50=statistics.median(times) * 1e3,
             p99=times[int(0.99 * (len(times) - 1))] * 1e3,
-            cpu=self._spent / max(1, len(self.run.times)) * 1e6,
+            cpu=driven.cpu_seconds / max(1, len(run.times)) * 1e6,
             wrong=counts,
             sample=next(others, b"")[-120:],
         )

@@ -38,15 +38,20 @@ class _Connection:
 
 
 def drive(
-    port: int | Sequence[int], requests: Sequence[bytes], connections: int, seconds: float
+    port: int | Sequence[int],
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    run: Run | None = None,
 ) -> Run:
     """Send requests until the time is over or all are sent; a connection has one request at a time.
 
     A connection that breaks is opened again; its request stays unanswered.
 
     :param port: of the server; or of several, which get the connections in turn.
+    :param run: of the same requests; it is continued.
     """
-    run = Run([b""] * len(requests))
+    run = run or Run([b""] * len(requests))
     with selectors.DefaultSelector() as ready:
         ports = islice(cycle([port] if isinstance(port, int) else port), connections)
         opened = [_Connection(one, _connect(one)) for one, _ in zip(ports, requests, strict=False)]
@@ -73,7 +78,7 @@ def drive(
                     connection.socket = _connect(connection.port)
                     ready.register(connection.socket, selectors.EVENT_READ, connection)
                 _send_next(run, requests, connection, begin + seconds)
-        run.seconds = now - begin
+        run.seconds += now - begin
         for connection in opened:
             connection.socket.close()
     return run

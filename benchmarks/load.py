@@ -1,11 +1,11 @@
 """Web servers under load: throughput, latency, and processor time per request.
 
-All peers run in the same kind of server with the same number of workers. They are measured in turn
-(A B A B), round after round, so that other work on the machine affects all of them. "x floor" is
-the median of the ratios to the floor in the same round; the true median is between "lowest" and
-"highest", with the probability that the title tells. The processor time is that of a server's whole
-process tree, without the database. An unexpected answer, or a signature that does not hold, makes
-the run fail.
+All peers run in the same kind of server with the same number of workers. In a round they get their
+requests in turn (A B A B), for a second each, so that other work on the machine affects all of
+them. "x floor" is the median of the ratios to the floor in the same round; the true median is
+between "lowest" and "highest", with the probability that the title tells. The processor time is
+that of a server's whole process tree, without the database. An unexpected answer, or a signature
+that does not hold, makes the run fail.
 
 Each verify needs a code that was sent before, without being measured. So a measurement of verifies
 takes about three times as long as it counts, and only send and right are measured if not asked.
@@ -24,7 +24,7 @@ from typing import Final
 from benchmarks import peers
 from benchmarks.comparison import Cell, Comparison
 from benchmarks.empty_stores import STORES, available
-from benchmarks.measurement import LOADS, Measurement, measure
+from benchmarks.measurement import LOADS, Prepared, measure
 from benchmarks.options import repeatable
 from benchmarks.processes import SERVERS, WORKERS, Server, free_port, serving
 from benchmarks.progress import note
@@ -108,12 +108,15 @@ def _serve(
             server = stack.enter_context(serving(command, port, peer.settings, log))
             served.append((peer, server))
             for cell in cells:
-                rates[cell, peer.name] = _measured(peer, server, cell, WARM, 10).rate
+                [first] = measure([_prepared(peer, server, cell, WARM)], 10)
+                rates[cell, peer.name] = first.rate
         for number, cell in product(range(compared.rounds), cells):
+            prepared = []
             for peer, server in served:
                 expected = rates[cell, peer.name] * compared.seconds * _MORE
                 count = max(cell.connections, WARM, round(expected))
-                one = _measured(peer, server, cell, count, compared.seconds)
+                prepared.append(_prepared(peer, server, cell, count))
+            for (peer, _), one in zip(served, measure(prepared, compared.seconds), strict=True):
                 rates[cell, peer.name] = one.rate
                 compared.add(cell, peer.name, one)
                 note(
@@ -122,14 +125,5 @@ def _serve(
                 )
 
 
-def _measured(
-    peer: peers.Peer, server: Server, cell: Cell, count: int, seconds: float
-) -> Measurement:
-    return measure(
-        peer,
-        server,
-        LOADS[cell.load],
-        connections=cell.connections,
-        count=count,
-        seconds=seconds,
-    )
+def _prepared(peer: peers.Peer, server: Server, cell: Cell, count: int) -> Prepared:
+    return Prepared(peer, server, LOADS[cell.load], connections=cell.connections, count=count)

@@ -1,4 +1,4 @@
-"""One measurement: requests of one load to one peer's server; only right answers count."""
+"""Measurements: requests of one load to the servers of peers; only right answers count."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 from benchmarks.driver import drive
 from benchmarks.peers import Peer
 from benchmarks.processes import Server
+from benchmarks.turns import Driven, in_turn
 from benchmarks.wire import EXPECTED, Answer, Request, RequestKind, UnsignedRequest
 
 LOADS: Final[dict[str, tuple[RequestKind, ...]]] = {
@@ -35,7 +36,6 @@ class Measurement:
     :param p50: median, in milliseconds.
     :param p99: 99th percentile, in milliseconds.
     :param cpu: microseconds of processor time of the server's processes per answer.
-    :param signature: microseconds of one RSA-2048 signature, timed before and after.
     :param wrong: answers with an unexpected code, by code, and requests without an answer.
     :param sampled: answers whose signature was verified.
     :param forged: those of them whose signature is wrong.
@@ -45,7 +45,6 @@ class Measurement:
     p50: float
     p99: float
     cpu: float
-    signature: float
     answers: int
     wrong: Counter[str]
     sampled: int
@@ -93,50 +92,60 @@ def over_http(server: Server) -> Callable[[list[Request]], list[Answer]]:
     return send
 
 
-def measure(
-    peer: Peer,
-    server: Server,
-    kinds: Sequence[RequestKind],
-    *,
-    connections: int,
-    count: int,
-    seconds: float,
-) -> Measurement:
-    """Measure for ``seconds``, or ``count`` requests if they end sooner."""
-    signed = requests(peer, kinds, count, over_http(server))
-    lines = [request.over_http() for request in signed]
-    signature = peer.caller.signature_us()
-    before = server.cpu_seconds()
-    run = drive(server.port, lines, connections, seconds)
-    spent = server.cpu_seconds() - before
-    signature = (signature + peer.caller.signature_us()) / 2
-    wrong: Counter[str] = Counter()
-    right = sampled = forged = 0
-    every = max(1, run.sent // SAMPLE)
-    for number in range(run.sent):
-        if not run.answers[number]:
-            wrong["no answer"] += 1
-            continue
-        answer, unsigned = Answer.parse(run.answers[number]), signed[number].unsigned
-        if answer.code != EXPECTED[unsigned.kind]:
-            wrong[answer.code or "no code"] += 1
-            continue
-        right += 1
-        if number % every == 0:
-            sampled += 1
-            forged += not peer.caller.holds(unsigned.path(), answer)
-    times = sorted(run.times) or [0.0]
-    return Measurement(
-        rate=right / run.seconds,
-        p50=statistics.median(times) * 1e3,
-        p99=times[min(len(times) - 1, int(0.99 * len(times)))] * 1e3,
-        cpu=spent / max(1, len(run.times)) * 1e6,
-        signature=signature,
-        answers=right,
-        wrong=wrong,
-        sampled=sampled,
-        forged=forged,
-    )
+class Prepared:
+    """Signed requests of a load to one peer; the codes that they need are sent.
+
+    :param count: how many there are.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        server: Server,
+        kinds: Sequence[RequestKind],
+        *,
+        connections: int,
+        count: int,
+    ) -> None:
+        self.peer = peer
+        self.signed = requests(peer, kinds, count, over_http(server))
+        self.driven = Driven(server, [request.over_http() for request in self.signed], connections)
+
+    def measurement(self) -> Measurement:
+        """Return the figures of what was sent so far."""
+        run = self.driven.run
+        wrong: Counter[str] = Counter()
+        right = sampled = forged = 0
+        every = max(1, run.sent // SAMPLE)
+        for number in range(run.sent):
+            if not run.answers[number]:
+                wrong["no answer"] += 1
+                continue
+            answer, unsigned = Answer.parse(run.answers[number]), self.signed[number].unsigned
+            if answer.code != EXPECTED[unsigned.kind]:
+                wrong[answer.code or "no code"] += 1
+                continue
+            right += 1
+            if number % every == 0:
+                sampled += 1
+                forged += not self.peer.caller.holds(unsigned.path(), answer)
+        times = sorted(run.times) or [0.0]
+        return Measurement(
+            rate=right / run.seconds,
+            p50=statistics.median(times) * 1e3,
+            p99=times[min(len(times) - 1, int(0.99 * len(times)))] * 1e3,
+            cpu=self.driven.cpu_seconds / max(1, len(run.times)) * 1e6,
+            answers=right,
+            wrong=wrong,
+            sampled=sampled,
+            forged=forged,
+        )
+
+
+def measure(prepared: Sequence[Prepared], seconds: float) -> list[Measurement]:
+    """Measure peers in turn, each for ``seconds``, or until its requests are sent."""
+    in_turn([one.driven for one in prepared], seconds)
+    return [one.measurement() for one in prepared]
 
 
 def _other(code: str) -> str:

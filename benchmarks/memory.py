@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import chart, peers
-from benchmarks.measurement import measure
+from benchmarks.measurement import Prepared, measure
 from benchmarks.processes import free_port, gunicorn, serving
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
@@ -78,7 +78,7 @@ def _watched(peer: peers.Peer, wanted: int, home: Path, faults: list[str]) -> li
             count = max(2, (wanted // PARTS if part else min(WARM, wanted)) * 2 // 3)
             for done in range(0, count, AT_ONCE):
                 some = min(AT_ONCE, count - done)
-                one = measure(peer, server, kinds, connections=8, count=some, seconds=600)
+                [one] = measure([Prepared(peer, server, kinds, connections=8, count=some)], 600)
                 if one.wrong:
                     faults.append(f"{peer.name}: wrong answers {dict(one.wrong)}")
             held.append(server.memory_mib())

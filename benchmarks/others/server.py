@@ -12,6 +12,7 @@ from benchmarks.driver import Run, drive
 from benchmarks.others.api import Guess, Outcome
 from benchmarks.others.opened import Compared, opened
 from benchmarks.processes import WORKERS, Server, free_port, gunicorn, serving
+from benchmarks.turns import Driven
 
 CONNECTIONS: Final = 16
 UNLIMITED: Final = 600.0
@@ -44,6 +45,10 @@ class Served:
     ) -> Run:
         """Send requests until the time is over or all are sent."""
         return drive(self.server.port, requests, connections, seconds)
+
+    def driven(self, requests: Sequence[bytes]) -> Driven:
+        """Return requests that are to be sent in turns."""
+        return Driven(self.server, requests, CONNECTIONS)
 
     def outcomes(self, run: Run) -> list[Outcome]:
         """Return what became of each request that was sent."""

@@ -13,8 +13,7 @@ from benchmarks.measurement import Measurement
 
 SEND = Cell("sqlite", "gunicorn", "send", 16)
 ONE = Measurement(
-    rate=400.0, p50=10.0, p99=30.0, cpu=2000.0, signature=600.0, answers=1600, wrong=Counter(),
-    sampled=20, forged=0,
+    rate=400.0, p50=10.0, p99=30.0, cpu=2000.0, answers=1600, wrong=Counter(), sampled=20, forged=0
 )  # fmt: skip
 
 

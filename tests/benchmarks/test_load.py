@@ -8,18 +8,20 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from flask import Flask
 
-from benchmarks import peers
+from benchmarks import peers, turns
 from benchmarks.driver import drive
 from benchmarks.inprocess import PeerApp
-from benchmarks.measurement import Measurement, measure
+from benchmarks.measurement import Measurement, Prepared, measure
 from benchmarks.processes import ROOT, Server
 from benchmarks.wire import RequestKind
 from tests.servers import serving
@@ -52,7 +54,8 @@ def floor(folder: Path) -> Iterator[peers.Peer]:
 def asked(peer: peers.Peer, app: PeerApp, kind: RequestKind) -> Measurement:
     with serving(app.wsgi_app) as url:
         server = Server(int(url.rpartition(":")[2]), os.getpid())
-        return measure(peer, server, (kind,), connections=2, count=6, seconds=30)
+        [found] = measure([Prepared(peer, server, (kind,), connections=2, count=6)], 30)
+        return found
 
 
 @dataclass
@@ -124,6 +127,37 @@ def test_a_connection_that_is_closed_is_opened_again(tmp_path: Path) -> None:
             run = drive(int(url.rpartition(":")[2]), lines, 2, 30)
     assert run.sent == len(run.times) == 5
     assert all(run.answers)
+
+
+def test_servers_get_their_requests_in_turn_until_all_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.1)
+    called: list[str] = []
+    with ExitStack() as stack:
+        urls = [stack.enter_context(serving(recorder(name, called))) for name in ("A", "B")]
+        servers = [Server(int(url.rpartition(":")[2]), os.getpid()) for url in urls]
+        many, few = (
+            turns.Driven(server, [b"GET / HTTP/1.1\r\n\r\n"] * count, 2)
+            for server, count in zip(servers, (100_000, 3), strict=True)
+        )
+        turns.in_turn([many, few], 0.4)
+    assert [name for name, _ in groupby(called)] == ["A", "B", "A"]
+    assert called.count("B") == few.run.sent == len(few.run.times) == 3
+    assert called.count("A") == many.run.sent == len(many.run.times)
+    assert 0.4 <= many.run.seconds < 2
+    assert all(many.run.answers[: many.run.sent])
+
+
+def recorder(name: str, called: list[str]) -> Flask:
+    app = Flask(__name__)
+
+    @app.get("/")
+    def record() -> str:
+        called.append(name)
+        return name
+
+    return app
 
 
 @pytest.mark.parametrize("command", ["purge", "scale"])
