@@ -61,7 +61,7 @@ def _cpu(spent: Spent, pid: int) -> Iterator[None]:
     if not os.path.exists(f"/proc/{pid}"):
         yield
         return
-    server = Server(0, pid)
+    server = Server((), (pid,))
     before = server.cpu_seconds()
     yield
     spent.cpu = server.cpu_seconds() - before

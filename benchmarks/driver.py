@@ -38,7 +38,7 @@ class _Connection:
 
 
 def drive(
-    port: int | Sequence[int],
+    ports: Sequence[int],
     requests: Sequence[bytes],
     connections: int,
     seconds: float,
@@ -48,13 +48,15 @@ def drive(
 
     A connection that breaks is opened again; its request stays unanswered.
 
-    :param port: of the server; or of several, which get the connections in turn.
+    :param ports: of the servers, which get the connections in turn.
     :param run: of the same requests; it is continued.
     """
     run = run or Run([b""] * len(requests))
     with selectors.DefaultSelector() as ready:
-        ports = islice(cycle([port] if isinstance(port, int) else port), connections)
-        opened = [_Connection(one, _connect(one)) for one, _ in zip(ports, requests, strict=False)]
+        each = islice(cycle(ports), connections)
+        opened = [
+            _Connection(port, _connect(port)) for port, _ in zip(each, requests, strict=False)
+        ]
         begin = time.perf_counter()
         for connection in opened:
             ready.register(connection.socket, selectors.EVENT_READ, connection)

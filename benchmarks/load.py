@@ -26,7 +26,7 @@ from benchmarks.comparison import Cell, Comparison
 from benchmarks.empty_stores import STORES, available
 from benchmarks.measurement import LOADS, Prepared, measure
 from benchmarks.options import repeatable
-from benchmarks.processes import SERVERS, WORKERS, Server, free_port, serving
+from benchmarks.processes import SERVERS, Server, serving
 from benchmarks.progress import note
 from benchmarks.report import Report
 
@@ -102,10 +102,9 @@ def _serve(
         served: list[tuple[peers.Peer, Server]] = []
         rates: dict[tuple[Cell, str], float] = {}
         for peer in opened:
-            port = free_port()
-            command = SERVERS[cells[0].server](peer.factory, port, WORKERS)
-            log = home / f"{peer.name}-{port}.log"
-            server = stack.enter_context(serving(command, port, peer.settings, log))
+            server = stack.enter_context(
+                serving(peer.factory, peer.settings, home, server=cells[0].server)
+            )
             served.append((peer, server))
             for cell in cells:
                 [first] = measure([_prepared(peer, server, cell, WARM)], 10)

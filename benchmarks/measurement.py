@@ -86,7 +86,7 @@ def over_http(server: Server) -> Callable[[list[Request]], list[Answer]]:
 
     def send(signed: list[Request]) -> list[Answer]:
         lines = [request.over_http() for request in signed]
-        run = drive(server.port, lines, _ALONGSIDE, 600)
+        run = drive(server.ports, lines, _ALONGSIDE, 600)
         return [Answer.parse(raw) for raw in run.answers]
 
     return send

@@ -15,7 +15,7 @@ from typing import Final
 
 from benchmarks import chart, peers
 from benchmarks.measurement import Prepared, measure
-from benchmarks.processes import free_port, gunicorn, serving
+from benchmarks.processes import serving
 from benchmarks.progress import note
 from benchmarks.report import Report, Table
 from benchmarks.wire import RequestKind
@@ -69,9 +69,8 @@ def report(table: Table, faults: Sequence[str]) -> Report:
 
 def _watched(peer: peers.Peer, wanted: int, home: Path, faults: list[str]) -> list[float]:
     """Send requests to one worker; return its memory after each part of them."""
-    port, kinds = free_port(), (RequestKind.SEND, RequestKind.RIGHT)
-    command = gunicorn(peer.factory, port, 1)
-    with serving(command, port, peer.settings, home / f"{peer.name}.log") as server:
+    kinds = (RequestKind.SEND, RequestKind.RIGHT)
+    with serving(peer.factory, peer.settings, home, workers=1) as server:
         held = []
         for part in range(PARTS + 1):
             # A verify needs a send before it, which counts as well: 3 requests for each 2.

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,22 +23,22 @@ THREADS: Final = 4
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
-def gunicorn(factory: str, port: int, workers: int, threads: int = THREADS) -> list[str]:
-    """Return the command of gunicorn with threads."""
+def gunicorn(factory: str, port: int, threads: int) -> list[str]:
+    """Return the command of gunicorn with one worker of several threads."""
     return [
         sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--log-level", "error",
         "--no-control-socket",
-        "--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads),
+        "--workers", "1", "--worker-class", "gthread", "--threads", str(threads),
         f"{factory}()",
     ]  # fmt: skip
 
 
-def granian(factory: str, port: int, workers: int) -> list[str]:
-    """Return the command of granian."""
+def granian(factory: str, port: int, threads: int) -> list[str]:
+    """Return the command of granian with one worker of several threads."""
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
-        "--port", str(port), "--log-level", "error", "--workers", str(workers),
-        "--blocking-threads", str(THREADS), "--factory", factory,
+        "--port", str(port), "--log-level", "error", "--workers", "1",
+        "--blocking-threads", str(threads), "--factory", factory,
     ]  # fmt: skip
 
 
@@ -52,10 +52,14 @@ SERVERS: Final = {"gunicorn": gunicorn, "granian": granian}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server with all its child processes."""
+    """The running servers of one app, with all their child processes.
 
-    port: int
-    pid: int
+    :param ports: of the servers.
+    :param pids: of their first processes.
+    """
+
+    ports: tuple[int, ...]
+    pids: tuple[int, ...]
 
     def cpu_seconds(self) -> float:
         """Return the processor time of all its processes since their start."""
@@ -77,7 +81,7 @@ class Server:
         return largest / 1024
 
     def _tree(self) -> list[int]:
-        found = [self.pid]
+        found = [*self.pids]
         for pid in found:  # grows in the loop
             for children in Path(f"/proc/{pid}/task").glob("*/children"):
                 with suppress(OSError):
@@ -87,12 +91,37 @@ class Server:
 
 @contextmanager
 def serving(
-    command: Sequence[str], port: int, environment: Mapping[str, str], log: Path
+    factory: str,
+    environment: Mapping[str, str],
+    home: Path,
+    *,
+    workers: int = WORKERS,
+    threads: int = THREADS,
+    server: str = "gunicorn",
 ) -> Iterator[Server]:
-    """Run a server until the block is left.
+    """Serve an app until the block is left, by a server with a port of its own for each worker.
 
-    :raises RuntimeError: with the end of its log, if it does not start.
+    One server with two workers would make figures random: the worker that wakes first may accept
+    all connections that are opened at once, and the other one then has nothing to do.
+
+    :param home: the folder for their logs.
+    :raises RuntimeError: with the end of its log, if one does not start.
     """
+    ports, pids = [], []
+    with ExitStack() as stack:
+        for _ in range(workers):
+            port = free_port()
+            command = SERVERS[server](factory, port, threads)
+            one = _running(command, port, environment, home / f"{port}.log")
+            pids.append(stack.enter_context(one))
+            ports.append(port)
+        yield Server(tuple(ports), tuple(pids))
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], port: int, environment: Mapping[str, str], log: Path
+) -> Iterator[int]:
     with log.open("wb") as sink:
         process = subprocess.Popen(  # noqa: S603 - no outside input
             list(command),
@@ -105,7 +134,7 @@ def serving(
         )
     try:
         wait_for(process, port, log, b"GET / HTTP/1.0\r\n\r\n")
-        yield Server(port, process.pid)
+        yield process.pid
     except OSError as error:
         if process.poll() is None:
             raise

@@ -17,7 +17,6 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -28,7 +27,7 @@ from benchmarks.database_costs import spent_by
 from benchmarks.driver import drive
 from benchmarks.empty_stores import STORES
 from benchmarks.measurement import LOADS, over_http, requests
-from benchmarks.processes import Server, cores, free_port, gunicorn, serving
+from benchmarks.processes import Server, cores, serving
 from benchmarks.progress import note
 from benchmarks.queueing import (
     Cost,
@@ -117,17 +116,16 @@ def run(args: argparse.Namespace) -> Report:
 
 def _costs(peer: peers.Peer, home: Path, seconds: float) -> tuple[Cost, Cost, Table]:
     """Measure a send and a verify of a right code, alone and without a provider."""
-    port, url = free_port(), peer.settings["BENCH_STORE"]
-    command = gunicorn(peer.factory, port, 1, THREADS)
+    url = peer.settings["BENCH_STORE"]
     found, rows = [], []
-    with serving(command, port, peer.settings, home / "alone.log") as server:
+    with serving(peer.factory, peer.settings, home, workers=1, threads=THREADS) as server:
         for load, count in (("send", 200), ("send", _MOST), ("right", _MOST)):
             lines = [
                 one.over_http() for one in requests(peer, LOADS[load], count, over_http(server))
             ]
             before = server.cpu_seconds()
             with spent_by(url) as spent:
-                run = drive(port, lines, 1, seconds)
+                run = drive(server.ports, lines, 1, seconds)
             cpu = (server.cpu_seconds() - before) / run.sent
             if (codes := {Answer.parse(raw).code for raw in run.answers[: run.sent]}) != {
                 "SUCCESS"
@@ -150,27 +148,22 @@ def _measured(peer: peers.Peer, home: Path, leg: tuple[int, float], seconds: flo
     """Measure the wallet with its provider."""
     connections, p95 = leg
     settings = {**peer.settings, provider.P95: str(p95)}
-    servers: list[Server] = []
-    with ExitStack() as stack:
-        for _ in range(PROCESSES):
-            port = free_port()
-            command = gunicorn("benchmarks.provider:create_app", port, 1, THREADS)
-            log = home / f"provider-{port}.log"
-            servers.append(stack.enter_context(serving(command, port, settings, log)))
-        _sends(peer, servers, 2 * connections, connections, 2)  # a warm-up
+    factory = "benchmarks.provider:create_app"
+    with serving(factory, settings, home, workers=PROCESSES, threads=THREADS) as server:
+        _sends(peer, server, 2 * connections, connections, 2)  # a warm-up
         # More than are sent, since few messages are delivered in a quarter of the p95.
         count = round(min(500.0, 4 * connections / p95) * seconds)
-        figures = _sends(peer, servers, count, connections, seconds)
+        figures = _sends(peer, server, count, connections, seconds)
     note(f"{connections} connections, provider {p95} s: {figures.rate:.0f}/s")
     return figures
 
 
 def _sends(
-    peer: peers.Peer, servers: Sequence[Server], count: int, connections: int, seconds: float
+    peer: peers.Peer, server: Server, count: int, connections: int, seconds: float
 ) -> Figures:
-    signed = requests(peer, (RequestKind.SEND,), count, over_http(servers[0]))
+    signed = requests(peer, (RequestKind.SEND,), count, over_http(server))
     lines = [one.over_http() for one in signed]
-    run = drive([server.port for server in servers], lines, connections, seconds)
+    run = drive(server.ports, lines, connections, seconds)
     codes = [Answer.parse(raw).code for raw in run.answers if raw]
     done, refused = codes.count(EXPECTED[RequestKind.SEND]), codes.count(REFUSED)
     if done + refused < run.sent:

@@ -31,7 +31,7 @@ class Driven:
         """Send requests for one turn, if any are left."""
         if self.run.sent < len(self._requests):
             before = self._server.cpu_seconds()
-            drive(self._server.port, self._requests, self._connections, seconds, self.run)
+            drive(self._server.ports, self._requests, self._connections, seconds, self.run)
             self.cpu_seconds += self._server.cpu_seconds() - before
 
 

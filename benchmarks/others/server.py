@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.driver import Run, drive
 from benchmarks.others.api import Guess, Outcome
 from benchmarks.others.opened import Compared, opened
-from benchmarks.processes import WORKERS, Server, free_port, gunicorn, serving
+from benchmarks.processes import Server, serving
 from benchmarks.turns import Driven
 
 CONNECTIONS: Final = 16
@@ -44,7 +44,7 @@ class Served:
         self, requests: Sequence[bytes], seconds: float = UNLIMITED, connections: int = CONNECTIONS
     ) -> Run:
         """Send requests until the time is over or all are sent."""
-        return drive(self.server.port, requests, connections, seconds)
+        return drive(self.server.ports, requests, connections, seconds)
 
     def driven(self, requests: Sequence[bytes]) -> Driven:
         """Return requests that are to be sent in turns."""
@@ -63,10 +63,8 @@ def served(
     with ExitStack() as stack:
         found = []
         for peer in stack.enter_context(opened(names, store, home)):
-            port = free_port()
-            command = gunicorn(peer.factory, port, WORKERS)
-            log = home / f"{peer.name}-{port}.log"
-            one = Served(peer, stack.enter_context(serving(command, port, peer.settings, log)))
+            server = stack.enter_context(serving(peer.factory, peer.settings, home))
+            one = Served(peer, server)
             users, sends = one.sent(warm)
             one.drive(peer.api.verifies(one.guesses(users, sends)))
             found.append(one)

@@ -53,7 +53,7 @@ def floor(folder: Path) -> Iterator[peers.Peer]:
 
 def asked(peer: peers.Peer, app: PeerApp, kind: RequestKind) -> Measurement:
     with serving(app.wsgi_app) as url:
-        server = Server(int(url.rpartition(":")[2]), os.getpid())
+        server = Server((int(url.rpartition(":")[2]),), (os.getpid(),))
         [found] = measure([Prepared(peer, server, (kind,), connections=2, count=6)], 30)
         return found
 
@@ -124,7 +124,7 @@ def test_a_connection_that_is_closed_is_opened_again(tmp_path: Path) -> None:
         app = PeerApp(peer)
         lines = [request.over_http() for request in app.prepared(RequestKind.SEND, 5)]
         with serving(app.wsgi_app) as url:  # which closes after each answer
-            run = drive(int(url.rpartition(":")[2]), lines, 2, 30)
+            run = drive([int(url.rpartition(":")[2])], lines, 2, 30)
     assert run.sent == len(run.times) == 5
     assert all(run.answers)
 
@@ -136,7 +136,7 @@ def test_servers_get_their_requests_in_turn_until_all_are_sent(
     called: list[str] = []
     with ExitStack() as stack:
         urls = [stack.enter_context(serving(recorder(name, called))) for name in ("A", "B")]
-        servers = [Server(int(url.rpartition(":")[2]), os.getpid()) for url in urls]
+        servers = [Server((int(url.rpartition(":")[2]),), (os.getpid(),)) for url in urls]
         many, few = (
             turns.Driven(server, [b"GET / HTTP/1.1\r\n\r\n"] * count, 2)
             for server, count in zip(servers, (100_000, 3), strict=True)
