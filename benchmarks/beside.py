@@ -8,11 +8,11 @@ allauth           login by code, by the headless API
 flask-security    unified sign-in by a code, by the JSON API
 
 The first three verify a signature in each request and sign each answer; the libraries sign nothing.
-All are served by gunicorn with two workers of four threads, and called over 16 connections. In a
-round the peers send codes to new users, then verify right codes, then wrong ones, each for about
-the given seconds, and in turn, for a second each. The table holds the medians of the rounds; the
-ratio is that of wallet to the peer in the same round, with its interval, as in ``load``. An
-unexpected answer makes the run fail.
+All are served by two gunicorns of one worker with four threads, over 16 connections. In a round the
+peers send codes to new users, then verify right codes, then wrong ones, each for about the given
+seconds, and in turn, for a second each. The table holds the medians of the rounds; the ratio is
+that of wallet to the peer in the same round, with its interval, as in ``load``. An unexpected
+answer makes the run fail.
 """
 
 from __future__ import annotations

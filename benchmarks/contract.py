@@ -1,6 +1,6 @@
 """What each peer keeps to when 32 requests for one user arrive at once, on a real server.
 
-Each race is of a new user, over 32 connections, to gunicorn with two workers of four threads:
+Each race is of a new user, over 32 connections, to two gunicorns of one worker with four threads:
 
 right     32 times the right code: how many succeed
 wrong     32 different wrong codes: how many are compared with the right one
