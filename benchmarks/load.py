@@ -1,9 +1,9 @@
 """Web servers under load: throughput, latency, and processor time per request.
 
-All peers run in the same kind of server, with a port of its own for each worker. In a round they get
-their requests in turn (A B A B), for a second each, so that other work on the machine affects all
-of them. "x floor" is the median of the ratios to the floor in the same round; the true median is
-between "lowest" and "highest", with the probability that the title tells. The processor time is
+All peers run in the same kind of server, with a port of its own for each worker. In a round they
+get their requests in turn (A B A B), for a second each, so that other work on the machine affects
+all of them. "x floor" is the median of the ratios to the floor in the same round; the true median
+is between "lowest" and "highest", with the probability that the title tells. The processor time is
 that of a server's whole process tree, without the database. An unexpected answer, or a signature
 that does not hold, makes the run fail.
 
