@@ -175,13 +175,11 @@ class _Calls:
 
     def read_codes(self) -> None:
         """Make ready the verifies of the codes that were sent."""
-        verifies, guesses = (
-            self._one.peer.api.verifies,
-            self._one.guesses(self._users, self.sends.run),
-        )
-        self.rights = self._one.driven(verifies(guesses[: self._rights]))
+        one = self._one
+        guesses = one.guesses(self._users, self.sends.run)
         others = [wrong(guess) for guess in guesses[self._rights : self._verifies]]
-        self.wrongs = self._one.driven(verifies(others))
+        self.rights = one.driven(one.peer.api.verifies(guesses[: self._rights]))
+        self.wrongs = one.driven(one.peer.api.verifies(others))
 
     def legs(self) -> dict[str, Leg]:
         """Return the figures of each load."""

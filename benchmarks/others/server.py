@@ -63,8 +63,7 @@ def served(
     with ExitStack() as stack:
         found = []
         for peer in stack.enter_context(opened(names, store, home)):
-            server = stack.enter_context(serving(peer.factory, peer.settings, home))
-            one = Served(peer, server)
+            one = Served(peer, stack.enter_context(serving(peer.factory, peer.settings, home)))
             users, sends = one.sent(warm)
             one.drive(peer.api.verifies(one.guesses(users, sends)))
             found.append(one)
