@@ -27,6 +27,7 @@ from benchmarks.wire import RequestKind
 from tests.servers import serving
 
 pytestmark = pytest.mark.slow
+GET = b"GET / HTTP/1.1\r\n\r\n"
 
 
 def bench(*words: str) -> tuple[int, Any]:
@@ -134,12 +135,10 @@ def test_servers_get_their_requests_in_turn_until_all_are_sent(
 ) -> None:
     monkeypatch.setattr(turns, "TURN_SECONDS", 0.1)
     called: list[str] = []
-    with ExitStack() as stack:
-        urls = [stack.enter_context(serving(recorder(name, called))) for name in ("A", "B")]
-        servers = [Server((int(url.rpartition(":")[2]),), (os.getpid(),)) for url in urls]
+    with recorders(called) as ports:
         many, few = (
-            turns.Driven(server, [b"GET / HTTP/1.1\r\n\r\n"] * count, 2)
-            for server, count in zip(servers, (100_000, 3), strict=True)
+            turns.Driven(Server((port,), (os.getpid(),)), [GET] * count, 2)
+            for port, count in zip(ports, (100_000, 3), strict=True)
         )
         turns.in_turn([many, few], 0.4)
     assert [name for name, _ in groupby(called)] == ["A", "B", "A"]
@@ -147,6 +146,21 @@ def test_servers_get_their_requests_in_turn_until_all_are_sent(
     assert called.count("A") == many.run.sent == len(many.run.times)
     assert 0.4 <= many.run.seconds < 2
     assert all(many.run.answers[: many.run.sent])
+
+
+def test_the_workers_get_equal_shares_of_the_connections() -> None:
+    called: list[str] = []
+    with recorders(called) as ports:
+        drive(ports, [GET] * 6, 6, 30)
+    assert Counter(called) == {"A": 3, "B": 3}
+
+
+@contextmanager
+def recorders(called: list[str]) -> Iterator[list[int]]:
+    """Serve two apps that note their calls; yield their ports."""
+    with ExitStack() as stack:
+        urls = [stack.enter_context(serving(recorder(name, called))) for name in ("A", "B")]
+        yield [int(url.rpartition(":")[2]) for url in urls]
 
 
 def recorder(name: str, called: list[str]) -> Flask:
