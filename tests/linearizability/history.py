@@ -68,7 +68,9 @@ def in_parts(history: Sequence[Operation]) -> list[Operation]:
     """Take each forget for one deletion of each thing that it deletes, in any order.
 
     That is what a store promises that has no list of what it holds of a user: what is written
-    while it looks may stay. So a look-up reads limits and challenges at two moments.
+    while it looks may stay. So a look-up reads limits and challenges at two moments. An answer
+    under a key that its caller chose is two things, the record and the claim of the key: the claim
+    may also be deleted after another request has stored a record again.
     """
     parts: list[Operation] = []
     for one in history:
@@ -82,8 +84,9 @@ def in_parts(history: Sequence[Operation]) -> list[Operation]:
             continue
         (subject,) = one.arguments
         work = [it.arguments[0] for it in history if it.verb in ("reserve", "spend")]
-        answers = {it.request.value for it in work if it.subject == subject}
-        for part in ("limits", "challenges", *sorted(answers)):
+        answers = {it.request.value: it.request for it in work if it.subject == subject}
+        claims = [value for value, request in answers.items() if request.chosen_by_caller]
+        for part in ("limits", "challenges", *sorted(answers), *sorted(claims)):
             parts.append(replace(one, arguments=(subject, part)))
     return parts
 

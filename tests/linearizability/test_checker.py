@@ -245,3 +245,19 @@ def test_a_store_may_forget_in_parts_where_that_is_all_it_promises() -> None:
     assert explained(*in_parts(history))
     late = [replace(sent, returned=0.5), forgotten, pending]
     assert not explained(*in_parts(late))
+
+
+def test_a_key_that_is_forgotten_while_it_is_used_again_may_be_free_once_more() -> None:
+    """T3, X9: so another request may have it as well; not if it is used after the forget."""
+
+    def sent(user: str, called: float, returned: float) -> Operation:
+        asked = draft(user, key=named("key"))
+        opened = replace(SENT, id=asked.id, subject=user, digest=asked.digest)
+        return Operation(1, "reserve", (asked,), opened, called, returned)
+
+    forgotten = Operation(2, "forget", (ASKED.subject,), None, 3, 8)
+    first, other = sent(ASKED.subject, 0, 1), sent("another user", 7, 12)
+    history = [first, forgotten, sent(ASKED.subject, 4, 10), other]
+    assert not explained(*history)
+    assert explained(*in_parts(history))
+    assert not explained(*in_parts([first, forgotten, sent(ASKED.subject, 9, 10), other]))
