@@ -64,13 +64,14 @@ class Operation:
         return f"{times} thread {self.thread}: {self.verb}({shown}) -> {self.result}"
 
 
-def in_parts(history: Sequence[Operation]) -> list[Operation]:
+def in_parts(history: Sequence[Operation], *, claims_apart: bool = False) -> list[Operation]:
     """Take each forget for one deletion of each thing that it deletes, in any order.
 
     That is what a store promises that has no list of what it holds of a user: what is written
-    while it looks may stay. So a look-up reads limits and challenges at two moments. An answer
-    under a key that its caller chose is two things, the record and the claim of the key: the claim
-    may also be deleted after another request has stored a record again.
+    while it looks may stay. So a look-up reads limits and challenges at two moments.
+
+    :param claims_apart: whether an answer under a key that its caller chose is two things, its
+        record and the claim of the key, so that it may be deleted twice. A search takes far longer.
     """
     parts: list[Operation] = []
     for one in history:
@@ -85,7 +86,8 @@ def in_parts(history: Sequence[Operation]) -> list[Operation]:
         (subject,) = one.arguments
         work = [it.arguments[0] for it in history if it.verb in ("reserve", "spend")]
         answers = {it.request.value: it.request for it in work if it.subject == subject}
-        claims = [value for value, request in answers.items() if request.chosen_by_caller]
+        chosen = [value for value, request in answers.items() if request.chosen_by_caller]
+        claims = chosen if claims_apart else []
         for part in ("limits", "challenges", *sorted(answers), *sorted(claims)):
             parts.append(replace(one, arguments=(subject, part)))
     return parts
