@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from flask_otp_mpp.core.challenge import Challenge
 from flask_otp_mpp.core.idempotency import NOT_COUNTED, StoredAnswer
 from flask_otp_mpp.core.ports import StoreError
 from flask_otp_mpp.core.reasons import Outcome, Reason
+from flask_otp_mpp.stores.redis.scripts import FORGET, RESERVE
 from flask_otp_mpp.stores.redis.store import RedisStore
 from flask_otp_mpp.testing import FrozenClock
 from flask_otp_mpp.testing.contract.builders import (
@@ -224,6 +226,36 @@ def test_a_key_that_another_request_has_claimed_meanwhile_is_not_released(
     store.settle(asked, Outcome(asked.id))
     pending = Outcome(second.id, Reason.REQUEST_PENDING)
     assert store.get_answer(asked.request.value) == StoredAnswer(pending, "other", "bob")
+
+
+def test_a_request_that_is_forgotten_while_it_claims_its_key_is_sent_once(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S10, X9: it may lose the claim until it ends, so another request may have the key as well."""
+    first, again, other, repeat = (
+        draft(subject, key=named("key")) for subject in ("alice", "alice", "bob", "alice")
+    )
+    store.reserve(first, POLICY)
+    evalsha, deleted, stored = store.client.evalsha, Event(), Event()
+
+    def called(sha: str, *sent: Any) -> Any:
+        if sha == RESERVE.sha and not deleted.is_set():
+            forgetting.start()
+            assert deleted.wait(5)
+        if sha == FORGET.sha:
+            deleted.set()
+            assert stored.wait(5)
+        return evalsha(sha, *sent)
+
+    monkeypatch.setattr(store.client, "evalsha", called)
+    forgetting = Thread(target=store.forget, args=("alice",))
+    assert isinstance(store.reserve(again, POLICY), Challenge)
+    stored.set()
+    forgetting.join(5)
+    assert store.get_answer("key") is None
+    assert store.reserve(repeat, POLICY) == replace(PENDING, challenge_id=again.id)
+    store.settle(again, Outcome(again.id))
+    assert store.reserve(other, POLICY) == Outcome(again.id, repeated=True)
 
 
 def test_a_claim_is_kept_as_long_as_the_answer(store: RedisStore, aside: redis.Redis) -> None:
