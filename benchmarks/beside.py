@@ -197,12 +197,11 @@ class _Calls:
             for raw, outcome in zip(run.answers, outcomes, strict=False)
             if outcome is not expected
         )
-        times = sorted(run.times) or [0.0]
         return Leg(
             rate=right / run.seconds,
-            p50=statistics.median(times) * 1e3,
-            p99=times[int(0.99 * (len(times) - 1))] * 1e3,
-            cpu=driven.cpu_seconds / max(1, len(run.times)) * 1e6,
+            p50=driven.milliseconds(0.5),
+            p99=driven.milliseconds(0.99),
+            cpu=driven.cpu_us,
             wrong=counts,
             sample=next(others, b"")[-120:],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import selectors
 import socket
 import time
@@ -35,6 +36,12 @@ class _Connection:
     number: int = -1
     began: float = 0.0
     got: bytes = b""
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """Return the smallest value that this part of the values does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
 def drive(

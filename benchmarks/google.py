@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shutil
 import statistics
 import sys
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
+from benchmarks.driver import percentile
 from benchmarks.empty_stores import empty_store
 from benchmarks.options import repeatable
 from benchmarks.progress import note
@@ -161,12 +161,6 @@ def run(args: argparse.Namespace) -> Report:
     note()
     title = "Milliseconds from request to answer, in one thread"
     return Report("google", [Table(title, COLUMNS, rows)], page=FIGURES)
-
-
-def percentile(values: Sequence[float], part: float) -> float:
-    """Return the smallest value that this part of the values does not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
 def _measured(sealer: str, rounds: int) -> Iterator[tuple[object, ...]]:

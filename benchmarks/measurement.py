@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -129,12 +128,11 @@ class Prepared:
             if number % every == 0:
                 sampled += 1
                 forged += not self.peer.caller.holds(unsigned.path(), answer)
-        times = sorted(run.times) or [0.0]
         return Measurement(
             rate=right / run.seconds,
-            p50=statistics.median(times) * 1e3,
-            p99=times[min(len(times) - 1, int(0.99 * len(times)))] * 1e3,
-            cpu=self.driven.cpu_seconds / max(1, len(run.times)) * 1e6,
+            p50=self.driven.milliseconds(0.5),
+            p99=self.driven.milliseconds(0.99),
+            cpu=self.driven.cpu_us,
             answers=right,
             wrong=wrong,
             sampled=sampled,

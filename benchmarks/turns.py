@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.driver import Run, drive
+from benchmarks.driver import Run, drive, percentile
 from benchmarks.processes import Server
 
 TURN_SECONDS: Final = 1.0
@@ -33,6 +33,15 @@ class Driven:
             before = self._server.cpu_seconds()
             drive(self._server.ports, self._requests, self._connections, seconds, self.run)
             self.cpu_seconds += self._server.cpu_seconds() - before
+
+    @property
+    def cpu_us(self) -> float:
+        """The processor time for an answer, in microseconds."""
+        return self.cpu_seconds / max(1, len(self.run.times)) * 1e6
+
+    def milliseconds(self, part: float) -> float:
+        """Return how long this part of the answers took at most; 0 if there is none."""
+        return percentile(self.run.times or [0.0], part) * 1e3
 
 
 def in_turn(all_driven: Sequence[Driven], seconds: float) -> None:

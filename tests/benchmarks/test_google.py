@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.google import GOALS, account, percentile, run
+from benchmarks.driver import percentile
+from benchmarks.google import GOALS, account, run
 from flask_otp_mpp import Caller, Channel, Message
 from flask_otp_mpp.core.secret import Secret
 from flask_otp_mpp.testing import Inbox
